@@ -1,0 +1,38 @@
+"""Services that dance without a conductor: pure reactions to events, exactly once in effect, on any Dapr broker."""
+
+from choreography.contracts import (
+    Answer,
+    Deadline,
+    Entity,
+    Event,
+    Id,
+    Intent,
+    Money,
+    NewId,
+    Request,
+    Value,
+    named_by,
+)
+from choreography.decision import Decision, nothing
+from choreography.errors import ChoreographyError
+from choreography.outside import Outside
+from choreography.service import Service
+
+__all__ = [
+    "Answer",
+    "ChoreographyError",
+    "Deadline",
+    "Decision",
+    "Entity",
+    "Event",
+    "Id",
+    "Intent",
+    "Money",
+    "NewId",
+    "Outside",
+    "Request",
+    "Service",
+    "Value",
+    "named_by",
+    "nothing",
+]

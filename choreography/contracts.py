@@ -1,0 +1,258 @@
+"""The words services share: values, events, entities, intents, answers and deadlines.
+
+All of them are frozen pydantic models made of plain, immutable, exactly serialisable fields, and all of that
+is checked when the class is created, so a float for money fails at import and not in a ledger.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, Union
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from choreography.errors import DeclarationError
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""Sidecars re-encode numbers through 64-bit floats; beyond this an integer silently becomes another one."""
+
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
+"""A logical id: bounded, printable, so that no store, broker or log line can trip over it."""
+
+Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+"""An amount in the minor unit of its currency (cents), never a float."""
+
+_WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
+_PLAIN = (str, int, bool, type(None), datetime, date, UUID)
+
+
+def _require_plain(annotation: Any, where: str) -> None:
+    origin = typing.get_origin(annotation)
+    if origin is Annotated or origin is ClassVar:
+        _require_plain(typing.get_args(annotation)[0], where)
+    elif origin in (Union, types.UnionType, tuple):
+        for part in typing.get_args(annotation):
+            if part is not Ellipsis:
+                _require_plain(part, where)
+    elif origin is Literal or annotation in _PLAIN:
+        return
+    elif isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum)):
+        return
+    else:
+        raise DeclarationError(f"{where} is {_spoken(annotation)}, {_advice(annotation)}")
+
+
+def _spoken(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def _advice(annotation: Any) -> str:
+    origin = typing.get_origin(annotation) or annotation
+    if origin is float:
+        return "which changes on its way through brokers and stores. Use an integer in the minor unit (Money) or a str."
+    if origin in (list, set, frozenset, dict):
+        return "which can be changed after the fact. Use a tuple of values instead."
+    return "which cannot be written and read back exactly. Use str, int, bool, datetime, Literal, a tuple or a Value."
+
+
+class Value(BaseModel):
+    """An immutable part of an event or an entity, such as one line of an order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Let subclasses declare class arguments; pydantic hands them on once the fields are known."""
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Refuse fields that could change behind our back or lose digits on the wire."""
+        for name, field in cls.model_fields.items():
+            _require_plain(field.annotation, f"{cls.__name__}.{name}")
+
+
+class Request(Value):
+    """The body of a command. Unlike an event it refuses unknown fields: a typing error must not pass as silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Event(Value):
+    """An immutable fact in the past tense.
+
+    Class arguments, inherited by subclasses:
+        type: the wire type, such as ``order.created.v1``. A class without one is an abstract base.
+        topic: the topic its publisher owns.
+        subject: the field that says what the fact is about, such as ``order_id``.
+        undoes: the event whose effect this one takes back.
+        final: nobody needs to react to it.
+    """
+
+    wire_type: ClassVar[str] = ""
+    topic: ClassVar[str] = ""
+    subject_field: ClassVar[str] = ""
+    undoes: ClassVar[type[Event] | None] = None
+    final: ClassVar[bool] = False
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls,
+        *,
+        type: str = "",
+        topic: str = "",
+        subject: str = "",
+        undoes: type[Event] | None = None,
+        final: bool = False,
+        **_: Any,
+    ) -> None:
+        """Check and remember what the class line declares."""
+        super().__pydantic_init_subclass__()
+        cls.wire_type, cls.undoes, cls.final = type, undoes, final
+        cls.topic, cls.subject_field = topic or cls.topic, subject or cls.subject_field
+        if type:
+            cls._check_wire()
+
+    @classmethod
+    def _check_wire(cls) -> None:
+        if not _WIRE_TYPE.match(cls.wire_type):
+            raise DeclarationError(
+                f"{cls.__name__} has the wire type {cls.wire_type!r}, which consumers cannot version. "
+                'Write it as dotted lower-case words ending in a version: "order.created.v1".'
+            )
+        if not cls.topic:
+            raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
+        if cls.subject_field not in cls.model_fields:
+            raise DeclarationError(
+                f"{cls.__name__} names {cls.subject_field!r} as its subject, which is not one of its fields "
+                f'({", ".join(cls.model_fields)}). Add subject="<field>" to it or to its base class.'
+            )
+
+    @property
+    def subject(self) -> str:
+        """What this fact is about, as text."""
+        return str(getattr(self, self.subject_field))
+
+
+class Answer(Value):
+    """What the outside said to an effect. It reaches the service's own reactions like an event, and nobody else.
+
+    Class arguments: ``type``, a frozen wire type as for events.
+    """
+
+    wire_type: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, type: str = "", **_: Any) -> None:
+        """Check and remember the wire type."""
+        super().__pydantic_init_subclass__()
+        cls.wire_type = type
+        if not _WIRE_TYPE.match(type):
+            raise DeclarationError(
+                f"The answer {cls.__name__} needs a frozen wire type, so that what was recorded under it stays "
+                'readable: class ' + cls.__name__ + '(Answer, type="card.charged.v1").'
+            )
+
+
+class Intent(Value):
+    """What a service has decided to ask of the outside. Committed first, carried out afterwards, never reconsidered."""
+
+
+class Deadline(Value):
+    """The moment a service asked to be reminded of, as its deadline reaction receives it."""
+
+    name: str
+    due: datetime
+
+
+class Entity(Value):
+    """The state of one thing, owned by one service.
+
+    Class arguments:
+        key: the field that identifies it.
+        kind: its frozen name in the store; the lower-cased class name unless given.
+    """
+
+    key_field: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, key: str = "", kind: str = "", **_: Any) -> None:
+        """Check and remember the key."""
+        super().__pydantic_init_subclass__()
+        cls.key_field, cls.kind = key or cls.key_field, kind or cls.__name__.lower()
+        if cls.key_field not in cls.model_fields:
+            raise DeclarationError(
+                f"The entity {cls.__name__} needs a key among its fields ({', '.join(cls.model_fields)}): "
+                f'class {cls.__name__}(Entity, key="order_id").'
+            )
+
+    @property
+    def key(self) -> str:
+        """Its logical id."""
+        return str(getattr(self, self.key_field))
+
+    def but(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed. Unknown fields are refused."""
+        unknown = changes.keys() - type(self).model_fields.keys()
+        if unknown:
+            raise ChoreographyFieldError(type(self), unknown)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | changes))
+
+    def gone(self) -> Gone:
+        """Say that this entity is to be deleted. It leaves a tombstone until no old delivery can come back."""
+        return Gone(self)
+
+    @classmethod
+    def can_be_blank(cls) -> bool:
+        """Tell whether a missing entity can be shown to a reaction as one with only its key set."""
+        return all(not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field)
+
+
+class Gone:
+    """A decision to delete an entity."""
+
+    __slots__ = ("entity",)
+
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
+
+
+class ChoreographyFieldError(TypeError):
+    """A changed copy named a field the entity does not have."""
+
+    def __init__(self, entity: type[Entity], unknown: set[str]) -> None:
+        known = ", ".join(entity.model_fields)
+        super().__init__(f"{entity.__name__} has no field {', '.join(sorted(unknown))}; it has {known}.")
+
+
+class NamedBy:
+    """Where in an event the ids of entities stand, as a dotted path such as ``lines.sku``."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+def named_by(path: str) -> NamedBy:
+    """Name entities by a path into the event: ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]``."""
+    return NamedBy(path)
+
+
+class _NewIdMarker:
+    __slots__ = ()
+
+
+NewId = Annotated[str, _NewIdMarker()]
+"""A command's parameter that receives a fresh id derived from its Idempotency-Key: a retry gets the same one."""
+
+
+def is_new_id(annotation: object) -> bool:
+    """Tell whether a parameter's annotation is :data:`NewId`."""
+    return any(isinstance(extra, _NewIdMarker) for extra in getattr(annotation, "__metadata__", ()))

@@ -1,0 +1,62 @@
+"""What a reaction may answer, and how an answer is taken apart."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Any, Final, Never, TypeAlias, Union
+
+from typing_extensions import TypeVar
+
+from choreography.contracts import Entity, Event, Gone, Intent
+from choreography.errors import UnsayableEventError
+
+Said = TypeVar("Said", default=Never)
+
+Decision: TypeAlias = Union[Entity, Gone, Said, tuple[Union[Entity, Gone, Said], ...]]
+"""New states, and the events and intents that may be said: ``Decision[StockReserved | StockRejected]``.
+
+The parameter is a declaration, not a decoration: the service refuses at import to say what it does not publish,
+the diagrams are drawn from it, and a type checker holds the reaction to it. A bare ``Decision`` says nothing.
+"""
+
+nothing: Final[tuple[Never, ...]] = ()
+"""The deliberate answer that there is nothing to do. Falling off the end of a reaction is a failure instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision taken apart: states to keep, states to delete, facts to publish, intents to carry out."""
+
+    entities: tuple[Entity, ...] = ()
+    gone: tuple[Entity, ...] = ()
+    events: tuple[Event, ...] = ()
+    intents: tuple[Intent, ...] = ()
+
+
+def take_apart(answer: Any, reaction: str) -> Decided:
+    """Sort a reaction's answer into its parts.
+
+    Raises:
+        UnsayableEventError: the answer holds something that is none of the four, or is None.
+    """
+    parts = answer if isinstance(answer, tuple) else (answer,)
+    known = tuple(part for part in parts if isinstance(part, (Entity, Gone, Event, Intent)))
+    if len(known) != len(parts):
+        stray = next(part for part in parts if part not in known)
+        hint = "return `nothing` to say so on purpose" if stray is None else "return entities, events and intents only"
+        raise UnsayableEventError(f"The reaction {reaction} answered {stray!r}; {hint}.")
+    return Decided(
+        entities=tuple(part for part in known if isinstance(part, Entity)),
+        gone=tuple(part.entity for part in known if isinstance(part, Gone)),
+        events=tuple(part for part in known if isinstance(part, Event)),
+        intents=tuple(part for part in known if isinstance(part, Intent)),
+    )
+
+
+def said_in(annotation: Any) -> frozenset[type[Event] | type[Intent]]:
+    """Return the event and intent classes named anywhere in a return annotation."""
+    if isinstance(annotation, type) and typing.get_origin(annotation) is None:
+        concrete = issubclass(annotation, (Event, Intent)) and annotation not in (Event, Intent)
+        return frozenset({annotation}) if concrete else frozenset()
+    return frozenset().union(*(said_in(part) for part in typing.get_args(annotation)))

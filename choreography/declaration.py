@@ -1,0 +1,245 @@
+"""Reading a reaction's signature: which event it hears, which entities it names, what it may say.
+
+The signature is the declaration. Everything here runs at import, so that a contradiction is a failed import.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Union
+
+from choreography.contracts import Answer, Deadline, Entity, Event, Intent, NamedBy, Request, Value, is_new_id
+from choreography.decision import said_in
+from choreography.errors import DeclarationError
+
+Heard = type[Event] | type[Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One entity parameter of a reaction: which kind, and where in the event its ids stand."""
+
+    parameter: str
+    entity: type[Entity]
+    path: tuple[str, ...]
+    many: bool
+    optional: bool
+
+    def ids(self, source: object) -> tuple[str, ...]:
+        """Return the logical ids this parameter names, without repeats, in the event's order."""
+        return tuple(dict.fromkeys(_pluck(source, self.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """One declared reaction."""
+
+    name: str
+    function: Callable[..., Any]
+    style: Literal["event", "join", "deadline"]
+    hears: tuple[Heard, ...]
+    named: tuple[Named, ...]
+    said: frozenset[type[Event] | type[Intent]]
+    event_parameters: Mapping[str, type[Value]]
+    within: timedelta | None = None
+
+    @property
+    def joined(self) -> Named:
+        """The one entity a join waits on."""
+        return self.named[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One declared effect: how an intent is carried out, and for how long the outside remembers its key."""
+
+    name: str
+    function: Callable[..., Any]
+    intent: type[Intent]
+    answers: tuple[type[Answer], ...]
+    outside: str
+    timeout: timedelta
+    at_once: int
+    keeps_keys: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One declared command: an HTTP route whose accepted request is published as one event."""
+
+    name: str
+    function: Callable[..., Event]
+    method: str
+    path: str
+    event: type[Event]
+    body: tuple[str, type[Request]] | None
+    new_ids: tuple[str, ...]
+    path_parameters: Mapping[str, Any]
+    of: type[Entity] | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One declared view: an HTTP route that shows an entity."""
+
+    path: str
+    entity: type[Entity]
+
+
+@dataclass(slots=True)
+class Subject:
+    """Everything a service does with one wire type: its model and its reactions, in the order declared."""
+
+    wire_type: str
+    model: type[Value]
+    topic: str
+    reactions: list[Reaction] = field(default_factory=list)
+
+
+def read_reaction(
+    function: Callable[..., Any], hears: tuple[Heard, ...], name: str, style: Literal["event", "join", "deadline"]
+) -> Reaction:
+    """Read one reaction's signature and refuse what could not run."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    where = f"The reaction {name}"
+    if "return" not in hints:
+        raise DeclarationError(f"{where} has no return annotation, so nobody can tell what it says. Add -> Decision[...].")
+    expected: tuple[type[Value], ...] = (Deadline,) if style == "deadline" else hears
+    named: list[Named] = []
+    events: dict[str, type[Value]] = {}
+    for parameter in inspect.signature(function).parameters:
+        annotation = hints.get(parameter)
+        entity = _read_named(annotation, parameter)
+        if entity is not None:
+            named.append(_checked_name(entity, hears, where))
+        elif annotation in expected:
+            events[parameter] = typing.cast("type[Value]", annotation)
+        else:
+            words = ", ".join(model.__name__ for model in expected)
+            raise DeclarationError(
+                f"{where} has the parameter {parameter!r} of type {annotation!r}, which nothing can fill. "
+                f"A parameter is what is heard ({words}), an Entity, Entity | None, or "
+                'Annotated[Mapping[str, Entity], named_by("path")].'
+            )
+    _check_style(where, style, named, events, hears)
+    return Reaction(name, function, style, hears, tuple(named), said_in(hints["return"]), events)
+
+
+def _check_style(
+    where: str,
+    style: str,
+    named: Sequence[Named],
+    events: Mapping[str, type[Value]],
+    hears: Sequence[Heard],
+) -> None:
+    if style != "event" and (len(named) != 1 or named[0].many):
+        raise DeclarationError(f"{where} waits, so it needs exactly one entity to remember by; it names {len(named)}.")
+    if style == "join" and set(events.values()) != set(hears):
+        words = ", ".join(model.__name__ for model in hears)
+        raise DeclarationError(f"{where} waits for all of {words}; take each of them as a parameter.")
+    if style == "join" and not named[0].entity.can_be_blank():
+        raise DeclarationError(
+            f"{where} remembers by {named[0].entity.__name__}, which may not exist when the first event comes. "
+            "Give every field but its key a default."
+        )
+
+
+def _read_named(annotation: Any, parameter: str) -> Named | None:
+    path: tuple[str, ...] = ()
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *extras = typing.get_args(annotation)
+        marks = [extra for extra in extras if isinstance(extra, NamedBy)]
+        path = tuple(marks[0].path.split(".")) if marks else ()
+    origin = typing.get_origin(annotation)
+    if isinstance(annotation, type) and origin is None and issubclass(annotation, Entity):
+        return Named(parameter, annotation, path or (annotation.key_field,), many=False, optional=False)
+    if origin in (Union, types.UnionType):
+        kinds = [part for part in typing.get_args(annotation) if part is not type(None)]
+        if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], Entity):
+            return Named(parameter, kinds[0], path or (kinds[0].key_field,), many=False, optional=True)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        kind = typing.get_args(annotation)[1]
+        if isinstance(kind, type) and issubclass(kind, Entity):
+            return Named(parameter, kind, path or (kind.key_field,), many=True, optional=False)
+    return None
+
+
+def _checked_name(named: Named, hears: Sequence[Heard], where: str) -> Named:
+    if not named.optional and not named.entity.can_be_blank():
+        raise DeclarationError(
+            f"{where} takes {named.entity.__name__}, which has no blank form to show when none exists yet. "
+            f"Write `{named.parameter}: {named.entity.__name__} | None`, or give its fields defaults."
+        )
+    for model in hears:
+        _check_path(model, named.path, f"{where} names a {named.entity.__name__} by {'.'.join(named.path)!r}", model)
+    return named
+
+
+def _check_path(model: Any, path: tuple[str, ...], where: str, root: Heard) -> None:
+    if not path:
+        return
+    while typing.get_origin(model) in (tuple, Annotated):
+        model = typing.get_args(model)[0]
+    if not (isinstance(model, type) and issubclass(model, Value) and path[0] in model.model_fields):
+        known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Value) else "no fields"
+        raise DeclarationError(
+            f"{where}, but {root.__name__} has no such field (there: {known}). "
+            'Add the field to the event, or say where the id stands: Annotated[..., named_by("path")].'
+        )
+    _check_path(model.model_fields[path[0]].annotation, path[1:], where, root)
+
+
+def _pluck(source: object, path: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(source, tuple):
+        return tuple(text for part in source for text in _pluck(part, path))
+    if not path:
+        return (str(source),)
+    inner = source[path[0]] if isinstance(source, Mapping) else getattr(source, path[0])
+    return _pluck(inner, path[1:])
+
+
+def read_command(function: Callable[..., Any], route: str, of: type[Entity] | None) -> Command:
+    """Read one command's route and signature."""
+    method, _, path = route.partition(" ")
+    where = f"The command {function.__name__}"
+    if method not in ("POST", "PUT", "DELETE") or not path.startswith("/"):
+        raise DeclarationError(f'{where} is at {route!r}. Write a method and a path: "POST /orders".')
+    hints = typing.get_type_hints(function, include_extras=True)
+    event = hints.pop("return", None)
+    if not (isinstance(event, type) and issubclass(event, Event) and event.wire_type):
+        raise DeclarationError(f"{where} must return exactly one kind of event; say which with -> OrderCreated.")
+    bodies = [(name, hint) for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Request)]
+    if len(bodies) > 1:
+        raise DeclarationError(f"{where} takes two bodies, {bodies[0][0]!r} and {bodies[1][0]!r}; a request has one.")
+    new_ids = tuple(name for name, hint in hints.items() if is_new_id(hint))
+    rest = {name: hint for name, hint in hints.items() if name not in new_ids and (name, hint) not in bodies}
+    stray = [name for name in rest if f"{{{name}}}" not in path]
+    if stray:
+        raise DeclarationError(
+            f"{where} has the parameter {stray[0]!r}, which is not in its path {path!r}. "
+            "A parameter is the body (a Request), a NewId, or stands in the path."
+        )
+    body = bodies[0] if bodies else None
+    return Command(function.__name__, function, method, path, event, body, new_ids, rest, of)
+
+
+def read_effect(function: Callable[..., Any], outside: str, timeout: timedelta, at_once: int, keeps: timedelta) -> Effect:
+    """Read one effect's signature: ``async def charge(intent: Charge, provider: Outside) -> CardCharged | CardRefused``."""
+    hints = typing.get_type_hints(function)
+    where = f"The effect {function.__name__}"
+    if not inspect.iscoroutinefunction(function):
+        raise DeclarationError(f"{where} calls the outside, so it must be an async def.")
+    intents = [hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, Intent)]
+    returned = hints.get("return")
+    parts = typing.get_args(returned) if typing.get_origin(returned) in (Union, types.UnionType) else (returned,)
+    answers = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Answer))
+    if len(intents) != 1 or len(answers) != len(parts):
+        raise DeclarationError(
+            f"{where} must take one Intent and the Outside, and return Answers only, so that every answer reaches a reaction."
+        )
+    return Effect(function.__name__, function, intents[0], answers, outside, timeout, at_once, keeps)

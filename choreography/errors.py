@@ -1,0 +1,27 @@
+"""Every error of the library says what happened, why it matters and what to do."""
+
+from __future__ import annotations
+
+
+class ChoreographyError(Exception):
+    """The one base class: catch it to catch everything this library raises on purpose."""
+
+
+class DeclarationError(ChoreographyError):
+    """A contract or a service contradicts itself. Raised at import, never at the first message."""
+
+
+class InvalidEventError(ChoreographyError):
+    """An event that arrived cannot be trusted or read. Its delivery ends in quarantine with this text."""
+
+
+class UnsayableEventError(ChoreographyError):
+    """A reaction decided something that can never be committed or published: too large, undeclared, unencodable."""
+
+
+class SelfCheckError(ChoreographyError):
+    """The store, the broker or the sidecar behaves in a way that would lose or double events."""
+
+
+class OutsideUnavailableError(ChoreographyError):
+    """An effect got no answer from the outside; what it asked for may or may not have happened."""

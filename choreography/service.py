@@ -1,0 +1,264 @@
+"""The declaration of a service: its name, its topic, what it publishes, and its reactions.
+
+This is the one home of every fact about a service. The runtime, the Dapr files, the diagrams, the lint and the
+model checker all read it from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final, Literal, TypeVar
+
+from choreography.contracts import Answer, Entity, Event, Intent
+from choreography.declaration import (
+    Command,
+    Effect,
+    Heard,
+    Reaction,
+    Subject,
+    View,
+    read_command,
+    read_effect,
+    read_reaction,
+)
+from choreography.errors import DeclarationError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NAME: Final = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
+_LONG: Final = timedelta(days=1)
+
+
+class Service:
+    """One deployable: a name (its Dapr app id), one topic, the entities it owns and its reactions.
+
+    Args:
+        name: the Dapr app id.
+        topic: the one topic it publishes to.
+        publishes: every event it may say.
+        starts: whether a new deployment wants the events from before its first subscription.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        topic: str,
+        publishes: Iterable[type[Event]] = (),
+        starts: Literal["beginning", "now"] = "beginning",
+    ) -> None:
+        if not _NAME.match(name):
+            raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
+        self.name, self.topic, self.publishes, self.starts = name, topic, tuple(publishes), starts
+        self.subjects: dict[str, Subject] = {}
+        self.deadlines: dict[str, list[Reaction]] = {}
+        self.effects: dict[type[Intent], Effect] = {}
+        self.commands: list[Command] = []
+        self.views: list[View] = []
+        for event in self.publishes:
+            if event.topic != topic:
+                raise DeclarationError(
+                    f"{name} publishes {event.__name__}, which belongs on the topic {event.topic!r}, "
+                    f"but {name} owns {topic!r}. A topic has one publisher: give the event to its own service."
+                )
+
+    def __repr__(self) -> str:
+        return f"<choreography.Service {self.name}>"
+
+    def on(self, heard: Heard, *, name: str = "") -> Callable[[Function], Function]:
+        """Declare a reaction to one event, or to the answer of an effect."""
+
+        def declare(function: Function) -> Function:
+            self._add(read_reaction(function, (heard,), name or function.__name__, "event"))
+            return function
+
+        return declare
+
+    def when_all(self, *heard: type[Event], name: str = "") -> Callable[[Function], Function]:
+        """Declare a join: the reaction runs once, when every one of these events has come for its entity."""
+
+        def declare(function: Function) -> Function:
+            self._add(read_reaction(function, heard, name or function.__name__, "join"))
+            return function
+
+        if len(set(heard)) < 2:
+            raise DeclarationError("when_all waits for at least two different events; use on() for one.")
+        return declare
+
+    def deadline(self, *, after: type[Event], within: timedelta, name: str = "") -> Callable[[Function], Function]:
+        """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all went well."""
+
+        def declare(function: Function) -> Function:
+            reaction = read_reaction(function, (after,), name or function.__name__, "deadline")
+            if after.wire_type not in self.subjects:
+                raise DeclarationError(
+                    f"The deadline {reaction.name} starts at {after.__name__}, to which {self.name} does not react. "
+                    "Declare the reaction above the deadline."
+                )
+            timed = _with_delay(reaction, within)
+            self._refuse_twins(timed, self.deadlines.get(after.wire_type, []))
+            self._check_said(timed)
+            self.deadlines.setdefault(after.wire_type, []).append(timed)
+            wire_type = self.due_type(timed)
+            self.subjects[wire_type] = Subject(wire_type, after, "", [timed])
+            return function
+
+        return declare
+
+    def effect(
+        self,
+        *,
+        outside: str,
+        timeout: timedelta = timedelta(seconds=10),
+        at_once: int = 64,
+        keeps_keys: timedelta = _LONG,
+    ) -> Callable[[Function], Function]:
+        """Declare how an intent is carried out: the only impure place, called after the intent is committed.
+
+        Args:
+            outside: the name of the system it calls; its address is configuration (``OUTSIDE_<NAME>``).
+            timeout: how long one call may take.
+            at_once: how many calls may be under way in one replica.
+            keeps_keys: for how long the outside remembers an idempotency key; an older intent goes to a person.
+        """
+
+        def declare(function: Function) -> Function:
+            effect = read_effect(function, outside, timeout, at_once, keeps_keys)
+            if effect.intent in self.effects:
+                raise DeclarationError(
+                    f"{self.name} carries out {effect.intent.__name__} twice, in {self.effects[effect.intent].name} "
+                    f"and {effect.name}. Keep one."
+                )
+            self.effects[effect.intent] = effect
+            return function
+
+        return declare
+
+    def command(self, route: str, *, of: type[Entity] | None = None) -> Callable[[Function], Function]:
+        """Declare a command: a pure function from a request to the one event it becomes. The service reacts to it later.
+
+        Args:
+            route: method and path, ``POST /orders``.
+            of: the entity that must exist (or have just been accepted), else the answer is 404.
+        """
+
+        def declare(function: Function) -> Function:
+            command = read_command(function, route, of)
+            if command.event not in self.publishes:
+                raise DeclarationError(_undeclared(self.name, command.name, command.event))
+            self.commands.append(command)
+            return function
+
+        return declare
+
+    def view(self, path: str, entity: type[Entity]) -> None:
+        """Declare that an entity is shown at ``GET path``, whose last part is the entity's key."""
+        if f"{{{entity.key_field}}}" not in path:
+            raise DeclarationError(f"The view {path!r} must contain {{{entity.key_field}}}, the key of {entity.__name__}.")
+        self.views.append(View(path, entity))
+
+    def due_type(self, reaction: Reaction) -> str:
+        """Return the wire type under which a fired deadline reaches the engine."""
+        return f"{self.name}.{reaction.name.replace('_', '-')}.due.v1"
+
+    @property
+    def hears(self) -> dict[str, list[type[Event]]]:
+        """The events it reacts to, by topic."""
+        heard: dict[str, list[type[Event]]] = {}
+        for subject in self.subjects.values():
+            if subject.topic and issubclass(subject.model, Event):
+                heard.setdefault(subject.topic, []).append(subject.model)
+        return heard
+
+    @property
+    def entities(self) -> frozenset[type[Entity]]:
+        """The entities it owns."""
+        return frozenset(
+            named.entity for subject in self.subjects.values() for reaction in subject.reactions for named in reaction.named
+        )
+
+    def check(self) -> None:
+        """Refuse what only shows once the whole file has been read.
+
+        Raises:
+            DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to.
+        """
+        intents = {
+            said
+            for subject in self.subjects.values()
+            for reaction in subject.reactions
+            for said in reaction.said
+            if issubclass(said, Intent)
+        }
+        for intent in sorted(intents - self.effects.keys(), key=lambda kind: kind.__name__):
+            raise DeclarationError(f"{self.name} decides {intent.__name__}, but no effect carries it out.")
+        for effect in self.effects.values():
+            for answer in effect.answers:
+                self._check_answer(effect, answer)
+        for command in self.commands:
+            if command.event.wire_type not in self.subjects:
+                raise DeclarationError(
+                    f"{self.name} accepts {command.event.__name__} at {command.path} but does not react to it, "
+                    f"so it would forget what it accepted. Add @{self.name}.on({command.event.__name__})."
+                )
+
+    def _check_answer(self, effect: Effect, answer: type[Answer]) -> None:
+        if answer.wire_type not in self.subjects:
+            raise DeclarationError(f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts.")
+        for reaction in self.subjects[answer.wire_type].reactions:
+            for named in reaction.named:
+                if named.path[0] not in effect.intent.model_fields:
+                    raise DeclarationError(
+                        f"The reaction {reaction.name} finds its {named.entity.__name__} by {named.path[0]!r}, which the "
+                        f"intent {effect.intent.__name__} lacks; a repeat could not tell whether it was answered. Add it."
+                    )
+
+    def _add(self, reaction: Reaction) -> None:
+        self._check_said(reaction)
+        for model in reaction.hears:
+            if not model.wire_type:
+                raise DeclarationError(f'{model.__name__} has no wire type. Add type="order.created.v1" to its class line.')
+            topic = model.topic if issubclass(model, Event) else ""
+            subject = self.subjects.setdefault(model.wire_type, Subject(model.wire_type, model, topic))
+            if subject.model is not model:
+                raise DeclarationError(
+                    f"{self.name} reads {model.wire_type} both as {subject.model.__name__} and as {model.__name__}. Keep one."
+                )
+            self._refuse_twins(reaction, subject.reactions)
+            subject.reactions.append(reaction)
+
+    def _refuse_twins(self, reaction: Reaction, others: Iterable[Reaction]) -> None:
+        if any(other.name == reaction.name for other in others):
+            raise DeclarationError(
+                f"{self.name} has two reactions named {reaction.name!r} to one event. The ids of what a reaction says "
+                "derive from its name, so the second would be taken for a repeat of the first. Rename one."
+            )
+
+    def _check_said(self, reaction: Reaction) -> None:
+        for said in sorted(reaction.said, key=lambda kind: kind.__name__):
+            if issubclass(said, Event) and said not in self.publishes:
+                raise DeclarationError(_undeclared(self.name, reaction.name, said))
+
+
+def _undeclared(service: str, where: str, event: type[Event]) -> str:
+    return (
+        f"{where} of {service} says {event.__name__}, which {service} does not declare, so no topic scope would let it "
+        f"through. Add it: Service({service!r}, ..., publishes=[{event.__name__}, ...])."
+    )
+
+
+def _with_delay(reaction: Reaction, within: timedelta) -> Reaction:
+    if within <= timedelta(0):
+        raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
+    return Reaction(
+        reaction.name,
+        reaction.function,
+        reaction.style,
+        reaction.hears,
+        reaction.named,
+        reaction.said,
+        reaction.event_parameters,
+        within,
+    )

@@ -1,0 +1,26 @@
+"""Sets up a machine for a flow, and starts, watches and stops every process the flow is made of.
+
+Only this package knows which programs a flow needs. It serves the command line and the integration tests alike,
+so what the tests exercise is what a reader of the README runs.
+"""
+
+from __future__ import annotations
+
+from choreography.up.errors import FlowFileError, MissingToolError, ProcessDiedError, UpError
+from choreography.up.flowfile import App, FlowFile, read_flow
+from choreography.up.running_flow import RunningFlow, Sidecar
+from choreography.up.toolbox import Tools, prepare
+
+__all__ = [
+    "App",
+    "FlowFile",
+    "FlowFileError",
+    "MissingToolError",
+    "ProcessDiedError",
+    "RunningFlow",
+    "Sidecar",
+    "Tools",
+    "UpError",
+    "prepare",
+    "read_flow",
+]

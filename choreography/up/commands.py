@@ -1,0 +1,70 @@
+"""Runs short-lived helper programs (go, mvn, apt-get, initdb) and turns their failures into sentences."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from choreography.up.errors import MissingToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from choreography.up.progress import Ticker
+
+_SHOWN_LINES = 12
+
+
+def ask(command: Sequence[str], *, timeout: float = 20.0) -> str | None:
+    """Return what a program prints, or None when it cannot be run, fails or hangs: it is then as good as absent."""
+    try:
+        answer = subprocess.run(  # noqa: S603 - the commands are ours, no shell is involved
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def work(
+    command: Sequence[str],
+    *,
+    why: str,
+    ticker: Ticker,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    given: str = "",
+) -> str:
+    """Run a long command while its output keeps the progress line moving, and return the output.
+
+    `why` completes the error sentence: what cannot happen without this command, and what a person can do.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the commands are ours, no shell is involved
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise MissingToolError(f"`{command[0]}` could not be run ({error.strerror}). {why}") from error
+    lines: list[str] = []
+    with process:
+        if process.stdin is not None:
+            process.stdin.write(given)
+            process.stdin.close()
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            ticker.tick(line.strip())
+    if process.returncode != 0:
+        last = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
+        raise MissingToolError(
+            f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}. {why} Its last lines:\n{last}"
+        )
+    return "\n".join(lines)

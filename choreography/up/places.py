@@ -1,0 +1,50 @@
+"""Where this machine keeps what is worth keeping between runs, and how two runs share it without colliding."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def cache() -> Path:
+    """The user's cache folder for downloaded and built programs."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "choreography"
+
+
+def dapr_home() -> Path:
+    """Where `dapr init` puts programs; DAPR_RUNTIME_PATH is the Dapr CLI's own name for another place."""
+    base = os.environ.get("DAPR_RUNTIME_PATH", "").strip()
+    return (Path(base) if base else Path.home()) / ".dapr" / "bin"
+
+
+@contextmanager
+def only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Let one run at a time obtain a program; the kernel frees the lock even when its holder is killed."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def owned(lock: Path) -> Iterator[bool]:
+    """Hold a lock if nobody else does, and say whether that worked."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -1,0 +1,72 @@
+"""Progress lines: what is happening, and how many seconds after the start of the command it was done."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEARTBEAT = 30.0
+
+
+@dataclass
+class Progress:
+    """Tells a person at a terminal, or a reader of a build log, where a long command stands."""
+
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def silent(cls) -> Progress:
+        """Progress nobody watches, for tests."""
+        return cls(Console(quiet=True))
+
+    def done(self, what: str) -> None:
+        """Print one finished step."""
+        elapsed = time.monotonic() - self.began
+        self.console.print(f"[dim]{elapsed:7.1f} s[/]  [green]✓[/] {escape(what)}", soft_wrap=True)
+
+    def note(self, what: str) -> None:
+        """Print something worth knowing that is not a finished step."""
+        elapsed = time.monotonic() - self.began
+        self.console.print(f"[dim]{elapsed:7.1f} s[/]    {escape(what)}", soft_wrap=True)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[Ticker]:
+        """Show a step that takes long enough for a person to wonder whether it still moves."""
+        ticker = Ticker(self, what)
+        if not self.console.is_terminal:
+            self.note(f"{what} ...")
+            yield ticker
+            return
+        with self.console.status(escape(what)) as status:
+            ticker.show = status.update
+            yield ticker
+
+
+@dataclass
+class Ticker:
+    """Keeps one long step visibly alive."""
+
+    progress: Progress
+    what: str
+    began: float = field(default_factory=time.monotonic)
+    printed: float = field(default_factory=time.monotonic)
+    show: object = None
+
+    def tick(self, detail: str) -> None:
+        """Say what the step is busy with: at once on a terminal, now and then in a log, which must stay readable."""
+        now = time.monotonic()
+        text = f"{self.what} ({now - self.began:.0f} s) {detail[:70]}"
+        if callable(self.show):
+            self.show(escape(text))
+        elif now - self.printed > _HEARTBEAT:
+            self.printed = now
+            self.progress.note(text)
