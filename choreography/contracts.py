@@ -97,6 +97,7 @@ class Event(Value):
     topic: ClassVar[str] = ""
     subject_field: ClassVar[str] = ""
     undoes: ClassVar[type[Event] | None] = None
+    undone_by: ClassVar[tuple[type[Event], ...]] = ()
     final: ClassVar[bool] = False
 
     @classmethod
@@ -112,10 +113,12 @@ class Event(Value):
     ) -> None:
         """Check and remember what the class line declares."""
         super().__pydantic_init_subclass__()
-        cls.wire_type, cls.undoes, cls.final = type, undoes, final
+        cls.wire_type, cls.undoes, cls.undone_by, cls.final = type, undoes, (), final
         cls.topic, cls.subject_field = topic or cls.topic, subject or cls.subject_field
         if type:
             cls._check_wire()
+        if undoes is not None:
+            undoes.undone_by += (cls,)
 
     @classmethod
     def _check_wire(cls) -> None:
@@ -125,7 +128,9 @@ class Event(Value):
                 'Write it as dotted lower-case words ending in a version: "order.created.v1".'
             )
         if not cls.topic:
-            raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
+            raise DeclarationError(
+                f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.'
+            )
         if cls.subject_field not in cls.model_fields:
             raise DeclarationError(
                 f"{cls.__name__} names {cls.subject_field!r} as its subject, which is not one of its fields "
@@ -154,7 +159,7 @@ class Answer(Value):
         if not _WIRE_TYPE.match(type):
             raise DeclarationError(
                 f"The answer {cls.__name__} needs a frozen wire type, so that what was recorded under it stays "
-                'readable: class ' + cls.__name__ + '(Answer, type="card.charged.v1").'
+                "readable: class " + cls.__name__ + '(Answer, type="card.charged.v1").'
             )
 
 
@@ -211,7 +216,9 @@ class Entity(Value):
     @classmethod
     def can_be_blank(cls) -> bool:
         """Tell whether a missing entity can be shown to a reaction as one with only its key set."""
-        return all(not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field)
+        return all(
+            not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field
+        )
 
 
 class Gone:

@@ -44,7 +44,11 @@ def take_apart(answer: Any, reaction: str) -> Decided:
     known = tuple(part for part in parts if isinstance(part, (Entity, Gone, Event, Intent)))
     if len(known) != len(parts):
         stray = next(part for part in parts if part not in known)
-        hint = "return `nothing` to say so on purpose" if stray is None else "return entities, events and intents only"
+        hint = (
+            "return `nothing` to say so on purpose"
+            if stray is None
+            else "return entities, events and intents only"
+        )
         raise UnsayableEventError(f"The reaction {reaction} answered {stray!r}; {hint}.")
     return Decided(
         entities=tuple(part for part in known if isinstance(part, Entity)),

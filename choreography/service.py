@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
@@ -22,6 +23,7 @@ from choreography.declaration import (
     read_command,
     read_effect,
     read_reaction,
+    undo_of,
 )
 from choreography.errors import DeclarationError
 
@@ -50,7 +52,9 @@ class Service:
         starts: Literal["beginning", "now"] = "beginning",
     ) -> None:
         if not _NAME.match(name):
-            raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
+            raise DeclarationError(
+                f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens."
+            )
         self.name, self.topic, self.publishes, self.starts = name, topic, tuple(publishes), starts
         self.subjects: dict[str, Subject] = {}
         self.deadlines: dict[str, list[Reaction]] = {}
@@ -80,14 +84,20 @@ class Service:
         """Declare a join: the reaction runs once, when every one of these events has come for its entity."""
 
         def declare(function: Function) -> Function:
-            self._add(read_reaction(function, heard, name or function.__name__, "join"))
+            join = read_reaction(function, heard, name or function.__name__, "join")
+            self._add(join)
+            for event in heard:
+                for undoing in event.undone_by:
+                    self._add(undo_of(join, undoing))
             return function
 
         if len(set(heard)) < 2:
             raise DeclarationError("when_all waits for at least two different events; use on() for one.")
         return declare
 
-    def deadline(self, *, after: type[Event], within: timedelta, name: str = "") -> Callable[[Function], Function]:
+    def deadline(
+        self, *, after: type[Event], within: timedelta, name: str = ""
+    ) -> Callable[[Function], Function]:
         """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all went well."""
 
         def declare(function: Function) -> Function:
@@ -156,7 +166,9 @@ class Service:
     def view(self, path: str, entity: type[Entity]) -> None:
         """Declare that an entity is shown at ``GET path``, whose last part is the entity's key."""
         if f"{{{entity.key_field}}}" not in path:
-            raise DeclarationError(f"The view {path!r} must contain {{{entity.key_field}}}, the key of {entity.__name__}.")
+            raise DeclarationError(
+                f"The view {path!r} must contain {{{entity.key_field}}}, the key of {entity.__name__}."
+            )
         self.views.append(View(path, entity))
 
     def due_type(self, reaction: Reaction) -> str:
@@ -176,7 +188,10 @@ class Service:
     def entities(self) -> frozenset[type[Entity]]:
         """The entities it owns."""
         return frozenset(
-            named.entity for subject in self.subjects.values() for reaction in subject.reactions for named in reaction.named
+            named.entity
+            for subject in self.subjects.values()
+            for reaction in subject.reactions
+            for named in reaction.named
         )
 
     def check(self) -> None:
@@ -206,7 +221,9 @@ class Service:
 
     def _check_answer(self, effect: Effect, answer: type[Answer]) -> None:
         if answer.wire_type not in self.subjects:
-            raise DeclarationError(f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts.")
+            raise DeclarationError(
+                f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts."
+            )
         for reaction in self.subjects[answer.wire_type].reactions:
             for named in reaction.named:
                 if named.path[0] not in effect.intent.model_fields:
@@ -219,7 +236,9 @@ class Service:
         self._check_said(reaction)
         for model in reaction.hears:
             if not model.wire_type:
-                raise DeclarationError(f'{model.__name__} has no wire type. Add type="order.created.v1" to its class line.')
+                raise DeclarationError(
+                    f'{model.__name__} has no wire type. Add type="order.created.v1" to its class line.'
+                )
             topic = model.topic if issubclass(model, Event) else ""
             subject = self.subjects.setdefault(model.wire_type, Subject(model.wire_type, model, topic))
             if subject.model is not model:
@@ -251,14 +270,7 @@ def _undeclared(service: str, where: str, event: type[Event]) -> str:
 
 def _with_delay(reaction: Reaction, within: timedelta) -> Reaction:
     if within <= timedelta(0):
-        raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
-    return Reaction(
-        reaction.name,
-        reaction.function,
-        reaction.style,
-        reaction.hears,
-        reaction.named,
-        reaction.said,
-        reaction.event_parameters,
-        within,
-    )
+        raise DeclarationError(
+            f"The deadline {reaction.name} is due {within} after its event; it must lie ahead."
+        )
+    return replace(reaction, within=within)

@@ -90,7 +90,10 @@ def charge(payment: Payment, created: OrderCreated) -> Decision[Charge]:
     if payment.status != "new":
         return nothing
     wish = Charge(
-        order_id=created.order_id, customer_id=created.customer_id, amount=created.total, currency=created.currency
+        order_id=created.order_id,
+        customer_id=created.customer_id,
+        amount=created.total,
+        currency=created.currency,
     )
     return payment.but(status="charging", amount=created.total, currency=created.currency), wish
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from apps.checkout.contracts import (
+    CancellationRefused,
     CancellationRequested,
     Currency,
     Line,
@@ -31,13 +32,16 @@ class Order(Entity, key="order_id"):
     order_id: Id
     status: Literal["unknown", "placed", "completed", "cancelled"] = "unknown"
     reason: str = ""
+    cancellation: Literal["not asked for", "asked for", "refused"] = "not asked for"
     customer_id: str = ""
     currency: str = ""
     lines: tuple[Line, ...] = ()
     total: Money = 0
 
 
-order = Service("order", topic="orders", publishes=[OrderCreated, CancellationRequested, OrderCompleted, OrderCancelled])
+order = Service(
+    "order", topic="orders", publishes=[OrderCreated, CancellationRequested, OrderCompleted, OrderCancelled]
+)
 
 
 class NewLine(Request):
@@ -65,7 +69,9 @@ class CancelOrder(Request):
 @order.command("POST /orders")
 def place(new: NewOrder, order_id: NewId) -> OrderCreated:
     """Accept an order."""
-    lines = tuple(Line(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price) for line in new.lines)
+    lines = tuple(
+        Line(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price) for line in new.lines
+    )
     return OrderCreated(
         order_id=order_id,
         customer_id=new.customer_id,
@@ -129,6 +135,20 @@ def cancel_without_payment(order: Order, declined: PaymentDeclined) -> Decision[
 def cancel_as_asked(order: Order, withheld: ShipmentWithheld) -> Decision[OrderCancelled]:
     """Shipping says there is still time, so the order is cancelled."""
     return _cancel(order, withheld.reason)
+
+
+@order.on(CancellationRequested)
+def note_request(order: Order, request: CancellationRequested) -> Decision:
+    """Let the customer see that somebody asked."""
+    if order.cancellation != "not asked for":
+        return nothing
+    return order.but(cancellation="asked for")
+
+
+@order.on(CancellationRefused)
+def note_refusal(order: Order, refused: CancellationRefused) -> Decision:
+    """Let the customer see that it was too late."""
+    return order.but(cancellation="refused")
 
 
 @order.deadline(after=OrderCreated, within=timedelta(minutes=15))

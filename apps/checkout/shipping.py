@@ -20,11 +20,15 @@ class Shipment(Entity, key="order_id"):
     status: Literal["waiting", "dispatched", "withheld"] = "waiting"
 
 
-shipping = Service("shipping", topic="shipments", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused])
+shipping = Service(
+    "shipping", topic="shipments", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused]
+)
 
 
 @shipping.when_all(StockReserved, PaymentCharged)
-def dispatch(shipment: Shipment, reserved: StockReserved, paid: PaymentCharged) -> Decision[ShipmentDispatched]:
+def dispatch(
+    shipment: Shipment, reserved: StockReserved, paid: PaymentCharged
+) -> Decision[ShipmentDispatched]:
     """Dispatch what is both reserved and paid."""
     match shipment.status:
         case "waiting":
@@ -40,7 +44,9 @@ def withhold(
     """Decide whether there is still time."""
     match shipment.status:
         case "waiting":
-            return shipment.but(status="withheld"), ShipmentWithheld(order_id=request.order_id, reason=request.reason)
+            return shipment.but(status="withheld"), ShipmentWithheld(
+                order_id=request.order_id, reason=request.reason
+            )
         case "dispatched":
             return CancellationRefused(order_id=request.order_id, reason="already dispatched")
         case "withheld":

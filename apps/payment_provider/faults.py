@@ -40,7 +40,7 @@ class Faults(BaseModel):
     def reason_to_decline(self, key: str, amount: int) -> str | None:
         """Say why this charge is declined, if it is; another attempt hears the same."""
         if self.decline_above is not None and amount > self.decline_above:
-            return "the amount is above the limit of the card"
+            return "the amount is above the card's limit"
         if _hits(self.decline_rate, "decline", key):
             return "the bank declined the card"
         return None

@@ -1,7 +1,7 @@
 """Sets up a machine for a flow, and starts, watches and stops every process the flow is made of.
 
-Only this package knows which programs a flow needs. It serves the command line and the integration tests alike,
-so what the tests exercise is what a reader of the README runs.
+Only this package knows which programs a flow needs. It serves the command line and the integration tests
+alike, so what the tests exercise is what a reader of the README runs.
 """
 
 from __future__ import annotations

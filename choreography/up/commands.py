@@ -18,7 +18,7 @@ _SHOWN_LINES = 12
 
 
 def ask(command: Sequence[str], *, timeout: float = 20.0) -> str | None:
-    """Return what a program prints, or None when it cannot be run, fails or hangs: it is then as good as absent."""
+    """Return what a program prints, or None when it cannot be run, fails or hangs: as good as absent."""
     try:
         answer = subprocess.run(  # noqa: S603 - the commands are ours, no shell is involved
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
@@ -65,6 +65,7 @@ def work(
     if process.returncode != 0:
         last = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
         raise MissingToolError(
-            f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}. {why} Its last lines:\n{last}"
+            f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}. {why} Its last "
+            f"lines:\n{last}"
         )
     return "\n".join(lines)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 from choreography.errors import ChoreographyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class UpError(ChoreographyError):
@@ -19,3 +24,14 @@ class FlowFileError(UpError):
 
 class ProcessDiedError(UpError):
     """A process ended without being asked to, or never became ready."""
+
+
+class UnknownNameError(UpError, LookupError):
+    """Something was asked of a process that is not part of this run."""
+
+    @classmethod
+    def of(cls, name: str, kind: str, known: Iterable[str]) -> Self:
+        """Say which names there are instead."""
+        return cls(
+            f"There is no {kind} called {name!r} in this run. Known are: {', '.join(known) or 'none'}."
+        )

@@ -1,4 +1,4 @@
-"""Where this machine keeps what is worth keeping between runs, and how two runs share it without colliding."""
+"""Where this machine keeps what is worth keeping between runs, and how two runs share it safely."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from choreography.up.errors import UpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,13 +40,15 @@ def only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def owned(lock: Path) -> Iterator[bool]:
-    """Hold a lock if nobody else does, and say whether that worked."""
+def alone(lock: Path) -> Iterator[None]:
+    """Refuse to share a run folder with another run."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
-        else:
-            yield True
+            raise UpError(
+                f"Another run uses {lock.parent}, and two would write the same state. "
+                "Stop it, or choose another folder."
+            ) from None
+        yield

@@ -1,4 +1,4 @@
-"""Picks free ports for everything, so that a flow starts also where another Dapr already has the default ones."""
+"""Picks free ports for everything, so that a flow starts also where another Dapr has the default ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_EPHEMERAL = 32_768
 
 
 class Ports:
-    """The ports of one run folder: remembered, so that an address stays the same when the flow is started again."""
+    """The ports of one run folder: remembered, so that addresses are the same when the flow starts again."""
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
@@ -46,13 +46,13 @@ class Ports:
     def _candidates(self, name: str) -> Iterator[int]:
         if name in self._known:
             yield self._known[name]
-        # Below the ephemeral range: there, any outgoing connection may take a port while its server is restarted.
+        # Not in the ephemeral range: any outgoing connection may take a port there while its server restarts.
         room = _lowest_ephemeral() - _LOWEST
         for _ in range(1000):
             yield _LOWEST + secrets.randbelow(room)
         raise UpError(
-            f"No free port for {name} was found between {_LOWEST} and {_lowest_ephemeral()}. Every process of a flow "
-            "needs its own. Stop what listens there (`ss -ltn` shows it) and start again."
+            f"No free port for {name} was found between {_LOWEST} and {_lowest_ephemeral()}. Every process "
+            "of a flow needs its own. Stop what listens there (`ss -ltn` shows it) and start again."
         )
 
     def _claim(self, port: int) -> bool:

@@ -11,11 +11,12 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from choreography.up.errors import ProcessDiedError
+from choreography.up.errors import ProcessDiedError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Process:
         self._child: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._ending = False
+        self.began = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -73,6 +75,7 @@ class Process:
             return
         program = self.program
         self._ending = False
+        self.began = time.monotonic()
         program.log.parent.mkdir(parents=True, exist_ok=True)
         with program.log.open("ab") as log:
             try:
@@ -83,7 +86,7 @@ class Process:
                     stdin=asyncio.subprocess.PIPE if program.holds_stdin else asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=asyncio.subprocess.STDOUT,
-                    # A group of its own: a Ctrl-C at the terminal reaches only us, and we stop the rest in order.
+                    # A group of its own: a Ctrl-C at the terminal reaches only us; we stop the rest.
                     process_group=0,
                     preexec_fn=_die_with(os.getpid()),
                 )
@@ -198,13 +201,16 @@ class Processes:
         self._waves.append(wave)
         return list(wave.values())
 
+    def join(self, program: Program) -> Process:
+        """Add a program to the last wave, to be stopped together with it."""
+        return self._waves[-1].setdefault(program.name, Process(program, self._note_death))
+
     def find(self, name: str) -> Process:
         """The process called `name`."""
         for wave in self._waves:
             if name in wave:
                 return wave[name]
-        known = ", ".join(name for wave in self._waves for name in wave)
-        raise KeyError(f"No process is called {name!r}. Known are: {known}.")
+        raise UnknownNameError.of(name, "process", [name for wave in self._waves for name in wave])
 
     @property
     def death(self) -> ProcessDiedError | None:

@@ -62,7 +62,7 @@ class Ticker:
     show: object = None
 
     def tick(self, detail: str) -> None:
-        """Say what the step is busy with: at once on a terminal, now and then in a log, which must stay readable."""
+        """Say what the step is busy with: at once on a terminal, now and then in a log."""
         now = time.monotonic()
         text = f"{self.what} ({now - self.began:.0f} s) {detail[:70]}"
         if callable(self.show):

@@ -169,7 +169,7 @@ def test_a_charge_above_the_limit_is_declined_for_ever(provider: Provider) -> No
     provider.switch(decline_above=1_000)
     assert provider.charge("at-limit", order="o-limit", amount=1_000).status == 201
     declined = provider.charge("over-limit", order="o-limit", amount=1_001)
-    assert declined == (402, {"reason": "the amount is above the limit of the card"})
+    assert declined == (402, {"reason": "the amount is above the card's limit"})
     provider.switch()
     assert provider.charge("over-limit", order="o-limit", amount=1_001) == declined
     told = provider.ask("GET", "/ledger/o-limit").body

@@ -1,0 +1,53 @@
+# One verb per task, the same on a laptop and in a build. Nothing has to be done before any of them.
+#
+#   make run     start the checkout flow on this machine and rehearse it   ORDERS=200 EXIT= BROKER=redis STORE=sqlite
+#   make test    unit and integration tests, with real sidecars            TESTS=tests
+#   make lint    style, format and types
+#   make clean   forget all state of earlier runs
+#   make lock    pin every dependency anew
+
+PYTHON ?= python3
+ORDERS ?= 200
+EXIT ?=
+BROKER ?= redis
+STORE ?= sqlite
+TESTS ?= tests
+
+BIN := .venv/bin
+READY := .venv/.ready
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	--no-emit-find-links --strip-extras --no-header --allow-unsafe
+
+.PHONY: run test lint clean lock tools
+
+run: $(READY)
+	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
+
+test: tools
+	@$(BIN)/pytest $(TESTS)
+
+# Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
+tools: $(READY)
+	@$(BIN)/choreography tools --broker $(BROKER) --store postgres
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .run
+
+lock: $(READY)
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
+
+# The stamp is written last: an installation that was interrupted is done again.
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is missing or older than 3.11, so nothing here can run. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments, so dependencies have no place. Install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "making .venv with the pinned dependencies (about a minute, once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,169 @@
+"""The command line: one verb per task, the same on a laptop and in a build."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from choreography.errors import ChoreographyError
+from choreography.up import MissingToolError, RunningFlow, prepare
+from choreography.up.progress import Progress
+from choreography.up.servers import find_zipkin
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+RUN_FOLDERS = Path(".run")
+
+app = typer.Typer(
+    help="Services that dance without a conductor.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Broker = Annotated[str, typer.Option(help="What events travel on.")]
+Store = Annotated[str, typer.Option(help="Where state is kept: sqlite or postgres.")]
+Traced = Annotated[bool, typer.Option("--zipkin/--no-zipkin", help="Collect traces.")]
+
+
+@app.callback()
+def commands() -> None:
+    """Services that dance without a conductor."""
+
+
+@app.command()
+def up(
+    flow: Annotated[Path, typer.Argument(help="The folder of a flow, such as apps/checkout.")],
+    *,
+    broker: Broker = "redis",
+    store: Store = "sqlite",
+    orders: Annotated[int, typer.Option(min=1, help="How large the rehearsal is.")] = 200,
+    leave: Annotated[bool, typer.Option("--exit", help="End after the rehearsal.")] = False,
+    zipkin: Traced = True,
+) -> None:
+    """Set up this machine, start a flow with everything it needs, and rehearse it."""
+    console = Console()
+    progress = Progress(console)
+    running = RunningFlow(
+        flow,
+        RUN_FOLDERS / flow.resolve().name,
+        broker=broker,
+        store=store,
+        zipkin=zipkin and _can_trace(progress),
+        progress=progress,
+    )
+    running.prepare()
+    raise typer.Exit(_run_until_signal(_perform(running, _package(flow), orders, console, leave=leave)))
+
+
+@app.command()
+def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = True) -> None:
+    """Find or obtain every program that `up` and the tests need, and say where they are."""
+    progress = Progress(Console())
+    prepare(progress, broker=broker, store=store, zipkin=zipkin and _can_trace(progress))
+
+
+@app.command()
+def serve(module: Annotated[str, typer.Argument(help="The module of one service.")]) -> None:
+    """Serve one service beside its Dapr sidecar."""
+    # The other commands must not wait until web servers and telemetry are imported.
+    from choreography.web import serve as serve_module  # noqa: PLC0415
+
+    serve_module(module)
+
+
+def main() -> None:
+    """Run the command line; what went wrong on purpose is told as a sentence, not as a stack."""
+    try:
+        app()
+    except ChoreographyError as error:
+        Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+def _can_trace(progress: Progress) -> bool:
+    """Traces are worth having, but no flow may depend on them."""
+    try:
+        find_zipkin(progress)
+    except MissingToolError as error:
+        progress.note(f"Going on without traces. {error}")
+        return False
+    return True
+
+
+async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:
+    async with flow:
+        death = asyncio.create_task(flow.until_death())
+        rehearsal = asyncio.create_task(_rehearse(flow, package, orders, console))
+        try:
+            await asyncio.wait({death, rehearsal}, return_when=asyncio.FIRST_COMPLETED)
+            if death.done():
+                raise death.result()
+            passed = await rehearsal
+            if not leave:
+                _show_addresses(flow, console)
+                raise await death
+            return 0 if passed else 1
+        finally:
+            for task in (death, rehearsal):
+                task.cancel()
+            await asyncio.gather(death, rehearsal, return_exceptions=True)
+
+
+def _package(folder: Path) -> str:
+    """The package of a flow; one from outside of this folder cannot be imported and has none."""
+    folder, here = folder.resolve(), Path.cwd()
+    return ".".join(folder.relative_to(here).parts) if folder.is_relative_to(here) else ""
+
+
+async def _rehearse(flow: RunningFlow, package: str, orders: int, console: Console) -> bool:
+    """Run the flow's own rehearsal, if it has one."""
+    if not package or importlib.util.find_spec(f"{package}.rehearsal") is None:
+        return True
+    rehearsal = importlib.import_module(f"{package}.rehearsal")
+    return bool(await rehearsal.rehearse(flow, orders, console))
+
+
+def _show_addresses(flow: RunningFlow, console: Console) -> None:
+    table = Table("open", "at", title=f"{flow.file.name} is up", title_justify="left")
+    for service in flow.services:
+        table.add_row(service, f"{flow.address(service)}/docs")
+    for other in flow.file.outside:
+        table.add_row(other.name, f"{flow.address(other.name)}/docs")
+    if flow.zipkin:
+        table.add_row("traces", f"{flow.address('zipkin')}/zipkin/")
+    table.add_row("logs and state", f"{flow.run_folder}")
+    console.print(table)
+    console.print("Ctrl-C stops everything; the state is kept and found again.")
+
+
+def _run_until_signal(work: Coroutine[None, None, int]) -> int:
+    """Run until done, or until a signal asks to end: then everything is stopped in order first."""
+    ended_by: list[signal.Signals] = []
+
+    async def run() -> int:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+
+        def end(by: signal.Signals) -> None:
+            ended_by.append(by)
+            if task is not None and len(ended_by) == 1:
+                task.cancel()
+
+        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(asked, end, asked)
+        return await work
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        return 128 + ended_by[0] if ended_by else 1

@@ -1,0 +1,97 @@
+"""The way back from the outside: an effect's answer becomes an event for the service's own reactions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime
+
+import orjson
+
+from choreography.contracts import Answer as OutsideAnswer
+from choreography.contracts import Intent
+from choreography.declaration import Effect
+from choreography.engine.delivery import Delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import derived_id, hashed, outcome_key, store_key
+from choreography.engine.operations import Answer, Confirm, Operation, Stored
+from choreography.engine.records import EntityRecord, Outcome, Wish, decode_outcome
+from choreography.service import Service
+
+
+class UnreadableError(Exception):
+    """The store could not say whether an intent has been answered."""
+
+
+class Answering:
+    """Answers of one service's effects."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._effects = {effect.name: effect for effect in service.effects.values()}
+
+    def effect(self, wish: Wish) -> Effect | None:
+        """Return the effect that carries out an intent; None if a release dropped or renamed it."""
+        return self._effects.get(wish.effect)
+
+    def intent(self, effect: Effect, wish: Wish) -> Intent:
+        """Decode the recorded request."""
+        return effect.intent.model_validate_json(wish.body)
+
+    def answer_id(self, wish: Wish) -> str:
+        """Return the id of the one event that answers an intent."""
+        return derived_id(wish.key, "answer")
+
+    def delivery(self, wish: Wish, answer: OutsideAnswer, now: datetime) -> Delivery:
+        """Return the answer as a delivery."""
+        envelope = self._envelope(wish, answer.wire_type, answer.model_dump(mode="json"), now)
+        return Delivery(envelope, envelope.encode(), envelope.id, traceparent=wish.traceparent, inside=True)
+
+    def for_a_person(self, wish: Wish, problem: str, now: datetime) -> Delivery:
+        """Return a delivery that quarantines an intent which must not, or cannot, be carried out."""
+        envelope = self._envelope(wish, f"{self._service.name}.intent.v1", orjson.loads(wish.body), now)
+        return Delivery(envelope, envelope.encode(), envelope.id, problem, wish.traceparent, inside=True)
+
+    def _envelope(self, wish: Wish, wire_type: str, data: dict[str, object], now: datetime) -> Envelope:
+        return Envelope(
+            id=self.answer_id(wish),
+            type=wire_type,
+            source=self._service.name,
+            subject=wish.flow_id,
+            time=now,
+            flow_id=wish.flow_id,
+            causation_id=wish.key,
+            traceparent=wish.traceparent,
+            data=data,
+        )
+
+    def recall(self, wish: Wish) -> Generator[Operation, Answer, Outcome | None]:
+        """Find out whether an intent has been answered, in the two places where that is recorded.
+
+        Raises:
+            UnreadableError: the store did not say.
+        """
+        identity = self.answer_id(wish)
+        effect = self.effect(wish)
+        for key in self._entity_keys(effect, wish) if effect else ():
+            stored = yield from self._confirm(key)
+            folded = EntityRecord.decode(stored.value).outcome_of(hashed(identity)[:32]) if stored else None
+            if folded is not None:
+                return folded
+        stored = yield from self._confirm(outcome_key(self._service.name, identity))
+        return decode_outcome(stored.value) if stored else None
+
+    def _confirm(self, key: str) -> Generator[Operation, Answer, Stored | None]:
+        answer = yield Confirm(key)
+        if answer is not None and not isinstance(answer, Stored):
+            raise UnreadableError(key)
+        return answer
+
+    def _entity_keys(self, effect: Effect, wish: Wish) -> list[str]:
+        intent = self.intent(effect, wish)
+        keys: dict[str, None] = {}
+        for answer in effect.answers:
+            for reaction in self._service.subjects[answer.wire_type].reactions:
+                for named in reaction.named:
+                    for logical_id in named.ids(intent):
+                        keys[store_key(self._service.name, named.entity.kind, logical_id)] = None
+        return list(keys)

@@ -1,0 +1,105 @@
+"""What reaches the engine, and how it is told apart: events, answers, deadlines, nudges and replays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+
+from choreography.engine.envelope import Envelope, read_envelope
+from choreography.engine.identity import digest_of_bytes, valid_id
+from choreography.errors import InvalidEventError
+
+CONTROL_TOPIC: Final = "nudges"
+NUDGE_TYPE: Final = "choreography.nudge.v1"
+REPLAY_TYPE: Final = "choreography.replay.v1"
+CANARY_TYPE: Final = "choreography.canary.v1"
+QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing to settle.
+
+    Attributes:
+        envelope: the event; None if it could not be read.
+        raw: its text as it came, kept if it ends in quarantine.
+        identity: the id its outcome is found under.
+        problem: why it cannot be run, if it cannot.
+        traceparent: the span that handles it; what it says carries this on.
+        inside: it never was on a broker (an answer, a deadline), so its outcome keeps it for auditors.
+        purpose: run it, look its outcome up and publish that again (nudge), or run it out of quarantine (replay).
+        nudge: the nudge's id, if it is one.
+    """
+
+    envelope: Envelope | None
+    raw: str
+    identity: str
+    problem: str = ""
+    traceparent: str = ""
+    inside: bool = False
+    purpose: Literal["run", "nudge", "replay"] = "run"
+    nudge: str = ""
+
+
+def read_delivery(raw: bytes, traceparent: str = "") -> Delivery:
+    """Read the bytes of one delivered event. Never raises: what cannot be read is a delivery with a problem."""
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return unreadable(raw, f"The event is not JSON: {error}.")
+    return read_parsed(parsed, raw, traceparent)
+
+
+def read_parsed(parsed: Any, raw: bytes, traceparent: str = "") -> Delivery:
+    """Read one delivered event whose JSON is already parsed."""
+    try:
+        envelope = read_envelope(parsed)
+    except InvalidEventError as error:
+        return _with_problem(parsed, raw, str(error))
+    return Delivery(
+        envelope, raw.decode("utf-8", "replace"), envelope.id, traceparent=traceparent or envelope.traceparent
+    )
+
+
+def unreadable(raw: bytes, problem: str) -> Delivery:
+    """Return a delivery for bytes that are no event at all, known by their digest."""
+    return Delivery(None, raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw), problem)
+
+
+def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:
+    try:
+        identity = valid_id(
+            parsed.get("eventid", parsed.get("id")) if isinstance(parsed, dict) else None, "id"
+        )
+    except InvalidEventError:
+        return unreadable(raw, problem)
+    # Kept under id and digest: a later, readable event of the same id must still be able to run.
+    return Delivery(None, raw.decode("utf-8", "replace"), f"{identity}~{digest_of_bytes(raw)}", problem)
+
+
+def read_control(delivery: Delivery, service: str) -> list[Delivery]:
+    """Turn a nudge or a replay request into the deliveries it asks for. Anything else asks for none."""
+    envelope = delivery.envelope
+    if envelope is None or envelope.type not in (NUDGE_TYPE, REPLAY_TYPE):
+        return []
+    if envelope.type == REPLAY_TYPE and envelope.data.get("service") != service:
+        return []
+    purpose: Literal["nudge", "replay"] = "nudge" if envelope.type == NUDGE_TYPE else "replay"
+    asked = envelope.data.get("events")
+    wanted = (
+        [_asked_for(one, purpose, envelope, delivery.traceparent) for one in asked]
+        if isinstance(asked, list)
+        else []
+    )
+    return [one for one in wanted if one is not None]
+
+
+def _asked_for(
+    parsed: Any, purpose: Literal["nudge", "replay"], control: Envelope, traceparent: str
+) -> Delivery | None:
+    read = read_parsed(parsed, orjson.dumps(parsed), traceparent)
+    if read.envelope is None:
+        return None
+    return Delivery(read.envelope, read.raw, read.identity, "", traceparent, False, purpose, control.id)

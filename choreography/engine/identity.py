@@ -1,0 +1,66 @@
+"""Ids and keys. What arrives is hostile; what leaves is derived, so that a repeat is the same for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Final
+
+import orjson
+
+from choreography.errors import InvalidEventError
+
+LONGEST_ID: Final = 256
+
+_HOSTILE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+"""Controls cut keys short, surrogates (and the U+FFFD sidecars make of them) fold two keys into one."""
+
+
+def valid_id(text: object, what: str) -> str:
+    """Return ``text`` if it can serve as an id.
+
+    Raises:
+        InvalidEventError: it is no text, empty, too long, or holds characters that stores confuse.
+    """
+    if not isinstance(text, str) or not text:
+        raise InvalidEventError(f"The event has no {what}, so a repeat of it could not be recognised.")
+    if len(text) > LONGEST_ID:
+        raise InvalidEventError(
+            f"The event's {what} has {len(text)} characters; at most {LONGEST_ID} are safe in a store."
+        )
+    if _HOSTILE.search(text):
+        raise InvalidEventError(
+            f"The event's {what} {text!r} holds characters that stores and brokers confuse."
+        )
+    return text
+
+
+def derived_id(*parts: str) -> str:
+    """Return the id that follows from ``parts``, the same on every replica and every retry: 32 hex digits."""
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def hashed(text: str) -> str:
+    """Return the SHA-256 of ``text``: no id, however long or odd, can break a key made of this."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def store_key(service: str, kind: str, logical_id: str) -> str:
+    """Return the key of one record of one service."""
+    return f"{service}.{kind}.{hashed(logical_id)}"
+
+
+def outcome_key(service: str, event_id: str) -> str:
+    """Return the key of an outcome that is kept apart from its entity."""
+    return store_key(service, "outcome", event_id)
+
+
+def digest_of(wire_type: str, source: str, subject: str, data: Any) -> str:
+    """Return the digest of what an event says, whatever order its fields travelled in."""
+    canonical = orjson.dumps([wire_type, source, subject, data], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
+
+
+def digest_of_bytes(raw: bytes) -> str:
+    """Return the id under which something without a valid id of its own is kept."""
+    return "sha256:" + hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,67 @@
+"""A join's slots: which of the awaited events have come for one entity, in whatever order they came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from choreography.engine.envelope import Envelope
+from choreography.engine.records import EntityRecord
+from choreography.errors import InvalidEventError
+
+
+class Slots:
+    """The slots of one join in one entity's record.
+
+    Filling and undoing commute: an undo that overtakes what it undoes cancels it when it arrives.
+    """
+
+    def __init__(self, record: EntityRecord, join: str) -> None:
+        self._record, self._join = record, join
+        held = record.slots.get(join, {})
+        self._filled: dict[str, dict[str, Any]] = dict(held.get("filled", {}))
+        self._undone: dict[str, int] = dict(held.get("undone", {}))
+        self._fired: bool = held.get("fired", False)
+
+    def fill(self, envelope: Envelope, awaited: Sequence[str]) -> Mapping[str, Mapping[str, Any]] | None:
+        """Fill the slot of this event. Return the data of all events, by wire type, if that completes the join.
+
+        Raises:
+            InvalidEventError: the slot holds another event of this type that says something else.
+        """
+        wire_type = envelope.type
+        if wire_type in self._filled:
+            if self._filled[wire_type]["digest"] != envelope.digest:
+                raise InvalidEventError(
+                    f"The join {self._join} already holds the {wire_type} {self._filled[wire_type]['id']!r}, which says "
+                    f"something else than {envelope.id!r}. Only a person can tell which one is true."
+                )
+            return None
+        if self._undone.get(wire_type, 0) > 0:
+            self._undone[wire_type] -= 1
+            self._store()
+            return None
+        self._filled[wire_type] = {"id": envelope.id, "digest": envelope.digest, "data": envelope.data}
+        complete = None
+        if not self._fired and all(one in self._filled for one in awaited):
+            complete = {one: self._filled[one]["data"] for one in awaited}
+            self._fired = True
+            # Once run, only ids and digests are needed, to recognise a differing second.
+            self._filled = {
+                one: {"id": slot["id"], "digest": slot["digest"]} for one, slot in self._filled.items()
+            }
+        self._store()
+        return complete
+
+    def undo(self, wire_type: str) -> None:
+        """Empty a slot, as long as the join has not run."""
+        if self._fired:
+            return
+        if self._filled.pop(wire_type, None) is None:
+            self._undone[wire_type] = self._undone.get(wire_type, 0) + 1
+        self._store()
+
+    def _store(self) -> None:
+        self._record.slots = self._record.slots | {
+            self._join: {"filled": self._filled, "undone": self._undone, "fired": self._fired}
+        }

@@ -1,0 +1,26 @@
+"""What one replica remembers of its own doing: a shortcut, never a source of truth."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+
+class Published:
+    """Ids this replica has itself fully published, with what they said; bounded.
+
+    A broker that redelivers eagerly is answered from here, so it does not multiply what is downstream.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._digests: OrderedDict[str, str] = OrderedDict()
+
+    def add(self, event_id: str, digest: str) -> None:
+        """Remember one."""
+        self._digests[event_id] = digest
+        if len(self._digests) > self._bound:
+            self._digests.popitem(last=False)
+
+    def holds(self, event_id: str, digest: str) -> bool:
+        """Tell whether exactly this event was fully published by this replica."""
+        return self._digests.get(event_id) == digest

@@ -1,0 +1,162 @@
+"""What the engine asks for and what it may be told: the whole of its contact with the world.
+
+The engine is a generator that yields these operations and is sent their answers. A driver performs them through a
+sidecar; the tests and the model checker perform them against a store and a broker that may fail at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from choreography.engine.records import Due, Outgoing, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A value that was read, and the ETag it was read under."""
+
+    value: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read keys in one bulk get. A key missing from the answer may exist all the same: see :class:`Confirm`."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Read one key by itself, the only read whose "missing" can be believed."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a read found. ``failed`` names the keys that could not be read at all."""
+
+    found: Mapping[str, Stored]
+    failed: frozenset[str] = frozenset()
+
+
+ANY_ETAG: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One upsert of a transaction: under an ETag, first-write when it is None, or over whatever is there (ANY_ETAG)."""
+
+    key: str
+    value: str
+    etag: str | None
+    ttl_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write all of it in one transaction, or nothing."""
+
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The store said yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No answer, or a failure that does not say whether anything was written. Never to be read as "failed"."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The store says that a key had changed. As with :class:`Unknown`, only a re-read tells what is there."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request itself was not acceptable (4xx): trying the same again is useless."""
+
+    detail: str = ""
+
+
+CommitAnswer = Committed | Conflict | Unknown | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait a little before the next attempt; ``attempt`` counts from 1."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish events. The answer is the set of those (by their index) that the broker did not confirm."""
+
+    events: tuple[Outgoing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Schedule deadlines, durably. The answer is whether all of them are."""
+
+    dues: tuple[Due, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """Carry out committed intents. The answer is the set of those (by their index) that are not answered yet."""
+
+    wishes: tuple[Wish, ...]
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Do several things at once; the answer is the list of their answers."""
+
+    operations: tuple[Publish | Schedule | CarryOut, ...]
+
+
+Operation = Read | Confirm | Commit | Pause | Together
+Answer = Values | Stored | None | CommitAnswer | Sequence[frozenset[int] | bool]
+
+NOTHING_FAILED: Final[frozenset[int]] = frozenset()
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds the engine keeps.
+
+    Attributes:
+        commit_bytes: a transaction is cut before it grows beyond this.
+        commit_writes: likewise by count.
+        attempts: how often a transaction is tried before the deliveries are handed back to the broker.
+        reaction_attempts: how often a reaction may fail on one event before the event is quarantined.
+        horizon_seconds: H; no event older than this is run.
+        skew_seconds: how far clocks may differ.
+        alone_seconds: how long a suspect event may run.
+        suspect_attempts: after so many deaths a suspect is quarantined unrun.
+    """
+
+    commit_bytes: int = 4 * 1024 * 1024
+    commit_writes: int = 1000
+    attempts: int = 6
+    reaction_attempts: int = 3
+    horizon_seconds: int = 30 * 24 * 3600
+    skew_seconds: int = 300
+    alone_seconds: float = 5.0
+    suspect_attempts: int = 2
+    remembered: int = 100_000
+    publish_bytes: int = field(default=3 * 1024 * 1024)
+    publish_count: int = 250

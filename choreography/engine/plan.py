@@ -1,0 +1,129 @@
+"""Planning a delivery before anything is read: is it ours, can it be run, and which keys does it name?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from choreography.declaration import Subject
+from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import hashed, outcome_key, store_key
+from choreography.engine.operations import Limits
+from choreography.engine.reacting import heard_value, named_ids
+from choreography.engine.records import EntityRecord, Outgoing
+from choreography.errors import InvalidEventError
+from choreography.service import Service
+
+_OURS = frozenset({CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One delivery with the keys it names.
+
+    Attributes:
+        identity: the id its outcome is recorded under.
+        event_key: the id, hashed: the name of its outcome inside an entity's record.
+        entity_keys: store keys of the entities its reactions name.
+        problem: why it must be quarantined instead of run.
+        own: the event itself, if a command of this service said it.
+    """
+
+    position: int
+    delivery: Delivery
+    identity: str
+    digest: str
+    event_key: str
+    outcome_key: str
+    entity_keys: tuple[str, ...] = ()
+    subject: Subject | None = None
+    problem: str = ""
+    own: Outgoing | None = None
+
+    @property
+    def folds(self) -> bool:
+        """Its outcome belongs inside the record of the one entity it names."""
+        return len(self.entity_keys) == 1
+
+
+class Planner:
+    """Plans deliveries for one service."""
+
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self.service, self.limits = service, limits
+        self._families = {wire_type.rpartition(".v")[0] for wire_type in service.subjects}
+        self._published = {event.wire_type for event in service.publishes}
+
+    def plan(self, delivery: Delivery, now: datetime, position: int) -> Plan | None:
+        """Return the plan for a delivery, or None if it is none of this service's business."""
+        envelope = delivery.envelope
+        if envelope is None or delivery.problem:
+            digest = envelope.digest if envelope else hashed(delivery.raw)[:32]
+            return self._bare(delivery, position, digest, delivery.problem)
+        subject = self.service.subjects.get(envelope.type)
+        if subject is None:
+            family = envelope.type.rpartition(".v")[0]
+            if envelope.type in _OURS or family not in self._families:
+                return None
+            known = ", ".join(
+                sorted(one for one in self.service.subjects if one.rpartition(".v")[0] == family)
+            )
+            return self._bare(
+                delivery,
+                position,
+                envelope.digest,
+                f"Not yet: {self.service.name} knows {known} but not {envelope.type}. "
+                "Replay it with the release that does.",
+            )
+        return self._planned(delivery, envelope, subject, now, position)
+
+    def _planned(
+        self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int
+    ) -> Plan:
+        try:
+            heard = heard_value(subject, envelope)
+            named = named_ids(subject, heard)
+        except InvalidEventError as error:
+            return self._bare(delivery, position, envelope.digest, str(error))
+        keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
+        plan = self._bare(delivery, position, envelope.digest, "")
+        plan = replace(plan, entity_keys=keys, subject=subject, own=self._own(delivery, envelope, subject))
+        return replace(plan, problem=self._age_problem(delivery, envelope, now))
+
+    def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime) -> str:
+        horizon, skew = (
+            timedelta(seconds=self.limits.horizon_seconds),
+            timedelta(seconds=self.limits.skew_seconds),
+        )
+        if envelope.time < now - horizon and not delivery.inside and delivery.purpose != "replay":
+            return (
+                f"Too old: it is from {envelope.time:%Y-%m-%d %H:%M:%S} and outcomes are kept for {horizon.days} days, "
+                "so nobody can tell any more whether it was run."
+            )
+        if envelope.time > now + skew and not delivery.inside:
+            return f"It claims to be from {envelope.time:%Y-%m-%d %H:%M:%S}, which has not come yet."
+        return ""
+
+    def set_aside(self, plan: Plan, problem: str) -> Plan:
+        """Return a plan that quarantines what cannot be run."""
+        return replace(plan, problem=problem)
+
+    def record(self, records: Mapping[str, EntityRecord], key: str) -> EntityRecord:
+        """Return a record, or a vacant one to hold its place."""
+        return records.get(key) or EntityRecord()
+
+    def _bare(self, delivery: Delivery, position: int, digest: str, problem: str) -> Plan:
+        identity = delivery.identity
+        key = outcome_key(self.service.name, identity)
+        return Plan(position, delivery, identity, digest, hashed(identity)[:32], key, problem=problem)
+
+    def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
+        if (
+            envelope.source != self.service.name
+            or envelope.causation_id
+            or envelope.type not in self._published
+        ):
+            return None
+        return Outgoing(subject.topic, envelope.subject, delivery.raw)

@@ -1,0 +1,62 @@
+"""Quarantine: a poison event is set aside with its reason, never lost, and says so on the dead-letter topic."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from choreography.engine.delivery import QUARANTINED_TYPE
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import derived_id, hashed
+from choreography.engine.records import Outcome, Outgoing, Quarantined
+
+if TYPE_CHECKING:
+    from choreography.engine.plan import Plan
+
+_SHOWN_EVENT: Final = 24 * 1024
+_SHOWN_STACK: Final = 4 * 1024
+
+
+def dead_letter_topic(service: str) -> str:
+    """Return the topic on which a service says what it set aside."""
+    return f"{service}-dead-letters"
+
+
+def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
+    """Return the outcome of an event that is set aside: the record, and one event that tells of it."""
+    envelope = plan.delivery.envelope
+    record_id = hashed(plan.identity)
+    told = Envelope(
+        id=derived_id(plan.identity, service, "quarantine", str(bad.attempts)),
+        type=QUARANTINED_TYPE,
+        source=service,
+        subject=record_id,
+        time=now,
+        flow_id=envelope.flow_id if envelope else record_id,
+        causation_id=envelope.id if envelope else "",
+        traceparent=plan.delivery.traceparent,
+        data={
+            "service": service,
+            "event_id": plan.identity,
+            "event_type": envelope.type if envelope else "",
+            "reason": bad.reason,
+            "attempts": bad.attempts,
+            "stack": bad.stack,
+            "event": bad.event[:_SHOWN_EVENT],
+            "whole": len(bad.event) <= _SHOWN_EVENT,
+        },
+    )
+    outgoing = Outgoing(dead_letter_topic(service), record_id, told.encode())
+    return Outcome(plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad)
+
+
+def failed(error: Exception, attempts: int, event: str) -> Quarantined:
+    """Describe a reaction's failure."""
+    stack = "".join(traceback.format_exception(error))[-_SHOWN_STACK:]
+    return Quarantined(f"{type(error).__name__}: {error}"[:1000], attempts, stack, event)
+
+
+def conflict_identity(plan: Plan) -> str:
+    """Return the id under which an event is set aside whose own id belongs to another."""
+    return f"{plan.identity}~{plan.digest}"

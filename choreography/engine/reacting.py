@@ -1,0 +1,245 @@
+"""Running the reactions to one event on the records it names. Pure: the same input decides the same, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from choreography.contracts import Deadline, Entity, Event, Intent, Value
+from choreography.decision import Decided, take_apart
+from choreography.declaration import Named, Reaction, Subject
+from choreography.engine.delivery import Delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import derived_id, store_key
+from choreography.engine.joining import Slots
+from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
+from choreography.errors import InvalidEventError, UnsayableEventError
+from choreography.service import Service
+
+
+@dataclass(slots=True)
+class Ran:
+    """What the reactions to one event decided: changed records by store key, and all that is to be said."""
+
+    records: dict[str, EntityRecord] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+    events: list[Outgoing] = field(default_factory=list)
+    dues: list[Due] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
+
+    @property
+    def silent(self) -> bool:
+        """Nothing changed and nothing is to be said."""
+        return not (self.records or self.events or self.dues or self.wishes)
+
+
+def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, Any]:
+    """Decode what an event says by its contract. A fired deadline says only which entity it is about.
+
+    Raises:
+        InvalidEventError: the data breaks the contract.
+    """
+    if subject.reactions[0].style == "deadline":
+        return envelope.data
+    try:
+        return subject.model.model_validate_json(orjson.dumps(envelope.data), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidEventError(
+            f"The {envelope.type} breaks its contract {subject.model.__name__} at {where!r}: {first['msg']} "
+            f"({error.error_count()} in all)."
+        ) from error
+
+
+def named_ids(subject: Subject, heard: Value | Mapping[str, Any]) -> list[tuple[type[Entity], str]]:
+    """Return every entity the reactions to this event name, without repeats."""
+    if isinstance(heard, Mapping):
+        named = subject.reactions[0].joined.entity
+        return [(named, str(heard.get(named.key_field, "")))]
+    pairs = (
+        (named.entity, one)
+        for reaction in subject.reactions
+        for named in reaction.named
+        for one in named.ids(heard)
+    )
+    return list(dict.fromkeys(pairs))
+
+
+class Reacting:
+    """One event meeting the reactions of one service."""
+
+    def __init__(
+        self,
+        service: Service,
+        subject: Subject,
+        delivery: Delivery,
+        records: Mapping[str, EntityRecord],
+        now: datetime,
+    ) -> None:
+        envelope = delivery.envelope
+        if envelope is None:
+            raise TypeError("An event that could not be read has no reactions.")
+        self.service, self.subject, self.envelope, self.now = service, subject, envelope, now
+        self.traceparent, self.before = delivery.traceparent, records
+        self.ran = Ran()
+
+    def run(self) -> Ran:
+        """Run every reaction in the order declared, each on what the one before it left.
+
+        Raises:
+            Exception: whatever a reaction raised; nothing of it remains.
+        """
+        for reaction in self.subject.reactions:
+            heard = heard_value(self.subject, self.envelope)
+            match reaction.style:
+                case "join":
+                    self._join(reaction, heard)
+                case "undo":
+                    self._slots(reaction, heard).undo(self.subject_undone(reaction))
+                case "event" | "deadline":
+                    self._call(reaction, heard, self._heard_parameters(reaction, heard), self.envelope.id)
+        self._schedule()
+        return self.ran
+
+    def subject_undone(self, reaction: Reaction) -> str:
+        """Return the wire type whose slot an undo empties."""
+        model = reaction.hears[0]
+        undone = model.undoes if issubclass(model, Event) else None
+        return undone.wire_type if undone else ""
+
+    def _heard_parameters(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> dict[str, Value]:
+        if reaction.style == "deadline":
+            reminder = Deadline(name=reaction.name, due=self.envelope.time)
+            return dict.fromkeys(reaction.event_parameters, reminder)
+        return {name: heard for name in reaction.event_parameters if isinstance(heard, Value)}
+
+    def _join(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> None:
+        slots = self._slots(reaction, heard)
+        complete = slots.fill(self.envelope, [model.wire_type for model in reaction.hears])
+        if complete is None:
+            return
+        parameters = {
+            name: _decode(model, complete[getattr(model, "wire_type", "")])
+            for name, model in reaction.event_parameters.items()
+        }
+        logical_id = reaction.joined.ids(heard)[0]
+        # The id of what a join says must not depend on which event happened to come last.
+        cause = derived_id("join", self.service.name, reaction.name, reaction.joined.entity.kind, logical_id)
+        self._call(reaction, heard, parameters, cause)
+
+    def _slots(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> Slots:
+        logical_id = reaction.joined.ids(heard)[0]
+        record = self._changed(reaction.joined.entity, logical_id)
+        return Slots(record, reaction.name)
+
+    def _call(
+        self,
+        reaction: Reaction,
+        heard: Value | Mapping[str, Any],
+        parameters: Mapping[str, Value],
+        cause: str,
+    ) -> None:
+        shown: dict[str, Any] = dict(parameters)
+        allowed: set[tuple[str, str]] = set()
+        for named in reaction.named:
+            ids = (str(heard[named.entity.key_field]),) if isinstance(heard, Mapping) else named.ids(heard)
+            allowed |= {(named.entity.kind, one) for one in ids}
+            shown[named.parameter] = self._show(named, ids)
+        decided = take_apart(reaction.function(**shown), reaction.name)
+        self._keep(reaction, decided, allowed)
+        self._say(reaction, decided.events, cause)
+        self._wish(reaction, decided.intents, cause)
+
+    def _show(self, named: Named, ids: Iterable[str]) -> Any:
+        shown = {one: self._decoded(named, one) for one in ids}
+        return shown if named.many else next(iter(shown.values()))
+
+    def _decoded(self, named: Named, logical_id: str) -> Entity | None:
+        state = self._record(named.entity, logical_id).state
+        if state is not None:
+            # A fresh decode for every reaction: whatever a failing one did to it is gone with it.
+            return named.entity.model_validate_json(orjson.dumps(state))
+        return None if named.optional else named.entity(**{named.entity.key_field: logical_id})
+
+    def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord:
+        key = store_key(self.service.name, entity.kind, logical_id)
+        return self.ran.records.get(key) or self.before.get(key) or EntityRecord()
+
+    def _changed(self, entity: type[Entity], logical_id: str) -> EntityRecord:
+        key = store_key(self.service.name, entity.kind, logical_id)
+        if key not in self.ran.records:
+            record = self._record(entity, logical_id).copy()
+            record.version += 1
+            self.ran.records[key] = record
+            self.ran.written.append(Written(entity.kind, logical_id, record.version))
+        return self.ran.records[key]
+
+    def _keep(self, reaction: Reaction, decided: Decided, allowed: set[tuple[str, str]]) -> None:
+        for entity in (*decided.entities, *decided.gone):
+            if (entity.kind, entity.key) not in allowed:
+                raise UnsayableEventError(
+                    f"The reaction {reaction.name} changed the {entity.kind} {entity.key!r}, which it did not name, "
+                    "so nothing guards it against another reaction. Take it as a parameter."
+                )
+            record = self._changed(type(entity), entity.key)
+            record.gone = entity in decided.gone
+            record.state = None if record.gone else entity.model_dump(mode="json")
+
+    def _say(self, reaction: Reaction, events: Iterable[Event], cause: str) -> None:
+        for position, event in enumerate(events):
+            self._refuse_undeclared(reaction, event)
+            envelope = Envelope(
+                id=derived_id(cause, self.service.name, reaction.name, event.wire_type, str(position)),
+                type=event.wire_type,
+                source=self.service.name,
+                subject=event.subject,
+                time=self.now,
+                flow_id=self.envelope.flow_id,
+                causation_id=self.envelope.id,
+                traceparent=self.traceparent,
+                data=event.model_dump(mode="json"),
+            )
+            self.ran.events.append(Outgoing(event.topic, event.subject, envelope.encode()))
+
+    def _wish(self, reaction: Reaction, intents: Iterable[Intent], cause: str) -> None:
+        for position, intent in enumerate(intents):
+            self._refuse_undeclared(reaction, intent)
+            effect = self.service.effects[type(intent)].name
+            key = derived_id(cause, self.service.name, reaction.name, effect, str(position))
+            body = intent.model_dump_json()
+            self.ran.wishes.append(Wish(effect, key, body, self.envelope.flow_id, self.now, self.traceparent))
+
+    def _refuse_undeclared(self, reaction: Reaction, said: Event | Intent) -> None:
+        if type(said) not in reaction.said:
+            words = ", ".join(sorted(kind.__name__ for kind in reaction.said)) or "nothing"
+            raise UnsayableEventError(
+                f"The reaction {reaction.name} said {type(said).__name__} but declares that it says {words}. "
+                f"Add it to its return annotation: -> Decision[... | {type(said).__name__}]."
+            )
+
+    def _schedule(self) -> None:
+        for reaction in self.service.deadlines.get(self.envelope.type, ()):
+            heard = heard_value(self.subject, self.envelope)
+            due = self.envelope.time + reaction.within if reaction.within else self.envelope.time
+            envelope = Envelope(
+                id=derived_id(self.envelope.id, self.service.name, reaction.name, "deadline"),
+                type=self.service.due_type(reaction),
+                source=self.service.name,
+                subject=self.envelope.subject,
+                time=due,
+                flow_id=self.envelope.flow_id,
+                causation_id=self.envelope.id,
+                traceparent=self.traceparent,
+                data={reaction.joined.entity.key_field: reaction.joined.ids(heard)[0]},
+            )
+            self.ran.dues.append(Due(due, envelope.encode()))
+
+
+def _decode(model: type[Value], data: Mapping[str, Any]) -> Value:
+    return model.model_validate_json(orjson.dumps(data), strict=True)

@@ -1,0 +1,188 @@
+"""What is kept in the store: one record per entity, one outcome per event.
+
+The outcome of an event whose reactions name exactly one entity is folded into that entity's record: one write
+instead of two, and its absence is as certain as the record itself. All others are kept apart, first-write.
+Every record is stored as one JSON text, so that a sidecar cannot re-encode the numbers in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Self
+
+import orjson
+
+from choreography.engine.envelope import as_moment, as_text
+
+MOST_FOLDED: Final = 32
+LARGEST_FOLDED: Final = 32 * 1024
+"""Bytes. Beyond either bound an entity's further outcomes are kept apart, so that no record grows without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event to publish: its topic, its partition key, and its text as stored."""
+
+    topic: str
+    key: str
+    encoded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One deadline to schedule: when, and the event that then arrives."""
+
+    at: datetime
+    encoded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One committed intent: which effect carries it out, under which key, with which bytes."""
+
+    effect: str
+    key: str
+    body: str
+    flow_id: str
+    at: datetime
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Which version of which entity an event wrote, so that a store can be replayed in its own order."""
+
+    kind: str
+    logical_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Why an event was set aside, and the event itself, so that it can be replayed."""
+
+    reason: str
+    attempts: int
+    stack: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a service did with one event."""
+
+    event_id: str
+    digest: str
+    at: datetime
+    events: tuple[Outgoing, ...] = ()
+    dues: tuple[Due, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    written: tuple[Written, ...] = ()
+    own: Outgoing | None = None
+    """The event itself, if a command of this service published it: a nudge sends it again."""
+    heard: str = ""
+    """The event itself, if it never was on a broker (an answer, a deadline): an auditor needs it."""
+    quarantined: Quarantined | None = None
+
+    def to_json(self) -> list[Any]:
+        """Return the compact form that is stored."""
+        own, bad = self.own, self.quarantined
+        return [
+            self.event_id,
+            self.digest,
+            as_text(self.at),
+            [[event.topic, event.key, event.encoded] for event in self.events],
+            [[as_text(due.at), due.encoded] for due in self.dues],
+            [[w.effect, w.key, w.body, w.flow_id, as_text(w.at), w.traceparent] for w in self.wishes],
+            [[w.kind, w.logical_id, w.version] for w in self.written],
+            [own.topic, own.key, own.encoded] if own else None,
+            self.heard,
+            [bad.reason, bad.attempts, bad.stack, bad.event] if bad else None,
+        ]
+
+    @classmethod
+    def from_json(cls, raw: list[Any]) -> Self:
+        """Read the compact form."""
+        event_id, digest, at, events, dues, wishes, written, own, heard, bad = raw
+        return cls(
+            event_id=event_id,
+            digest=digest,
+            at=as_moment(at),
+            events=tuple(Outgoing(*event) for event in events),
+            dues=tuple(Due(as_moment(moment), encoded) for moment, encoded in dues),
+            wishes=tuple(
+                Wish(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in wishes
+            ),
+            written=tuple(Written(*one) for one in written),
+            own=Outgoing(*own) if own else None,
+            heard=heard,
+            quarantined=Quarantined(*bad) if bad else None,
+        )
+
+
+@dataclass(slots=True)
+class EntityRecord:
+    """One entity as stored: its state, its joins' slots, and the outcomes folded into it.
+
+    A vacant record (no state) holds a place: it guards the fact that there is no such entity.
+    """
+
+    version: int = 0
+    state: dict[str, Any] | None = None
+    slots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folded: dict[str, list[Any]] = field(default_factory=dict)
+    apart: bool = False
+    """Outcomes of events that name this entity are also kept apart, so their absence here proves nothing."""
+    gone: bool = False
+
+    def copy(self) -> EntityRecord:
+        """Return a copy to change; what is inside is replaced, never changed in place."""
+        return EntityRecord(
+            self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone
+        )
+
+    def encode(self) -> str:
+        """Return the text to store."""
+        raw: dict[str, Any] = {"v": self.version, "s": self.state}
+        if self.slots:
+            raw["j"] = self.slots
+        if self.folded:
+            raw["o"] = self.folded
+        if self.apart:
+            raw["x"] = True
+        if self.gone:
+            raw["g"] = True
+        return orjson.dumps(raw).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read a stored text."""
+        raw = orjson.loads(text)
+        return cls(
+            raw["v"], raw["s"], raw.get("j", {}), raw.get("o", {}), raw.get("x", False), raw.get("g", False)
+        )
+
+    def outcome_of(self, event_key: str) -> Outcome | None:
+        """Return the folded outcome of an event, if this record holds it."""
+        raw = self.folded.get(event_key)
+        return Outcome.from_json(raw) if raw is not None else None
+
+    def fold(self, event_key: str, outcome: Outcome, keep_since: datetime) -> bool:
+        """Fold an outcome in, dropping those older than any delivery that can still be run. False if there is no room."""
+        kept = {key: raw for key, raw in self.folded.items() if as_moment(raw[2]) >= keep_since}
+        kept[event_key] = outcome.to_json()
+        if len(kept) > MOST_FOLDED or len(orjson.dumps(kept)) > LARGEST_FOLDED:
+            return False
+        self.folded = kept
+        return True
+
+
+def encode_outcome(outcome: Outcome) -> str:
+    """Return the text of an outcome that is kept apart."""
+    return orjson.dumps(outcome.to_json()).decode()
+
+
+def decode_outcome(text: str) -> Outcome:
+    """Read an outcome that was kept apart."""
+    return Outcome.from_json(orjson.loads(text))

@@ -1,0 +1,124 @@
+"""After the commit: publish what the outcomes recorded, schedule their deadlines, carry out their intents.
+
+Only then may a delivery be acknowledged. Until then the un-acknowledged delivery is the outbox: a redelivery finds
+the outcome and comes straight here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from choreography.engine.envelope import nudged
+from choreography.engine.memory import Published
+from choreography.engine.operations import CarryOut, Limits, Publish, Schedule, Together
+from choreography.engine.records import Due, Outcome, Outgoing, Wish
+from choreography.engine.settling import Settled
+
+ReleaseAnswer = Sequence[frozenset[int] | bool]
+
+
+@dataclass(slots=True)
+class _Part:
+    """One operation, and which settled delivery each of its items belongs to."""
+
+    operation: Publish | Schedule | CarryOut
+    owners: list[int]
+
+
+def release(
+    settled: Sequence[Settled], limits: Limits, published: Published
+) -> Generator[Together, ReleaseAnswer, list[bool]]:
+    """Release a settled batch.
+
+    Returns:
+        For each delivery whether it is done. One that is not must be answered RETRY.
+    """
+    owners = _first_of_each(settled)
+    parts = [
+        *_publishing(settled, owners, limits),
+        *_scheduling(settled, owners),
+        *_carrying_out(settled, owners),
+    ]
+    undone = {index for index, one in enumerate(settled) if one.again}
+    if parts:
+        answers = yield Together(tuple(part.operation for part in parts))
+        for part, answer in zip(parts, answers, strict=True):
+            missed = set(range(len(part.owners))) if answer is False else answer
+            undone |= {part.owners[item] for item in missed} if not isinstance(missed, bool) else set()
+    by_event = {one.outcome.event_id for index, one in enumerate(settled) if index in undone and one.outcome}
+    done = [
+        index not in undone and not (one.outcome and one.outcome.event_id in by_event)
+        for index, one in enumerate(settled)
+    ]
+    for index in owners:
+        outcome, delivery = settled[index].outcome, settled[index].delivery
+        if done[index] and outcome and delivery.purpose == "run":
+            published.add(outcome.event_id, outcome.digest)
+    return done
+
+
+def _first_of_each(settled: Sequence[Settled]) -> list[int]:
+    """Return one delivery per outcome: the same event twice in a batch is released once."""
+    first: dict[tuple[str, str], int] = {}
+    for index, one in enumerate(settled):
+        if one.outcome is not None:
+            first.setdefault((one.outcome.event_id, one.delivery.nudge), index)
+    return list(first.values())
+
+
+def _publishing(settled: Sequence[Settled], owners: Iterable[int], limits: Limits) -> list[_Part]:
+    topics: dict[str, list[tuple[int, Outgoing]]] = {}
+    for index in owners:
+        for event in _events(settled[index]):
+            topics.setdefault(event.topic, []).append((index, event))
+    parts: list[_Part] = []
+    for events in topics.values():
+        start, size = 0, 0
+        for position, (_, event) in enumerate(events):
+            if position > start and (
+                size + len(event.encoded) > limits.publish_bytes or position - start >= limits.publish_count
+            ):
+                parts.append(_publish(events[start:position]))
+                start, size = position, 0
+            size += len(event.encoded)
+        parts.append(_publish(events[start:]))
+    return parts
+
+
+def _publish(events: Sequence[tuple[int, Outgoing]]) -> _Part:
+    return _Part(Publish(tuple(event for _, event in events)), [index for index, _ in events])
+
+
+def _events(one: Settled) -> Iterable[Outgoing]:
+    outcome: Outcome | None = one.outcome
+    if outcome is None:
+        return ()
+    if one.delivery.purpose != "nudge":
+        return outcome.events
+    own = (outcome.own,) if outcome.own else ()
+    return (
+        replace(event, encoded=nudged(event.encoded, one.delivery.nudge)) for event in (*own, *outcome.events)
+    )
+
+
+def _scheduling(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:
+    dues: list[tuple[int, Due]] = []
+    for index in owners:
+        outcome = settled[index].outcome
+        dues += [(index, due) for due in outcome.dues] if outcome else []
+    return [_Part(Schedule(tuple(due for _, due in dues)), [index for index, _ in dues])] if dues else []
+
+
+def _carrying_out(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:
+    parts: list[_Part] = []
+    for repeated in (False, True):
+        wishes: list[tuple[int, Wish]] = []
+        for index in owners:
+            one = settled[index]
+            if one.outcome and one.repeated == repeated:
+                wishes += [(index, wish) for wish in one.outcome.wishes]
+        if wishes:
+            operation = CarryOut(tuple(wish for _, wish in wishes), repeated)
+            parts.append(_Part(operation, [index for index, _ in wishes]))
+    return parts

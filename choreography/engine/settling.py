@@ -1,0 +1,296 @@
+"""Settling a batch of deliveries: read, react, commit in one transaction, and believe only what the store says.
+
+One attempt reads everything the batch names, runs the reactions in order, and commits. After any answer but a yes
+the attempt is forgotten and the next one reads again: whatever the first did write is then found as an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from choreography.engine.delivery import Delivery
+from choreography.engine.identity import outcome_key
+from choreography.engine.memory import Published
+from choreography.engine.operations import (
+    Answer,
+    Commit,
+    Committed,
+    Conflict,
+    Confirm,
+    Limits,
+    Operation,
+    Pause,
+    Read,
+    Refused,
+    Stored,
+    Unknown,
+    Values,
+    Write,
+)
+from choreography.engine.plan import Plan, Planner
+from choreography.engine.quarantine import conflict_identity, quarantine_outcome
+from choreography.engine.reacting import Ran, Reacting
+from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
+from choreography.engine.suspects import Suspects
+from choreography.engine.working_set import WorkingSet
+from choreography.service import Service
+
+Settling = Generator[Operation, Answer, "list[Settled]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one delivery. ``outcome`` is None if there was nothing to do, or if it must be delivered again."""
+
+    delivery: Delivery
+    outcome: Outcome | None = None
+    repeated: bool = False
+    again: bool = False
+
+
+@dataclass(slots=True)
+class _Failed(Exception):
+    """This attempt cannot go on; the next one reads again."""
+
+    detail: str
+
+
+class Settler:
+    """Settles batches for one service. Holds no state but what it has itself published."""
+
+    def __init__(
+        self,
+        service: Service,
+        limits: Limits,
+        published: Published,
+        guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        self.service, self.limits, self.published = service, limits, published
+        self.planner = Planner(service, limits)
+        self.suspects = Suspects(service.name, limits, guard)
+
+    def settle(self, deliveries: Sequence[Delivery], now: datetime, *, probation: bool = False) -> Settling:
+        """Settle a batch.
+
+        Args:
+            deliveries: in the order in which they are to be seen.
+            now: the time that what is said will carry.
+            probation: the process has just started, so one of these may be what ended the last one.
+
+        Returns:
+            What became of each, in the same order.
+        """
+        settled: dict[int, Settled] = {}
+        plans: list[Plan] = []
+        for position, delivery in enumerate(deliveries):
+            plan = self.planner.plan(delivery, now, position)
+            envelope = delivery.envelope
+            if plan is None or (
+                delivery.purpose == "run" and envelope and self.published.holds(envelope.id, envelope.digest)
+            ):
+                settled[position] = Settled(delivery)
+            else:
+                plans.append(plan)
+        if plans:
+            settled |= yield from self._group(plans, now, probation)
+        return [settled[position] for position in range(len(deliveries))]
+
+    def _group(
+        self, plans: list[Plan], now: datetime, probation: bool
+    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                if probation:
+                    alone = yield from self.suspects.mark(plans)
+                    if alone and len(plans) > 1:
+                        return (yield from self._apart([[one] for one in alone], plans, now))
+                working = yield from self._read(plans)
+                settled = yield from self._attempt(plans, working, now, probation)
+            except _Failed:
+                yield Pause(attempt)
+                continue
+            writes = working.writes(self._ttl)
+            too_big = (
+                len(writes) > self.limits.commit_writes
+                or sum(len(write.value) for write in writes) > self.limits.commit_bytes
+            )
+            if too_big and len(plans) > 1:
+                return (yield from self._halves(plans, now, probation))
+            answer = (yield Commit(writes)) if writes else Committed()
+            match answer:
+                case Committed():
+                    return settled
+                case Refused(detail) if len(plans) == 1:
+                    plans = [self._refused(plans[0], detail)]
+                case Refused():
+                    return (yield from self._halves(plans, now, probation))
+                case Conflict() | Unknown():
+                    if attempt > 1 and len(plans) > 1:
+                        return (yield from self._halves(plans, now, probation))
+                    yield Pause(attempt)
+                case _:
+                    raise TypeError(f"The driver answered a commit with {answer!r}.")
+        return {plan.position: Settled(plan.delivery, again=True) for plan in plans}
+
+    @property
+    def _ttl(self) -> int:
+        return self.limits.horizon_seconds + 2 * self.limits.skew_seconds
+
+    def _halves(
+        self, plans: list[Plan], now: datetime, probation: bool
+    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+        middle = len(plans) // 2
+        first = yield from self._group(plans[:middle], now, probation)
+        second = yield from self._group(plans[middle:], now, probation)
+        return first | second
+
+    def _apart(
+        self, alone: list[list[Plan]], plans: list[Plan], now: datetime
+    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+        suspects = {plan.position for group in alone for plan in group}
+        rest = [plan for plan in plans if plan.position not in suspects]
+        settled: dict[int, Settled] = {}
+        for group in ([rest] if rest else []) + alone:
+            settled |= yield from self._group(group, now, probation=True)
+        return settled
+
+    def _refused(self, plan: Plan, detail: str) -> Plan:
+        problem = f"The store refuses what this event leads to: {detail}"
+        return self.planner.set_aside(plan, problem)
+
+    def _read(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, WorkingSet]:
+        entity_keys = {key for plan in plans for key in plan.entity_keys}
+        keys = entity_keys | {plan.outcome_key for plan in plans if not plan.folds}
+        answer = yield Read(tuple(sorted(keys)))
+        if not isinstance(answer, Values) or answer.failed:
+            raise _Failed("the read failed")
+        return WorkingSet.of(answer.found, entity_keys)
+
+    def _attempt(
+        self, plans: Sequence[Plan], working: WorkingSet, now: datetime, probation: bool
+    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+        settled: dict[int, Settled] = {}
+        decided: dict[str, Outcome] = {}
+        for plan in plans:
+            known = decided.get(plan.identity) or (yield from self._known(plan, working))
+            if known is None and plan.delivery.purpose == "nudge":
+                settled[plan.position] = Settled(plan.delivery)
+                continue
+            outcome, repeated = yield from self._decide(plan, known, working, now, probation)
+            decided.setdefault(plan.identity, outcome)
+            settled[plan.position] = Settled(plan.delivery, outcome, repeated)
+        return settled
+
+    def _known(self, plan: Plan, working: WorkingSet) -> Generator[Operation, Answer, Outcome | None]:
+        """Find the outcome of an event in the two places where it may be."""
+        if plan.folds:
+            record = working.records.get(plan.entity_keys[0])
+            folded = record.outcome_of(plan.event_key) if record else None
+            if folded is not None:
+                return folded
+            if record is None or not record.apart:
+                # The record itself proves the absence: it is written under its ETag, or first-write.
+                return None
+            stored = yield from self._confirm(plan.outcome_key, working)
+        else:
+            stored = working.apart.get(plan.outcome_key)
+        return decode_outcome(stored.value) if stored else None
+
+    def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
+        answer = yield Confirm(key)
+        if answer is None:
+            return None
+        if not isinstance(answer, Stored):
+            raise _Failed("the confirming read failed")
+        working.apart[key] = answer
+        working.etags[key] = answer.etag
+        return answer
+
+    def _decide(
+        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime, probation: bool
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        if known is not None:
+            if known.digest != plan.digest:
+                return (yield from self._conflict(plan, known, working, now))
+            if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
+                return known, True
+        if plan.problem:
+            return self._set_aside(
+                plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)
+            ), False
+        ran = self.suspects.run(plan, probation, lambda: self._react(plan, working, now))
+        if isinstance(ran, Quarantined):
+            return self._set_aside(plan, working, now, ran), False
+        if ran.silent and not plan.folds:
+            for key in plan.entity_keys:
+                if key not in working.records and (yield from self._confirm(key, working)) is not None:
+                    raise _Failed("an entity that the bulk get did not show exists")
+        return self._keep(plan, ran, working, now, probation), False
+
+    def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
+        if plan.subject is None:
+            raise TypeError("An event without reactions cannot be run.")
+        return Reacting(self.service, plan.subject, plan.delivery, working.records, now).run()
+
+    def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime, probation: bool) -> Outcome:
+        outcome = Outcome(
+            event_id=plan.identity,
+            digest=plan.digest,
+            at=now,
+            events=tuple(ran.events),
+            dues=tuple(ran.dues),
+            wishes=tuple(ran.wishes),
+            written=tuple(ran.written),
+            own=plan.own,
+            heard=plan.delivery.raw if plan.delivery.inside else "",
+        )
+        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
+        replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
+        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
+            self._put_apart(plan, outcome, working)
+        if probation:
+            working.put(self.suspects.cleared(plan))
+        return outcome
+
+    def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
+        key = plan.entity_keys[0]
+        record = self.planner.record(working.records, key).copy()
+        folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self._ttl))
+        if folded:
+            working.records[key] = record
+        return folded
+
+    def _put_apart(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
+        key = plan.outcome_key
+        ttl = None if outcome.quarantined else self._ttl
+        working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
+        for entity_key in plan.entity_keys:
+            record = self.planner.record(working.records, entity_key)
+            if not record.apart and (plan.folds or entity_key in working.guarded):
+                working.records[entity_key] = replace(record.copy(), apart=True)
+                working.guarded.add(entity_key)
+
+    def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
+        known = working.apart.get(plan.outcome_key)
+        if known is not None and plan.delivery.purpose == "replay":
+            bad = replace(bad, attempts=bad.attempts + 1)
+        outcome = quarantine_outcome(self.service.name, plan, bad, now)
+        self._put_apart(plan, outcome, working)
+        return outcome
+
+    def _conflict(
+        self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        """The same id says something else: never a repeat, never run."""
+        identity = conflict_identity(plan)
+        twin = replace(
+            plan, identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=()
+        )
+        recorded = yield from self._confirm(twin.outcome_key, working)
+        if recorded is not None:
+            return decode_outcome(recorded.value), True
+        reason = f"Another event with the id {plan.identity!r} said something else and was settled at {known.at:%Y-%m-%d %H:%M:%S}."
+        return self._set_aside(twin, working, now, Quarantined(reason, 0, "", plan.delivery.raw)), False

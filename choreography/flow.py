@@ -1,0 +1,71 @@
+"""A flow: the services that dance together, found by looking into its package."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections import Counter
+from types import ModuleType
+
+from choreography.errors import ChoreographyError
+from choreography.service import Service
+
+
+class FlowError(ChoreographyError):
+    """A flow cannot be found, or its services contradict each other."""
+
+
+_NOT_SERVICES = ("contracts", "rehearsal", "__main__")
+
+
+def package_of(flow: str) -> ModuleType:
+    """Import the package of a flow, named as ``apps.checkout`` or by its folder, ``apps/checkout``."""
+    name = flow.strip("/").replace("/", ".")
+    try:
+        package = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise FlowError(
+            f"There is no package {error.name!r}, so the services of the flow {flow!r} cannot be found. "
+            "Name the flow as Python would import it from here: apps.checkout."
+        ) from error
+    if not hasattr(package, "__path__"):
+        raise FlowError(
+            f"{name} is a module, but a flow is a package with one module per service. "
+            f"Name the package: {name.rpartition('.')[0] or 'apps.checkout'}."
+        )
+    return package
+
+
+def services_of(flow: str) -> tuple[Service, ...]:
+    """Return the services of a flow, ordered by name: every ``Service`` a module of its package exposes.
+
+    Raises:
+        FlowError: there is no such package, no service in it, or two share a name or a topic.
+    """
+    package = package_of(flow)
+    found: dict[int, Service] = {}
+    for _, name, is_package in pkgutil.iter_modules(package.__path__):
+        if is_package or name.startswith(_NOT_SERVICES):
+            continue
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        found.update((id(value), value) for value in vars(module).values() if isinstance(value, Service))
+    services = sorted(found.values(), key=lambda service: service.name)
+    if not services:
+        raise FlowError(
+            f"No module in {package.__name__} exposes a Service, so there is nothing to run or render. "
+            'Write one: shipping = Service("shipping", topic="shipments").'
+        )
+    _refuse_twins(package.__name__, "app id", [service.name for service in services])
+    _refuse_twins(package.__name__, "topic", [service.topic for service in services])
+    return tuple(services)
+
+
+def _refuse_twins(flow: str, what: str, names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise FlowError(
+            f"Two services of {flow} have the {what} {twice[0]!r}, so each would receive or answer for the other's "
+            f"events. Give each its own {what}."
+        )

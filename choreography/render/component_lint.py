@@ -1,0 +1,26 @@
+"""Judges a folder of Dapr resources by its text, for what no probe can see while everything goes well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from choreography.render.resiliency_rules import judge_resiliency
+from choreography.render.resources import read_resources
+from choreography.render.setting_rules import judge_settings
+from choreography.render.subscription_rules import judge_subscriptions
+
+
+def judge(folder: Path) -> list[str]:
+    """Return a sentence for everything in a folder that would lose messages or break the guarantee.
+
+    Each says what is set, why that loses, and what to write instead. None means that nothing is known to be wrong.
+    """
+    if not folder.is_dir():
+        return [f"{folder} is not a folder, so a sidecar would have no broker and no store. Render it, or name another."]
+    resources, sentences = read_resources(folder)
+    for resource in resources:
+        if resource.kind == "Component":
+            sentences += judge_settings(resource)
+    sentences += judge_resiliency(resources)
+    sentences += judge_subscriptions(resources)
+    return sentences

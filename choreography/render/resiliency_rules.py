@@ -1,0 +1,161 @@
+"""What a folder's Resiliency resources come to for each component, found the way a sidecar finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from choreography.render.resources import Resource
+
+_COPY: Final = "Take components/resiliency.yaml."
+
+
+def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
+    """Yield a sentence for each way in which messages would be given up, or transactions repeated."""
+    policies = [resource for resource in resources if resource.kind == "Resiliency"]
+    for resource in policies:
+        if resource.place:
+            yield (
+                f"{resource.file}: the Resiliency {resource.name!r} is not the first document of its file, so it is "
+                "ignored in silence and failed messages are lost. Put it into a file of its own."
+            )
+    read = [resource for resource in policies if resource.place == 0]
+    yield from _replaced(read)
+    for component in resources:
+        if component.kind == "Component" and component.type.startswith("pubsub."):
+            yield from _inbound(component, read)
+            yield from _outbound_of_pubsub(component, read)
+        elif component.kind == "Component" and component.type.startswith("state."):
+            yield from _outbound_of_store(component, read)
+
+
+def keeps_trying(component: str, resources: Sequence[Resource]) -> bool:
+    """Tell whether what a service could not handle is handed to it again by its sidecar."""
+    read = [resource for resource in resources if resource.kind == "Resiliency" and resource.place == 0]
+    name = _Effective(read, component, "Pubsub", "inbound").retry
+    return bool(name) and name in _named(read, "retries")
+
+
+def _replaced(read: Sequence[Resource]) -> Iterator[str]:
+    named: dict[str, Resource] = {}
+    for resource in read:
+        for component in _targets(resource):
+            other = named.setdefault(component, resource)
+            # Two that never meet in one sidecar are no trouble.
+            together = not other.scopes or not resource.scopes or set(other.scopes) & set(resource.scopes)
+            if other is not resource and together:
+                yield (
+                    f"{resource.file}: it names {component!r}, which {other.file} names too. Of two, the one read last "
+                    "replaces both directions of the other, so a retry may be gone. Name each component once."
+                )
+
+
+class _Effective:
+    """The policies that hold for one direction of one component: those that name it, else the defaults."""
+
+    def __init__(
+        self,
+        read: Sequence[Resource],
+        component: str,
+        kind: Literal["Pubsub", "Statestore"],
+        direction: Literal["inbound", "outbound"],
+    ) -> None:
+        target: Mapping[str, Any] | None = None
+        for resource in read:
+            target = _targets(resource).get(component, target)
+        if target is not None:
+            names = target.get(direction) or {}
+            self.retry, self.timeout = str(names.get("retry") or ""), str(names.get("timeout") or "")
+            self.breaker = str(names.get("circuitBreaker") or "")
+        else:
+            levels = (f"{kind}Component{direction.title()}", f"Component{direction.title()}", "Component", "")
+            self.retry = _first(read, "retries", [f"Default{level}RetryPolicy" for level in levels])
+            self.timeout = _first(read, "timeouts", [f"Default{level}TimeoutPolicy" for level in levels])
+            self.breaker = _first(
+                read, "circuitBreakers", [f"Default{level}CircuitBreakerPolicy" for level in levels]
+            )
+
+
+def _inbound(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
+    holds = _Effective(read, component.name, "Pubsub", "inbound")
+    retry = _named(read, "retries").get(holds.retry)
+    where = f"{component.file}: inbound of {component.name!r}"
+    if not holds.retry:
+        yield f"{where} has no retry policy, so a message whose handler failed once may be lost. {_COPY}"
+    elif retry is None:
+        yield (
+            f"{where} names the retry policy {holds.retry!r}, which is not there, so nothing is retried and what fails "
+            f"once may be lost. {_COPY}"
+        )
+    else:
+        yield from _endless(where, holds.retry, retry)
+    if holds.timeout:
+        yield (
+            f"{where} has the timeout {holds.timeout!r}. With bulk deliveries attempts then overlap, which can end the "
+            "sidecar. Remove it; the service bounds its own work."
+        )
+    if holds.breaker:
+        yield (
+            f"{where} has the circuit breaker {holds.breaker!r}. While it is open every message is given up at once. "
+            "Remove it."
+        )
+
+
+def _endless(where: str, name: str, retry: Mapping[str, Any]) -> Iterator[str]:
+    if str(retry.get("maxRetries", -1)) != "-1":
+        yield (
+            f"{where} gives up after {retry['maxRetries']} retries ({name!r}), so a store that is away for longer costs "
+            "messages. Write `maxRetries: -1`."
+        )
+    if str(retry.get("policy", "constant")).lower() == "exponential":
+        yield (
+            f"{where} retries exponentially ({name!r}), which gives up after fifteen minutes whatever maxRetries says. "
+            "Write `policy: constant` and `duration: 500ms`."
+        )
+    if retry.get("matching"):
+        yield (
+            f"{where} retries only some answers ({name!r}), and gives a message up at every other one. Remove `matching`."
+        )
+
+
+def _outbound_of_pubsub(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
+    holds = _Effective(read, component.name, "Pubsub", "outbound")
+    retry = _named(read, "retries").get(holds.retry)
+    where = f"{component.file}: outbound of {component.name!r}"
+    if holds.timeout:
+        yield (
+            f"{where} has the timeout {holds.timeout!r}, so a publish that was merely slow is reported as failed and its "
+            "batch is run again. Remove it."
+        )
+    if retry is not None and str(retry.get("maxRetries", -1)) == "-1":
+        yield (
+            f"{where} retries for ever ({holds.retry!r}), so a batch hangs while the broker is away instead of being "
+            "answered with RETRY. Write `maxRetries: 3`."
+        )
+
+
+def _outbound_of_store(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
+    holds = _Effective(read, component.name, "Statestore", "outbound")
+    where = f"{component.file}: outbound of {component.name!r}"
+    unknown = "A transaction whose answer was lost may have been committed, and only the service can tell"
+    if holds.retry:
+        yield f"{where} has the retry policy {holds.retry!r}. {unknown}, so the sidecar must not repeat it. Remove it."
+    if holds.timeout:
+        yield f"{where} has the timeout {holds.timeout!r}. {unknown}, so it must not be cut short. Remove it."
+
+
+def _targets(resource: Resource) -> Mapping[str, Mapping[str, Any]]:
+    components = (resource.spec.get("targets") or {}).get("components") or {}
+    return {str(name): target or {} for name, target in components.items()}
+
+
+def _named(read: Sequence[Resource], kind: str) -> dict[str, Mapping[str, Any]]:
+    named: dict[str, Mapping[str, Any]] = {}
+    for resource in read:
+        named.update((resource.spec.get("policies") or {}).get(kind) or {})
+    return named
+
+
+def _first(read: Sequence[Resource], kind: str, names: Sequence[str]) -> str:
+    known = _named(read, kind)
+    return next((name for name in names if name in known), "")

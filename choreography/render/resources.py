@@ -1,0 +1,88 @@
+"""Reads a folder of Dapr resources the way a sidecar does: every YAML file in it, none in folders below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One document of one file.
+
+    Attributes:
+        file: the file's name, for sentences about it.
+        place: which document of its file it is, from zero.
+        settings: a component's metadata as text, by lower-cased name; None where the value comes from elsewhere.
+    """
+
+    file: str
+    place: int
+    kind: str
+    name: str
+    spec: Mapping[str, Any]
+    scopes: tuple[str, ...]
+    settings: Mapping[str, str | None]
+
+    @property
+    def type(self) -> str:
+        """A component's type, such as ``pubsub.redis``."""
+        return str(self.spec.get("type", ""))
+
+    def has(self, name: str) -> bool:
+        """Tell whether a setting is there with any value."""
+        return name.lower() in self.settings
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a setting, or the default where it is not set or comes from elsewhere."""
+        return self.settings.get(name.lower()) or default
+
+
+def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
+    """Return the resources of a folder in the order a sidecar reads them, and sentences about what cannot be read."""
+    resources: list[Resource] = []
+    unreadable: list[str] = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file()):
+        try:
+            documents = list(yaml.safe_load_all(path.read_text()))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            unreadable.append(
+                f"{path.name} cannot be read as YAML ({error}), so a sidecar would start without what it says. Mend it."
+            )
+            continue
+        resources += [
+            _resource(path.name, place, document)
+            for place, document in enumerate(documents)
+            if isinstance(document, Mapping)
+        ]
+    return resources, unreadable
+
+
+def _resource(file: str, place: int, document: Mapping[str, Any]) -> Resource:
+    spec = _mapping(document.get("spec"))
+    items = spec.get("metadata")
+    return Resource(
+        file=file,
+        place=place,
+        kind=str(document.get("kind", "")),
+        name=str(_mapping(document.get("metadata")).get("name", "")),
+        spec=spec,
+        scopes=tuple(str(app) for app in document.get("scopes") or ()),
+        settings={
+            str(item.get("name", "")).lower(): _text(item["value"]) if "value" in item else None
+            for item in (items if isinstance(items, Sequence) else ())
+            if isinstance(item, Mapping)
+        },
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

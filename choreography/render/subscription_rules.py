@@ -1,0 +1,112 @@
+"""What a folder's Subscriptions lose: events without a route, twins, and dead letters nobody may write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from choreography.render.resiliency_rules import keeps_trying
+from choreography.render.resources import Resource
+from choreography.render.setting_rules import whole
+
+
+def judge_subscriptions(resources: Sequence[Resource]) -> Iterator[str]:
+    """Yield a sentence for each subscription that would lose messages, and for brokers that are too narrow for them."""
+    subscriptions = [resource for resource in resources if resource.kind == "Subscription"]
+    brokers = {
+        resource.name: resource
+        for resource in resources
+        if resource.kind == "Component" and resource.type.startswith("pubsub.")
+    }
+    for subscription in subscriptions:
+        yield from _route(subscription)
+        yield from _dead_letters(subscription, brokers, resources)
+    yield from _twins(subscriptions)
+    for broker in brokers.values():
+        if broker.type == "pubsub.redis":
+            yield from _workers(broker, [one for one in subscriptions if one.spec.get("pubsubname") == broker.name])
+
+
+def _route(subscription: Resource) -> Iterator[str]:
+    routes = subscription.spec.get("routes") or {}
+    if not routes.get("default") and not subscription.spec.get("route"):
+        yield (
+            f"{subscription.file}: the subscription to {subscription.spec.get('topic')!r} has no default route, so an event "
+            'that no rule matches is posted to "/" and forgotten. Write `routes: {default: /events}`.'
+        )
+
+
+def _dead_letters(
+    subscription: Resource, brokers: dict[str, Resource], resources: Sequence[Resource]
+) -> Iterator[str]:
+    spec = subscription.spec
+    letters, topic, pubsub = spec.get("deadLetterTopic"), spec.get("topic"), str(spec.get("pubsubname"))
+    if letters and pubsub in brokers and not keeps_trying(pubsub, resources):
+        yield (
+            f"{subscription.file}: the subscription to {topic!r} has a dead letter topic but {pubsub!r} has no inbound retry, "
+            "so every message that fails once ends there. Take components/resiliency.yaml."
+        )
+    raw = str((spec.get("metadata") or {}).get("rawPayload", "")).lower() == "true"
+    if (spec.get("bulkSubscribe") or {}).get("enabled") and not letters and not raw:
+        yield (
+            f"{subscription.file}: the bulk subscription to {topic!r} has no deadLetterTopic, so a message the sidecar cannot "
+            "read is acknowledged in silence. Write `deadLetterTopic: <service>-undelivered`."
+        )
+    for app in subscription.scopes:
+        broker = brokers.get(pubsub)
+        if letters and broker and str(letters) not in _granted(broker, app):
+            yield (
+                f"{subscription.file}: {app} may not publish to its dead letter topic {letters!r}, so what its sidecar cannot "
+                f"read is lost. Add it to publishingScopes in {broker.file}."
+            )
+
+
+def _granted(broker: Resource, app: str) -> set[str]:
+    grants = broker.text("publishingScopes").replace(" ", "").replace("\n", "")
+    for grant in grants.split(";"):
+        name, is_grant, topics = grant.partition("=")
+        if is_grant and name == app:
+            return set(topics.split(","))
+    protected = broker.text("protectedTopics").replace(" ", "").split(",")
+    allowed = broker.text("allowedTopics").replace(" ", "")
+    return _Everything(protected, allowed.split(",") if allowed else None)
+
+
+class _Everything(set[str]):
+    """What an app may publish that no scope names: all that is not protected, within what is allowed at all."""
+
+    def __init__(self, protected: Sequence[str], allowed: Sequence[str] | None) -> None:
+        super().__init__()
+        self._protected, self._allowed = protected, allowed
+
+    def __contains__(self, topic: object) -> bool:
+        return topic not in self._protected and (self._allowed is None or topic in self._allowed)
+
+
+def _twins(subscriptions: Sequence[Resource]) -> Iterator[str]:
+    seen: dict[tuple[str, str, str], Resource] = {}
+    for subscription in subscriptions:
+        for app in subscription.scopes or ("",):
+            key = (app, str(subscription.spec.get("pubsubname")), str(subscription.spec.get("topic")))
+            first = seen.setdefault(key, subscription)
+            if first is not subscription:
+                yield (
+                    f"{subscription.file}: {app or 'every app'} already has a subscription to {key[2]!r} in {first.file}, so "
+                    "this one is ignored in silence. Merge the two."
+                )
+
+
+def _workers(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[str]:
+    needed = {app: 0 for one in subscriptions for app in one.scopes or ("",)}
+    for subscription in subscriptions:
+        bulk = subscription.spec.get("bulkSubscribe") or {}
+        batch = int(bulk.get("maxMessagesCount", 100)) if bulk.get("enabled") else 1
+        for app in subscription.scopes or ("",):
+            needed[app] += batch
+    least = max([100, *needed.values()])
+    has = whole(broker.text("concurrency", "10"), 10)
+    if has < least and (not broker.has("concurrency") or broker.text("concurrency")):
+        is_set = "is" if broker.has("concurrency") else "is not set, which means"
+        yield (
+            f"{broker.file}: concurrency {is_set} {has}. A message holds its worker until its batch is answered, so batches "
+            f"never fill and bulk becomes slower than single delivery. Write at least \"{least}\"."
+        )

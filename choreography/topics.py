@@ -1,0 +1,61 @@
+"""The topics a flow has besides those its services own, and who may use which.
+
+Their names are part of the wire: a renamed topic leaves behind whatever nobody has read from it yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from choreography.service import Service
+
+PUBSUB: Final = "pubsub"
+"""The one neutral name of the broker, so that exchanging the broker is exchanging one file."""
+
+STATESTORE: Final = "statestore"
+"""The one neutral name of the store."""
+
+CONTROL: Final = "nudges"
+"""Where services are asked to publish again what they recorded, or to run a quarantined event again."""
+
+CHRONICLE: Final = "chronicle"
+"""The app id of the observer: it may read everything and ask for repeats, and nothing else."""
+
+
+def canary(service: str) -> str:
+    """Where a service proves to itself, when it starts, that deliveries come back until they are done."""
+    return f"{service}-canary"
+
+
+def undelivered(service: str) -> str:
+    """Where a service's sidecar puts what it could not hand over, such as a message that is not JSON."""
+    return f"{service}-undelivered"
+
+
+def dead_letters(service: str) -> str:
+    """Where a service says that it has quarantined an event."""
+    return f"{service}-dead-letters"
+
+
+def heard_by(service: Service) -> tuple[str, ...]:
+    """The topics whose messages are handed to a service as events."""
+    return (*sorted(service.hears), CONTROL, canary(service.name))
+
+
+def subscribed_by(service: Service) -> tuple[str, ...]:
+    """Every topic a service may subscribe to."""
+    return (*heard_by(service), undelivered(service.name))
+
+
+def published_by(service: Service) -> tuple[str, ...]:
+    """Every topic a service, or its sidecar on its behalf, may publish to."""
+    return (service.topic, canary(service.name), undelivered(service.name), dead_letters(service.name))
+
+
+def all_topics(services: Sequence[Service]) -> tuple[str, ...]:
+    """Every topic of a flow."""
+    topics = {CONTROL}
+    for service in services:
+        topics.update(subscribed_by(service), published_by(service))
+    return tuple(sorted(topics))

@@ -1,0 +1,137 @@
+"""Reads which processes a flow is made of: a Dapr multi-app run file, the one `dapr run -f` reads.
+
+There is one file for both, so that the flow somebody starts with the Dapr CLI cannot drift from the one we
+start. The Dapr CLI ignores keys it does not know; ours is `x-sidecar: false`, for a program that is not part
+of the flow but must be there: the outside. (The Dapr CLI gives it a sidecar nobody uses.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from choreography.up.errors import FlowFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "dapr.yaml"
+
+
+@dataclass(frozen=True)
+class App:
+    """One entry of the file: a service with its sidecar, or an outside program without."""
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+    sidecar: bool
+
+    @property
+    def outside_variable(self) -> str:
+        """The environment variable that tells services where this outside program is."""
+        return "OUTSIDE_" + self.name.upper().replace("-", "_")
+
+
+@dataclass(frozen=True)
+class FlowFile:
+    """The processes of one flow."""
+
+    path: Path
+    name: str
+    apps: tuple[App, ...]
+    resources: Path | None
+    configuration: Path | None
+
+    @property
+    def services(self) -> tuple[App, ...]:
+        """The apps that dance."""
+        return tuple(app for app in self.apps if app.sidecar)
+
+    @property
+    def outside(self) -> tuple[App, ...]:
+        """The programs the services call."""
+        return tuple(app for app in self.apps if not app.sidecar)
+
+    def resources_for(self, broker: str, store: str) -> Path:
+        """The folder of components for a broker and a store: a sibling of the one the file names."""
+        folder = (
+            self.resources.parent if self.resources else self.path.parent / "dapr"
+        ) / f"{broker}-{store}"
+        if not folder.is_dir():
+            known = sorted(sibling.name for sibling in folder.parent.glob("*-*") if sibling.is_dir())
+            raise FlowFileError(
+                f"{folder} is not there, so a sidecar would have no broker and no store on {broker} with "
+                f"{store}. Render it (`choreography render`), or choose one that is there: "
+                f"{', '.join(known) or 'none is'}."
+            )
+        return folder
+
+
+def read_flow(flow: Path) -> FlowFile:
+    """Read the run file of a flow, given its folder or the file itself."""
+    path = flow / FILE if flow.is_dir() else flow
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise FlowFileError(
+            f"{path} cannot be read ({error.strerror}), so nothing tells which processes the flow is made "
+            f"of. Name a folder that holds a {FILE}."
+        ) from error
+    except yaml.YAMLError as error:
+        raise FlowFileError(
+            f"{path} is not valid YAML, so the flow cannot be started. Mend this: {error}"
+        ) from error
+    # From here on an unusable entry is named by its place, because the Dapr CLI's own message does not.
+    if not isinstance(content, Mapping) or not content.get("version") or not content.get("apps"):
+        raise FlowFileError(
+            f"{path} has no `version` or no `apps`, so it is not a Dapr multi-app run file. Give it "
+            "`version: 1` and a list of apps."
+        )
+    base = path.parent.resolve()
+    common = content.get("common") or {}
+    apps = tuple(
+        _app(path, base, place, entry, common.get("env") or {})
+        for place, entry in enumerate(content["apps"], start=1)
+    )
+    names = [app.name for app in apps]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FlowFileError(
+            f"{path} names {', '.join(twice)} twice. Two apps with one id would share deliveries and state "
+            "keys. Give each its own appID; replicas are asked for when the flow is started."
+        )
+    resources = (common.get("resourcesPaths") or [None])[0]
+    configuration = common.get("configFilePath")
+    return FlowFile(
+        path=path,
+        name=base.name,
+        apps=apps,
+        resources=base / resources if resources else None,
+        configuration=base / configuration if configuration else None,
+    )
+
+
+def _app(path: Path, base: Path, place: int, entry: Any, shared: Mapping[str, Any]) -> App:
+    needed = ("appID", "appDirPath", "command")
+    missing = [key for key in needed if not isinstance(entry, Mapping) or not entry.get(key)]
+    if missing:
+        raise FlowFileError(
+            f"App {place} in {path} has no {' and no '.join(f'`{key}`' for key in missing)}, so it cannot "
+            "be started. Add what is missing."
+        )
+    if not isinstance(entry["command"], list):
+        raise FlowFileError(
+            f"The command of {entry['appID']} in {path} is not a list, and no shell will split it. "
+            'Write it as ["program", "argument"].'
+        )
+    return App(
+        name=str(entry["appID"]),
+        command=tuple(str(word) for word in entry["command"]),
+        folder=(base / entry["appDirPath"]).resolve(),
+        environment={name: str(value) for name, value in {**shared, **(entry.get("env") or {})}.items()},
+        sidecar=entry.get("x-sidecar", True) is not False,
+    )

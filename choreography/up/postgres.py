@@ -1,0 +1,117 @@
+"""A PostgreSQL server of the flow's own, in the run folder, with one database and one role."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from choreography.up.commands import work
+from choreography.up.errors import MissingToolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from choreography.up.progress import Progress
+
+_SYSTEM_USER = "postgres"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The server: where its programs and its data are, and who may log in."""
+
+    programs: Path
+    data: Path
+    port: int
+    database: str
+    password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+
+    @property
+    def dsn(self) -> str:
+        """The connection string of the flow's store.
+
+        Lock and idle limits bound how long a frozen replica can hold up the others. Without sequential scans
+        the planner uses the index also while the statistics of a growing table are those of an empty one.
+        """
+        return (
+            f"host=127.0.0.1 port={self.port} user={self.database} password={self.password} "
+            f"dbname={self.database} lock_timeout=2000 idle_in_transaction_session_timeout=3000 "
+            "enable_seqscan=off"
+        )
+
+    def command(self) -> list[str]:
+        """The command that serves the data; fsync stays on, as a guarantee over volatile data is none."""
+        # The pools of many sidecars must fit. No Unix socket: its path may be longer than one may be.
+        settings = [
+            "listen_addresses=127.0.0.1",
+            f"port={self.port}",
+            "unix_socket_directories=",
+            "max_connections=300",
+        ]
+        flags = [word for setting in settings for word in ("-c", setting)]
+        return [*_not_as_root(), str(self.programs / "postgres"), "-D", str(self.data), *flags]
+
+    def ready_command(self) -> list[str]:
+        """The command that succeeds once the server accepts logins."""
+        return [str(self.programs / "pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
+
+    def prepare(self, progress: Progress) -> None:
+        """Create the data folder once, and set a new password every time, before the server is started."""
+        why = "Without it there is no store. Mend what PostgreSQL says below, or use the store sqlite."
+        with progress.doing("preparing PostgreSQL") as ticker:
+            if not (self.data / "PG_VERSION").exists():
+                self.data.mkdir(parents=True, exist_ok=True)
+                if os.geteuid() == 0:
+                    shutil.chown(self.data, _SYSTEM_USER, _SYSTEM_USER)
+                initdb = [
+                    str(self.programs / "initdb"),
+                    "-D",
+                    str(self.data),
+                    "--encoding=UTF8",
+                    "--locale=C",
+                ]
+                work(
+                    [
+                        *_not_as_root(),
+                        *initdb,
+                        "--auth=scram-sha-256",
+                        "--auth-local=reject",
+                        "--username=owner",
+                    ],
+                    why=why,
+                    ticker=ticker,
+                )
+            # Single-user mode needs no superuser password to exist anywhere. It reads one statement per
+            # line and only reports an error, so creating what is there already is harmless.
+            statements = [
+                f'CREATE ROLE "{self.database}" LOGIN',
+                f"ALTER ROLE \"{self.database}\" PASSWORD '{self.password}'",
+                f'CREATE DATABASE "{self.database}" OWNER "{self.database}"',
+            ]
+            single = [str(self.programs / "postgres"), "--single", "-D", str(self.data), "postgres"]
+            work([*_not_as_root(), *single], why=why, ticker=ticker, given="\n".join(statements) + "\n")
+
+
+def _not_as_root() -> list[str]:
+    """Run PostgreSQL as its own system user, since it refuses to be root.
+
+    It keeps the one privilege to pass through folders of root, because run folders lie where the user works,
+    and gives up the others.
+    """
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise MissingToolError(
+            "`setpriv` was not found, and PostgreSQL refuses to run as root. Install util-linux, or run "
+            "this command as an ordinary user."
+        )
+    only = "-all,+dac_override"
+    return [
+        *[setpriv, "--reuid", _SYSTEM_USER, "--regid", _SYSTEM_USER, "--clear-groups", "--no-new-privs"],
+        *["--inh-caps", only, "--ambient-caps", only, "--bounding-set", only],
+        *["--pdeathsig", "KILL"],  # changing the user made the kernel forget the one we had set
+    ]

@@ -1,0 +1,68 @@
+"""Finds out when a program is ready for the others, by asking it the way the others will."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+_PAUSE = 0.1
+_PATIENCE = aiohttp.ClientTimeout(total=3)
+
+
+async def http_ready(url: str, token: str = "") -> None:
+    """Wait until a GET is answered with 2xx."""
+    headers = {"dapr-api-token": token} if token else {}
+    async with aiohttp.ClientSession(timeout=_PATIENCE, headers=headers) as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(url) as answer:
+                    if answer.ok:
+                        return
+            await asyncio.sleep(_PAUSE)
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody accepts connections."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(_PAUSE)
+
+
+async def redis_ready(port: int) -> None:
+    """Wait for a PONG: a Redis that still loads its file accepts connections but answers LOADING."""
+    while True:
+        with contextlib.suppress(OSError, TimeoutError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"PING\r\n")
+            answer = await asyncio.wait_for(reader.readline(), 2)
+            writer.close()
+            if answer == b"+PONG\r\n":
+                return
+        await asyncio.sleep(_PAUSE)
+
+
+def succeeds(command: Sequence[str]) -> Callable[[], Awaitable[None]]:
+    """Wait until a helper program is content: a starting PostgreSQL accepts connections, then refuses."""
+
+    async def ready() -> None:
+        while True:
+            helper = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            if await helper.wait() == 0:
+                return
+            await asyncio.sleep(_PAUSE)
+
+    return ready

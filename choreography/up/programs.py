@@ -1,0 +1,191 @@
+"""What each process of a flow is started with: command, environment, log, and a way to tell it is ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choreography.up import probes
+from choreography.up.errors import UnknownNameError
+from choreography.up.processes import Program
+from choreography.up.sidecars import LOOPBACK, Addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from choreography.up.flowfile import App, FlowFile
+    from choreography.up.ports import Ports
+    from choreography.up.postgres import Postgres
+    from choreography.up.toolbox import Tools
+
+_SCHEDULER = "dapr-scheduler-server-0"
+
+
+@dataclass
+class Programs:
+    """Turns the entries of a run file, and the servers beneath them, into programs that can be started."""
+
+    file: FlowFile
+    run_folder: Path
+    ports: Ports
+    tools: Tools
+    resources: Path
+    configuration: Path | None
+    traced: bool
+    environment: Mapping[str, str]
+    postgres: Postgres | None = None
+    addresses: dict[str, Addresses] = field(default_factory=dict)
+
+    def servers(self) -> list[Program]:
+        """Everything the sidecars stand on."""
+        programs = [self._redis(), self._scheduler()]
+        if self.postgres is not None:
+            programs.append(self._database(self.postgres))
+        if self.traced:
+            programs.append(self._zipkin())
+        return programs
+
+    def outside(self, app: App) -> Program:
+        """A program that the services call but that is not part of the flow."""
+        port = self.ports.of(app.name)
+        told = {
+            "APP_ID": app.name,
+            "APP_PORT": str(port),
+            "PROVIDER_DATABASE": str(self._folder("outside") / f"{app.name}.db"),
+        }
+        return Program(
+            name=app.name,
+            command=app.command,
+            folder=app.folder,
+            log=self.log(app.name),
+            environment=self._for_python(app) | told,
+            ready=lambda: probes.listening(port),
+        )
+
+    def app(self, app: App, name: str) -> Program:
+        """One replica of a service."""
+        addresses = self.give_addresses(name, app.name, self.ports.of(name))
+        outside = {
+            other.outside_variable: f"http://{LOOPBACK}:{self.ports.of(other.name)}"
+            for other in self.file.outside
+        }
+        traces = {"ZIPKIN_ENDPOINT": self.zipkin_endpoint()} if self.traced else {}
+        return Program(
+            name=name,
+            command=app.command,
+            folder=app.folder,
+            log=self.log(name),
+            environment=self._for_python(app) | outside | traces | addresses.for_app(),
+            ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{addresses.app}/readyz"),
+        )
+
+    def sidecar(self, name: str, resources: Path | None = None) -> Program:
+        """The sidecar of one replica, or of a guest with resources of its own."""
+        addresses = self.address_of(name)
+        store = self.postgres.dsn if self.postgres else str(self.state_file(addresses.app_id))
+        # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
+        health = "healthz" if addresses.app is not None else "healthz/outbound"
+        return Program(
+            name=f"{name}-sidecar",
+            command=addresses.command(
+                self.tools.daprd, resources or self.resources, self.configuration, self.ports.of("scheduler")
+            ),
+            log=self.log(f"{name}-sidecar"),
+            environment=addresses.for_sidecar(
+                {"REDIS_HOST": f"{LOOPBACK}:{self.ports.of('redis')}", "STATE_CONNECTION": store}
+            ),
+            ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
+        )
+
+    def give_addresses(self, name: str, app_id: str, app: int | None) -> Addresses:
+        """Choose where a sidecar listens, and make its tokens."""
+        http, grpc, internal, metrics = (
+            self.ports.of(f"{name}-{part}") for part in ("http", "grpc", "internal", "metrics")
+        )
+        self.addresses[name] = Addresses(app_id, app, http, grpc, internal, metrics)
+        return self.addresses[name]
+
+    def address_of(self, name: str) -> Addresses:
+        """The addresses of a service, a replica or a guest."""
+        if name not in self.addresses:
+            raise UnknownNameError.of(name, "sidecar", self.addresses)
+        return self.addresses[name]
+
+    def state_file(self, service: str) -> Path:
+        """The SQLite file of a service: one each, because SQLite lets one writer at a time into a file."""
+        return self._folder("state") / f"{service}.db"
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self._folder("logs") / f"{name}.log"
+
+    def zipkin_endpoint(self) -> str:
+        """Where spans are sent."""
+        return f"http://{LOOPBACK}:{self.ports.of('zipkin')}/api/v2/spans"
+
+    def _redis(self) -> Program:
+        port = self.ports.of("redis")
+        return Program(
+            name="redis",
+            command=self.tools.redis.command(port, self._folder("redis")),
+            log=self.log("redis"),
+            ready=lambda: probes.redis_ready(port),
+            holds_stdin=self.tools.redis.in_container,
+        )
+
+    def _scheduler(self) -> Program:
+        port, health = self.ports.of("scheduler"), self.ports.of("scheduler-health")
+        client, peer = self.ports.of("scheduler-client"), self.ports.of("scheduler-peer")
+        return Program(
+            name="scheduler",
+            command=[
+                *[str(self.tools.scheduler), "--id", _SCHEDULER],
+                *["--port", str(port), "--listen-address", LOOPBACK],
+                # Without it the scheduler tells sidecars an address of its own choice.
+                *["--override-broadcast-host-port", f"{LOOPBACK}:{port}"],
+                *["--healthz-port", str(health), "--healthz-listen-address", LOOPBACK],
+                *["--etcd-data-dir", str(self._folder("scheduler"))],
+                *["--etcd-client-port", str(client), "--etcd-client-listen-address", LOOPBACK],
+                *["--etcd-initial-cluster", f"{_SCHEDULER}=http://{LOOPBACK}:{peer}"],
+                *["--enable-metrics=false", "--log-level", "warn"],
+            ],
+            log=self.log("scheduler"),
+            ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{health}/healthz"),
+        )
+
+    def _database(self, postgres: Postgres) -> Program:
+        return Program(
+            name="postgres",
+            command=postgres.command(),
+            log=self.log("postgres"),
+            ready=probes.succeeds(postgres.ready_command()),
+            stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client has gone by itself
+        )
+
+    def _zipkin(self) -> Program:
+        assert self.tools.zipkin is not None  # noqa: S101 - the toolbox was asked for it
+        port = self.ports.of("zipkin")
+        return Program(
+            name="zipkin",
+            command=self.tools.zipkin.command(port),
+            log=self.log("zipkin"),
+            ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{port}/health"),
+        )
+
+    def _for_python(self, app: App) -> dict[str, str]:
+        return {
+            **app.environment,
+            **self.environment,
+            # The commands of the file (`choreography`, `python`) mean the ones of this installation.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PYTHONUNBUFFERED": "1",  # the last words of a process that dies must be in its log
+        }
+
+    def _folder(self, name: str) -> Path:
+        folder = self.run_folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

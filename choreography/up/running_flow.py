@@ -1,0 +1,275 @@
+"""A flow with everything it stands on, running on this machine for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
+from choreography.up.flowfile import App, read_flow
+from choreography.up.places import alone
+from choreography.up.ports import Ports
+from choreography.up.postgres import Postgres
+from choreography.up.processes import Process, Processes
+from choreography.up.programs import Programs
+from choreography.up.progress import Progress
+from choreography.up.sidecars import LOOPBACK, write_configuration, write_guest_resources
+from choreography.up.toolbox import Tools, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+
+class Sidecar(NamedTuple):
+    """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
+
+    url: str
+    token: str
+
+
+class RunningFlow:
+    """Starts a flow, knows its addresses, can hurt and heal its processes, and stops everything at the end.
+
+    Replicas are called `order`, `order-2`, `order-3`; the sidecar of `order` is the process `order-sidecar`;
+    servers are called `redis`, `postgres`, `scheduler` and `zipkin`. State stays in the run folder and is
+    found again by the next run. A process that dies unasked is an error at the latest when the block ends.
+    """
+
+    _programs: Programs
+    _processes: Processes
+
+    def __init__(
+        self,
+        flow: str | Path,
+        run_folder: str | Path,
+        *,
+        broker: str = "redis",
+        store: str = "sqlite",
+        zipkin: bool = False,
+        environment: Mapping[str, str] | None = None,
+        replicas: Mapping[str, int] | int = 1,
+        tools: Tools | None = None,
+        progress: Progress | None = None,
+        drain: bool = True,
+    ) -> None:
+        """Describe the flow; nothing is started before the block is entered.
+
+        Args:
+            flow: the folder with the flow's run file.
+            run_folder: where state, logs and the chosen ports are kept.
+            broker: what events travel on.
+            store: where state is kept.
+            zipkin: whether to collect traces.
+            environment: told to every service and outside program, over what the run file says.
+            replicas: how many of every service, or of those named.
+            tools: the programs, when they were prepared before.
+            progress: who is told how far the start is.
+            drain: whether sidecars may finish what is under way (some seconds) when everything is stopped.
+        """
+        self.file = read_flow(Path(flow))
+        self.run_folder = Path(run_folder).resolve()
+        self.broker, self.store, self.zipkin = broker, store, zipkin
+        self._environment = dict(environment or {})
+        self._replicas = replicas
+        self._tools = tools
+        self._progress = progress or Progress.silent()
+        self._drain = drain
+        self._ports = Ports(self.run_folder / "ports.json")
+        self._resources = self.file.resources_for(broker, store)
+        self._closing = AsyncExitStack()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The app ids of the flow."""
+        return tuple(app.name for app in self.file.services)
+
+    @property
+    def redis_port(self) -> int:
+        """Where Redis listens."""
+        return self._ports.of("redis")
+
+    @property
+    def postgres_dsn(self) -> str:
+        """The connection string of the store."""
+        if self._programs.postgres is None:
+            raise UpError(
+                "This flow keeps its state in SQLite, so it has no PostgreSQL. Use state_file(service)."
+            )
+        return self._programs.postgres.dsn
+
+    def state_file(self, service: str) -> Path:
+        """The SQLite file of a service."""
+        return self._programs.state_file(service)
+
+    def address(self, name: str) -> str:
+        """The base URL of a service, of a replica, of an outside program or of Zipkin."""
+        name = name.replace("_", "-")  # an outside program is known by its app id and by its Python module
+        running = [*self._programs.addresses, *(app.name for app in self.file.outside)]
+        named = [*running, "zipkin"] if self.zipkin else running
+        if name not in named:
+            raise UnknownNameError.of(name, "address", named)
+        return f"http://{LOOPBACK}:{self._ports.of(name)}"
+
+    def sidecar(self, name: str) -> Sidecar:
+        """The sidecar of a service or of a replica."""
+        addresses = self._programs.address_of(name)
+        return Sidecar(addresses.url, addresses.api_token)
+
+    def app_token(self, name: str) -> str:
+        """The token by which an app knows its own sidecar, for tests that deliver to the app themselves."""
+        return self._programs.address_of(name).app_token
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self._processes.find(name).program.log
+
+    def pid(self, name: str) -> int | None:
+        """The process id, None while the process does not run."""
+        return self._processes.find(name).pid
+
+    async def kill(self, name: str) -> None:
+        """End a process as a crash would; `start` brings it back."""
+        await self._processes.find(name).kill()
+
+    async def kill_sidecar(self, name: str) -> None:
+        """End the sidecar of a service as a crash would."""
+        await self.kill(f"{name}-sidecar")
+
+    async def stop(self, name: str) -> None:
+        """Let a process end tidily."""
+        await self._processes.find(name).stop()
+
+    async def start(self, name: str, *, wait: bool = True) -> None:
+        """Start a process that was killed or stopped, on its old port."""
+        process = self._processes.find(name)
+        await process.start()
+        if wait:
+            await process.until_ready()
+
+    async def start_sidecar(self, name: str, *, wait: bool = True) -> None:
+        """Start the sidecar of a service again."""
+        await self.start(f"{name}-sidecar", wait=wait)
+
+    def pause(self, name: str) -> None:
+        """Freeze a process."""
+        self._processes.find(name).pause()
+
+    def resume(self, name: str) -> None:
+        """Let a frozen process go on."""
+        self._processes.find(name).resume()
+
+    async def also_sidecar(self, app_id: str, *topics: str) -> Sidecar:
+        """Start a sidecar without an app, to publish as `app_id`.
+
+        Where the flow's broker component scopes topics, `topics` are granted to it.
+        """
+        guest = f"{app_id}-guest"
+        addresses = self._programs.give_addresses(guest, app_id, None)
+        folder = self.run_folder / "guests" / app_id
+        resources = write_guest_resources(self._resources, folder, app_id, topics)
+        process = self._processes.join(self._programs.sidecar(guest, resources))
+        await process.start()
+        await process.until_ready()
+        return Sidecar(addresses.url, addresses.api_token)
+
+    async def until_death(self) -> ProcessDiedError:
+        """Wait until a process dies that nobody asked to."""
+        return await self._processes.until_death()
+
+    def prepare(self) -> None:
+        """Find or obtain every program, which may take minutes.
+
+        To be called before an event loop runs, else a Ctrl-C would wait until a build has ended.
+        """
+        self._tools = self._tools or prepare(
+            self._progress, broker=self.broker, store=self.store, zipkin=self.zipkin
+        )
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._closing.enter_context(alone(self.run_folder / "lock"))
+            self._closing.callback(self._ports.release)
+            self._programs = self._plan()
+            self._processes = await self._closing.enter_async_context(Processes())
+            await self._start_everything()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        death = self._processes.death
+        self._progress.note("stopping everything; sidecars finish what is under way")
+        if not self._drain or error is not None:
+            await asyncio.gather(*(self.kill_sidecar(name) for name in self._programs.addresses))
+        await self._closing.aclose()
+        self._progress.done("everything is stopped")
+        # A dead process explains what the caller saw, or what it failed to see.
+        if death is not None and error is not death:
+            if error is None:
+                raise death
+            error.add_note(str(death))
+
+    def _plan(self) -> Programs:
+        self.prepare()
+        tools = self._tools
+        assert tools is not None  # noqa: S101 - prepare() sees to it
+        programs = Programs(
+            file=self.file,
+            run_folder=self.run_folder,
+            ports=self._ports,
+            tools=tools,
+            resources=self._resources,
+            configuration=None,
+            traced=self.zipkin,
+            environment=self._environment,
+        )
+        programs.configuration = write_configuration(
+            self.file.configuration,
+            self.run_folder / "config.yaml",
+            programs.zipkin_endpoint() if self.zipkin else None,
+        )
+        if self.store == "postgres" and tools.postgres is not None:
+            data, port = self.run_folder / "postgres", self._ports.of("postgres")
+            programs.postgres = Postgres(tools.postgres, data, port, self.file.name)
+            programs.postgres.prepare(self._progress)
+        return programs
+
+    async def _start_everything(self) -> None:
+        replicas = [(app, name) for app in self.file.services for name in self._replica_names(app)]
+        servers = self._processes.wave(self._programs.servers())
+        outside = self._processes.wave([self._programs.outside(app) for app in self.file.outside])
+        apps = self._processes.wave([self._programs.app(app, name) for app, name in replicas])
+        # Apps import for seconds. They do it while the servers start, and then wait for their sidecars.
+        for process in [*servers, *outside, *apps]:
+            await process.start()
+        # A sidecar whose broker or store is not there gives up, so those come first. Traces may come late.
+        traces = [server for server in servers if server.program.name == "zipkin"]
+        await self._all_ready(server for server in servers if server not in traces)
+        sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
+        for process in sidecars:
+            await process.start()
+        await self._all_ready([*outside, *sidecars, *apps, *traces])
+
+    async def _all_ready(self, processes: Iterable[Process]) -> None:
+        async def ready(process: Process) -> None:
+            await process.until_ready()
+            self._progress.done(f"{process.program.name} is ready ({time.monotonic() - process.began:.1f} s)")
+
+        waiting = [asyncio.create_task(ready(process)) for process in processes]
+        try:
+            await asyncio.gather(*waiting)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _replica_names(self, app: App) -> list[str]:
+        count = self._replicas if isinstance(self._replicas, int) else self._replicas.get(app.name, 1)
+        return [app.name, *(f"{app.name}-{number}" for number in range(2, count + 1))]

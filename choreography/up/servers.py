@@ -1,0 +1,190 @@
+"""The servers a flow stands on: where their programs come from and how each is started safely."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choreography.up.commands import ask, work
+from choreography.up.errors import MissingToolError
+from choreography.up.places import cache, only_one
+
+if TYPE_CHECKING:
+    from choreography.up.progress import Progress
+
+_ZIPKIN = "3.5.1"
+_REDIS_IMAGE = "redis:7-alpine"
+_POSTGRES_BINARIES = "/usr/lib/postgresql"  # Debian keeps server programs of each version off the PATH
+
+# A container must not outlive us. Its standard input does not: when that ends, so does the server in it.
+_IN_CONTAINER = (
+    'exec 3<&0; redis-server "$@" & server=$!; trap "kill $server" TERM; '
+    "(cat >/dev/null; kill $server) <&3 & wait $server"
+)
+
+
+@dataclass(frozen=True)
+class Redis:
+    """How to start Redis: a program of this machine, or one in a container."""
+
+    program: str
+    in_container: bool = False
+
+    def command(self, port: int, data: Path) -> list[str]:
+        """The command that serves `data` on `port`."""
+        # With anything less than appendfsync always, an acknowledged publish may be lost.
+        safe = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        if not self.in_container:
+            own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
+            return [self.program, *own, *safe]
+        return [
+            *[self.program, "run", "--rm", "--interactive", "--user", f"{os.getuid()}:{os.getgid()}"],
+            *["--publish", f"127.0.0.1:{port}:6379", "--volume", f"{data}:/data", _REDIS_IMAGE],
+            *["sh", "-c", _IN_CONTAINER, "sh"],
+            # Every address of the container, of which only the one published above can be reached.
+            *["--port", "6379", "--bind", "*", "--protected-mode", "no", "--dir", "/data", *safe],
+        ]
+
+
+@dataclass(frozen=True)
+class Zipkin:
+    """How to start Zipkin."""
+
+    java: str
+    jar: Path
+
+    def command(self, port: int) -> list[str]:
+        """The command that serves traces on `port`, on this machine only, in little memory."""
+        listen = "--armeria.ports[0]"
+        return [
+            *[self.java, "-Xmx256m", "-jar", str(self.jar)],
+            *[f"{listen}.port={port}", f"{listen}.ip=127.0.0.1", f"{listen}.protocols[0]=http"],
+        ]
+
+
+def find_redis(progress: Progress) -> Redis:
+    """Redis from the PATH, else from the system's packages, else from a container engine."""
+    program = shutil.which("redis-server")
+    if program is None and _can_install():
+        _install(progress, "redis-server")
+        program = shutil.which("redis-server")
+        if program:
+            progress.done(f"{_first_words(program)} installed with apt-get")
+            return Redis(program)
+    if program is not None:
+        progress.done(f"{_first_words(program)} found at {program}")
+        return Redis(program)
+    docker = shutil.which("docker")
+    if docker and ask([docker, "info"]) is not None:
+        progress.done(f"Redis will run in a container ({_REDIS_IMAGE}), as redis-server is not installed")
+        return Redis(docker, in_container=True)
+    raise MissingToolError(
+        "redis-server was not found, and neither apt-get (as root) nor a running container engine can "
+        "provide it. It is the broker of this flow, so no event could travel. Install it (`sudo apt-get "
+        "install redis-server`, `brew install redis`) or start Docker, then start again."
+    )
+
+
+def find_postgres(progress: Progress) -> Path:
+    """The folder with initdb and postgres, from the PATH or the system's packages."""
+    folder = _postgres_folder()
+    how = f"found in {folder}"
+    if folder is None and _can_install():
+        _install(progress, "postgresql")
+        folder, how = _postgres_folder(), "installed with apt-get"
+    if folder is None:
+        raise MissingToolError(
+            "PostgreSQL's server programs (initdb, postgres) were not found. They are the store that was "
+            "asked for, so no state could be kept. Install them (`sudo apt-get install postgresql`) or "
+            "use the store sqlite."
+        )
+    progress.done(f"{(ask([str(folder / 'postgres'), '--version']) or 'postgres').strip()} {how}")
+    return folder
+
+
+def find_zipkin(progress: Progress) -> Zipkin:
+    """The Zipkin jar from the cache, else from Maven."""
+    why = "Without Zipkin everything works but no trace can be looked at."
+    java = shutil.which("java")
+    if java is None or ask([java, "-version"]) is None:
+        raise MissingToolError(
+            f"`java` was not found or does not run. {why} Install a Java 17 runtime, or start with "
+            "--no-zipkin."
+        )
+    jar = cache() / f"zipkin-{_ZIPKIN}" / f"zipkin-server-{_ZIPKIN}-exec.jar"
+    if not jar.exists():
+        with only_one(
+            cache() / "zipkin.lock",
+            lambda: progress.note("another run is obtaining Zipkin already; waiting for it"),
+        ):
+            if not jar.exists():
+                _download_zipkin(progress, jar, why)
+                progress.done(f"Zipkin {_ZIPKIN} downloaded with Maven; kept in {jar.parent}")
+                return Zipkin(java, jar)
+    progress.done(f"Zipkin {_ZIPKIN} found in {jar.parent}")
+    return Zipkin(java, jar)
+
+
+def _download_zipkin(progress: Progress, jar: Path, why: str) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingToolError(
+            f"`mvn` was not found, and Zipkin's jar is not in {jar.parent}. {why} "
+            "Install Maven, put the jar there, or start with --no-zipkin."
+        )
+    jar.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        progress.doing(f"downloading Zipkin {_ZIPKIN} with Maven, once (130 MB)") as ticker,
+        tempfile.TemporaryDirectory(dir=cache()) as scratch,
+    ):
+        work(
+            [
+                *[maven, "-B", "-q", "dependency:copy", f"-DoutputDirectory={scratch}"],
+                f"-Dartifact=io.zipkin:zipkin-server:{_ZIPKIN}:jar:exec",
+            ],
+            why=f"{why} Check Maven's settings, or start with --no-zipkin.",
+            ticker=ticker,
+            folder=Path(scratch),
+        )
+        (Path(scratch) / jar.name).replace(jar)
+
+
+def _postgres_folder() -> Path | None:
+    on_path = shutil.which("postgres")
+    installed = sorted(Path(_POSTGRES_BINARIES).glob("*/bin"), key=_release, reverse=True)
+    # A link on the PATH may stand alone; the programs that belong together lie where it points.
+    folders = [*([Path(on_path).resolve().parent] if on_path else []), *installed]
+    needed = ("initdb", "postgres", "pg_isready")
+    return next((folder for folder in folders if all((folder / name).exists() for name in needed)), None)
+
+
+def _release(folder: Path) -> float:
+    return float(folder.parent.name)
+
+
+def _can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _install(progress: Progress, package: str) -> None:
+    """Install a Debian package but not start its service: the flow starts its own, on its own port."""
+    why = f"{package} is needed by this flow. Install it by hand, then start again."
+    # RUNLEVEL=1 is what keeps Debian's maintainer scripts from starting a service.
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+    with progress.doing(f"installing {package} with apt-get") as ticker:
+        try:
+            work(command, why=why, ticker=ticker, environment=quiet)
+        except MissingToolError:
+            # On a fresh machine the package lists are missing; on an old one they name files that are gone.
+            work(["apt-get", "update"], why=why, ticker=ticker, environment=quiet)
+            work(command, why=why, ticker=ticker, environment=quiet)
+
+
+def _first_words(program: str) -> str:
+    words = (ask([program, "--version"]) or "redis-server").split()
+    return " ".join(["redis-server", *(word.removeprefix("v=") for word in words if word.startswith("v="))])

@@ -1,0 +1,52 @@
+"""Finds or obtains every program a flow needs, and says what it does while it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from choreography.up import dapr, servers
+from choreography.up.errors import UpError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from choreography.up.progress import Progress
+
+BROKERS = ("redis",)
+STORES = ("sqlite", "postgres")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs of one kind of flow; what was not asked for is None."""
+
+    daprd: Path
+    scheduler: Path
+    redis: servers.Redis
+    postgres: Path | None
+    zipkin: servers.Zipkin | None
+
+
+def prepare(
+    progress: Progress, *, broker: str = "redis", store: str = "sqlite", zipkin: bool = True
+) -> Tools:
+    """Find or obtain the programs for a flow on this broker and store.
+
+    Small things come first, so that what is missing is told before a build of minutes, not after it.
+    """
+    _known("broker", broker, BROKERS)
+    _known("store", store, STORES)
+    redis = servers.find_redis(progress)
+    postgres = servers.find_postgres(progress) if store == "postgres" else None
+    traces = servers.find_zipkin(progress) if zipkin else None
+    daprd, scheduler = dapr.find_or_build(progress)
+    return Tools(daprd, scheduler, redis, postgres, traces)
+
+
+def _known(kind: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise UpError(
+            f"The {kind} {name!r} cannot be started here, so the flow would have nothing to run on. "
+            f"Choose one of: {', '.join(names)}."
+        )
