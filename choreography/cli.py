@@ -14,9 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from choreography.errors import ChoreographyError
-from choreography.up import MissingToolError, RunningFlow, prepare
+from choreography.up import RunningFlow, prepare
 from choreography.up.progress import Progress
-from choreography.up.servers import find_zipkin
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -58,7 +57,7 @@ def up(
         RUN_FOLDERS / flow.resolve().name,
         broker=broker,
         store=store,
-        zipkin=zipkin and _can_trace(progress),
+        zipkin=zipkin,
         progress=progress,
     )
     running.prepare()
@@ -68,8 +67,7 @@ def up(
 @app.command()
 def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = True) -> None:
     """Find or obtain every program that `up` and the tests need, and say where they are."""
-    progress = Progress(Console())
-    prepare(progress, broker=broker, store=store, zipkin=zipkin and _can_trace(progress))
+    prepare(Progress(Console()), broker=broker, store=store, zipkin=zipkin)
 
 
 @app.command()
@@ -88,16 +86,6 @@ def main() -> None:
     except ChoreographyError as error:
         Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
-
-
-def _can_trace(progress: Progress) -> bool:
-    """Traces are worth having, but no flow may depend on them."""
-    try:
-        find_zipkin(progress)
-    except MissingToolError as error:
-        progress.note(f"Going on without traces. {error}")
-        return False
-    return True
 
 
 async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:

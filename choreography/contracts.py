@@ -39,9 +39,7 @@ def _require_plain(annotation: Any, where: str) -> None:
         for part in typing.get_args(annotation):
             if part is not Ellipsis:
                 _require_plain(part, where)
-    elif origin is Literal or annotation in _PLAIN:
-        return
-    elif isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum)):
+    elif origin is Literal or annotation in _PLAIN or (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum))):
         return
     else:
         raise DeclarationError(f"{where} is {_spoken(annotation)}, {_advice(annotation)}")
@@ -128,9 +126,7 @@ class Event(Value):
                 'Write it as dotted lower-case words ending in a version: "order.created.v1".'
             )
         if not cls.topic:
-            raise DeclarationError(
-                f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.'
-            )
+            raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
         if cls.subject_field not in cls.model_fields:
             raise DeclarationError(
                 f"{cls.__name__} names {cls.subject_field!r} as its subject, which is not one of its fields "
@@ -216,9 +212,7 @@ class Entity(Value):
     @classmethod
     def can_be_blank(cls) -> bool:
         """Tell whether a missing entity can be shown to a reaction as one with only its key set."""
-        return all(
-            not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field
-        )
+        return all(not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field)
 
 
 class Gone:

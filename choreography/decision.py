@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
-from typing import Any, Final, Never, TypeAlias, Union
+from typing import Any, Final, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
@@ -13,7 +13,7 @@ from choreography.errors import UnsayableEventError
 
 Said = TypeVar("Said", default=Never)
 
-Decision: TypeAlias = Union[Entity, Gone, Said, tuple[Union[Entity, Gone, Said], ...]]
+Decision: TypeAlias = Entity | Gone | Said | tuple[Entity | Gone | Said, ...]
 """New states, and the events and intents that may be said: ``Decision[StockReserved | StockRejected]``.
 
 The parameter is a declaration, not a decoration: the service refuses at import to say what it does not publish,
@@ -44,11 +44,7 @@ def take_apart(answer: Any, reaction: str) -> Decided:
     known = tuple(part for part in parts if isinstance(part, (Entity, Gone, Event, Intent)))
     if len(known) != len(parts):
         stray = next(part for part in parts if part not in known)
-        hint = (
-            "return `nothing` to say so on purpose"
-            if stray is None
-            else "return entities, events and intents only"
-        )
+        hint = "return `nothing` to say so on purpose" if stray is None else "return entities, events and intents only"
         raise UnsayableEventError(f"The reaction {reaction} answered {stray!r}; {hint}.")
     return Decided(
         entities=tuple(part for part in known if isinstance(part, Entity)),
@@ -58,7 +54,7 @@ def take_apart(answer: Any, reaction: str) -> Decided:
     )
 
 
-def said_in(annotation: Any) -> frozenset[type[Event] | type[Intent]]:
+def said_in(annotation: Any) -> frozenset[type[Event | Intent]]:
     """Return the event and intent classes named anywhere in a return annotation."""
     if isinstance(annotation, type) and typing.get_origin(annotation) is None:
         concrete = issubclass(annotation, (Event, Intent)) and annotation not in (Event, Intent)

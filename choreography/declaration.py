@@ -47,7 +47,7 @@ class Reaction:
     style: Style
     hears: tuple[Heard, ...]
     named: tuple[Named, ...]
-    said: frozenset[type[Event] | type[Intent]]
+    said: frozenset[type[Event | Intent]]
     event_parameters: Mapping[str, type[Value]]
     within: timedelta | None = None
 
@@ -104,9 +104,7 @@ class Subject:
     reactions: list[Reaction] = field(default_factory=list)
 
 
-def read_reaction(
-    function: Callable[..., Any], hears: tuple[Heard, ...], name: str, style: Style
-) -> Reaction:
+def read_reaction(function: Callable[..., Any], hears: tuple[Heard, ...], name: str, style: Style) -> Reaction:
     """Read one reaction's signature and refuse what could not run."""
     hints = typing.get_type_hints(function, include_extras=True)
     where = f"The reaction {name}"
@@ -137,9 +135,7 @@ def read_reaction(
 
 def undo_of(join: Reaction, undoing: type[Event]) -> Reaction:
     """Declare that ``undoing`` empties its slot in ``join``, as long as the join has not run."""
-    named = _checked_name(
-        join.joined, (undoing,), f"The join {join.name}, which {undoing.__name__} undoes in part,"
-    )
+    named = _checked_name(join.joined, (undoing,), f"The join {join.name}, which {undoing.__name__} undoes in part,")
     return replace(join, style="undo", hears=(undoing,), named=(named,), said=frozenset())
 
 
@@ -151,9 +147,7 @@ def _check_style(
     hears: Sequence[Heard],
 ) -> None:
     if style != "event" and (len(named) != 1 or named[0].many):
-        raise DeclarationError(
-            f"{where} waits, so it needs exactly one entity to remember by; it names {len(named)}."
-        )
+        raise DeclarationError(f"{where} waits, so it needs exactly one entity to remember by; it names {len(named)}.")
     if style == "join" and set(events.values()) != set(hears):
         words = ", ".join(model.__name__ for model in hears)
         raise DeclarationError(f"{where} waits for all of {words}; take each of them as a parameter.")
@@ -191,9 +185,7 @@ def _checked_name(named: Named, hears: Sequence[Heard], where: str) -> Named:
             f"Write `{named.parameter}: {named.entity.__name__} | None`, or give its fields defaults."
         )
     for model in hears:
-        _check_path(
-            model, named.path, f"{where} names a {named.entity.__name__} by {'.'.join(named.path)!r}", model
-        )
+        _check_path(model, named.path, f"{where} names a {named.entity.__name__} by {'.'.join(named.path)!r}", model)
     return named
 
 
@@ -203,11 +195,7 @@ def _check_path(model: Any, path: tuple[str, ...], where: str, root: Heard) -> N
     while typing.get_origin(model) in (tuple, Annotated):
         model = typing.get_args(model)[0]
     if not (isinstance(model, type) and issubclass(model, Value) and path[0] in model.model_fields):
-        known = (
-            ", ".join(model.model_fields)
-            if isinstance(model, type) and issubclass(model, Value)
-            else "no fields"
-        )
+        known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Value) else "no fields"
         raise DeclarationError(
             f"{where}, but {root.__name__} has no such field (there: {known}). "
             'Add the field to the event, or say where the id stands: Annotated[..., named_by("path")].'
@@ -233,16 +221,10 @@ def read_command(function: Callable[..., Any], route: str, of: type[Entity] | No
     hints = typing.get_type_hints(function, include_extras=True)
     event = hints.pop("return", None)
     if not (isinstance(event, type) and issubclass(event, Event) and event.wire_type):
-        raise DeclarationError(
-            f"{where} must return exactly one kind of event; say which with -> OrderCreated."
-        )
-    bodies = [
-        (name, hint) for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Request)
-    ]
+        raise DeclarationError(f"{where} must return exactly one kind of event; say which with -> OrderCreated.")
+    bodies = [(name, hint) for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Request)]
     if len(bodies) > 1:
-        raise DeclarationError(
-            f"{where} takes two bodies, {bodies[0][0]!r} and {bodies[1][0]!r}; a request has one."
-        )
+        raise DeclarationError(f"{where} takes two bodies, {bodies[0][0]!r} and {bodies[1][0]!r}; a request has one.")
     new_ids = tuple(name for name, hint in hints.items() if is_new_id(hint))
     rest = {name: hint for name, hint in hints.items() if name not in new_ids and (name, hint) not in bodies}
     stray = [name for name in rest if f"{{{name}}}" not in path]
@@ -265,9 +247,7 @@ def read_effect(
         raise DeclarationError(f"{where} calls the outside, so it must be an async def.")
     intents = [hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, Intent)]
     returned = hints.get("return")
-    parts = (
-        typing.get_args(returned) if typing.get_origin(returned) in (Union, types.UnionType) else (returned,)
-    )
+    parts = typing.get_args(returned) if typing.get_origin(returned) in (Union, types.UnionType) else (returned,)
     answers = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Answer))
     if len(intents) != 1 or len(answers) != len(parts):
         raise DeclarationError(

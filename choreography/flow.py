@@ -9,6 +9,7 @@ from types import ModuleType
 
 from choreography.errors import ChoreographyError
 from choreography.service import Service
+from choreography.topics import CHRONICLE, CONTROL, canary, dead_letters, undelivered
 
 
 class FlowError(ChoreographyError):
@@ -42,7 +43,7 @@ def services_of(flow: str) -> tuple[Service, ...]:
     """Return the services of a flow, ordered by name: every ``Service`` a module of its package exposes.
 
     Raises:
-        FlowError: there is no such package, no service in it, or two share a name or a topic.
+        FlowError: there is no such package, no service in it, or two share a name or a topic, or take a reserved one.
     """
     package = package_of(flow)
     found: dict[int, Service] = {}
@@ -59,6 +60,7 @@ def services_of(flow: str) -> tuple[Service, ...]:
         )
     _refuse_twins(package.__name__, "app id", [service.name for service in services])
     _refuse_twins(package.__name__, "topic", [service.topic for service in services])
+    _refuse_reserved(services)
     return tuple(services)
 
 
@@ -66,6 +68,20 @@ def _refuse_twins(flow: str, what: str, names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise FlowError(
-            f"Two services of {flow} have the {what} {twice[0]!r}, so each would receive or answer for the other's "
-            f"events. Give each its own {what}."
+            f"Two services of {flow} have the {what} {twice[0]!r}, so each would receive or answer for the "
+            f"other's events. Give each its own {what}."
         )
+
+
+def _refuse_reserved(services: list[Service]) -> None:
+    kinds = (canary, dead_letters, undelivered)
+    reserved = {CONTROL, *(kind(service.name) for service in services for kind in kinds)}
+    # Beside a service's name in the names of its files, where they would be taken for the flow's own.
+    reserved |= {"canary", "undelivered"}
+    for service in services:
+        if service.topic in reserved or service.name == CHRONICLE:
+            word = service.topic if service.topic in reserved else service.name
+            raise FlowError(
+                f"{service.name} uses the name {word!r}, which every flow keeps for itself, so its messages would be "
+                "mixed up with those that keep the flow going. Choose another name."
+            )

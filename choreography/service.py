@@ -52,9 +52,7 @@ class Service:
         starts: Literal["beginning", "now"] = "beginning",
     ) -> None:
         if not _NAME.match(name):
-            raise DeclarationError(
-                f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens."
-            )
+            raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
         self.name, self.topic, self.publishes, self.starts = name, topic, tuple(publishes), starts
         self.subjects: dict[str, Subject] = {}
         self.deadlines: dict[str, list[Reaction]] = {}
@@ -95,9 +93,7 @@ class Service:
             raise DeclarationError("when_all waits for at least two different events; use on() for one.")
         return declare
 
-    def deadline(
-        self, *, after: type[Event], within: timedelta, name: str = ""
-    ) -> Callable[[Function], Function]:
+    def deadline(self, *, after: type[Event], within: timedelta, name: str = "") -> Callable[[Function], Function]:
         """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all went well."""
 
         def declare(function: Function) -> Function:
@@ -171,6 +167,20 @@ class Service:
             )
         self.views.append(View(path, entity))
 
+    def delay(self, name: str, within: timedelta) -> None:
+        """Change how long a declared deadline waits, for this process.
+
+        Raises:
+            DeclarationError: there is no deadline of that name.
+        """
+        known = {reaction.name for reactions in self.deadlines.values() for reaction in reactions}
+        if not known:
+            return
+        if name not in known:
+            raise DeclarationError(f"{self.name} has no deadline {name!r}; it has {', '.join(sorted(known))}.")
+        for reactions in self.deadlines.values():
+            reactions[:] = [replace(one, within=within) if one.name == name else one for one in reactions]
+
     def due_type(self, reaction: Reaction) -> str:
         """Return the wire type under which a fired deadline reaches the engine."""
         return f"{self.name}.{reaction.name.replace('_', '-')}.due.v1"
@@ -221,9 +231,7 @@ class Service:
 
     def _check_answer(self, effect: Effect, answer: type[Answer]) -> None:
         if answer.wire_type not in self.subjects:
-            raise DeclarationError(
-                f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts."
-            )
+            raise DeclarationError(f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts.")
         for reaction in self.subjects[answer.wire_type].reactions:
             for named in reaction.named:
                 if named.path[0] not in effect.intent.model_fields:
@@ -270,7 +278,5 @@ def _undeclared(service: str, where: str, event: type[Event]) -> str:
 
 def _with_delay(reaction: Reaction, within: timedelta) -> Reaction:
     if within <= timedelta(0):
-        raise DeclarationError(
-            f"The deadline {reaction.name} is due {within} after its event; it must lie ahead."
-        )
+        raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
     return replace(reaction, within=within)

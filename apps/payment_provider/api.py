@@ -58,9 +58,7 @@ class LimitedBodies:
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_BODY:
-                raise HTTPException(
-                    413, f"The body is larger than {LARGEST_BODY} bytes. Nothing happened; send less."
-                )
+                raise HTTPException(413, f"The body is larger than {LARGEST_BODY} bytes. Nothing happened; send less.")
             return message
 
         await self._app(scope, counted if scope["type"] == "http" else receive, send)
@@ -132,13 +130,13 @@ class Provider:
 
 
 def _add_payments(app: FastAPI, provider: Provider) -> None:
-    unavailable: dict[int | str, dict[str, Any]] = {500: {"model": Problem}, 503: {"model": Problem}}
+    troubles: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (413, 500, 503)}
 
     @app.post(
         "/charges",
         status_code=201,
         response_model=Charged,
-        responses={402: {"model": Declined}, **unavailable},
+        responses={402: {"model": Declined}, **troubles},
         tags=["payments"],
     )
     async def charge(key: IdempotencyKey, asked: Charge) -> Response:
@@ -153,7 +151,7 @@ def _add_payments(app: FastAPI, provider: Provider) -> None:
         "/refunds",
         status_code=201,
         response_model=Refunded,
-        responses={404: {"model": Problem}, 409: {"model": Problem}, **unavailable},
+        responses={404: {"model": Problem}, 409: {"model": Problem}, **troubles},
         tags=["payments"],
     )
     async def refund(key: IdempotencyKey, asked: Refund) -> Response:

@@ -26,9 +26,7 @@ class Entry(NamedTuple):
     ) -> "Entry":
         """Propose a charge, or the decline of one when a reason is given."""
         if declined is None:
-            return cls(
-                key, "charge", order_id, _identity("ch", key), None, customer_id, amount, currency, None
-            )
+            return cls(key, "charge", order_id, _identity("ch", key), None, customer_id, amount, currency, None)
         return cls(key, "decline", order_id, None, None, customer_id, amount, currency, declined)
 
     @classmethod
@@ -105,9 +103,7 @@ def judge(proposed: Entry, left: dict[str, Left]) -> Entry:
             f"{proposed.amount} asked for. Nothing was refunded; ask for what is left, "
             "with a new Idempotency-Key."
         )
-        return proposed._replace(
-            kind="too much to refund", refund_id=None, currency=charge.currency, reason=reason
-        )
+        return proposed._replace(kind="too much to refund", refund_id=None, currency=charge.currency, reason=reason)
     charge.amount -= proposed.amount
     return proposed._replace(currency=charge.currency)
 

@@ -24,13 +24,9 @@ class Faults(BaseModel):
     decline_above: Annotated[int, Field(strict=True, ge=0, le=LARGEST_AMOUNT)] | None = Field(
         default=None, description="Decline every charge of more than this many minor units."
     )
-    decline_rate: Rate = Field(
-        default=0, description="The share of charges to decline; a retry is declined again."
-    )
+    decline_rate: Rate = Field(default=0, description="The share of charges to decline; a retry is declined again.")
     delay_ms: Milliseconds = Field(default=0, description="How long to wait before doing anything.")
-    error_rate: Rate = Field(
-        default=0, description="The share of attempts that get a 500 before anything happens."
-    )
+    error_rate: Rate = Field(default=0, description="The share of attempts that get a 500 before anything happens.")
     hang_after_charge_rate: Rate = Field(
         default=0, description="The share of charges that are made and then answered only after hang_ms."
     )

@@ -124,9 +124,7 @@ class Ledger:
         connection.execute("BEGIN IMMEDIATE")
         try:
             known = self._known([entry.key for entry in proposals])
-            left = self._left(
-                {str(e.charge_id) for e in proposals if e.kind == "refund" and e.key not in known}
-            )
+            left = self._left({str(e.charge_id) for e in proposals if e.kind == "refund" and e.key not in known})
             results: list[Recorded] = []
             fresh: list[Entry] = []
             for proposed in proposals:
@@ -140,9 +138,7 @@ class Ledger:
                 fresh.append(entry)
                 results.append(Recorded(entry, new=True))
             if fresh:
-                picked = ", ".join(
-                    f"json_extract(value, '$[{index}]')" for index in range(len(Entry._fields))
-                )
+                picked = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(Entry._fields)))
                 connection.execute(
                     f"INSERT INTO entries ({COLUMNS}) SELECT {picked} FROM json_each(?)",  # noqa: S608 constants
                     (json.dumps(fresh),),

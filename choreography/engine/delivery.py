@@ -70,9 +70,7 @@ def unreadable(raw: bytes, problem: str) -> Delivery:
 
 def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:
     try:
-        identity = valid_id(
-            parsed.get("eventid", parsed.get("id")) if isinstance(parsed, dict) else None, "id"
-        )
+        identity = valid_id(parsed.get("eventid", parsed.get("id")) if isinstance(parsed, dict) else None, "id")
     except InvalidEventError:
         return unreadable(raw, problem)
     # Kept under id and digest: a later, readable event of the same id must still be able to run.
@@ -89,9 +87,7 @@ def read_control(delivery: Delivery, service: str) -> list[Delivery]:
     purpose: Literal["nudge", "replay"] = "nudge" if envelope.type == NUDGE_TYPE else "replay"
     asked = envelope.data.get("events")
     wanted = (
-        [_asked_for(one, purpose, envelope, delivery.traceparent) for one in asked]
-        if isinstance(asked, list)
-        else []
+        [_asked_for(one, purpose, envelope, delivery.traceparent) for one in asked] if isinstance(asked, list) else []
     )
     return [one for one in wanted if one is not None]
 

@@ -98,9 +98,7 @@ def as_moment(text: object, what: str = "time") -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise InvalidEventError(
-            f"The event has no valid {what} ({text!r}), so nobody can tell whether it is too old."
-        )
+        raise InvalidEventError(f"The event has no valid {what} ({text!r}), so nobody can tell whether it is too old.")
     return moment
 
 
@@ -113,9 +111,7 @@ def read_envelope(raw: Any) -> Envelope:
     if not isinstance(raw, dict):
         raise InvalidEventError("The event is not a JSON object, so it is no CloudEvent.")
     if raw.get("specversion") != "1.0":
-        raise InvalidEventError(
-            f"The event has the specversion {raw.get('specversion')!r}; only 1.0 is known."
-        )
+        raise InvalidEventError(f"The event has the specversion {raw.get('specversion')!r}; only 1.0 is known.")
     identity = valid_id(raw.get("eventid", raw.get("id")), "id")
     data = raw.get("data")
     if not isinstance(data, dict):

@@ -29,9 +29,7 @@ def valid_id(text: object, what: str) -> str:
             f"The event's {what} has {len(text)} characters; at most {LONGEST_ID} are safe in a store."
         )
     if _HOSTILE.search(text):
-        raise InvalidEventError(
-            f"The event's {what} {text!r} holds characters that stores and brokers confuse."
-        )
+        raise InvalidEventError(f"The event's {what} {text!r} holds characters that stores and brokers confuse.")
     return text
 
 

@@ -47,9 +47,7 @@ class Slots:
             complete = {one: self._filled[one]["data"] for one in awaited}
             self._fired = True
             # Once run, only ids and digests are needed, to recognise a differing second.
-            self._filled = {
-                one: {"id": slot["id"], "digest": slot["digest"]} for one, slot in self._filled.items()
-            }
+            self._filled = {one: {"id": slot["id"], "digest": slot["digest"]} for one, slot in self._filled.items()}
         self._store()
         return complete
 

@@ -67,9 +67,7 @@ class Planner:
             family = envelope.type.rpartition(".v")[0]
             if envelope.type in _OURS or family not in self._families:
                 return None
-            known = ", ".join(
-                sorted(one for one in self.service.subjects if one.rpartition(".v")[0] == family)
-            )
+            known = ", ".join(sorted(one for one in self.service.subjects if one.rpartition(".v")[0] == family))
             return self._bare(
                 delivery,
                 position,
@@ -79,9 +77,7 @@ class Planner:
             )
         return self._planned(delivery, envelope, subject, now, position)
 
-    def _planned(
-        self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int
-    ) -> Plan:
+    def _planned(self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int) -> Plan:
         try:
             heard = heard_value(subject, envelope)
             named = named_ids(subject, heard)
@@ -120,10 +116,6 @@ class Planner:
         return Plan(position, delivery, identity, digest, hashed(identity)[:32], key, problem=problem)
 
     def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
-        if (
-            envelope.source != self.service.name
-            or envelope.causation_id
-            or envelope.type not in self._published
-        ):
+        if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:
             return None
         return Outgoing(subject.topic, envelope.subject, delivery.raw)

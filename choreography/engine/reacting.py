@@ -63,10 +63,7 @@ def named_ids(subject: Subject, heard: Value | Mapping[str, Any]) -> list[tuple[
         named = subject.reactions[0].joined.entity
         return [(named, str(heard.get(named.key_field, "")))]
     pairs = (
-        (named.entity, one)
-        for reaction in subject.reactions
-        for named in reaction.named
-        for one in named.ids(heard)
+        (named.entity, one) for reaction in subject.reactions for named in reaction.named for one in named.ids(heard)
     )
     return list(dict.fromkeys(pairs))
 

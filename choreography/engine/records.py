@@ -111,9 +111,7 @@ class Outcome:
             at=as_moment(at),
             events=tuple(Outgoing(*event) for event in events),
             dues=tuple(Due(as_moment(moment), encoded) for moment, encoded in dues),
-            wishes=tuple(
-                Wish(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in wishes
-            ),
+            wishes=tuple(Wish(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in wishes),
             written=tuple(Written(*one) for one in written),
             own=Outgoing(*own) if own else None,
             heard=heard,
@@ -138,9 +136,7 @@ class EntityRecord:
 
     def copy(self) -> EntityRecord:
         """Return a copy to change; what is inside is replaced, never changed in place."""
-        return EntityRecord(
-            self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone
-        )
+        return EntityRecord(self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone)
 
     def encode(self) -> str:
         """Return the text to store."""
@@ -159,9 +155,7 @@ class EntityRecord:
     def decode(cls, text: str) -> Self:
         """Read a stored text."""
         raw = orjson.loads(text)
-        return cls(
-            raw["v"], raw["s"], raw.get("j", {}), raw.get("o", {}), raw.get("x", False), raw.get("g", False)
-        )
+        return cls(raw["v"], raw["s"], raw.get("j", {}), raw.get("o", {}), raw.get("x", False), raw.get("g", False))
 
     def outcome_of(self, event_key: str) -> Outcome | None:
         """Return the folded outcome of an event, if this record holds it."""

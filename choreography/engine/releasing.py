@@ -97,9 +97,7 @@ def _events(one: Settled) -> Iterable[Outgoing]:
     if one.delivery.purpose != "nudge":
         return outcome.events
     own = (outcome.own,) if outcome.own else ()
-    return (
-        replace(event, encoded=nudged(event.encoded, one.delivery.nudge)) for event in (*own, *outcome.events)
-    )
+    return (replace(event, encoded=nudged(event.encoded, one.delivery.nudge)) for event in (*own, *outcome.events))
 
 
 def _scheduling(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:

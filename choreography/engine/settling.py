@@ -18,8 +18,8 @@ from choreography.engine.operations import (
     Answer,
     Commit,
     Committed,
-    Conflict,
     Confirm,
+    Conflict,
     Limits,
     Operation,
     Pause,
@@ -218,9 +218,7 @@ class Settler:
             if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
                 return known, True
         if plan.problem:
-            return self._set_aside(
-                plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)
-            ), False
+            return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
         ran = self.suspects.run(plan, probation, lambda: self._react(plan, working, now))
         if isinstance(ran, Quarantined):
             return self._set_aside(plan, working, now, ran), False
@@ -286,9 +284,7 @@ class Settler:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         identity = conflict_identity(plan)
-        twin = replace(
-            plan, identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=()
-        )
+        twin = replace(plan, identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return decode_outcome(recorded.value), True

@@ -34,9 +34,7 @@ _CLEARED_TTL: Final = 60
 class Suspects:
     """Marks, and what follows from them."""
 
-    def __init__(
-        self, service: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]
-    ) -> None:
+    def __init__(self, service: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]) -> None:
         self._service, self._limits, self._guard = service, limits, guard
         self._deaths: dict[str, int] = {}
         self._marked: set[str] = set()
@@ -47,21 +45,16 @@ class Suspects:
 
     def mark(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, list[Plan]]:
         """Mark every event of a batch as being run. Return those that must run alone."""
-        fresh = {
-            self._key(plan): plan for plan in plans if not plan.problem and plan.identity not in self._marked
-        }
+        fresh = {self._key(plan): plan for plan in plans if not plan.problem and plan.identity not in self._marked}
         if fresh:
             answer = yield Read(tuple(sorted(fresh)))
             found = answer.found if isinstance(answer, Values) else {}
-            deaths = {
-                plan.identity: int(found[key].value) if key in found else 0 for key, plan in fresh.items()
-            }
+            deaths = {plan.identity: int(found[key].value) if key in found else 0 for key, plan in fresh.items()}
             self._deaths |= {identity: count for identity, count in deaths.items() if count}
         alone = [plan for plan in plans if plan.identity in self._deaths]
         if fresh and (len(plans) == 1 or not alone):
             marks = tuple(
-                Write(key, str(deaths[plan.identity] + 1), ANY_ETAG, self._ttl)
-                for key, plan in sorted(fresh.items())
+                Write(key, str(deaths[plan.identity] + 1), ANY_ETAG, self._ttl) for key, plan in sorted(fresh.items())
             )
             if isinstance((yield Commit(marks)), Committed):
                 self._marked |= deaths.keys()

@@ -35,8 +35,8 @@ def render(flow: str, *, broker: str | None = None, store: str | None = None) ->
                 for name, text in subscriptions_of(service).items():
                     if place / name in texts:
                         raise FlowError(
-                            f"Two subscriptions would be written to {name}, so a service would never hear one of its "
-                            f"topics. Rename {service.name} or the topic it hears."
+                            f"Two subscriptions would be written to {name}, so a service would never hear "
+                            f"one of its topics. Rename {service.name} or the topic it hears."
                         )
                     texts[place / name] = text
     return {path: head + text for path, text in texts.items()}
@@ -94,8 +94,8 @@ def _bases(flow: str) -> Path:
     bases = _root(flow) / "components"
     if not bases.is_dir():
         raise FlowError(
-            f"{bases} is not there. It holds the safe settings of each broker and store, which {flow} is rendered from. "
-            "Copy the folder from the Choreography repository."
+            f"{bases} is not there. It holds the safe settings of each broker and store, which {flow} is "
+            "rendered from. Copy the folder from the Choreography repository."
         )
     return bases
 
@@ -106,8 +106,8 @@ def _chosen(folder: Path, name: str | None) -> list[Path]:
     if not chosen:
         known = ", ".join(file.stem for file in files) or "none"
         raise FlowError(
-            f"{folder.name}/{name or '*'}.yaml is not in components/, so nothing says which settings are safe for it. "
-            f"Choose one that is there ({known}), or write its file."
+            f"{folder.name}/{name or '*'}.yaml is not in components/, so nothing says which settings are "
+            f"safe for it. Choose one that is there ({known}), or write its file."
         )
     return chosen
 

@@ -16,7 +16,9 @@ def judge(folder: Path) -> list[str]:
     Each says what is set, why that loses, and what to write instead. None means that nothing is known to be wrong.
     """
     if not folder.is_dir():
-        return [f"{folder} is not a folder, so a sidecar would have no broker and no store. Render it, or name another."]
+        return [
+            f"{folder} is not a folder, so a sidecar would have no broker and no store. Render it, or name another."
+        ]
     resources, sentences = read_resources(folder)
     for resource in resources:
         if resource.kind == "Component":

@@ -21,9 +21,9 @@ def pubsub(base: str, services: Sequence[Service]) -> str:
     _expect(base, PUBSUB)
     everything = all_topics(services)
     metadata = (
-        "    # Every app id is listed in the two scopes, as one that is not may do anything a topic's protection allows.\n"
+        "    # Every app id is listed in both scopes: one that is not may do whatever no protection forbids.\n"
         + _setting("publishingScopes", _scopes(services, published_by, (CONTROL,)))
-        + "    # The chronicle hears everything and so could ask about anything; it may say nothing but a nudge or a replay.\n"
+        + "    # The chronicle may hear everything, and say nothing but a nudge or a replay.\n"
         + _setting("subscriptionScopes", _scopes(services, subscribed_by, everything))
         + "    # A topic that nobody declared is a spelling mistake, and its messages would wait for ever.\n"
         + _setting("allowedTopics", _wrapped(everything))
@@ -70,8 +70,8 @@ def _expect(base: str, name: str) -> None:
     documents = [document for document in yaml.safe_load_all(base) if document]
     if len(documents) != 1 or documents[0].get("metadata", {}).get("name") != name:
         raise ComponentFileError(
-            f"A component file must hold exactly one component, named {name!r}, as the declarations know it by no other "
-            "name. Split or rename it."
+            f"A component file must hold exactly one component, named {name!r}, as the declarations know "
+            "it by no other name. Split or rename it."
         )
 
 

@@ -16,24 +16,44 @@ def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
     for resource in policies:
         if resource.place:
             yield (
-                f"{resource.file}: the Resiliency {resource.name!r} is not the first document of its file, so it is "
-                "ignored in silence and failed messages are lost. Put it into a file of its own."
+                f"{resource.file}: the Resiliency {resource.name!r} is not the first document of its file, "
+                "so it is ignored in silence and failed messages are lost. Put it into a file of its own."
             )
     read = [resource for resource in policies if resource.place == 0]
     yield from _replaced(read)
     for component in resources:
-        if component.kind == "Component" and component.type.startswith("pubsub."):
-            yield from _inbound(component, read)
-            yield from _outbound_of_pubsub(component, read)
-        elif component.kind == "Component" and component.type.startswith("state."):
-            yield from _outbound_of_store(component, read)
+        if component.kind == "Component":
+            yield from dict.fromkeys(_judge_component(component, read))
 
 
-def keeps_trying(component: str, resources: Sequence[Resource]) -> bool:
-    """Tell whether what a service could not handle is handed to it again by its sidecar."""
+def keeps_trying(component: str, app: str, resources: Sequence[Resource]) -> bool:
+    """Tell whether what an app could not handle is handed to it again by its sidecar."""
     read = [resource for resource in resources if resource.kind == "Resiliency" and resource.place == 0]
-    name = _Effective(read, component, "Pubsub", "inbound").retry
-    return bool(name) and name in _named(read, "retries")
+    seen = _seen_by(app, read)
+    return _Effective(seen, component, "Pubsub", "inbound").retry in _named(seen, "retries")
+
+
+def _judge_component(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
+    scoped = any(resource.scopes for resource in read)
+    for app in component.scopes if scoped and component.scopes else ("",):
+        seen = _seen_by(app, read)
+        said_for = f" for {app}" if app and len(seen) < len(read) else ""
+        where = f"{component.file}: {{}} of {component.name!r}{said_for}"
+        if component.type.startswith("pubsub."):
+            inbound = _Effective(seen, component.name, "Pubsub", "inbound")
+            yield from _inbound(where.format("inbound"), inbound, _named(seen, "retries").get(inbound.retry))
+            outbound = _Effective(seen, component.name, "Pubsub", "outbound")
+            yield from _outbound_of_pubsub(
+                where.format("outbound"), outbound, _named(seen, "retries").get(outbound.retry)
+            )
+        elif component.type.startswith("state."):
+            yield from _outbound_of_store(
+                where.format("outbound"), _Effective(seen, component.name, "Statestore", "outbound")
+            )
+
+
+def _seen_by(app: str, read: Sequence[Resource]) -> list[Resource]:
+    return [resource for resource in read if not app or not resource.scopes or app in resource.scopes]
 
 
 def _replaced(read: Sequence[Resource]) -> Iterator[str]:
@@ -45,8 +65,9 @@ def _replaced(read: Sequence[Resource]) -> Iterator[str]:
             together = not other.scopes or not resource.scopes or set(other.scopes) & set(resource.scopes)
             if other is not resource and together:
                 yield (
-                    f"{resource.file}: it names {component!r}, which {other.file} names too. Of two, the one read last "
-                    "replaces both directions of the other, so a retry may be gone. Name each component once."
+                    f"{resource.file}: it names {component!r}, which {other.file} names too. Of two, the "
+                    "one read last replaces both directions of the other, so a retry may be gone. Name "
+                    "each component once."
                 )
 
 
@@ -71,72 +92,63 @@ class _Effective:
             levels = (f"{kind}Component{direction.title()}", f"Component{direction.title()}", "Component", "")
             self.retry = _first(read, "retries", [f"Default{level}RetryPolicy" for level in levels])
             self.timeout = _first(read, "timeouts", [f"Default{level}TimeoutPolicy" for level in levels])
-            self.breaker = _first(
-                read, "circuitBreakers", [f"Default{level}CircuitBreakerPolicy" for level in levels]
-            )
+            self.breaker = _first(read, "circuitBreakers", [f"Default{level}CircuitBreakerPolicy" for level in levels])
 
 
-def _inbound(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
-    holds = _Effective(read, component.name, "Pubsub", "inbound")
-    retry = _named(read, "retries").get(holds.retry)
-    where = f"{component.file}: inbound of {component.name!r}"
+def _inbound(where: str, holds: _Effective, retry: Mapping[str, Any] | None) -> Iterator[str]:
     if not holds.retry:
         yield f"{where} has no retry policy, so a message whose handler failed once may be lost. {_COPY}"
     elif retry is None:
         yield (
-            f"{where} names the retry policy {holds.retry!r}, which is not there, so nothing is retried and what fails "
-            f"once may be lost. {_COPY}"
+            f"{where} names the retry policy {holds.retry!r}, which is not there, so nothing is retried "
+            f"and what fails once may be lost. {_COPY}"
         )
     else:
         yield from _endless(where, holds.retry, retry)
     if holds.timeout:
         yield (
-            f"{where} has the timeout {holds.timeout!r}. With bulk deliveries attempts then overlap, which can end the "
-            "sidecar. Remove it; the service bounds its own work."
+            f"{where} has the timeout {holds.timeout!r}. With bulk deliveries attempts then overlap, which "
+            "can end the sidecar. Remove it; the service bounds its own work."
         )
     if holds.breaker:
         yield (
-            f"{where} has the circuit breaker {holds.breaker!r}. While it is open every message is given up at once. "
-            "Remove it."
+            f"{where} has the circuit breaker {holds.breaker!r}. While it is open every message is given "
+            "up at once. Remove it."
         )
 
 
 def _endless(where: str, name: str, retry: Mapping[str, Any]) -> Iterator[str]:
-    if str(retry.get("maxRetries", -1)) != "-1":
+    if int(retry.get("maxRetries", -1)) >= 0:
         yield (
-            f"{where} gives up after {retry['maxRetries']} retries ({name!r}), so a store that is away for longer costs "
-            "messages. Write `maxRetries: -1`."
+            f"{where} gives up after {retry['maxRetries']} retries ({name!r}), so a store that is away for "
+            "longer costs messages. Write `maxRetries: -1`."
         )
     if str(retry.get("policy", "constant")).lower() == "exponential":
         yield (
-            f"{where} retries exponentially ({name!r}), which gives up after fifteen minutes whatever maxRetries says. "
-            "Write `policy: constant` and `duration: 500ms`."
+            f"{where} retries exponentially ({name!r}), which gives up after fifteen minutes whatever "
+            "maxRetries says. Write `policy: constant` and `duration: 500ms`."
         )
     if retry.get("matching"):
         yield (
-            f"{where} retries only some answers ({name!r}), and gives a message up at every other one. Remove `matching`."
+            f"{where} retries only some answers ({name!r}), and gives a message up at every other one. "
+            "Remove `matching`."
         )
 
 
-def _outbound_of_pubsub(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
-    holds = _Effective(read, component.name, "Pubsub", "outbound")
-    retry = _named(read, "retries").get(holds.retry)
-    where = f"{component.file}: outbound of {component.name!r}"
+def _outbound_of_pubsub(where: str, holds: _Effective, retry: Mapping[str, Any] | None) -> Iterator[str]:
     if holds.timeout:
         yield (
-            f"{where} has the timeout {holds.timeout!r}, so a publish that was merely slow is reported as failed and its "
-            "batch is run again. Remove it."
+            f"{where} has the timeout {holds.timeout!r}, so a publish that was merely slow is reported as "
+            "failed and its batch is run again. Remove it."
         )
-    if retry is not None and str(retry.get("maxRetries", -1)) == "-1":
+    if retry is not None and int(retry.get("maxRetries", -1)) < 0:
         yield (
-            f"{where} retries for ever ({holds.retry!r}), so a batch hangs while the broker is away instead of being "
-            "answered with RETRY. Write `maxRetries: 3`."
+            f"{where} retries for ever ({holds.retry!r}), so a batch hangs while the broker is away "
+            "instead of being answered with RETRY. Write `maxRetries: 3`."
         )
 
 
-def _outbound_of_store(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
-    holds = _Effective(read, component.name, "Statestore", "outbound")
-    where = f"{component.file}: outbound of {component.name!r}"
+def _outbound_of_store(where: str, holds: _Effective) -> Iterator[str]:
     unknown = "A transaction whose answer was lost may have been committed, and only the service can tell"
     if holds.retry:
         yield f"{where} has the retry policy {holds.retry!r}. {unknown}, so the sidecar must not repeat it. Remove it."

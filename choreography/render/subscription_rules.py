@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from choreography.render.resiliency_rules import keeps_trying
 from choreography.render.resources import Resource
-from choreography.render.setting_rules import whole
+from choreography.render.setting_rule import whole
 
 
 def judge_subscriptions(resources: Sequence[Resource]) -> Iterator[str]:
@@ -30,56 +30,51 @@ def _route(subscription: Resource) -> Iterator[str]:
     routes = subscription.spec.get("routes") or {}
     if not routes.get("default") and not subscription.spec.get("route"):
         yield (
-            f"{subscription.file}: the subscription to {subscription.spec.get('topic')!r} has no default route, so an event "
-            'that no rule matches is posted to "/" and forgotten. Write `routes: {default: /events}`.'
+            f"{subscription.file}: the subscription to {subscription.spec.get('topic')!r} has no default route, so an "
+            'event that no rule matches is posted to "/" and forgotten. Write `routes: {default: /events}`.'
         )
 
 
-def _dead_letters(
-    subscription: Resource, brokers: dict[str, Resource], resources: Sequence[Resource]
-) -> Iterator[str]:
+def _dead_letters(subscription: Resource, brokers: dict[str, Resource], resources: Sequence[Resource]) -> Iterator[str]:
     spec = subscription.spec
     letters, topic, pubsub = spec.get("deadLetterTopic"), spec.get("topic"), str(spec.get("pubsubname"))
-    if letters and pubsub in brokers and not keeps_trying(pubsub, resources):
+    apps = subscription.scopes or ("",)
+    if letters and pubsub in brokers and not all(keeps_trying(pubsub, app, resources) for app in apps):
         yield (
-            f"{subscription.file}: the subscription to {topic!r} has a dead letter topic but {pubsub!r} has no inbound retry, "
-            "so every message that fails once ends there. Take components/resiliency.yaml."
+            f"{subscription.file}: the subscription to {topic!r} has a dead letter topic but {pubsub!r} "
+            "has no inbound retry, so every message that fails once ends there. Take "
+            "components/resiliency.yaml."
         )
     raw = str((spec.get("metadata") or {}).get("rawPayload", "")).lower() == "true"
     if (spec.get("bulkSubscribe") or {}).get("enabled") and not letters and not raw:
         yield (
-            f"{subscription.file}: the bulk subscription to {topic!r} has no deadLetterTopic, so a message the sidecar cannot "
-            "read is acknowledged in silence. Write `deadLetterTopic: <service>-undelivered`."
+            f"{subscription.file}: the bulk subscription to {topic!r} has no deadLetterTopic, so a message "
+            "the sidecar cannot read is acknowledged in silence. Write `deadLetterTopic: "
+            "<service>-undelivered`."
         )
+    broker = brokers.get(pubsub)
     for app in subscription.scopes:
-        broker = brokers.get(pubsub)
-        if letters and broker and str(letters) not in _granted(broker, app):
+        if letters and broker and not _may_publish(broker, app, str(letters)):
             yield (
-                f"{subscription.file}: {app} may not publish to its dead letter topic {letters!r}, so what its sidecar cannot "
-                f"read is lost. Add it to publishingScopes in {broker.file}."
+                f"{subscription.file}: {app} may not publish to its dead letter topic {letters!r}, so what "
+                f"its sidecar cannot read is lost. Add it to publishingScopes in {broker.file}."
             )
 
 
-def _granted(broker: Resource, app: str) -> set[str]:
-    grants = broker.text("publishingScopes").replace(" ", "").replace("\n", "")
-    for grant in grants.split(";"):
-        name, is_grant, topics = grant.partition("=")
-        if is_grant and name == app:
-            return set(topics.split(","))
-    protected = broker.text("protectedTopics").replace(" ", "").split(",")
-    allowed = broker.text("allowedTopics").replace(" ", "")
-    return _Everything(protected, allowed.split(",") if allowed else None)
+def _may_publish(broker: Resource, app: str, topic: str) -> bool:
+    allowed, protected = (_topics(broker.text(name)) for name in ("allowedTopics", "protectedTopics"))
+    if allowed and topic not in allowed:
+        return False
+    for grant in broker.text("publishingScopes").replace(" ", "").split(";"):
+        name, _, topics = grant.partition("=")
+        if name == app:
+            return topic in _topics(topics)
+    # An app that no scope names may do whatever is not protected.
+    return topic not in protected
 
 
-class _Everything(set[str]):
-    """What an app may publish that no scope names: all that is not protected, within what is allowed at all."""
-
-    def __init__(self, protected: Sequence[str], allowed: Sequence[str] | None) -> None:
-        super().__init__()
-        self._protected, self._allowed = protected, allowed
-
-    def __contains__(self, topic: object) -> bool:
-        return topic not in self._protected and (self._allowed is None or topic in self._allowed)
+def _topics(text: str) -> set[str]:
+    return set(text.replace(" ", "").split(",")) - {""}
 
 
 def _twins(subscriptions: Sequence[Resource]) -> Iterator[str]:
@@ -90,8 +85,8 @@ def _twins(subscriptions: Sequence[Resource]) -> Iterator[str]:
             first = seen.setdefault(key, subscription)
             if first is not subscription:
                 yield (
-                    f"{subscription.file}: {app or 'every app'} already has a subscription to {key[2]!r} in {first.file}, so "
-                    "this one is ignored in silence. Merge the two."
+                    f"{subscription.file}: {app or 'every app'} already has a subscription to {key[2]!r} "
+                    f"in {first.file}, so this one is ignored in silence. Merge the two."
                 )
 
 
@@ -107,6 +102,7 @@ def _workers(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[st
     if has < least and (not broker.has("concurrency") or broker.text("concurrency")):
         is_set = "is" if broker.has("concurrency") else "is not set, which means"
         yield (
-            f"{broker.file}: concurrency {is_set} {has}. A message holds its worker until its batch is answered, so batches "
-            f"never fill and bulk becomes slower than single delivery. Write at least \"{least}\"."
+            f"{broker.file}: concurrency {is_set} {has}. A message holds its worker until its batch is "
+            "answered, so batches never fill and bulk becomes slower than single delivery. Write at least "
+            f'"{least}".'
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from choreography.service import Service
-from choreography.topics import PUBSUB, heard_by, undelivered
+from choreography.topics import PUBSUB, canary, subscribed_by, undelivered
 
 BATCH: Final = 100
 EVENTS_ROUTE: Final = "/events"
@@ -14,21 +14,22 @@ UNDELIVERED_ROUTE: Final = "/undelivered"
 
 def subscriptions_of(service: Service) -> dict[str, str]:
     """Return the subscription files of one service: file name to text."""
-    own = f"{service.name}-"
-    files = {
-        f"subscription-{own}{topic.removeprefix(own)}.yaml": _events(service.name, topic)
-        for topic in heard_by(service)
-    }
-    files[f"subscription-{own}undelivered.yaml"] = _undelivered(service.name)
+    own = (canary(service.name), undelivered(service.name))
+    files = {}
+    for topic in subscribed_by(service):
+        short = topic.removeprefix(f"{service.name}-") if topic in own else topic
+        name = f"{service.name}-{short}"
+        text = _undelivered if topic == undelivered(service.name) else _events
+        files[f"subscription-{name}.yaml"] = text(name, service.name, topic)
     return files
 
 
-def _events(service: str, topic: str) -> str:
+def _events(name: str, service: str, topic: str) -> str:
     return f"""\
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
 metadata:
-  name: {service}-{topic.removeprefix(f"{service}-")}
+  name: {name}
 spec:
   pubsubname: {PUBSUB}
   topic: {topic}
@@ -47,15 +48,15 @@ scopes:
 """
 
 
-def _undelivered(service: str) -> str:
+def _undelivered(name: str, service: str, topic: str) -> str:
     return f"""\
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
 metadata:
-  name: {service}-undelivered
+  name: {name}
 spec:
   pubsubname: {PUBSUB}
-  topic: {undelivered(service)}
+  topic: {topic}
   metadata:
     # The bytes as they are: whoever sent them may have meant anything.
     rawPayload: "true"

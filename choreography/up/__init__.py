@@ -6,7 +6,13 @@ alike, so what the tests exercise is what a reader of the README runs.
 
 from __future__ import annotations
 
-from choreography.up.errors import FlowFileError, MissingToolError, ProcessDiedError, UpError
+from choreography.up.errors import (
+    FlowFileError,
+    MissingToolError,
+    ProcessDiedError,
+    UnknownNameError,
+    UpError,
+)
 from choreography.up.flowfile import App, FlowFile, read_flow
 from choreography.up.running_flow import RunningFlow, Sidecar
 from choreography.up.toolbox import Tools, prepare
@@ -20,6 +26,7 @@ __all__ = [
     "RunningFlow",
     "Sidecar",
     "Tools",
+    "UnknownNameError",
     "UpError",
     "prepare",
     "read_flow",

@@ -65,7 +65,6 @@ def work(
     if process.returncode != 0:
         last = "\n".join(f"    {line}" for line in lines[-_SHOWN_LINES:])
         raise MissingToolError(
-            f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}. {why} Its last "
-            f"lines:\n{last}"
+            f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}. {why} Its last lines:\n{last}"
         )
     return "\n".join(lines)

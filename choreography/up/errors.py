@@ -32,6 +32,4 @@ class UnknownNameError(UpError, LookupError):
     @classmethod
     def of(cls, name: str, kind: str, known: Iterable[str]) -> Self:
         """Say which names there are instead."""
-        return cls(
-            f"There is no {kind} called {name!r} in this run. Known are: {', '.join(known) or 'none'}."
-        )
+        return cls(f"There is no {kind} called {name!r} in this run. Known are: {', '.join(known) or 'none'}.")

@@ -59,9 +59,7 @@ class FlowFile:
 
     def resources_for(self, broker: str, store: str) -> Path:
         """The folder of components for a broker and a store: a sibling of the one the file names."""
-        folder = (
-            self.resources.parent if self.resources else self.path.parent / "dapr"
-        ) / f"{broker}-{store}"
+        folder = (self.resources.parent if self.resources else self.path.parent / "dapr") / f"{broker}-{store}"
         if not folder.is_dir():
             known = sorted(sibling.name for sibling in folder.parent.glob("*-*") if sibling.is_dir())
             raise FlowFileError(
@@ -83,9 +81,7 @@ def read_flow(flow: Path) -> FlowFile:
             f"of. Name a folder that holds a {FILE}."
         ) from error
     except yaml.YAMLError as error:
-        raise FlowFileError(
-            f"{path} is not valid YAML, so the flow cannot be started. Mend this: {error}"
-        ) from error
+        raise FlowFileError(f"{path} is not valid YAML, so the flow cannot be started. Mend this: {error}") from error
     # From here on an unusable entry is named by its place, because the Dapr CLI's own message does not.
     if not isinstance(content, Mapping) or not content.get("version") or not content.get("apps"):
         raise FlowFileError(
@@ -95,8 +91,7 @@ def read_flow(flow: Path) -> FlowFile:
     base = path.parent.resolve()
     common = content.get("common") or {}
     apps = tuple(
-        _app(path, base, place, entry, common.get("env") or {})
-        for place, entry in enumerate(content["apps"], start=1)
+        _app(path, base, place, entry, common.get("env") or {}) for place, entry in enumerate(content["apps"], start=1)
     )
     names = [app.name for app in apps]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -70,8 +70,7 @@ class Programs:
         """One replica of a service."""
         addresses = self.give_addresses(name, app.name, self.ports.of(name))
         outside = {
-            other.outside_variable: f"http://{LOOPBACK}:{self.ports.of(other.name)}"
-            for other in self.file.outside
+            other.outside_variable: f"http://{LOOPBACK}:{self.ports.of(other.name)}" for other in self.file.outside
         }
         traces = {"ZIPKIN_ENDPOINT": self.zipkin_endpoint()} if self.traced else {}
         return Program(

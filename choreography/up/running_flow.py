@@ -96,9 +96,7 @@ class RunningFlow:
     def postgres_dsn(self) -> str:
         """The connection string of the store."""
         if self._programs.postgres is None:
-            raise UpError(
-                "This flow keeps its state in SQLite, so it has no PostgreSQL. Use state_file(service)."
-            )
+            raise UpError("This flow keeps its state in SQLite, so it has no PostgreSQL. Use state_file(service).")
         return self._programs.postgres.dsn
 
     def state_file(self, service: str) -> Path:
@@ -185,9 +183,8 @@ class RunningFlow:
 
         To be called before an event loop runs, else a Ctrl-C would wait until a build has ended.
         """
-        self._tools = self._tools or prepare(
-            self._progress, broker=self.broker, store=self.store, zipkin=self.zipkin
-        )
+        self._tools = self._tools or prepare(self._progress, broker=self.broker, store=self.store, zipkin=self.zipkin)
+        self.zipkin = self.zipkin and self._tools.zipkin is not None
 
     async def __aenter__(self) -> Self:
         try:

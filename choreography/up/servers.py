@@ -112,8 +112,7 @@ def find_zipkin(progress: Progress) -> Zipkin:
     java = shutil.which("java")
     if java is None or ask([java, "-version"]) is None:
         raise MissingToolError(
-            f"`java` was not found or does not run. {why} Install a Java 17 runtime, or start with "
-            "--no-zipkin."
+            f"`java` was not found or does not run. {why} Install a Java 17 runtime, or start with --no-zipkin."
         )
     jar = cache() / f"zipkin-{_ZIPKIN}" / f"zipkin-server-{_ZIPKIN}-exec.jar"
     if not jar.exists():

@@ -103,9 +103,7 @@ def write_guest_resources(source: Path, target: Path, app_id: str, topics: Seque
         documents = [
             document
             for document in yaml.safe_load_all(file.read_text())
-            if document
-            and document.get("kind") == "Component"
-            and document["spec"]["type"].startswith("pubsub.")
+            if document and document.get("kind") == "Component" and document["spec"]["type"].startswith("pubsub.")
         ]
         for document in documents:
             _admit(document, app_id, topics)

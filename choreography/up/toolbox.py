@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from choreography.up import dapr, servers
-from choreography.up.errors import UpError
+from choreography.up.errors import MissingToolError, UpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ STORES = ("sqlite", "postgres")
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs of one kind of flow; what was not asked for is None."""
+    """The programs of one kind of flow; None is what was not asked for, and a Zipkin that cannot be had."""
 
     daprd: Path
     scheduler: Path
@@ -28,9 +28,7 @@ class Tools:
     zipkin: servers.Zipkin | None
 
 
-def prepare(
-    progress: Progress, *, broker: str = "redis", store: str = "sqlite", zipkin: bool = True
-) -> Tools:
+def prepare(progress: Progress, *, broker: str = "redis", store: str = "sqlite", zipkin: bool = True) -> Tools:
     """Find or obtain the programs for a flow on this broker and store.
 
     Small things come first, so that what is missing is told before a build of minutes, not after it.
@@ -39,9 +37,18 @@ def prepare(
     _known("store", store, STORES)
     redis = servers.find_redis(progress)
     postgres = servers.find_postgres(progress) if store == "postgres" else None
-    traces = servers.find_zipkin(progress) if zipkin else None
+    traces = _zipkin_if_possible(progress) if zipkin else None
     daprd, scheduler = dapr.find_or_build(progress)
     return Tools(daprd, scheduler, redis, postgres, traces)
+
+
+def _zipkin_if_possible(progress: Progress) -> servers.Zipkin | None:
+    """Traces are worth having, but no flow may depend on them."""
+    try:
+        return servers.find_zipkin(progress)
+    except MissingToolError as error:
+        progress.note(f"Going on without traces. {error}")
+        return None
 
 
 def _known(kind: str, name: str, names: tuple[str, ...]) -> None:

@@ -64,16 +64,12 @@ class Provider:
         os.kill(self._process.pid, how)
         self._process.wait(20)
 
-    def ask(
-        self, method: str, path: str, body: object = None, key: str | None = None, patience: float = 10
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, key: str | None = None, patience: float = 10) -> Answer:
         """Send one request; a string is sent as it is, anything else as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         headers = {"Content-Type": "application/json"} | ({} if key is None else {"Idempotency-Key": key})
         try:
-            connection.request(
-                method, path, body if isinstance(body, str) else json.dumps(body), headers=headers
-            )
+            connection.request(method, path, body if isinstance(body, str) else json.dumps(body), headers=headers)
             response = connection.getresponse()
             return Answer(response.status, json.loads(response.read()))
         finally:

@@ -71,11 +71,7 @@ class Shop:
     async def _place(self, request: web.Request) -> web.Response:
         asked, key = await request.json(), request.headers["Idempotency-Key"]
         fields = set(asked) == {"customer_id", "currency", "lines"}
-        good = (
-            fields
-            and asked["lines"]
-            and all(line["quantity"] > 0 < line["unit_price"] for line in asked["lines"])
-        )
+        good = fields and asked["lines"] and all(line["quantity"] > 0 < line["unit_price"] for line in asked["lines"])
         if not good and self._flaw != "accepts anything":
             return web.json_response({"detail": "not an order"}, status=422)
         if key not in self._seen_keys and len(self._seen_keys) % 10 == 0:
@@ -131,9 +127,7 @@ class Shop:
         self._stock[line["sku"]][0] -= quantity
         self._stock[line["sku"]][1] += quantity
 
-    async def _pay(
-        self, order: dict[str, Any], what: str, again: str = "", **asked: object
-    ) -> dict[str, Any]:
+    async def _pay(self, order: dict[str, Any], what: str, again: str = "", **asked: object) -> dict[str, Any]:
         body = {"order_id": order["order_id"], **asked}
         headers = {"Idempotency-Key": f"{order['order_id']}-{what}{again}"}
         while True:
@@ -151,7 +145,7 @@ class Flow:
         self._addresses = addresses
 
     def address(self, name: str) -> str:
-        """Return a base URL; there is no Zipkin here."""
+        """Return a base URL."""
         return self._addresses[name]
 
 
@@ -169,7 +163,7 @@ async def running(flaw: str, folder: Path) -> AsyncIterator[Flow]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield Flow({"order": address, "inventory": address, "payment_provider": provider})
+        yield Flow({"order": address, "inventory": address, "payment-provider": provider})
     finally:
         await runner.cleanup()
         await shop.close()
@@ -227,7 +221,7 @@ async def test_a_shop_that_breaks_a_rule_is_caught(tmp_path: Path, flaw: str, ru
 async def test_the_switches_of_the_provider_are_put_back(tmp_path: Path) -> None:
     """A user's own faults survive a rehearsal."""
     async with running("none", tmp_path) as flow, aiohttp.ClientSession() as session:
-        url = f"{flow.address('payment_provider')}/faults"
+        url = f"{flow.address('payment-provider')}/faults"
         await (await session.put(url, json={"delay_ms": 1})).read()
         assert await rehearse(flow, 40, _console())
         faults = await (await session.get(url)).json()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from math import inf
 from typing import NamedTuple, TypeVar
@@ -20,6 +20,7 @@ AT_ONCE = 50
 LOOKING_AT_ONCE = 12
 SECONDS_TO_SETTLE = 60.0
 SECONDS_TO_STOCK = 60.0
+SECONDS_TO_SWITCH_BACK = 5.0
 FAULTS = {"decline_above": CARD_LIMIT, "delay_ms": 5, "error_rate": 0.03}
 SKUS = (HOT, *SHELF)
 
@@ -115,7 +116,10 @@ class Acts:
         try:
             yield
         finally:
-            await self._shop.switch(earlier)
+            # Whatever ended the acts is worth more attention than switches of a provider that may be gone.
+            with suppress(RehearsalError, TimeoutError):
+                async with asyncio.timeout(SECONDS_TO_SWITCH_BACK):
+                    await self._shop.switch(earlier)
 
     async def _send_and_follow(self) -> None:
         sending = self._bar("Sending orders", len(self._seen))

@@ -33,22 +33,20 @@ def announce(console: Console, orders: int, run: str) -> None:
 def stopped(console: Console, why: str) -> None:
     """Say why there is nothing to show."""
     title = "[bold red]The rehearsal stopped[/]"
-    console.print(
-        Panel(Text(why), title=title, title_align="left", border_style="red", width=_width(console))
-    )
+    console.print(Panel(Text(why), title=title, title_align="left", border_style="red", width=_width(console)))
 
 
-def curtain(
-    console: Console, evidence: Evidence, pace: Pace, asked_again: int, places: dict[str, str]
-) -> bool:
+def curtain(console: Console, evidence: Evidence, pace: Pace, asked_again: int) -> bool:
     """Show everything; true when every rule holds."""
     findings = audit(evidence)
     console.print()
     console.print(_ends(evidence, _width(console)))
     console.print(_side_by_side(_money(evidence), _stock(evidence), _width(console)))
     console.print(_rules(findings, _width(console)))
+    if not all(finding.holds for finding in findings):
+        console.print(_offenders(findings))
     broken = sum(not finding.holds for finding in findings)
-    console.print(_verdict(broken, pace, asked_again, places, _width(console)))
+    console.print(_verdict(broken, pace, asked_again, _width(console)))
     return not broken
 
 
@@ -130,9 +128,7 @@ def _stock(evidence: Evidence) -> Table:
     for sku in SKUS:
         left = evidence.after.stock[sku].available
         share = sold[sku] / asked[sku] if asked[sku] else 0.0
-        bar = Text("━" * round(share * 12), style="green") + Text(
-            "━" * (12 - round(share * 12)), style="bright_black"
-        )
+        bar = Text("━" * round(share * 12), style="green") + Text("━" * (12 - round(share * 12)), style="bright_black")
         style = "bold magenta" if sku == HOT else ""
         table.add_row(Text(sku, style=style), f"{asked[sku]:,}", f"{sold[sku]:,}", f"{left:,}", bar)
     return table
@@ -155,16 +151,26 @@ def _rules(findings: list[Finding], width: int) -> Table:
         if finding.holds:
             table.add_row(Text("✓", style="bold green"), finding.rule, Text(finding.detail, style="dim"))
         else:
-            shown = ", ".join(finding.offenders[:SHOWN_OFFENDERS])
-            more = len(finding.offenders) - SHOWN_OFFENDERS
-            text = f"{shown} and {more} more" if more > 0 else shown
-            table.add_row(
-                Text("✗", style="bold red"), Text(finding.rule, style="red"), Text(text, style="red")
-            )
+            red = Text(finding.rule, style="red")
+            table.add_row(Text("✗", style="bold red"), red, Text("broken, see below", style="red"))
     return table
 
 
-def _verdict(broken: int, pace: Pace, asked_again: int, places: dict[str, str], width: int) -> Panel:
+def _offenders(findings: list[Finding]) -> Group:
+    """Name who broke each rule, whole and one to a line, to be copied and looked up."""
+    lines: list[Text] = []
+    for finding in findings:
+        if not finding.holds:
+            lines.append(Text.assemble(("✗ ", "bold red"), (finding.rule, "red")))
+            lines += [Text(f"    {name}") for name in finding.offenders[:SHOWN_OFFENDERS]]
+            if (more := len(finding.offenders) - SHOWN_OFFENDERS) > 0:
+                lines.append(Text(f"    and {more:,} more", style="dim"))
+    if lines:
+        lines.append(Text("Follow an order with: choreography flow ID\n", style="dim"))
+    return Group(*lines)
+
+
+def _verdict(broken: int, pace: Pace, asked_again: int, width: int) -> Panel:
     lines = [_pace(pace)]
     if asked_again:
         lines.append(
@@ -173,8 +179,6 @@ def _verdict(broken: int, pace: Pace, asked_again: int, places: dict[str, str], 
                 style="dim",
             )
         )
-    for name, place in places.items():
-        lines.append(Text.assemble((f"{name:<9}", "dim"), (place, "cyan")))
     if broken:
         title, style = f"[bold red]✗ {broken} of the rules are broken[/]", "red"
     else:

@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -19,9 +20,9 @@ from apps.checkout.rehearsal._acts import Acts
 from apps.checkout.rehearsal._plan import plan
 from apps.checkout.rehearsal._report import announce, curtain, stopped
 from apps.checkout.rehearsal._shop import RehearsalError, Shop
-from choreography import ChoreographyError
 
-ADDRESSED = ("order", "inventory", "payment_provider")
+WIDE = 96
+ADDRESSED = ("order", "inventory", "payment-provider")
 
 
 class RunningFlow(Protocol):
@@ -54,31 +55,20 @@ async def _perform(flow: RunningFlow, run: str, orders: int, console: Console) -
         with _bars(console) as bars:
             acts = Acts(shop, plan(run, orders), run, bars)
             evidence = await acts.play()
-    return curtain(console, evidence, acts.pace(), shop.asked_again, _places(flow))
+    return curtain(console, evidence, acts.pace(), shop.asked_again)
 
 
 def _bars(console: Console) -> Progress:
-    return Progress(
+    columns: list[ProgressColumn] = [
         SpinnerColumn(style="cyan", finished_text="[green]✓[/]"),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[note]}"),
-        console=console,
-    )
-
-
-def _places(flow: RunningFlow) -> dict[str, str]:
-    places = {
-        "Orders": f"{flow.address('order')}/docs",
-        "Payments": f"{flow.address('payment_provider')}/docs",
-    }
-    try:
-        return places | {"Traces": flow.address("zipkin")}
-    except (ChoreographyError, LookupError):
-        # A flow may run without tracing; nothing here depends on it.
-        return places
+    ]
+    if console.width >= WIDE:
+        bar = BarColumn(bar_width=20, complete_style="cyan", finished_style="green")
+        columns[2:3] = [bar, MofNCompleteColumn(), TimeElapsedColumn()]
+    return Progress(*columns, console=console)
 
 
 def _leaves(errors: Iterable[BaseException]) -> Iterable[BaseException]:

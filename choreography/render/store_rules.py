@@ -1,0 +1,93 @@
+"""What single settings of stores lose, found by running or reading the components of Dapr 1.18."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from choreography.render.setting_rule import Rule, is_zero, lacks
+
+_POSTGRES_V1: Final = (
+    "state.postgresql v1 takes its ETag from a transaction number, which can come back, so an outdated "
+    "write may pass as current. Write `version: v2`, with a tablePrefix of its own if v1 used the same "
+    "database."
+)
+REFUSED_STORES: Final = {
+    ("state.redis", ""): (
+        "state.redis does not undo the other writes of a transaction that conflicts and overwrites on "
+        "first-write, so events would be counted twice. Use PostgreSQL or SQLite: "
+        "components/stores/postgres.yaml or sqlite.yaml."
+    ),
+    ("state.mongodb", ""): (
+        "state.mongodb drops the error of a failed commit and reports success, so state would be lost in "
+        "silence. Use PostgreSQL or SQLite: components/stores/postgres.yaml or sqlite.yaml."
+    ),
+    ("state.in-memory", ""): (
+        "state.in-memory forgets every outcome with the sidecar, so events would be counted twice. "
+        "Use PostgreSQL or SQLite: components/stores/postgres.yaml or sqlite.yaml."
+    ),
+    ("state.postgresql", "v1"): _POSTGRES_V1,
+    ("state.postgres", "v1"): _POSTGRES_V1,
+}
+
+_GROWS: Final = "Outcomes expire, but nothing would remove them and the store would grow with every event."
+_POSTGRES: Final = (
+    Rule(
+        "connectionString",
+        lacks("lock_timeout="),
+        "",
+        "A replica that freezes keeps its row locks, and all others would wait for it without end.",
+        "Add `lock_timeout=2000` to it as a plain parameter.",
+    ),
+    Rule(
+        "connectionString",
+        lacks("idle_in_transaction_session_timeout="),
+        "",
+        "A replica that freezes inside a transaction would keep its row locks for ever.",
+        "Add `idle_in_transaction_session_timeout=3000` to it as a plain parameter.",
+    ),
+    Rule(
+        "connectionString",
+        lambda value: re.search(r"synchronous_commit\s*=\s*(off|local)", value) is not None,
+        "",
+        "A commit that was acknowledged may be gone after a crash, and its events with it.",
+        "Leave synchronous_commit on, its default.",
+    ),
+    Rule(
+        "connectionString",
+        lacks("enable_seqscan=off"),
+        "",
+        "The planner does not know the keys of a new table and reads all of it for every batch.",
+        "Add `enable_seqscan=off` to it as a plain parameter.",
+    ),
+    Rule(
+        "connectionString",
+        lambda value: re.search(r"options\s*=.*-c.*-c", value) is not None,
+        "",
+        "A second -c inside `options` ends the sidecar.",
+        "Write each as a plain parameter of its own.",
+    ),
+    Rule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
+)
+
+STORE_RULES: Final[dict[str, tuple[Rule, ...]]] = {
+    "state.sqlite": (
+        Rule("cleanupInterval", is_zero, "0", _GROWS, 'Write "10m".'),
+        Rule(
+            "connectionString",
+            lambda value: ":memory:" in value.lower(),
+            "",
+            "A database in memory is gone with its sidecar, so events would be counted twice.",
+            "Name a file on a local disk.",
+        ),
+        Rule(
+            "connectionString",
+            lambda value: re.search(r"synchronous\W+(off|normal|0|1)\b", value.lower()) is not None,
+            "",
+            "A commit that was acknowledged may be gone after a power cut.",
+            "Leave _pragma=synchronous out; the default is FULL.",
+        ),
+    ),
+    "state.postgresql": _POSTGRES,
+    "state.postgres": _POSTGRES,
+}

@@ -1,0 +1,88 @@
+"""Everything a running service takes from its environment, read once, in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+
+from choreography.errors import ChoreographyError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Configuration of one service process.
+
+    Attributes:
+        port: where the app listens (``APP_PORT``).
+        host: on which address (``APP_HOST``); the sidecar is on the same machine or in the same pod.
+        sidecar: base URL of the sidecar's HTTP API (``DAPR_HTTP_PORT`` or ``DAPR_HTTP_ENDPOINT``).
+        sidecar_token: what the sidecar wants to see (``DAPR_API_TOKEN``).
+        app_token: what the sidecar shows us (``APP_API_TOKEN``); without it anyone who reaches the port may deliver.
+        pubsub: the pub/sub component, or a pattern with ``{topic}`` where each topic needs its own
+            (``CHOREOGRAPHY_PUBSUB``).
+        store: the state store component (``CHOREOGRAPHY_STORE``).
+        zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
+        sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
+        deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
+        self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
+        caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
+        outsides: base URLs of the outside systems by name (``OUTSIDE_<NAME>``).
+    """
+
+    port: int = 8000
+    host: str = "127.0.0.1"
+    sidecar: str = "http://127.0.0.1:3500"
+    sidecar_token: str = ""
+    app_token: str = ""
+    pubsub: str = "pubsub"
+    store: str = "statestore"
+    zipkin: str = ""
+    sampling: float = 1.0
+    deadlines: Mapping[str, timedelta] = field(default_factory=dict)
+    self_check: bool = True
+    caller_header: str = "x-caller"
+    outsides: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the environment.
+
+        Raises:
+            ChoreographyError: a value cannot be understood.
+        """
+        env = os.environ if environment is None else environment
+        try:
+            return cls(
+                port=int(env.get("APP_PORT", "8000")),
+                host=env.get("APP_HOST", "127.0.0.1"),
+                sidecar=env.get("DAPR_HTTP_ENDPOINT") or f"http://127.0.0.1:{int(env.get('DAPR_HTTP_PORT', '3500'))}",
+                sidecar_token=env.get("DAPR_API_TOKEN", ""),
+                app_token=env.get("APP_API_TOKEN", ""),
+                pubsub=env.get("CHOREOGRAPHY_PUBSUB", "pubsub"),
+                store=env.get("CHOREOGRAPHY_STORE", "statestore"),
+                zipkin=env.get("ZIPKIN_ENDPOINT", ""),
+                sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),
+                deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
+                self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
+                caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
+                outsides={
+                    name.removeprefix("OUTSIDE_").lower().replace("_", "-"): url
+                    for name, url in env.items()
+                    if name.startswith("OUTSIDE_")
+                },
+            )
+        except ValueError as error:
+            raise ChoreographyError(f"A setting in the environment cannot be understood: {error}.") from error
+
+
+def _deadline(text: str) -> tuple[str, timedelta]:
+    name, _, delay = text.strip().partition("=")
+    unit = next((unit for unit in ("ms", "s", "m", "h", "d") if delay.endswith(unit)), None)
+    if unit is None:
+        raise ValueError(f"CHOREOGRAPHY_DEADLINES says {text!r}; write name=delay with ms, s, m, h or d: overdue=5s")
+    return name, timedelta(seconds=float(delay.removesuffix(unit)) * _UNITS[unit])

@@ -1,0 +1,172 @@
+"""The driver: performs what the engine asks for. Group commit lives here, the rules live in the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from choreography.engine.answering import Answering
+from choreography.engine.delivery import Delivery
+from choreography.engine.memory import Published
+from choreography.engine.operations import (
+    CarryOut,
+    Commit,
+    Confirm,
+    Limits,
+    Operation,
+    Pause,
+    Publish,
+    Read,
+    Schedule,
+    Together,
+)
+from choreography.engine.records import Outcome, Wish
+from choreography.engine.releasing import release
+from choreography.engine.settling import Settled, Settler
+from choreography.service import Service
+from choreography.sidecar.client import Sidecar
+from choreography.sidecar.guard import time_limit
+from choreography.telemetry import Metrics
+
+_LARGEST_GROUP: Final = 400
+_PROBATION_SECONDS: Final = 150.0
+"""Longer than any broker of ours takes to redeliver what a dead replica held."""
+
+
+_Waiting = tuple[Sequence[Delivery], asyncio.Future[list[Settled]]]
+
+
+class EffectLane(Protocol):
+    """Carries out one committed intent; True once it is answered and the answer is settled."""
+
+    async def __call__(self, wish: Wish, *, repeated: bool) -> bool:
+        """Carry it out."""
+        ...
+
+
+class Driver:
+    """Runs the engine of one service against one sidecar.
+
+    Deliveries of all topics that wait at the same moment are committed together; while what they led to is being
+    published, the next group commits. At low load nothing waits.
+    """
+
+    def __init__(self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics) -> None:
+        self._sidecar, self._limits, self._metrics = sidecar, limits, metrics
+        self._published = Published(limits.remembered)
+        self._settler = Settler(service, limits, self._published, time_limit)
+        self.answering = Answering(service)
+        self.carry_out: EffectLane | None = None
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._started = asyncio.get_running_loop().time()
+        self._lane = asyncio.create_task(self._commit_groups(), name="group commit")
+
+    async def close(self) -> None:
+        """Stop committing; what waits is delivered again by the broker."""
+        self._lane.cancel()
+        await asyncio.gather(self._lane, return_exceptions=True)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the commit lane ended, if it did: the process is then of no use any more."""
+        return self._lane.exception() if self._lane.done() and not self._lane.cancelled() else None
+
+    async def submit(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Settle deliveries and release what follows from them. Return for each whether it may be acknowledged."""
+        if not deliveries:
+            return []
+        future: asyncio.Future[list[Settled]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((deliveries, future))
+        self._arrived.set()
+        settled = await future
+        return await self.release(settled)
+
+    async def release(self, settled: Sequence[Settled]) -> list[bool]:
+        """Publish, schedule and carry out what was settled."""
+        trace = settled[0].delivery.traceparent
+        done: list[bool] = await self.drive(release(settled, self._limits, self._published), trace)
+        for one in settled:
+            if one.outcome and one.outcome.quarantined and not one.repeated:
+                self._metrics.quarantined.inc()
+        self._metrics.repeats.inc(sum(one.repeated for one in settled))
+        self._metrics.again.inc(len(done) - sum(done))
+        return done
+
+    async def recall(self, wish: Wish) -> Outcome | None:
+        """Find the outcome of an intent's answer, if it has one."""
+        found: Outcome | None = await self.drive(self.answering.recall(wish), wish.traceparent)
+        return found
+
+    async def _commit_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            group: list[_Waiting] = []
+            rest: list[_Waiting] = []
+            count = 0
+            for deliveries, future in self._waiting:
+                if not group or count + len(deliveries) <= _LARGEST_GROUP:
+                    group.append((deliveries, future))
+                    count += len(deliveries)
+                else:
+                    rest.append((deliveries, future))
+            self._waiting = rest
+            if not rest:
+                self._arrived.clear()
+            await self._commit(group)
+
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        batch = [delivery for deliveries, _ in group for delivery in deliveries]
+        probation = asyncio.get_running_loop().time() - self._started < _PROBATION_SECONDS
+        with self._metrics.settling.time():
+            settled = await self.drive(
+                self._settler.settle(batch, datetime.now(UTC), probation=probation), batch[0].traceparent
+            )
+        self._metrics.batch.observe(len(batch))
+        start = 0
+        for deliveries, future in group:
+            if not future.done():
+                future.set_result(settled[start : start + len(deliveries)])
+            start += len(deliveries)
+
+    async def drive(self, engine: Generator[Operation, Any, Any], trace: str) -> Any:
+        """Perform what a part of the engine asks for until it is done, and return what it returns."""
+        answer: Any = None
+        while True:
+            try:
+                operation = engine.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            answer = await self._perform(operation, trace)
+
+    async def _perform(self, operation: Operation, trace: str) -> Any:
+        match operation:
+            case Read(keys):
+                return await self._sidecar.read(keys, trace)
+            case Confirm(key):
+                return await self._sidecar.confirm(key, trace)
+            case Commit(writes):
+                return await self._sidecar.commit(writes, trace)
+            case Together(operations):
+                return await asyncio.gather(*(self._side(one, trace) for one in operations))
+            case Pause(attempt):
+                self._metrics.attempts.inc()
+                # Two replicas that collided must not do so again in step.
+                await asyncio.sleep(min(2.0, 0.01 * 3**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
+                return None
+
+    async def _side(self, operation: Publish | Schedule | CarryOut, trace: str) -> frozenset[int] | bool:
+        match operation:
+            case Publish(events):
+                self._metrics.published.inc(len(events))
+                return await self._sidecar.publish(events, trace)
+            case Schedule(dues):
+                return await self._sidecar.schedule(dues, datetime.now(UTC), trace)
+            case CarryOut(wishes, repeated):
+                if self.carry_out is None:
+                    raise RuntimeError("No lane carries out intents.")
+                answered = await asyncio.gather(*(self.carry_out(wish, repeated=repeated) for wish in wishes))
+                return frozenset(index for index, done in enumerate(answered) if not done)

@@ -1,0 +1,130 @@
+"""The effect lane: committed intents are carried out here, concurrently, bounded and timed, never inside a commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import aiohttp
+import orjson
+import structlog
+
+from choreography.contracts import Answer, Value
+from choreography.declaration import Effect
+from choreography.engine.answering import UnreadableError
+from choreography.engine.delivery import Delivery
+from choreography.engine.records import Outcome, Wish
+from choreography.engine.settling import Settled
+from choreography.errors import ChoreographyError, OutsideUnavailableError
+from choreography.outside import Reply
+from choreography.service import Service
+from choreography.sidecar.driver import Driver
+
+_NO_ANSWER: Final = frozenset({408, 409, 425, 429})
+_LARGEST_REPLY: Final = 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class Call:
+    """One effect's way to the outside, bound to the idempotency key and trace of its intent."""
+
+    def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str, wish: Wish) -> None:
+        self._session, self._name, self._base_url = session, name, base_url.rstrip("/")
+        self._headers = {"Idempotency-Key": wish.key, "content-type": "application/json"}
+        if wish.traceparent:
+            self._headers["traceparent"] = wish.traceparent
+
+    async def post(self, path: str, body: Value) -> Reply:
+        """Send ``body``; see :class:`choreography.outside.Outside`."""
+        try:
+            async with self._session.post(
+                self._base_url + path, data=body.model_dump_json(), headers=self._headers, allow_redirects=False
+            ) as response:
+                raw = await response.content.read(_LARGEST_REPLY)
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise OutsideUnavailableError(f"{self._name} did not answer: {type(error).__name__}: {error}.") from error
+        if status >= 500 or status in _NO_ANSWER:
+            raise OutsideUnavailableError(f"{self._name} answered {status}, which is no answer.")
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise OutsideUnavailableError(f"{self._name} answered {status} with something that is not JSON.") from error
+        return Reply(status, parsed if isinstance(parsed, dict) else {"value": parsed})
+
+
+class Effects:
+    """Carries out the intents of one service."""
+
+    def __init__(self, service: Service, driver: Driver, outsides: Mapping[str, str]) -> None:
+        self._driver, self._outsides = driver, outsides
+        self._answering = driver.answering
+        missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
+        if missing:
+            names = ", ".join(f"OUTSIDE_{name.upper().replace('-', '_')}" for name in missing)
+            raise ChoreographyError(
+                f"{service.name} calls {', '.join(missing)}, but nobody said where that is. Set {names} to its base URL."
+            )
+        self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+    async def close(self) -> None:
+        """Close the connections to the outside."""
+        await self._session.close()
+
+    async def __call__(self, wish: Wish, *, repeated: bool) -> bool:
+        """Carry out one intent and settle its answer. False if it must be tried again."""
+        if repeated:
+            try:
+                outcome = await self._driver.recall(wish)
+            except UnreadableError:
+                return False
+            if outcome is not None:
+                return await self._release_again(wish, outcome)
+        effect = self._answering.effect(wish)
+        now = datetime.now(UTC)
+        problem = _why_not(effect, wish, now)
+        if effect is None or problem:
+            return await self._settle(self._answering.for_a_person(wish, problem, now))
+        try:
+            answer = await self._call(effect, wish)
+        except OutsideUnavailableError as error:
+            log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
+            return False
+        except Exception as error:
+            log.error("effect failed", effect=effect.name, flow_id=wish.flow_id, exc_info=True)
+            problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
+            return await self._settle(self._answering.for_a_person(wish, problem, now))
+        return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))
+
+    async def _call(self, effect: Effect, wish: Wish) -> Answer:
+        intent = self._answering.intent(effect, wish)
+        call = Call(self._session, effect.outside, self._outsides[effect.outside], wish)
+        async with self._places[effect.name]:
+            try:
+                async with asyncio.timeout(effect.timeout.total_seconds()):
+                    answer: Answer = await effect.function(intent, call)
+                    return answer
+            except TimeoutError as error:
+                raise OutsideUnavailableError(f"{effect.outside} did not answer within {effect.timeout}.") from error
+
+    async def _settle(self, delivery: Delivery) -> bool:
+        return all(await self._driver.submit([delivery]))
+
+    async def _release_again(self, wish: Wish, outcome: Outcome) -> bool:
+        delivery = Delivery(None, outcome.heard, outcome.event_id, traceparent=wish.traceparent, inside=True)
+        return all(await self._driver.release([Settled(delivery, outcome, repeated=True)]))
+
+
+def _why_not(effect: Effect | None, wish: Wish, now: datetime) -> str:
+    if effect is None:
+        return f"No effect is named {wish.effect!r} any more; a release renamed or dropped it. Its key was {wish.key}."
+    if now - wish.at > effect.keeps_keys - timedelta(minutes=5):
+        return (
+            f"The intent {wish.key} is from {wish.at:%Y-%m-%d %H:%M:%S}; {effect.outside} may have forgotten its key, "
+            "so calling it could do the same thing twice. A person must look."
+        )
+    return ""

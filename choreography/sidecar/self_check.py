@@ -1,0 +1,183 @@
+"""The start-up self-check: store, broker and scheduler are judged by what they do, not by what they advertise.
+
+A service that started on a store whose transactions are not atomic, or on a broker that forgets a failed message,
+would lose or double events much later and far away. Here it refuses to start, with a sentence that says what to change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from choreography.engine.delivery import CANARY_TYPE, Delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import store_key
+from choreography.engine.operations import ANY_ETAG, Committed, Stored, Write
+from choreography.engine.records import Outgoing
+from choreography.errors import SelfCheckError
+from choreography.service import Service
+from choreography.sidecar.client import Sidecar
+
+_CANARY_PATIENCE: Final = 45.0
+_SIDECAR_NOTICE: Final = 5.0
+_PROBE_TTL: Final = 300
+
+log = structlog.get_logger()
+
+
+class Canaries:
+    """Events a service sends itself at the start. The first delivery is answered RETRY; a safe broker brings it back."""
+
+    def __init__(self, service: str) -> None:
+        self.topic = f"{service}-canary"
+        self._seen: dict[str, int] = {}
+        self._back: dict[str, asyncio.Event] = {}
+
+    def expect(self, canary: str) -> asyncio.Event:
+        """Return what is set when the canary has come twice."""
+        return self._back.setdefault(canary, asyncio.Event())
+
+    def arrived(self, delivery: Delivery) -> bool:
+        """Take a canary; False asks for it again."""
+        if delivery.envelope is None or delivery.envelope.id not in self._back:
+            return True
+        canary = delivery.envelope.id
+        self._seen[canary] = self._seen.get(canary, 0) + 1
+        if self._seen[canary] < 2:
+            return False
+        self._back[canary].set()
+        return True
+
+
+class SelfCheck:
+    """Probes one service's sidecar."""
+
+    def __init__(self, service: Service, sidecar: Sidecar, canaries: Canaries) -> None:
+        self._service, self._sidecar, self._canaries = service, sidecar, canaries
+        self._run = secrets.token_hex(8)
+
+    async def run(self) -> None:
+        """Wait for the sidecar, then probe.
+
+        Raises:
+            SelfCheckError: something behaves in a way that would lose or double events.
+        """
+        await self._wait_for_sidecar()
+        await self._check_store()
+        await asyncio.gather(self._check_canary(), *(self._check_topic(topic) for topic in self._output_topics()))
+        await self._check_scheduler()
+
+    def _output_topics(self) -> list[str]:
+        return [self._service.topic] if self._service.publishes else []
+
+    async def _wait_for_sidecar(self) -> None:
+        waited = 0.0
+        while (await self._sidecar.get("/v1.0/healthz/outbound"))[0] not in (200, 204):
+            await asyncio.sleep(0.1)
+            waited += 0.1
+            if abs(waited % _SIDECAR_NOTICE) < 0.05:
+                log.warning("waiting for the sidecar", seconds=round(waited))
+
+    async def _check_store(self) -> None:
+        """Probe what the guarantee rests on: stale ETags, first-write, and all-or-nothing."""
+        one, two = self._key("one"), self._key("two")
+        first = await self._sidecar.commit([_probe(one, "1", None), _probe(two, "1", None)])
+        if not isinstance(first, Committed):
+            raise SelfCheckError(
+                f"The state store does not accept a transaction: {first.detail}. "
+                "Check that the statestore component is loaded, reachable and scoped to this service."
+            )
+        again = await self._sidecar.commit([_probe(one, "2", None)])
+        stale = await self._sidecar.commit([_probe(one, "3", ANY_ETAG), _probe(two, "3", await self._stale_etag(two))])
+        values = [await self._sidecar.confirm(key) for key in (one, two)]
+        texts = [value.value if isinstance(value, Stored) else None for value in values]
+        if isinstance(again, Committed) or texts[0] == "2":
+            raise SelfCheckError(_bad_store("a first-write inside a transaction overwrote what was there"))
+        if isinstance(stale, Committed) or "3" in texts:
+            raise SelfCheckError(_bad_store("a transaction with a stale ETag left something behind"))
+        bulk = await self._sidecar.read((one, two, self._key("absent")))
+        if bulk.failed or set(bulk.found) != {one, two}:
+            raise SelfCheckError(_bad_store("a bulk get did not show what had just been written"))
+
+    async def _stale_etag(self, key: str) -> str:
+        """Read a real ETag, then make it stale: an invented one might be refused for its form alone."""
+        stored = await self._sidecar.confirm(key)
+        if not isinstance(stored, Stored) or not stored.etag:
+            raise SelfCheckError(_bad_store("a value that was just committed came back without an ETag"))
+        moved = await self._sidecar.commit([_probe(key, "1", stored.etag)])
+        if not isinstance(moved, Committed):
+            raise SelfCheckError(_bad_store("a transaction under the current ETag was refused"))
+        return stored.etag
+
+    def _key(self, name: str) -> str:
+        return store_key(self._service.name, "probe", f"{self._run}/{name}")
+
+    async def _check_canary(self) -> None:
+        canary = self._canary(self._canaries.topic, "returning")
+        back = self._canaries.expect(f"{self._run}-returning")
+        deadline = asyncio.get_running_loop().time() + _CANARY_PATIENCE
+        while await self._sidecar.publish([canary]):
+            if asyncio.get_running_loop().time() > deadline:
+                raise SelfCheckError(_unpublishable(self._canaries.topic))
+            await asyncio.sleep(0.5)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await back.wait()
+        except TimeoutError as error:
+            raise SelfCheckError(
+                f"An event that was answered RETRY did not come back within {_CANARY_PATIENCE:.0f} s, so the broker would "
+                "lose every event whose handling fails once. Give the pub/sub component an inbound retry policy with "
+                "maxRetries -1, as the only resource in its file (components/resiliency), and a subscription to "
+                f"{self._canaries.topic}."
+            ) from error
+
+    async def _check_topic(self, topic: str) -> None:
+        if await self._sidecar.publish([self._canary(topic, topic)]):
+            raise SelfCheckError(_unpublishable(topic))
+
+    async def _check_scheduler(self) -> None:
+        if not self._service.deadlines:
+            return
+        status, metadata = await self._sidecar.get("/v1.0/metadata")
+        scheduler = metadata.get("scheduler") if status == 200 and isinstance(metadata, dict) else None
+        if not (isinstance(scheduler, dict) and scheduler.get("connected_addresses")):
+            raise SelfCheckError(
+                f"{self._service.name} declares deadlines, but its sidecar is connected to no scheduler, so none would "
+                "ever fire. Start the Dapr scheduler and point the sidecar at it (--scheduler-host-address)."
+            )
+
+    def _canary(self, topic: str, name: str) -> Outgoing:
+        envelope = Envelope(
+            id=f"{self._run}-{name}",
+            type=CANARY_TYPE,
+            source=self._service.name,
+            subject=name,
+            time=datetime.now(UTC),
+            flow_id=f"canary-{self._run}",
+            causation_id="",
+            traceparent="",
+            data={},
+        )
+        return Outgoing(topic, name, envelope.encode())
+
+
+def _probe(key: str, value: str, etag: str | None) -> Write:
+    return Write(key, value, etag, _PROBE_TTL)
+
+
+def _bad_store(what: str) -> str:
+    return (
+        f"The state store cannot keep the guarantee: {what}. state.redis fails this probe by design; "
+        "use state.postgresql (version v2) or state.sqlite (components/stores)."
+    )
+
+
+def _unpublishable(topic: str) -> str:
+    return (
+        f"The broker does not accept an event on the topic {topic!r}, so what this service decides could not be told. "
+        "Check that the pub/sub component is loaded, that the topic (or stream) exists, and that publishingScopes allow it."
+    )

@@ -1,0 +1,141 @@
+"""Traces, metrics and logs. One flow is one trace, batched deliveries included; every log line names its flow."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.exporter.zipkin.json import ZipkinExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.propagation import get_current_span, set_span_in_context
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from choreography.engine.delivery import Delivery
+from choreography.settings import Settings
+
+_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """What one service counts. All of it is low in cardinality: no ids, no subjects."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        self._service = service
+        self.delivered = self._counter("deliveries", "Deliveries taken.")
+        self.published = self._counter("published", "Events handed to the broker.")
+        self.repeats = self._counter("repeats", "Deliveries found already settled.")
+        self.again = self._counter("retries", "Deliveries answered RETRY.")
+        self.attempts = self._counter("commit_retries", "Commits tried again.")
+        self.quarantined = self._counter("quarantined", "Events set aside.")
+        self.commands = self._counter("commands", "Commands accepted.")
+        self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
+        self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)
+
+    def _counter(self, name: str, told: str) -> Counter:
+        return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)
+
+    def _histogram(self, name: str, told: str, buckets: Sequence[float]) -> Histogram:
+        made = Histogram(f"choreography_{name}", told, ["service"], registry=self.registry, buckets=buckets)
+        return made.labels(self._service)
+
+
+def set_up_tracing(service: str, settings: Settings) -> TracerProvider | None:
+    """Send spans to Zipkin, if an endpoint is configured."""
+    if not settings.zipkin:
+        return None
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service}),
+        sampler=ParentBased(TraceIdRatioBased(settings.sampling)),
+    )
+    exporter = ZipkinExporter(endpoint=settings.zipkin, timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=16384, schedule_delay_millis=1000))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+class Spans:
+    """One consumer span per delivered event, its parent taken from the event and not from the request.
+
+    A bulk request has one header for many events, so the header knows only one of their traces.
+    """
+
+    def __init__(self, service: str, *, on: bool) -> None:
+        self._on, self._service = on, service
+        self._tracer = trace.get_tracer("choreography")
+
+    def begin(self, deliveries: Sequence[Delivery]) -> list[Span | None]:
+        """Begin a span for each event that belongs to a sampled trace."""
+        return [self._begin(delivery) if self._on else None for delivery in deliveries]
+
+    def _begin(self, delivery: Delivery) -> Span | None:
+        envelope = delivery.envelope
+        if envelope is None or not envelope.traceparent.endswith("1"):
+            return None
+        _, trace_id, span_id, _ = envelope.traceparent.split("-")
+        context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(1))
+        return self._tracer.start_span(
+            f"{self._service} {envelope.type}",
+            context=set_span_in_context(NonRecordingSpan(context)),
+            kind=SpanKind.CONSUMER,
+            attributes={"messaging.message.id": envelope.id, "choreography.flow_id": envelope.flow_id},
+        )
+
+
+def traceparent_of(span: Span | None) -> str:
+    """Return a span as a W3C traceparent, or nothing if there is none to speak of."""
+    context = span.get_span_context() if span else None
+    if context is None or not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def current_traceparent() -> str:
+    """Return the traceparent of the request being served."""
+    return traceparent_of(get_current_span())
+
+
+def set_up_logging(service: str) -> None:
+    """Log JSON lines to standard output, ours and our libraries'."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _naming(service),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+def _naming(service: str) -> structlog.typing.Processor:
+    def name(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
+    return name

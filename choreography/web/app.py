@@ -1,0 +1,164 @@
+"""Putting one service's web app together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from dapr.ext.fastapi import DaprApp
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
+
+from choreography.engine.commanding import Commanding
+from choreography.engine.operations import Limits
+from choreography.service import Service
+from choreography.settings import Settings
+from choreography.sidecar.client import Sidecar
+from choreography.sidecar.driver import Driver
+from choreography.sidecar.effects import Effects
+from choreography.sidecar.self_check import Canaries, SelfCheck
+from choreography.telemetry import Metrics, Spans, set_up_tracing
+from choreography.web.commands import Commands
+from choreography.web.deliveries import Deliveries
+
+log = structlog.get_logger()
+
+
+def build_app(service: Service, settings: Settings, refuse: Callable[[str], None]) -> FastAPI:
+    """Return the web app of a service.
+
+    Args:
+        service: what it is made of.
+        settings: where everything is.
+        refuse: called with one sentence when the service must not run.
+    """
+    running = _Running(service, settings, refuse)
+    app = FastAPI(
+        title=service.name,
+        description=f"Publishes to the topic `{service.topic}`. Commands are answered 202 and take effect as events.",
+        lifespan=running.lifespan,
+    )
+    # Ordinary Dapr subscriptions of one's own can stand beside the reactions: app.state.dapr.subscribe(...).
+    app.state.dapr = DaprApp(app)
+    app.router.routes.insert(0, Route("/events", running.asgi("deliveries"), methods=["POST"]))
+    app.router.routes.insert(0, Route("/undelivered", running.asgi("deliveries"), methods=["POST"]))
+    app.router.routes.insert(0, Route("/job/{name}", running.asgi("due"), methods=["POST"]))
+    app.add_api_route("/healthz", running.alive, include_in_schema=False)
+    app.add_api_route("/readyz", running.ready, include_in_schema=False)
+    app.add_api_route("/metrics", running.measured, include_in_schema=False)
+    running.commands_for(app)
+    _describe_bodies(app, service)
+    if settings.zipkin:
+        set_up_tracing(service.name, settings)
+        # The delivery route traces each event by itself; the request around a batch belongs to no flow.
+        FastAPIInstrumentor.instrument_app(
+            app, excluded_urls="events,undelivered,job/.*,healthz,readyz,metrics", exclude_spans=["receive", "send"]
+        )
+    return app
+
+
+class _Running:
+    """What exists only while the app runs; the routes reach it through here."""
+
+    def __init__(self, service: Service, settings: Settings, refuse: Callable[[str], None]) -> None:
+        self.service, self.settings, self.refuse = service, settings, refuse
+        self.metrics = Metrics(service.name)
+        self.limits = Limits()
+        self.canaries = Canaries(service.name)
+        self.commanding = Commanding(service, self.limits)
+        self.deliveries: Deliveries | None = None
+        self.driver: Driver | None = None
+        self._apps: list[FastAPI] = []
+
+    def commands_for(self, app: FastAPI) -> None:
+        """Remember the app whose commands are added once there is a driver for them."""
+        self._apps.append(app)
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Start the driver, check the surroundings, and stop in the right order."""
+        sidecar = Sidecar(self.settings)
+        self.driver = Driver(self.service, sidecar, self.limits, self.metrics)
+        effects = Effects(self.service, self.driver, self.settings.outsides)
+        self.driver.carry_out = effects
+        spans = Spans(self.service.name, on=bool(self.settings.zipkin))
+        self.deliveries = Deliveries(
+            self.service, self.driver, self.canaries, self.metrics, spans, self.settings.app_token
+        )
+        Commands(self.service, self.commanding, self.driver, sidecar, self.metrics, self.settings.caller_header).add_to(
+            app
+        )
+        checking = asyncio.create_task(self._check(sidecar, self.deliveries))
+        try:
+            yield
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+            await self.driver.close()
+            await effects.close()
+            await sidecar.close()
+
+    async def _check(self, sidecar: Sidecar, deliveries: Deliveries) -> None:
+        if self.settings.self_check:
+            try:
+                await SelfCheck(self.service, sidecar, self.canaries).run()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the service must not run, and must say why
+                self.refuse(f"{self.service.name} refuses to start. {error}")
+                return
+        deliveries.ready.set()
+        log.info("ready", hears=sorted(self.service.subjects))
+
+    def asgi(self, which: str) -> Callable[..., Awaitable[None]]:
+        """Return an ASGI endpoint that reaches the deliveries once they exist."""
+        return _Endpoint(self, which)
+
+    async def alive(self) -> Response:
+        """Tell the kubelet whether restarting would help."""
+        broken = self.driver.failed if self.driver else None
+        if broken is not None:
+            return JSONResponse({"status": f"the commit lane ended: {broken!r}"}, 500)
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self) -> Response:
+        """Tell whether the self-check has passed."""
+        if self.deliveries is None or not self.deliveries.ready.is_set():
+            return JSONResponse({"status": "checking store and broker"}, 503)
+        return JSONResponse({"status": "ready"})
+
+    async def measured(self) -> Response:
+        """Show the Prometheus metrics."""
+        return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Endpoint:
+    """A class, since Starlette takes only those for raw ASGI endpoints."""
+
+    def __init__(self, running: _Running, which: str) -> None:
+        self._running, self._which = running, which
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        deliveries = self._running.deliveries
+        if deliveries is None:
+            raise RuntimeError("A delivery came before the service had started.")
+        await (deliveries.due if self._which == "due" else deliveries)(scope, receive, send)
+
+
+def _describe_bodies(app: FastAPI, service: Service) -> None:
+    """Put the command bodies, which are read outside FastAPI, into its OpenAPI document."""
+    bodies = [command.body[1] for command in service.commands if command.body]
+    _, made = models_json_schema([(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}")
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(made.get("$defs", {}))
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]

@@ -1,0 +1,258 @@
+"""Commands and views: what people and other programs send to a service, and what it shows them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import FastAPI, Header, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from choreography.contracts import Entity
+from choreography.declaration import Command, View
+from choreography.engine.commanding import Accepted, Commanding, Earlier
+from choreography.engine.identity import store_key
+from choreography.engine.operations import Stored
+from choreography.engine.records import EntityRecord
+from choreography.errors import UnsayableEventError
+from choreography.service import Service
+from choreography.sidecar.client import Sidecar
+from choreography.sidecar.driver import Driver
+from choreography.telemetry import Metrics, current_traceparent
+
+_LARGEST_BODY: Final = 128 * 1024
+_KEY: Final = re.compile(r"^[\x21-\x7e]{1,128}$")
+_UNKNOWN: Final = (
+    "It is unknown whether this was accepted: the broker or the store did not answer. "
+    "Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
+)
+
+
+class CommandLane:
+    """Commands that wait at the same moment share one read and one publish."""
+
+    def __init__(self, commanding: Commanding, driver: Driver, sidecar: Sidecar) -> None:
+        self._commanding, self._driver, self._sidecar = commanding, driver, sidecar
+        self._waiting: list[tuple[Accepted, asyncio.Future[bool | None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def submit(self, accepted: Accepted) -> bool | None:
+        """Publish a command's event. True: accepted. False: its key belongs to another body. None: unknown."""
+        future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((accepted, future))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:200], self._waiting[200:]
+            try:
+                answers = await self._accept([accepted for accepted, _ in group])
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+
+    async def _accept(self, group: Sequence[Accepted]) -> list[bool | None]:
+        trace = group[0].envelope.traceparent
+        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, datetime.now(UTC)), trace)
+        answers = [_judge(known, one) for known, one in zip(earlier, group, strict=True)]
+        topics: dict[str, list[int]] = {}
+        for index, (known, one) in enumerate(zip(earlier, group, strict=True)):
+            if known.readable and known.digest is None:
+                topics.setdefault(one.outgoing.topic, []).append(index)
+        for indices in topics.values():
+            failed = await self._sidecar.publish([group[index].outgoing for index in indices], trace)
+            for position, index in enumerate(indices):
+                answers[index] = None if position in failed else True
+        return answers
+
+
+def _judge(known: Earlier, accepted: Accepted) -> bool | None:
+    if not known.readable:
+        return None
+    return known.digest is None or known.digest == accepted.envelope.digest
+
+
+class Commands:
+    """Adds a service's commands and views to its web app."""
+
+    def __init__(
+        self,
+        service: Service,
+        commanding: Commanding,
+        driver: Driver,
+        sidecar: Sidecar,
+        metrics: Metrics,
+        caller_header: str,
+    ) -> None:
+        self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
+        self._lane = CommandLane(commanding, driver, sidecar)
+        self._caller_header = caller_header
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes, with all that the OpenAPI page needs to be of use."""
+        for command in self._service.commands:
+            app.add_api_route(
+                command.path,
+                self._endpoint(command),
+                methods=[command.method],
+                status_code=202,
+                name=command.name,
+                summary=_first_line(command.function),
+                openapi_extra=_body_schema(command),
+                responses={
+                    202: {"description": "Accepted. `Location` shows where to follow it."},
+                    422: {"description": "The request is invalid, or its Idempotency-Key belongs to another body."},
+                    503: {"description": _UNKNOWN},
+                    **({404: {"description": f"There is no such {command.of.kind}."}} if command.of else {}),
+                },
+            )
+        for view in self._service.views:
+            app.add_api_route(
+                view.path,
+                self._view_endpoint(view),
+                methods=["GET"],
+                name=f"show_{view.entity.kind}",
+                summary=_first_line(view.entity),
+                responses={
+                    200: {"model": view.entity},
+                    202: {"description": "Accepted a moment ago; not settled yet."},
+                    404: {"description": f"There is no such {view.entity.kind}."},
+                },
+            )
+
+    def _endpoint(self, command: Command) -> Callable[..., Awaitable[Response]]:
+        async def endpoint(request: Request, idempotency_key: str | None = None, **path: str) -> Response:
+            key = idempotency_key or secrets.token_hex(16)
+            headers = {"Idempotency-Key": key}
+            if not _KEY.match(key):
+                raise HTTPException(422, "An Idempotency-Key has 1 to 128 visible ASCII characters.")
+            arguments: dict[str, Any] = dict(path)
+            if command.body:
+                arguments[command.body[0]] = await _read_body(request, command.body[1], headers)
+            if command.of and not await self._exists(command.of, path[command.of.key_field]):
+                return JSONResponse({"detail": f"There is no {command.of.kind} {path[command.of.key_field]!r}."}, 404)
+            caller = request.headers.get(self._caller_header, "anonymous")
+            event_id = self._commanding.event_id(caller, f"{command.method} {request.url.path}", key)
+            try:
+                event = self._commanding.event(command, event_id, arguments)
+                accepted = self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
+            except ValidationError as error:
+                raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
+            except UnsayableEventError as error:
+                raise HTTPException(422, str(error)) from error
+            return await self._answer(accepted, headers)
+
+        parameters = [
+            inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request),
+            inspect.Parameter(
+                "idempotency_key",
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[
+                    str | None,
+                    Header(
+                        alias="Idempotency-Key", description="Makes a retry the same command. One is made if absent."
+                    ),
+                ],
+            ),
+            *(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[hint, Path()])
+                for name, hint in command.path_parameters.items()
+            ),
+        ]
+        endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        endpoint.__doc__ = command.function.__doc__
+        return endpoint
+
+    async def _answer(self, accepted: Accepted, headers: dict[str, str]) -> Response:
+        settled = False if self._commanding.contradicts(accepted) else await self._lane.submit(accepted)
+        if settled is False:
+            detail = "This Idempotency-Key was used with another body. Use a new key for a new request."
+            return JSONResponse({"detail": detail}, 422, headers)
+        if settled is None:
+            return JSONResponse({"detail": _UNKNOWN}, 503, headers | {"Retry-After": "1"})
+        self._metrics.commands.inc()
+        self._commanding.remember(accepted)
+        subject, event = accepted.envelope.subject, self._event_type(accepted)
+        location = next((view.path for view in self._service.views if f"{{{event}}}" in view.path), "")
+        if location:
+            headers = headers | {"Location": location.replace(f"{{{event}}}", subject)}
+        return JSONResponse({event: subject, "status": "accepted"}, 202, headers)
+
+    def _event_type(self, accepted: Accepted) -> str:
+        return next(
+            event.subject_field for event in self._service.publishes if event.wire_type == accepted.envelope.type
+        )
+
+    async def _exists(self, entity: type[Entity], logical_id: str) -> bool:
+        if self._commanding.just_accepted(logical_id):
+            return True
+        record = await self._record(entity, logical_id)
+        return record is not None and record.state is not None
+
+    async def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord | None:
+        stored = await self._sidecar.confirm(
+            store_key(self._service.name, entity.kind, logical_id), current_traceparent()
+        )
+        if stored is None:
+            return None
+        if not isinstance(stored, Stored):
+            raise HTTPException(503, "The state store did not answer; ask again.", {"Retry-After": "1"})
+        return EntityRecord.decode(stored.value)
+
+    def _view_endpoint(self, view: View) -> Callable[..., Awaitable[Response]]:
+        key_field = view.entity.key_field
+
+        async def endpoint(**path: str) -> Response:
+            logical_id = path[key_field]
+            record = await self._record(view.entity, logical_id)
+            if record is not None and record.state is not None:
+                return Response(orjson.dumps(record.state), media_type="application/json")
+            if self._commanding.just_accepted(logical_id):
+                return JSONResponse({key_field: logical_id, "status": "accepted"}, 202)
+            return JSONResponse({"detail": f"There is no {view.entity.kind} {logical_id!r}."}, 404)
+
+        hint = Annotated[str, Path(min_length=1, max_length=256)]
+        parameter = inspect.Parameter(key_field, inspect.Parameter.KEYWORD_ONLY, annotation=hint)
+        endpoint.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+        return endpoint
+
+
+async def _read_body(request: Request, model: Any, headers: dict[str, str]) -> Any:
+    if int(request.headers.get("content-length") or 0) > _LARGEST_BODY:
+        raise HTTPException(413, f"A request may have {_LARGEST_BODY} bytes.", headers)
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > _LARGEST_BODY:
+            raise HTTPException(413, f"A request may have {_LARGEST_BODY} bytes.", headers)
+    try:
+        return model.model_validate_json(bytes(raw) or b"{}", strict=True)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
+
+
+def _first_line(documented: Any) -> str:
+    return (inspect.getdoc(documented) or documented.__name__).splitlines()[0]
+
+
+def _body_schema(command: Command) -> dict[str, Any] | None:
+    if command.body is None:
+        return None
+    reference = {"$ref": f"#/components/schemas/{command.body[1].__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}

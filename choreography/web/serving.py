@@ -1,0 +1,65 @@
+"""Running one service as a process: ``choreography serve apps.checkout.order``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import uvicorn
+
+from choreography.errors import ChoreographyError
+from choreography.service import Service
+from choreography.settings import Settings
+from choreography.telemetry import set_up_logging
+from choreography.web.app import build_app
+
+_STOPPING_SECONDS = 20
+
+
+def service_in(module_name: str) -> Service:
+    """Import a module and return the one service it declares.
+
+    Raises:
+        ChoreographyError: the module declares none or several.
+    """
+    module = importlib.import_module(module_name)
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Service)}
+    if len(found) != 1:
+        names = ", ".join(service.name for service in found.values()) or "none"
+        raise ChoreographyError(
+            f"{module_name} declares {names}; a process serves exactly one service. "
+            "Name the module that declares it, such as apps.checkout.order."
+        )
+    service = next(iter(found.values()))
+    service.check()
+    return service
+
+
+def serve(module_name: str) -> None:
+    """Serve the service that a module declares, until a signal ends it. Exits with 1 if it must not run."""
+    service = service_in(module_name)
+    settings = Settings.from_environment()
+    set_up_logging(service.name)
+    for name, within in settings.deadlines.items():
+        service.delay(name, within)
+    refused: list[str] = []
+
+    def refuse(sentence: str) -> None:
+        refused.append(sentence)
+        sys.stderr.write(sentence + "\n")
+        server.should_exit = True
+
+    app = build_app(service, settings, refuse)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_STOPPING_SECONDS,
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if refused:
+        raise SystemExit(1)

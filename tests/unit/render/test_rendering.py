@@ -1,0 +1,262 @@
+"""What `choreography render` makes of the checkout flow."""
+
+import dataclasses
+import importlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from choreography import Decision, Entity, Event, Service
+from choreography.errors import ChoreographyError
+from choreography.flow import FlowError, services_of
+from choreography.render import command, compare, components, render, write
+from choreography.render.subscriptions import subscriptions_of
+from choreography.topics import all_topics
+
+FLOW = "apps.checkout"
+SERVICES = services_of(FLOW)
+NAMES = [service.name for service in SERVICES]
+COMBINATIONS = ["redis-postgres", "redis-sqlite"]
+
+
+def documents(combination: str) -> dict[str, Any]:
+    """Read every rendered file of one broker and store."""
+    broker, store = combination.split("-")
+    return {
+        path.name: yaml.safe_load(text)
+        for path, text in render(FLOW, broker=broker, store=store).items()
+        if path.parent.name == combination
+    }
+
+
+def setting(component: dict[str, Any], name: str) -> str:
+    """Read one setting of a component the way Dapr does, which ignores blanks in scopes."""
+    return str(next(item["value"] for item in component["spec"]["metadata"] if item["name"] == name)).replace(" ", "")
+
+
+def grants(component: dict[str, Any], name: str) -> dict[str, set[str]]:
+    """Read a scope list as app id to topics."""
+    pairs = (grant.split("=") for grant in setting(component, name).split(";"))
+    return {app: set(topics.split(",")) for app, topics in pairs}
+
+
+def test_the_committed_files_are_what_the_declarations_say() -> None:
+    """A fact has one home, so a committed file that differs is a mistake."""
+    assert compare(FLOW) == []
+
+
+def test_rendering_twice_gives_the_same_texts_in_the_same_order() -> None:
+    """A diff shows what somebody changed, never the order of a set."""
+    assert list(render(FLOW).items()) == list(render("apps/checkout/").items())
+
+
+def test_every_file_says_where_it_comes_from() -> None:
+    """Whoever opens one knows at once what to edit instead."""
+    head = "# Rendered by `choreography render apps.checkout`; edit the declarations or components/ instead.\n"
+    assert all(text.startswith(head) for text in render(FLOW).values())
+
+
+def test_every_broker_is_rendered_with_every_store() -> None:
+    """A new file in components/ is enough to run a flow on it."""
+    assert sorted({path.parent.name for path in render(FLOW)} - {"dapr"}) == COMBINATIONS
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
+def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service, combination: str) -> None:
+    """Of two for one topic the second would be ignored in silence."""
+    mine = [
+        document
+        for document in documents(combination).values()
+        if document["kind"] == "Subscription" and service.name in document["scopes"]
+    ]
+    own = {f"{service.name}-canary", f"{service.name}-undelivered"}
+    assert Counter(one["spec"]["topic"] for one in mine) == Counter({*service.hears, "nudges", *own})
+    assert all(one["scopes"] == [service.name] for one in mine)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
+def test_what_a_service_hears_comes_in_bulk_and_ends_at_its_own_undelivered_topic(service: Service) -> None:
+    """A default route and a dead letter topic keep the sidecar from forgetting what it cannot hand over."""
+    for text in subscriptions_of(service).values():
+        spec = yaml.safe_load(text)["spec"]
+        assert spec["pubsubname"] == "pubsub"
+        if spec["topic"] == f"{service.name}-undelivered":
+            assert spec["routes"] == {"default": "/undelivered"}
+            assert spec["metadata"] == {"rawPayload": "true"}
+            assert spec.keys().isdisjoint({"bulkSubscribe", "deadLetterTopic"})
+        else:
+            assert spec["routes"] == {"default": "/events"}
+            assert spec["bulkSubscribe"] == {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 1}
+            assert spec["deadLetterTopic"] == f"{service.name}-undelivered"
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_every_app_id_is_in_both_scope_lists(combination: str) -> None:
+    """An app that a list does not name would be allowed whatever no protection forbids."""
+    pubsub = documents(combination)["pubsub.yaml"]
+    for scope in ("publishingScopes", "subscriptionScopes"):
+        assert list(grants(pubsub, scope)) == [*NAMES, "chronicle"]
+    assert pubsub["scopes"] == [*NAMES, "chronicle"]
+
+
+def test_a_service_may_publish_to_its_own_topics_only() -> None:
+    """A topic has one publisher, so a service cannot speak in the name of another."""
+    publishing = grants(documents("redis-sqlite")["pubsub.yaml"], "publishingScopes")
+    for service in SERVICES:
+        own = {f"{service.name}-{kind}" for kind in ("canary", "undelivered", "dead-letters")}
+        assert publishing[service.name] == {service.topic, *own}
+
+
+def test_a_service_may_hear_what_it_declares_and_nothing_else() -> None:
+    """What a service reacts to is what its declaration says, also for whoever can change its files."""
+    hearing = grants(documents("redis-sqlite")["pubsub.yaml"], "subscriptionScopes")
+    for service in SERVICES:
+        own = {f"{service.name}-{kind}" for kind in ("canary", "undelivered")}
+        assert hearing[service.name] == {*service.hears, "nudges", *own}
+
+
+def test_the_chronicle_may_hear_everything_and_say_nothing_but_nudges() -> None:
+    """Nothing depends on the observer, so it must not be able to act."""
+    pubsub = documents("redis-sqlite")["pubsub.yaml"]
+    assert grants(pubsub, "publishingScopes")["chronicle"] == {"nudges"}
+    assert grants(pubsub, "subscriptionScopes")["chronicle"] == set(all_topics(SERVICES))
+
+
+def test_every_topic_is_protected_and_no_other_is_allowed() -> None:
+    """A topic nobody declared is a spelling mistake."""
+    pubsub = documents("redis-sqlite")["pubsub.yaml"]
+    for name in ("protectedTopics", "allowedTopics"):
+        assert setting(pubsub, name).split(",") == list(all_topics(SERVICES))
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_only_the_services_may_use_the_store(combination: str) -> None:
+    """The chronicle sees events, never state."""
+    assert documents(combination)["statestore.yaml"]["scopes"] == NAMES
+
+
+def test_the_resiliency_holds_for_every_app_of_the_flow_and_no_other() -> None:
+    """In a shared namespace each flow keeps its own."""
+    assert documents("redis-sqlite")["resiliency.yaml"]["scopes"] == [*NAMES, "chronicle"]
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_a_file_holds_one_resource_of_a_name_of_its_own(combination: str) -> None:
+    """A sidecar ignores a second Resiliency of a file in silence, and one subscription of two with the same name."""
+    named = [(document["kind"], document["metadata"]["name"]) for document in documents(combination).values()]
+    assert len(named) == len(set(named))
+
+
+def test_a_flow_that_is_not_there_is_refused_by_name() -> None:
+    """The sentence says how to name one."""
+    with pytest.raises(FlowError, match=r"There is no package 'apps.chekout'.*apps.checkout"):
+        render("apps.chekout")
+
+
+def test_a_broker_without_a_file_is_refused_and_the_known_ones_are_listed() -> None:
+    """Nothing is rendered with settings that nobody judged."""
+    with pytest.raises(FlowError, match=r"brokers/pigeon.yaml is not in components/.*\(redis\)"):
+        render(FLOW, broker="pigeon")
+
+
+def test_a_component_file_that_cannot_be_completed_is_refused() -> None:
+    """A scope that ended up in the wrong place would protect nothing."""
+    base = "kind: Component\nmetadata:\n  name: pubsub\nspec:\n  metadata: []\n  type: pubsub.redis\n"
+    with pytest.raises(ChoreographyError, match=r"does not end with the list spec\.metadata"):
+        components.pubsub(base, SERVICES)
+    with pytest.raises(ChoreographyError, match="exactly one component, named 'pubsub'"):
+        components.pubsub(base.replace("name: pubsub", "name: mine"), SERVICES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """A copy of the checkout flow in a folder that a test may change."""
+
+    flow: str
+    folder: Path
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """Write a flow of one service beside a copy of components/."""
+    root = Path(command.__file__).parents[2]
+    for file in (root / "components").rglob("*.yaml"):
+        copy = tmp_path / "components" / file.relative_to(root / "components")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text())
+    # A name of its own each time, as Python remembers what it has imported.
+    package = tmp_path / f"flow_in_{tmp_path.name}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "shipping.py").write_text(
+        'from choreography import Service\n\nshipping = Service("shipping", topic="shipments")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    return Elsewhere(package.name, package / "dapr")
+
+
+def test_a_file_that_is_missing_changed_or_stray_is_told(elsewhere: Elsewhere) -> None:
+    """Each in a sentence, so that a failed build says what to do."""
+    write(elsewhere.flow)
+    (elsewhere.folder / "config.yaml").unlink()
+    (elsewhere.folder / "redis-sqlite" / "pubsub.yaml").write_text("edited: by hand\n")
+    (elsewhere.folder / "redis-sqlite" / "second.yaml").write_text("kind: Resiliency\n")
+    again = f"Run `choreography render {elsewhere.flow}`."
+    assert compare(elsewhere.flow) == [
+        f"{elsewhere.flow}/dapr/config.yaml is missing. {again}",
+        f"{elsewhere.flow}/dapr/redis-sqlite/pubsub.yaml differs from what the declarations say. {again}",
+        (
+            f"{elsewhere.flow}/dapr/redis-sqlite/second.yaml is not rendered from anything, but a sidecar would read it. "
+            "Remove it."
+        ),
+    ]
+
+
+def test_writing_removes_what_was_rendered_once_and_leaves_what_was_not(elsewhere: Elsewhere) -> None:
+    """A subscription to a topic nobody hears any more would go on receiving it."""
+    write(elsewhere.flow)
+    stale = elsewhere.folder / "redis-sqlite" / "subscription-shipping-gone.yaml"
+    stale.write_text("# Rendered by `choreography render` once upon a time.\n")
+    foreign = elsewhere.folder / "redis-sqlite" / "notes.yaml"
+    foreign.write_text("mine: yes\n")
+    assert write(elsewhere.flow) == [stale]
+    assert foreign.exists()
+
+
+class StockSaid(Event, topic="stock", subject="text", type="stock.said.v1"):
+    """Something on one topic."""
+
+    text: str
+
+
+class OrderStockSaid(Event, topic="order-stock", subject="text", type="order-stock.said.v1"):
+    """Something on a topic whose name begins with that of the service that hears it."""
+
+    text: str
+
+
+class Note(Entity, key="text"):
+    """What was heard."""
+
+    text: str
+
+
+def test_topics_with_similar_names_keep_files_of_their_own() -> None:
+    """A file that overwrote another would be a topic that is never heard."""
+    order = Service("order", topic="orders")
+
+    @order.on(StockSaid)
+    def hear_stock(note: Note, said: StockSaid) -> Decision:
+        return note.but(text=said.text)
+
+    @order.on(OrderStockSaid)
+    def hear_order_stock(note: Note, said: OrderStockSaid) -> Decision:
+        return note.but(text=said.text)
+
+    topics = [yaml.safe_load(text)["spec"]["topic"] for text in subscriptions_of(order).values()]
+    assert sorted(topics) == ["nudges", "order-canary", "order-stock", "order-undelivered", "stock"]

@@ -1,0 +1,90 @@
+"""How the services of a flow are found."""
+
+import importlib
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from choreography.flow import FlowError, services_of
+
+Write = Callable[..., str]
+_numbers = itertools.count()
+
+SERVICE = 'from choreography import Service\n\n{0} = Service("{1}", topic="{2}")\n'
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write a package with these modules, importable for one test."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(**modules: str) -> str:
+        # A name of its own each time, as Python remembers what it has imported.
+        package = tmp_path / f"written_flow_{next(_numbers)}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        for name, text in modules.items():
+            (package / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        return package.name
+
+    return write
+
+
+def test_the_services_of_checkout_come_in_the_order_of_their_names() -> None:
+    """Whatever is rendered from them is the same every time."""
+    names = [service.name for service in services_of("apps.checkout")]
+    assert names == ["billing", "inventory", "notification", "order", "shipping"]
+
+
+def test_a_service_that_another_module_imports_is_found_once() -> None:
+    """Both modules expose the same object."""
+    assert len(services_of("apps.checkout")) == len({id(service) for service in services_of("apps.checkout")})
+
+
+def test_a_flow_may_be_named_by_its_folder() -> None:
+    """The way a shell completes it."""
+    assert services_of("apps/checkout/") == services_of("apps.checkout")
+
+
+def test_contracts_rehearsals_and_main_are_never_imported(written: Write) -> None:
+    """They may start something, and only looking for services must not."""
+    trap = "raise AssertionError('imported')\n"
+    flow = written(order=SERVICE.format("order", "order", "orders"), contracts=trap, rehearsal_day=trap, __main__=trap)
+    assert [service.name for service in services_of(flow)] == ["order"]
+
+
+def test_a_flow_without_a_service_is_refused(written: Write) -> None:
+    """An empty flow is a wrong name far more often than a wish."""
+    with pytest.raises(FlowError, match="exposes a Service, so there is nothing to run"):
+        services_of(written(order="nothing = 1\n"))
+
+
+def test_a_module_is_refused_and_its_package_named() -> None:
+    """Naming one service where the flow is meant is an easy mistake."""
+    with pytest.raises(FlowError, match=r"Name the package: apps\.checkout\."):
+        services_of("apps.checkout.order")
+
+
+def test_a_module_that_is_missing_inside_the_flow_is_not_mistaken_for_the_flow(written: Write) -> None:
+    """The traceback must show the import that failed."""
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        services_of(written(order="import no_such_library\n"))
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (SERVICE.format("other", "order", "others"), "the app id 'order'"),
+        (SERVICE.format("other", "other", "orders"), "the topic 'orders'"),
+        (SERVICE.format("other", "other", "nudges"), "the name 'nudges'"),
+        (SERVICE.format("other", "other", "order-dead-letters"), "the name 'order-dead-letters'"),
+        (SERVICE.format("other", "chronicle", "others"), "the name 'chronicle'"),
+    ],
+)
+def test_names_that_would_mix_two_things_up_are_refused(written: Write, second: str, told: str) -> None:
+    """Two services with one name would receive each other's events."""
+    with pytest.raises(FlowError, match=told):
+        services_of(written(order=SERVICE.format("order", "order", "orders"), other=second))
