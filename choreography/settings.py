@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,6 +30,7 @@ class Settings:
         zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
         deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
+        replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
         self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
         caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
         outsides: base URLs of the outside systems by name (``OUTSIDE_<NAME>``).
@@ -44,6 +46,7 @@ class Settings:
     zipkin: str = ""
     sampling: float = 1.0
     deadlines: Mapping[str, timedelta] = field(default_factory=dict)
+    replica: str = "one"
     self_check: bool = True
     caller_header: str = "x-caller"
     outsides: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Settings:
                 zipkin=env.get("ZIPKIN_ENDPOINT", ""),
                 sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),
                 deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
+                replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
                 self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
                 caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
                 outsides={

@@ -67,18 +67,18 @@ class Settler:
         limits: Limits,
         published: Published,
         guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+        replica: str = "one",
     ) -> None:
         self.service, self.limits, self.published = service, limits, published
         self.planner = Planner(service, limits)
-        self.suspects = Suspects(service.name, limits, guard)
+        self.suspects = Suspects(service.name, replica, limits, guard)
 
-    def settle(self, deliveries: Sequence[Delivery], now: datetime, *, probation: bool = False) -> Settling:
+    def settle(self, deliveries: Sequence[Delivery], now: datetime) -> Settling:
         """Settle a batch.
 
         Args:
             deliveries: in the order in which they are to be seen.
             now: the time that what is said will carry.
-            probation: the process has just started, so one of these may be what ended the last one.
 
         Returns:
             What became of each, in the same order.
@@ -95,20 +95,18 @@ class Settler:
             else:
                 plans.append(plan)
         if plans:
-            settled |= yield from self._group(plans, now, probation)
+            settled |= yield from self._group(plans, now)
         return [settled[position] for position in range(len(deliveries))]
 
-    def _group(
-        self, plans: list[Plan], now: datetime, probation: bool
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    def _group(self, plans: list[Plan], now: datetime) -> Generator[Operation, Answer, dict[int, Settled]]:
         for attempt in range(1, self.limits.attempts + 1):
             try:
-                if probation:
+                if self.suspects.on_probation:
                     alone = yield from self.suspects.mark(plans)
-                    if alone and len(plans) > 1:
+                    if alone:
                         return (yield from self._apart([[one] for one in alone], plans, now))
                 working = yield from self._read(plans)
-                settled = yield from self._attempt(plans, working, now, probation)
+                settled = yield from self._attempt(plans, working, now)
             except _Failed:
                 yield Pause(attempt)
                 continue
@@ -118,18 +116,20 @@ class Settler:
                 or sum(len(write.value) for write in writes) > self.limits.commit_bytes
             )
             if too_big and len(plans) > 1:
-                return (yield from self._halves(plans, now, probation))
+                return (yield from self._halves(plans, now))
             answer = (yield Commit(writes)) if writes else Committed()
             match answer:
                 case Committed():
+                    for plan in plans:
+                        self.suspects.survived(plan)
                     return settled
                 case Refused(detail) if len(plans) == 1:
                     plans = [self._refused(plans[0], detail)]
                 case Refused():
-                    return (yield from self._halves(plans, now, probation))
+                    return (yield from self._halves(plans, now))
                 case Conflict() | Unknown():
                     if attempt > 1 and len(plans) > 1:
-                        return (yield from self._halves(plans, now, probation))
+                        return (yield from self._halves(plans, now))
                     yield Pause(attempt)
                 case _:
                     raise TypeError(f"The driver answered a commit with {answer!r}.")
@@ -139,12 +139,10 @@ class Settler:
     def _ttl(self) -> int:
         return self.limits.horizon_seconds + 2 * self.limits.skew_seconds
 
-    def _halves(
-        self, plans: list[Plan], now: datetime, probation: bool
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    def _halves(self, plans: list[Plan], now: datetime) -> Generator[Operation, Answer, dict[int, Settled]]:
         middle = len(plans) // 2
-        first = yield from self._group(plans[:middle], now, probation)
-        second = yield from self._group(plans[middle:], now, probation)
+        first = yield from self._group(plans[:middle], now)
+        second = yield from self._group(plans[middle:], now)
         return first | second
 
     def _apart(
@@ -154,7 +152,7 @@ class Settler:
         rest = [plan for plan in plans if plan.position not in suspects]
         settled: dict[int, Settled] = {}
         for group in ([rest] if rest else []) + alone:
-            settled |= yield from self._group(group, now, probation=True)
+            settled |= yield from self._group(group, now)
         return settled
 
     def _refused(self, plan: Plan, detail: str) -> Plan:
@@ -170,7 +168,7 @@ class Settler:
         return WorkingSet.of(answer.found, entity_keys)
 
     def _attempt(
-        self, plans: Sequence[Plan], working: WorkingSet, now: datetime, probation: bool
+        self, plans: Sequence[Plan], working: WorkingSet, now: datetime
     ) -> Generator[Operation, Answer, dict[int, Settled]]:
         settled: dict[int, Settled] = {}
         decided: dict[str, Outcome] = {}
@@ -179,7 +177,7 @@ class Settler:
             if known is None and plan.delivery.purpose == "nudge":
                 settled[plan.position] = Settled(plan.delivery)
                 continue
-            outcome, repeated = yield from self._decide(plan, known, working, now, probation)
+            outcome, repeated = yield from self._decide(plan, known, working, now)
             decided.setdefault(plan.identity, outcome)
             settled[plan.position] = Settled(plan.delivery, outcome, repeated)
         return settled
@@ -210,7 +208,7 @@ class Settler:
         return answer
 
     def _decide(
-        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime, probation: bool
+        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         if known is not None:
             if known.digest != plan.digest:
@@ -219,21 +217,21 @@ class Settler:
                 return known, True
         if plan.problem:
             return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
-        ran = self.suspects.run(plan, probation, lambda: self._react(plan, working, now))
+        ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
         if isinstance(ran, Quarantined):
             return self._set_aside(plan, working, now, ran), False
         if ran.silent and not plan.folds:
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise _Failed("an entity that the bulk get did not show exists")
-        return self._keep(plan, ran, working, now, probation), False
+        return self._keep(plan, ran, working, now), False
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None:
             raise TypeError("An event without reactions cannot be run.")
         return Reacting(self.service, plan.subject, plan.delivery, working.records, now).run()
 
-    def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime, probation: bool) -> Outcome:
+    def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
         outcome = Outcome(
             event_id=plan.identity,
             digest=plan.digest,
@@ -249,8 +247,6 @@ class Settler:
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
         if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
             self._put_apart(plan, outcome, working)
-        if probation:
-            working.put(self.suspects.cleared(plan))
         return outcome
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:

@@ -1,89 +1,94 @@
 """Finding the event that kills the process.
 
-Just after a start, every event gets a durable mark before it is run. An event whose mark is found was being run when
-the process died: it is run alone under a time limit, and after too many deaths it is quarantined unrun.
+A replica that finds its own record saying "running" has died in the middle of something. It then goes on probation:
+before each batch it leaves a durable mark naming the events it is about to run. An event that is named by the mark of
+a life that ended is suspect: it is run alone under a time limit, and after too many deaths it is quarantined unrun.
+A replica that ended tidily pays for none of this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from choreography.engine.identity import store_key
-from choreography.engine.operations import (
-    ANY_ETAG,
-    Answer,
-    Commit,
-    Committed,
-    Limits,
-    Operation,
-    Read,
-    Values,
-    Write,
-)
+from choreography.engine.operations import ANY_ETAG, Answer, Commit, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan
 from choreography.engine.quarantine import failed
 from choreography.engine.reacting import Ran
 from choreography.engine.records import Quarantined
 from choreography.errors import InvalidEventError, UnsayableEventError
 
-_CLEARED_TTL: Final = 60
+_MOST_NAMED: Final = 2000
 
 
 class Suspects:
-    """Marks, and what follows from them."""
+    """What one replica knows of its earlier lives, and what follows from it."""
 
-    def __init__(self, service: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]) -> None:
-        self._service, self._limits, self._guard = service, limits, guard
+    def __init__(
+        self, service: str, replica: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]
+    ) -> None:
+        self._key = store_key(service, "replica", replica)
+        self._limits, self._guard = limits, guard
         self._deaths: dict[str, int] = {}
-        self._marked: set[str] = set()
-        """Marked by this very process: such a mark tells of a retry, not of a death."""
+        self.on_probation = False
 
-    def _key(self, plan: Plan) -> str:
-        return store_key(self._service, "suspect", plan.identity)
+    def begin(self) -> Generator[Operation, Answer, bool]:
+        """Read how the last life of this replica ended, and begin the next one. False if the store did not say."""
+        stored = yield Confirm(self._key)
+        if stored is not None and not isinstance(stored, Stored):
+            return False
+        last: dict[str, Any] = orjson.loads(stored.value) if stored else {"life": "ended"}
+        self.on_probation = last["life"] == "running"
+        self._deaths = dict(last.get("deaths", {}))
+        for identity in last.get("named", ()):
+            self._deaths[identity] = self._deaths.get(identity, 0) + 1
+        yield self._mark("running", ())
+        return True
+
+    def acquit(self) -> Generator[Operation, Answer, None]:
+        """End the probation: whatever killed the last life would have come again by now."""
+        self.on_probation = False
+        self._deaths = {}
+        yield self._mark("running", ())
+
+    def end(self) -> Generator[Operation, Answer, None]:
+        """Say that this life ended tidily."""
+        yield self._mark("ended", ())
 
     def mark(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, list[Plan]]:
-        """Mark every event of a batch as being run. Return those that must run alone."""
-        fresh = {self._key(plan): plan for plan in plans if not plan.problem and plan.identity not in self._marked}
-        if fresh:
-            answer = yield Read(tuple(sorted(fresh)))
-            found = answer.found if isinstance(answer, Values) else {}
-            deaths = {plan.identity: int(found[key].value) if key in found else 0 for key, plan in fresh.items()}
-            self._deaths |= {identity: count for identity, count in deaths.items() if count}
-        alone = [plan for plan in plans if plan.identity in self._deaths]
-        if fresh and (len(plans) == 1 or not alone):
-            marks = tuple(
-                Write(key, str(deaths[plan.identity] + 1), ANY_ETAG, self._ttl) for key, plan in sorted(fresh.items())
-            )
-            if isinstance((yield Commit(marks)), Committed):
-                self._marked |= deaths.keys()
-        return alone
+        """Name the events of a batch before they are run. Return the suspects among them, if they must be set apart."""
+        suspects = [plan for plan in plans if plan.identity in self._deaths]
+        if suspects and len(plans) > 1:
+            return suspects
+        yield self._mark("running", [plan.identity for plan in plans if not plan.problem][:_MOST_NAMED])
+        return []
 
-    @property
-    def _ttl(self) -> int:
-        return self._limits.horizon_seconds
+    def _mark(self, life: str, named: Sequence[str]) -> Commit:
+        value = orjson.dumps({"life": life, "named": named, "deaths": self._deaths}).decode()
+        return Commit((Write(self._key, value, ANY_ETAG),))
 
-    def cleared(self, plan: Plan) -> Write:
-        """Return the write that ends suspicion, part of the event's own transaction."""
-        return Write(self._key(plan), "0", ANY_ETAG, _CLEARED_TTL)
-
-    def run(self, plan: Plan, probation: bool, react: Callable[[], Ran]) -> Ran | Quarantined:
-        """Run one event's reactions, its attempts inside this one delivery. What they raised is described, not raised."""
-        deaths = self._deaths.get(plan.identity, 0) if probation else 0
-        raw = plan.delivery.raw
+    def run(self, plan: Plan, react: Callable[[], Ran]) -> Ran | Quarantined:
+        """Run one event's reactions, its attempts inside this one delivery. What they raise is described, not raised."""
+        deaths, raw = self._deaths.get(plan.identity, 0), plan.delivery.raw
         if deaths >= self._limits.suspect_attempts:
             reason = f"The process died {deaths} times while this event was run, the last time alone."
             return Quarantined(reason, deaths, "", raw)
         for attempt in range(1, self._limits.reaction_attempts + 1):
             try:
-                if deaths:
-                    with self._guard(self._limits.alone_seconds):
-                        return react()
-                return react()
-            except (InvalidEventError, UnsayableEventError) as error:
+                if not deaths:
+                    return react()
+                with self._guard(self._limits.alone_seconds):
+                    return react()
+            except (InvalidEventError, UnsayableEventError, TimeoutError) as error:
                 return failed(error, attempt, raw)
-            except Exception as error:
-                if attempt == self._limits.reaction_attempts or isinstance(error, TimeoutError):
-                    return failed(error, attempt, raw)
-        raise AssertionError("unreachable: the last attempt returns")
+            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is its event's fate
+                last = failed(error, attempt, raw)
+        return last
+
+    def survived(self, plan: Plan) -> None:
+        """An event that was settled without a death is suspect no more."""
+        self._deaths.pop(plan.identity, None)

@@ -54,21 +54,31 @@ class Driver:
     published, the next group commits. At low load nothing waits.
     """
 
-    def __init__(self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics, replica: str = "one"
+    ) -> None:
         self._sidecar, self._limits, self._metrics = sidecar, limits, metrics
         self._published = Published(limits.remembered)
-        self._settler = Settler(service, limits, self._published, time_limit)
+        self._settler = Settler(service, limits, self._published, time_limit, replica)
         self.answering = Answering(service)
         self.carry_out: EffectLane | None = None
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
-        self._started = asyncio.get_running_loop().time()
+        self._began: float | None = None
         self._lane = asyncio.create_task(self._commit_groups(), name="group commit")
 
     async def close(self) -> None:
         """Stop committing; what waits is delivered again by the broker."""
         self._lane.cancel()
         await asyncio.gather(self._lane, return_exceptions=True)
+        if self._began is not None:
+            await self.drive(self._settler.suspects.end(), "")
+
+    async def begin(self) -> None:
+        """Find out how this replica's last life ended, before anything is run."""
+        while not await self.drive(self._settler.suspects.begin(), ""):
+            await asyncio.sleep(1)
+        self._began = asyncio.get_running_loop().time()
 
     @property
     def failed(self) -> BaseException | None:
@@ -120,17 +130,20 @@ class Driver:
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         batch = [delivery for deliveries, _ in group for delivery in deliveries]
-        probation = asyncio.get_running_loop().time() - self._started < _PROBATION_SECONDS
+        await self._maybe_acquit()
         with self._metrics.settling.time():
-            settled = await self.drive(
-                self._settler.settle(batch, datetime.now(UTC), probation=probation), batch[0].traceparent
-            )
+            settled = await self.drive(self._settler.settle(batch, datetime.now(UTC)), batch[0].traceparent)
         self._metrics.batch.observe(len(batch))
         start = 0
         for deliveries, future in group:
             if not future.done():
                 future.set_result(settled[start : start + len(deliveries)])
             start += len(deliveries)
+
+    async def _maybe_acquit(self) -> None:
+        suspects, now = self._settler.suspects, asyncio.get_running_loop().time()
+        if suspects.on_probation and self._began is not None and now - self._began > _PROBATION_SECONDS:
+            await self.drive(suspects.acquit(), "")
 
     async def drive(self, engine: Generator[Operation, Any, Any], trace: str) -> Any:
         """Perform what a part of the engine asks for until it is done, and return what it returns."""

@@ -24,6 +24,8 @@ from choreography.sidecar.driver import Driver
 
 _NO_ANSWER: Final = frozenset({408, 409, 425, 429})
 _LARGEST_REPLY: Final = 1024 * 1024
+_PAUSES: Final = (0.02, 0.1, 0.4)
+_PATIENCE: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -90,7 +92,7 @@ class Effects:
         if effect is None or problem:
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         try:
-            answer = await self._call(effect, wish)
+            answer = await self._patiently(effect, wish)
         except OutsideUnavailableError as error:
             log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
             return False
@@ -99,6 +101,18 @@ class Effects:
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))
+
+    async def _patiently(self, effect: Effect, wish: Wish) -> Answer:
+        """Try a few times at once: a delivery that is answered RETRY holds up its whole batch for much longer."""
+        begun = asyncio.get_running_loop().time()
+        for pause in _PAUSES:
+            try:
+                return await self._call(effect, wish)
+            except OutsideUnavailableError:
+                if asyncio.get_running_loop().time() - begun > _PATIENCE:
+                    raise
+                await asyncio.sleep(pause)
+        return await self._call(effect, wish)
 
     async def _call(self, effect: Effect, wish: Wish) -> Answer:
         intent = self._answering.intent(effect, wish)

@@ -85,7 +85,7 @@ class _Running:
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         """Start the driver, check the surroundings, and stop in the right order."""
         sidecar = Sidecar(self.settings)
-        self.driver = Driver(self.service, sidecar, self.limits, self.metrics)
+        self.driver = Driver(self.service, sidecar, self.limits, self.metrics, self.settings.replica)
         effects = Effects(self.service, self.driver, self.settings.outsides)
         self.driver.carry_out = effects
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
@@ -95,7 +95,7 @@ class _Running:
         Commands(self.service, self.commanding, self.driver, sidecar, self.metrics, self.settings.caller_header).add_to(
             app
         )
-        checking = asyncio.create_task(self._check(sidecar, self.deliveries))
+        checking = asyncio.create_task(self._check(sidecar, self.driver, self.deliveries))
         try:
             yield
         finally:
@@ -105,13 +105,14 @@ class _Running:
             await effects.close()
             await sidecar.close()
 
-    async def _check(self, sidecar: Sidecar, deliveries: Deliveries) -> None:
+    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries) -> None:
         if self.settings.self_check:
             try:
                 await SelfCheck(self.service, sidecar, self.canaries).run()
             except Exception as error:  # noqa: BLE001 - whatever it was, the service must not run, and must say why
                 self.refuse(f"{self.service.name} refuses to start. {error}")
                 return
+        await driver.begin()
         deliveries.ready.set()
         log.info("ready", hears=sorted(self.service.subjects))
 

@@ -17,7 +17,7 @@ from apps.checkout.rehearsal._shop import Answer, RehearsalError, Shop, Sums, ex
 T = TypeVar("T")
 
 AT_ONCE = 50
-LOOKING_AT_ONCE = 12
+LOOKING_AT_ONCE = 8
 SECONDS_TO_SETTLE = 60.0
 SECONDS_TO_STOCK = 60.0
 SECONDS_TO_SWITCH_BACK = 5.0

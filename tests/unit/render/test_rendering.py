@@ -211,8 +211,8 @@ def test_a_file_that_is_missing_changed_or_stray_is_told(elsewhere: Elsewhere) -
         f"{elsewhere.flow}/dapr/config.yaml is missing. {again}",
         f"{elsewhere.flow}/dapr/redis-sqlite/pubsub.yaml differs from what the declarations say. {again}",
         (
-            f"{elsewhere.flow}/dapr/redis-sqlite/second.yaml is not rendered from anything, but a sidecar would read it. "
-            "Remove it."
+            f"{elsewhere.flow}/dapr/redis-sqlite/second.yaml is not rendered from anything, but a sidecar would "
+            "read it. Remove it."
         ),
     ]
 

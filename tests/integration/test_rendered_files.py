@@ -1,0 +1,316 @@
+"""The rendered files in a real sidecar, with a real Redis and SQLite, and an app that only remembers what it got."""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from choreography.render import render
+from choreography.up import Tools, prepare
+from choreography.up.ports import Ports
+from choreography.up.postgres import Postgres
+from choreography.up.probes import succeeds
+from choreography.up.progress import Progress
+
+LOOPBACK: Final = "127.0.0.1"
+PATIENCE: Final = 20.0
+APP_ID: Final = "order"
+Entry = dict[str, Any]
+
+SOMEBODY: Final = """\
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata:
+  name: somebody
+spec:
+  policies:
+    retries:
+      few:
+        policy: constant
+        maxRetries: 2
+  targets:
+    components:
+      pubsub:
+        outbound:
+          retry: few
+"""
+"""Harmless to look at: it says nothing about deliveries."""
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """The programs, as `choreography up` finds them."""
+    return prepare(Progress.silent(), broker="redis", store="sqlite", zipkin=False)
+
+
+class App:
+    """Remembers what its sidecar delivers, and answers RETRY to what a test names."""
+
+    def __init__(self) -> None:
+        self.events: list[Entry] = []
+        self.undelivered: list[Entry] = []
+        self.refuse_once: set[str] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """The two routes the subscriptions name."""
+        return [web.post("/events", self._events), web.post("/undelivered", self._undelivered)]
+
+    def ids(self) -> list[str]:
+        """The ids of the events so far, in the order they came."""
+        return [entry["event"]["id"] for entry in self.events]
+
+    async def _events(self, request: web.Request) -> web.Response:
+        entries: list[Entry] = (await request.json())["entries"]
+        self.events += entries
+        return web.json_response({"statuses": [self._answer(entry) for entry in entries]})
+
+    def _answer(self, entry: Entry) -> dict[str, str]:
+        refused = entry["event"]["id"] in self.refuse_once
+        self.refuse_once.discard(entry["event"]["id"])
+        return {"entryId": entry["entryId"], "status": "RETRY" if refused else "SUCCESS"}
+
+    async def _undelivered(self, request: web.Request) -> web.Response:
+        self.undelivered.append(await request.json())
+        return web.json_response({"status": "SUCCESS"})
+
+
+class Stage:
+    """One app with its sidecar on the rendered files."""
+
+    def __init__(self, app: App, url: str, redis: int, http: aiohttp.ClientSession) -> None:
+        self.app, self.http = app, http
+        self._url, self._redis = url, redis
+
+    async def publish(self, topic: str, *ids: str) -> int:
+        """Publish events in bulk as an engine would, and return the status."""
+        entries = [
+            {
+                "entryId": id_,
+                "contentType": "application/cloudevents+json",
+                "event": {"specversion": "1.0", "id": id_, "source": "test", "type": "order.created.v1", "data": {}},
+            }
+            for id_ in ids
+        ]
+        return await self.post(f"/v1.0/publish/bulk/pubsub/{topic}", entries)
+
+    async def post(self, path: str, body: object) -> int:
+        """Call the sidecar."""
+        async with self.http.post(f"{self._url}{path}", json=body) as answer:
+            return answer.status
+
+    async def add(self, stream: str, data: bytes) -> None:
+        """Put bytes into a stream behind the sidecar's back, as a foreign program may."""
+        reader, writer = await asyncio.open_connection(LOOPBACK, self._redis)
+        words = [b"XADD", stream.encode(), b"*", b"data", data]
+        writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+        assert (await reader.readline()).startswith(b"$")
+        writer.close()
+
+
+@asynccontextmanager
+async def staged(tools: Tools, resources: Path, folder: Path, connection: str = "") -> AsyncIterator[Stage]:
+    """Start Redis, the app and its sidecar, and stop them again."""
+    ports = Ports(folder / "ports.json")
+    redis, app_port, http = ports.of("redis"), ports.of("app"), ports.of("http")
+    app = App()
+    web_app = web.Application()
+    web_app.add_routes(app.routes())
+    runner = web.AppRunner(web_app)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, app_port).start()
+    url = f"http://{LOOPBACK}:{http}"
+    command = [
+        *[str(tools.daprd), "--app-id", APP_ID, "--app-port", str(app_port), "--dapr-http-port", str(http)],
+        *["--dapr-grpc-port", str(ports.of("grpc")), "--dapr-internal-grpc-port", str(ports.of("internal"))],
+        *["--dapr-public-port", str(ports.of("public")), "--metrics-port", str(ports.of("metrics"))],
+        *["--dapr-listen-addresses", LOOPBACK, "--dapr-internal-grpc-listen-address", LOOPBACK],
+        *["--placement-host-address", "", "--scheduler-host-address", ""],
+        *["--resources-path", str(resources), "--disable-init-endpoints", "subscribe"],
+    ]
+    where = {"REDIS_HOST": f"{LOOPBACK}:{redis}", "STATE_CONNECTION": connection or str(folder / "state.db")}
+    try:
+        with (
+            running(tools.redis.command(redis, folder), folder / "redis.log"),
+            running(command, folder / "daprd.log", where) as sidecar,
+        ):
+            async with aiohttp.ClientSession() as client:
+                await ready(client, f"{url}/v1.0/healthz", sidecar, folder / "daprd.log")
+                yield Stage(app, url, redis, client)
+    finally:
+        await runner.cleanup()
+        ports.release()
+
+
+@pytest.fixture
+async def stage(tools: Tools, tmp_path: Path) -> AsyncIterator[Stage]:
+    """The files as they are committed."""
+    async with staged(tools, rendered(), tmp_path) as opened:
+        yield opened
+
+
+def rendered(store: str = "sqlite") -> Path:
+    """The folder of the checkout flow on Redis and a store."""
+    files = render("apps.checkout", broker="redis", store=store)
+    return next(path.parent for path in files if path.name == "pubsub.yaml")
+
+
+class running:  # noqa: N801 - reads like the functions around it
+    """Run a program for the length of a block."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+        self._command, self._log, self._environment = command, log, environment or {}
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+async def ready(client: aiohttp.ClientSession, url: str, sidecar: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the sidecar has loaded everything, or show why it ended."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            assert sidecar.poll() is None, shown(log)
+            try:
+                async with client.get(url) as answer:
+                    if answer.status == 204:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+def shown(log: Path) -> str:
+    """Return the end of a log."""
+    return log.read_text()[-4000:]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_published_in_bulk_is_delivered_in_bulk(stage: Stage) -> None:
+    """Two hundred events at once arrive once each, in far fewer requests."""
+    ids = [f"e{number}" for number in range(200)]
+    assert await stage.publish("orders", *ids) == 204
+    await until(lambda: len(stage.app.events) >= 200)
+    assert sorted(stage.app.ids()) == sorted(ids)
+
+
+async def test_an_event_answered_with_retry_comes_back_alone(stage: Stage) -> None:
+    """The inbound retry policy is in effect; without it Redis would lose the event."""
+    stage.app.refuse_once.add("again")
+    assert await stage.publish("orders", "before", "again", "after") == 204
+    await until(lambda: len(stage.app.events) >= 4)
+    assert sorted(stage.app.ids()) == ["after", "again", "again", "before"]
+
+
+async def test_the_canary_comes_back_too(stage: Stage) -> None:
+    """It takes the same way as events, else it would prove nothing."""
+    stage.app.refuse_once.add("canary")
+    assert await stage.publish("order-canary", "canary") == 204
+    await until(lambda: stage.app.ids() == ["canary", "canary"])
+
+
+@pytest.mark.parametrize("data", [b"this is not JSON", b"[1, 2]", b"\xff\xfe\x00", b""])
+async def test_what_is_no_event_arrives_as_it_was_while_its_neighbours_are_delivered(stage: Stage, data: bytes) -> None:
+    """The sidecar cannot read it, so it hands over the bytes on the undelivered topic instead of losing them."""
+    await stage.add("orders", json.dumps({"id": "before"}).encode())
+    await stage.add("orders", data)
+    await stage.add("orders", json.dumps({"id": "after"}).encode())
+    await until(lambda: len(stage.app.undelivered) == 1 and len(stage.app.events) == 2)
+    (got,) = stage.app.undelivered
+    assert base64.b64decode(got["data_base64"]) == data
+    assert got["topic"] == "order-undelivered"
+    assert sorted(stage.app.ids()) == ["after", "before"]
+
+
+@pytest.mark.parametrize("topic", ["stock", "nudges", "inventory-dead-letters", "ordres"])
+async def test_a_topic_outside_the_scope_is_refused(stage: Stage, topic: str) -> None:
+    """A topic has one publisher, and a spelling mistake has none."""
+    assert await stage.publish(topic, "mine") == 403
+
+
+@pytest.mark.parametrize("topic", ["orders", "order-dead-letters"])
+async def test_a_service_may_publish_where_its_declaration_says(stage: Stage, topic: str) -> None:
+    """Scopes that refused too much would only show when an event is quarantined."""
+    assert await stage.publish(topic, "mine") == 204
+
+
+@asynccontextmanager
+async def postgres(folder: Path) -> AsyncIterator[str]:
+    """Start a PostgreSQL, and give the connection string of its database."""
+    programs = prepare(Progress.silent(), broker="redis", store="postgres", zipkin=False).postgres
+    assert programs is not None
+    ports = Ports(folder / "postgres-port.json")
+    server = Postgres(programs, folder / "postgres", ports.of("postgres"), "checkout")
+    server.prepare(Progress.silent())
+    with running(server.command(), folder / "postgres.log"):
+        async with asyncio.timeout(PATIENCE):
+            await succeeds(server.ready_command())()
+        yield server.dsn
+    ports.release()
+
+
+async def test_sqlite_refuses_a_key_that_was_taken_meanwhile(stage: Stage) -> None:
+    """And the whole transaction with it, so that state and outcome are never apart."""
+    await refuses_a_taken_key(stage)
+
+
+async def test_postgres_refuses_a_key_that_was_taken_meanwhile(tools: Tools, tmp_path: Path) -> None:
+    """The same on a server that many replicas share."""
+    async with postgres(tmp_path) as connection, staged(tools, rendered("postgres"), tmp_path, connection) as stage:
+        await refuses_a_taken_key(stage)
+
+
+async def refuses_a_taken_key(stage: Stage) -> None:
+    """Write one key twice, the second time beside a key that is free."""
+
+    def first_write(key: str) -> dict[str, object]:
+        options = {"concurrency": "first-write"}
+        return {"operation": "upsert", "request": {"key": key, "value": "mine", "options": options}}
+
+    path = "/v1.0/state/statestore/transaction"
+    assert await stage.post(path, {"operations": [first_write("taken")]}) == 204
+    assert await stage.post(path, {"operations": [first_write("free"), first_write("taken")]}) == 500
+    assert await stage.post(path, {"operations": [first_write("free")]}) == 204
+
+
+async def test_a_second_resiliency_for_the_broker_would_lose_the_event(tools: Tools, tmp_path: Path) -> None:
+    """Why the lint refuses it: of two resources the later one replaces both directions of the other."""
+    resources = tmp_path / "resources"
+    shutil.copytree(rendered(), resources)
+    (resources / "somebody.yaml").write_text(SOMEBODY)
+    async with staged(tools, resources, tmp_path) as stage:
+        stage.app.refuse_once.add("again")
+        assert await stage.publish("orders", "again") == 204
+        # The dead letter topic catches it at its first failure; without one it would be gone.
+        await until(lambda: len(stage.app.undelivered) == 1)
+        assert stage.app.ids() == ["again"]
