@@ -64,7 +64,7 @@ class Ticker:
     def tick(self, detail: str) -> None:
         """Say what the step is busy with: at once on a terminal, now and then in a log."""
         now = time.monotonic()
-        text = f"{self.what} ({now - self.began:.0f} s) {detail[:70]}"
+        text = f"{self.what}: {now - self.began:.0f} s, now {detail[:70]}"
         if callable(self.show):
             self.show(escape(text))
         elif now - self.printed > _HEARTBEAT:

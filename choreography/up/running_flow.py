@@ -202,8 +202,10 @@ class RunningFlow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         death = self._processes.death
-        self._progress.note("stopping everything; sidecars finish what is under way")
-        if not self._drain or error is not None:
+        # After a failure nothing is worth waiting for; a Ctrl-C is no failure.
+        if self._drain and not isinstance(error, Exception):
+            self._progress.note("stopping everything; sidecars may finish what is under way (5 s)")
+        else:
             await asyncio.gather(*(self.kill_sidecar(name) for name in self._programs.addresses))
         await self._closing.aclose()
         self._progress.done("everything is stopped")

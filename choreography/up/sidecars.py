@@ -119,3 +119,6 @@ def _admit(component: dict[str, Any], app_id: str, topics: Sequence[str]) -> Non
         if item["name"] == "publishingScopes" and topics:
             others = [grant for grant in item["value"].split(";") if grant.split("=")[0].strip() != app_id]
             item["value"] = ";".join([*others, f"{app_id}={','.join(topics)}"])
+        if item["name"] == "allowedTopics":
+            known = {topic.strip() for topic in item["value"].split(",")}
+            item["value"] = ",".join(sorted(known.union(topics)))

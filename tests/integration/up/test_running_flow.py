@@ -37,9 +37,11 @@ async def publish(http: aiohttp.ClientSession, flow: RunningFlow) -> None:
 
 async def counted(http: aiohttp.ClientSession, flow: RunningFlow, expected: int) -> None:
     """Wait until the service has counted that many."""
+    seen = None
     async with asyncio.timeout(20):
-        while (await (await http.get(f"{flow.address('greeter')}/count")).json())["count"] != expected:
+        while seen != expected:
             await asyncio.sleep(0.1)
+            seen = (await (await http.get(f"{flow.address('greeter')}/count")).json())["count"]
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])

@@ -1,0 +1,172 @@
+"""One service and its store in a dictionary, driven through the engine that serves it in production.
+
+Nothing fails here and nothing waits: what is exercised is what the reactions decide, not what a broker does to them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from choreography.contracts import Answer, Entity, Event
+from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import derived_id, store_key
+from choreography.engine.memory import Published
+from choreography.engine.operations import (
+    ANY_ETAG,
+    NOTHING_FAILED,
+    CarryOut,
+    Commit,
+    Committed,
+    Confirm,
+    Conflict,
+    Limits,
+    Publish,
+    Read,
+    Schedule,
+    Stored,
+    Together,
+    Values,
+    Write,
+)
+from choreography.engine.records import Due, EntityRecord, Outgoing, Wish
+from choreography.engine.releasing import release
+from choreography.engine.settling import Settled, Settler
+from choreography.service import Service
+
+NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+"""When everything in memory takes place."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Released:
+    """What became of some deliveries, and all that was let out because of them."""
+
+    settled: Sequence[Settled] = ()
+    events: list[Outgoing] = field(default_factory=list)
+    dues: list[Due] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
+
+    @property
+    def quarantined(self) -> list[str]:
+        """Why deliveries were set aside."""
+        bad = (one.outcome.quarantined for one in self.settled if one.outcome)
+        return [one.reason for one in bad if one]
+
+
+class InMemory:
+    """One service with its store."""
+
+    def __init__(self, service: Service) -> None:
+        service.check()
+        self.service, self.now = service, NOON
+        self._limits = Limits()
+        self._store: dict[str, Stored] = {}
+        self._versions = itertools.count(1)
+        # It remembers nothing, so that every repeat has to find its outcome in the store.
+        self._published = Published(0)
+        self._settler = Settler(service, self._limits, self._published)
+        self._released = Released()
+
+    @property
+    def entities(self) -> dict[tuple[str, str], Entity]:
+        """Every entity it keeps, by kind and key."""
+        kinds = {f"{self.service.name}.{entity.kind}": entity for entity in self.service.entities}
+        kept: dict[tuple[str, str], Entity] = {}
+        for key, stored in sorted(self._store.items()):
+            kind = kinds.get(key.rpartition(".")[0])
+            state = EntityRecord.decode(stored.value).state if kind else None
+            if kind and state is not None:
+                entity = kind.model_validate_json(orjson.dumps(state))
+                kept[entity.kind, entity.key] = entity
+        return kept
+
+    def put(self, entity: Entity) -> None:
+        """Keep an entity as if an earlier event had led to it."""
+        if type(entity) not in self.service.entities:
+            known = ", ".join(sorted(one.__name__ for one in self.service.entities))
+            raise TypeError(f"{self.service.name} does not own {type(entity).__name__}; it owns {known}.")
+        key = store_key(self.service.name, entity.kind, entity.key)
+        record = EntityRecord.decode(self._store[key].value) if key in self._store else EntityRecord()
+        record.version, record.state = record.version + 1, entity.model_dump(mode="json")
+        self._store[key] = Stored(record.encode(), str(next(self._versions)))
+
+    def delivery(self, said: Event | Answer, number: int = 1) -> Delivery:
+        """Return an event, or an effect's answer, as it would be delivered. Another number is another event."""
+        if said.wire_type not in self.service.subjects:
+            known = ", ".join(sorted({subject.model.__name__ for subject in self.service.subjects.values()}))
+            raise TypeError(f"{self.service.name} does not react to {type(said).__name__}; it hears {known}.")
+        inside = isinstance(said, Answer)
+        own = inside or type(said) in self.service.publishes
+        subject = "the outside" if isinstance(said, Answer) else said.subject
+        envelope = Envelope(
+            id=derived_id(said.wire_type, said.model_dump_json(), str(number)),
+            type=said.wire_type,
+            source=self.service.name if own else self.service.subjects[said.wire_type].topic,
+            subject=subject,
+            time=self.now,
+            flow_id=subject,
+            causation_id="",
+            traceparent="",
+            data=said.model_dump(mode="json"),
+        )
+        return replace(read_delivery(envelope.encode().encode()), inside=inside)
+
+    def hear(self, *deliveries: Delivery) -> Released:
+        """Settle deliveries as one batch, and release what follows from them."""
+        self._released = Released()
+        settled = _driven(self._settler.settle(deliveries, self.now), self._perform)
+        _driven(release(settled, self._limits, self._published), self._perform)
+        self._released.settled = settled
+        return self._released
+
+    def _perform(self, operation: Any) -> Any:
+        match operation:
+            case Read(keys):
+                return Values({key: self._store[key] for key in keys if key in self._store})
+            case Confirm(key):
+                return self._store.get(key)
+            case Commit(writes):
+                return self._commit(writes)
+            case Together(parts):
+                return [self._release(part) for part in parts]
+            case _:
+                raise AssertionError(f"The engine asks for {operation!r}, though nothing can fail in memory.")
+
+    def _commit(self, writes: Iterable[Write]) -> Committed | Conflict:
+        for write in writes:
+            stored = self._store.get(write.key)
+            if write.etag not in (ANY_ETAG, stored.etag if stored else None):
+                return Conflict(write.key)
+        self._store |= {write.key: Stored(write.value, str(next(self._versions))) for write in writes}
+        return Committed()
+
+    def _release(self, part: Publish | Schedule | CarryOut) -> bool | frozenset[int]:
+        match part:
+            case Publish(events):
+                self._released.events += events
+            case CarryOut(wishes):
+                self._released.wishes += wishes
+            case Schedule(dues):
+                self._released.dues += dues
+                return True
+        return NOTHING_FAILED
+
+
+def _driven(steps: Generator[Any, Any, Result], perform: Callable[[Any], Any]) -> Result:
+    answer = None
+    while True:
+        try:
+            operation = steps.send(answer)
+        except StopIteration as end:
+            return typing.cast("Result", end.value)
+        answer = perform(operation)

@@ -1,0 +1,267 @@
+"""Given, when, then: tests of reactions that read like the rules they hold.
+
+::
+
+    given(inventory, Shelf(sku="cup", available=2)).when(order_created).then(
+        Reservation(order_id="o1", status="held"),
+        Shelf(sku="cup", available=1, taken=1),
+        StockReserved(order_id="o1"),
+    )
+
+Nothing is imitated: every event is encoded, settled and released by the engine that serves it in production. Two equal
+events are one event, delivered twice; ``another(event)`` is a second one that happens to say the same.
+
+A deadline is scheduled by its declaration and not by a decision, so it has an end of its own, ``then_due``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal, NoReturn, Self, TypeAlias
+
+import orjson
+
+from choreography.contracts import Answer, Entity, Event, Gone, Intent, Value
+from choreography.declaration import Reaction
+from choreography.engine.delivery import QUARANTINED_TYPE, read_delivery
+from choreography.engine.records import Outgoing, Wish
+from choreography.in_memory import InMemory, Released
+from choreography.service import Service
+
+__all__ = ["Came", "Given", "another", "every_order", "every_state", "given", "states_of"]
+
+# A failure is to point at the line of the test, not at this module.
+__tracebackhide__ = True
+
+
+@dataclass(frozen=True, slots=True)
+class Another:
+    """A second event, with an id of its own, that says the same as a first."""
+
+    heard: Event | Answer
+    number: int
+
+
+Heard: TypeAlias = Event | Answer | Another
+Fact: TypeAlias = Entity | Event | Intent | Gone
+
+
+def another(heard: Event | Answer, number: int = 2) -> Another:
+    """Say the same again as an event of its own, not as a repeat of the first."""
+    return Another(heard, number)
+
+
+def given(service: Service, *earlier: Entity | Heard) -> Given:
+    """Begin a test: a service, the entities it keeps, and the events it has already heard, in this order."""
+    return Given(service, earlier)
+
+
+class Given:
+    """A service with a past, waiting for what is to be tested."""
+
+    def __init__(self, service: Service, earlier: Iterable[Entity | Heard]) -> None:
+        self._service, self._memory = service, InMemory(service)
+        self._story = [f"given {service.name}"]
+        for one in earlier:
+            self._story.append(f"      {one!r}")
+            if isinstance(one, Entity):
+                self._memory.put(one)
+                continue
+            for reason in _hear(self._memory, one).quarantined:
+                raise AssertionError("\n".join([*self._story, f"but that was quarantined: {reason}"]))
+
+    def when(self, *heard: Heard) -> Came:
+        """Deliver events, and answers of effects, one after the other."""
+        before = self._memory.entities
+        came = [_hear(self._memory, one) for one in heard]
+        return Came(self._memory, [*self._story, *(f"when  {one!r}" for one in heard)], before, came)
+
+    def when_due(self, name: str, *, of: Event) -> Came:
+        """Let the deadline ``name``, which the event ``of`` started, come."""
+        due_type = self._service.due_type(_deadline(self._service, name))
+        # What an event schedules follows from the event alone, so a service without a past can say it.
+        dues = _hear(InMemory(self._service), of).dues
+        fired = [replace(read_delivery(due.encoded.encode()), inside=True) for due in dues]
+        fired = [one for one in fired if one.envelope and one.envelope.type == due_type]
+        if not fired:
+            raise TypeError(f"The deadline {name!r} does not start at {type(of).__name__}.")
+        before = self._memory.entities
+        came = [self._memory.hear(one) for one in fired]
+        return Came(self._memory, [*self._story, f"when  the deadline {name!r} of {of!r} comes"], before, came)
+
+
+class Came:
+    """What came of it. Every end checks one thing and can be followed by another.
+
+    Attributes:
+        facts: the entities that are not what they were, the events said and the intents decided. What was sent
+            again is there once: it has the id it had.
+        quarantined: why events were set aside, if any were.
+    """
+
+    def __init__(
+        self,
+        memory: InMemory,
+        story: Sequence[str],
+        before: dict[tuple[str, str], Entity],
+        came: Sequence[Released],
+    ) -> None:
+        self._service, self._story = memory.service, story
+        after = memory.entities
+        self.quarantined = tuple(reason for one in came for reason in one.quarantined)
+        self.facts: tuple[Value | str, ...] = (
+            *(entity for place, entity in after.items() if before.get(place) != entity),
+            *(_gone(entity) for place, entity in before.items() if place not in after),
+            *_said(self._service, (event for one in came for event in one.events)),
+            *_wished(self._service, (wish for one in came for wish in one.wishes)),
+        )
+        self._dues = {
+            (orjson.loads(due.encoded)["type"], due.at - memory.now) for released in came for due in released.dues
+        }
+
+    def then(self, first: Fact, *others: Fact) -> Self:
+        """Check that exactly these entities became this, and that exactly these events and intents were decided."""
+        return self._exactly([_gone(one.entity) if isinstance(one, Gone) else one for one in (first, *others)])
+
+    def then_nothing(self) -> Self:
+        """Check the silence: no entity is another, nothing was said, nothing is asked of the outside."""
+        return self._exactly([])
+
+    def then_quarantined(self, part: str) -> Self:
+        """Check that the event was set aside, for a reason that holds ``part``, and that nothing else came of it."""
+        if self.facts or not any(part in reason for reason in self.quarantined):
+            expected = [f"nothing but a quarantine because of {part!r}"]
+            self._fail([*_lines("expected", expected), *_lines("came", [*self.quarantined, *self.facts])])
+        return self
+
+    def then_due(self, name: str, *, after: timedelta) -> Self:
+        """Check that the deadline ``name`` will come so long ``after`` the event that started it."""
+        wanted = (self._service.due_type(_deadline(self._service, name)), after)
+        if wanted not in self._dues:
+            came = [f"{due_type} after {later}" for due_type, later in sorted(self._dues)]
+            self._fail([*_lines("expected", [f"{wanted[0]} after {after}"]), *_lines("came", came or ["no deadline"])])
+        return self
+
+    def _exactly(self, expected: Sequence[Value | str]) -> Self:
+        missing, strange = list(expected), list[Value | str]()
+        for fact in self.facts:
+            if fact in missing:
+                missing.remove(fact)
+            else:
+                strange.append(fact)
+        if missing or strange or self.quarantined:
+            self._fail([*_lines("quarantined", self.quarantined), *_difference(missing, strange)])
+        return self
+
+    def _fail(self, lines: Iterable[str]) -> NoReturn:
+        raise AssertionError("\n".join([*self._story, "then", *lines]))
+
+
+def states_of(example: Entity) -> list[Entity]:
+    """Return ``example`` in every state it can be in: each combination of its Literal and bool fields."""
+    fields = type(example).model_fields.items()
+    choices = {name: _choices(field.annotation) for name, field in fields if _choices(field.annotation)}
+    return [example.but(**dict(zip(choices, picked, strict=True))) for picked in itertools.product(*choices.values())]
+
+
+def every_state(
+    service: Service, heard: Iterable[Event | Answer], *examples: Entity, refusals: Sequence[str] = ()
+) -> int:
+    """Check that each event is answered in every state of these entities, and that its repeat changes nothing more.
+
+    A reaction that raises, or falls off its end, has forgotten a case.
+
+    Args:
+        service: whose reactions are tried.
+        heard: the events, and answers of effects.
+        examples: entities, each of which is put into every state it can be in.
+        refusals: parts of the reasons for which an event may be set aside all the same.
+
+    Returns:
+        How many pairs of state and event were tried.
+    """
+    grid = list(itertools.product(itertools.product(*map(states_of, examples)), tuple(heard)))
+    for states, event in grid:
+        once = given(service, *states).when(event)
+        for reason in once.quarantined:
+            if not any(part in reason for part in refusals):
+                raise AssertionError(f"{service.name}, keeping {states!r}, has no answer to {event!r}: {reason}")
+        twice = given(service, *states).when(event, event)
+        if (once.facts, set(once.quarantined)) != (twice.facts, set(twice.quarantined)):
+            raise AssertionError(
+                f"{service.name}, keeping {states!r}, is not the same after a repeat of {event!r}: "
+                f"once it led to {once.facts!r}, twice to {twice.facts!r}."
+            )
+    return len(grid)
+
+
+def every_order(service: Service, heard: Sequence[Event | Answer], *earlier: Entity | Heard) -> Iterator[Came]:
+    """Return what comes of these events in each order they can arrive in."""
+    for order in itertools.permutations(heard):
+        yield given(service, *earlier).when(*order)
+
+
+def _hear(memory: InMemory, heard: Heard) -> Released:
+    said, number = (heard.heard, heard.number) if isinstance(heard, Another) else (heard, 1)
+    return memory.hear(memory.delivery(said, number))
+
+
+def _deadline(service: Service, name: str) -> Reaction:
+    known = {one.name: one for reactions in service.deadlines.values() for one in reactions}
+    if name not in known:
+        raise TypeError(f"{service.name} has no deadline {name!r}; it has {', '.join(sorted(known)) or 'none'}.")
+    return known[name]
+
+
+def _said(service: Service, events: Iterable[Outgoing]) -> Iterator[Event]:
+    models = {event.wire_type: event for event in service.publishes}
+    for encoded in dict.fromkeys(event.encoded for event in events):
+        told = orjson.loads(encoded)
+        if told["type"] != QUARANTINED_TYPE:
+            yield models[told["type"]].model_validate_json(orjson.dumps(told["data"]), strict=True)
+
+
+def _wished(service: Service, wishes: Iterable[Wish]) -> Iterator[Intent]:
+    intents = {effect.name: effect.intent for effect in service.effects.values()}
+    for wish in dict.fromkeys(wishes):
+        yield intents[wish.effect].model_validate_json(wish.body)
+
+
+def _gone(entity: Entity) -> str:
+    return f"no {type(entity).__name__} {entity.key!r}"
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    if annotation is bool:
+        return (False, True)
+    return typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
+
+
+def _difference(missing: Sequence[Value | str], strange: Sequence[Value | str]) -> Iterator[str]:
+    """Show the fields of what is nearly right, and all of what is missing or was not expected."""
+    left = list(strange)
+    for fact in missing:
+        twin = next((one for one in left if type(one) is type(fact) and _about(one) == _about(fact)), None)
+        if isinstance(fact, Value) and isinstance(twin, Value):
+            left.remove(twin)
+            changed = (name for name in type(fact).model_fields if getattr(fact, name) != getattr(twin, name))
+            fields = [f"{name} is {getattr(twin, name)!r}, not {getattr(fact, name)!r}" for name in changed]
+            yield from _lines("differs", [f"{type(fact).__name__} {_about(fact)!r}: {'; '.join(fields)}"])
+        else:
+            yield from _lines("missing", [fact])
+    yield from _lines("not expected", left)
+
+
+def _about(fact: Value | str) -> str:
+    if isinstance(fact, Entity):
+        return fact.key
+    return fact.subject if isinstance(fact, Event) else ""
+
+
+def _lines(word: str, facts: Iterable[object]) -> Iterator[str]:
+    for fact in facts:
+        yield f"      {word}: {fact if isinstance(fact, str) else repr(fact)}"

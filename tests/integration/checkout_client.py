@@ -1,0 +1,178 @@
+"""The checkout flow as its customers and operators reach it: over HTTP, and over the broker for what goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import orjson
+import redis.asyncio
+
+from choreography.up import RunningFlow
+
+PATIENCE = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as it stands on the broker."""
+
+    topic: str
+    entry: str
+    raw: bytes
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What it says, envelope and all."""
+        parsed: dict[str, Any] = orjson.loads(self.raw)
+        return parsed
+
+
+class Checkout:
+    """One running checkout flow."""
+
+    topics = ("orders", "stock", "payments", "shipments")
+
+    def __init__(self, flow: RunningFlow, session: aiohttp.ClientSession, broker: redis.asyncio.Redis) -> None:
+        self.flow, self._session, self.broker = flow, session, broker
+
+    async def post(self, service: str, path: str, body: Any, key: str = "", raw: bytes | None = None) -> tuple[int, Any]:
+        """Send one request."""
+        status, answer, _ = await self.post_with_headers(service, path, body, key, raw)
+        return status, answer
+
+    async def post_with_headers(
+        self, service: str, path: str, body: Any, key: str = "", raw: bytes | None = None
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Send one request and return the answer's headers too."""
+        headers = {"content-type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        data = raw if raw is not None else orjson.dumps(body)
+        async with self._session.post(self.flow.address(service) + path, data=data, headers=headers) as response:
+            return response.status, await _json(response), dict(response.headers)
+
+    async def put(self, service: str, path: str, body: Any) -> tuple[int, Any]:
+        """Send one request."""
+        async with self._session.put(self.flow.address(service) + path, json=body) as response:
+            return response.status, await _json(response)
+
+    async def get(self, service: str, path: str) -> tuple[int, Any]:
+        """Ask."""
+        async with self._session.get(self.flow.address(service) + path) as response:
+            return response.status, await _json(response)
+
+    async def stock(self, sku: str, quantity: int) -> None:
+        """Put goods on a shelf and wait until they are there."""
+        _, before = await self.get("inventory", f"/stock/{sku}")
+        had = before.get("available", 0)
+        status, _ = await self.post("inventory", "/stock", {"sku": sku, "quantity": quantity})
+        assert status == 202
+        await self.until(lambda: self._available(sku), lambda available: available >= had + quantity)
+
+    async def _available(self, sku: str) -> int:
+        _, shelf = await self.get("inventory", f"/stock/{sku}")
+        return int(shelf.get("available", 0))
+
+    async def place(self, sku: str, quantity: int = 1, price: int = 500, key: str = "") -> str:
+        """Place an order of one line."""
+        body = {
+            "customer_id": "customer-1",
+            "currency": "EUR",
+            "lines": [{"sku": sku, "quantity": quantity, "unit_price": price}],
+        }
+        status, answer = await self.post("order", "/orders", body, key)
+        assert status == 202, answer
+        return str(answer["order_id"])
+
+    async def order(self, order_id: str) -> dict[str, Any]:
+        """Show an order."""
+        _, order = await self.get("order", f"/orders/{order_id}")
+        return dict(order)
+
+    async def ended(self, order_id: str, status: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Wait until an order has ended as it should."""
+        order = await self.until(
+            lambda: self.order(order_id), lambda one: one.get("status") in ("completed", "cancelled"), patience
+        )
+        assert order["status"] == status, order
+        return order
+
+    async def ledger(self, order_id: str) -> dict[str, Any]:
+        """Return what the payment provider holds of an order: sums of its charges and refunds, and how many charges."""
+        _, entries = await self.get("payment-provider", f"/ledger/{order_id}")
+        return {
+            "charged": sum(one["amount"] for one in entries["charges"]),
+            "refunded": sum(one["amount"] for one in entries["refunds"]),
+            "charges": len(entries["charges"]),
+        }
+
+    async def faults(self, **faults: Any) -> None:
+        """Set the provider's fault switches; none means that it behaves."""
+        status, answer = await self.put("payment-provider", "/faults", faults)
+        assert status == 200, answer
+
+    async def events(self, flow_id: str) -> list[Event]:
+        """Return every event of one flow, in the order in which the broker took them."""
+        found: list[Event] = []
+        for topic in self.topics:
+            for entry, fields in await self.broker.xrange(topic):
+                raw: bytes = fields[b"data"]
+                if flow_id.encode() in raw:
+                    found.append(Event(topic, entry.decode(), raw))
+        return sorted(found, key=lambda event: tuple(int(part) for part in event.entry.split("-")))
+
+    async def inject(self, topic: str, raw: bytes) -> str:
+        """Put a message straight on the broker, as another program could."""
+        entry: bytes = await self.broker.xadd(topic, {"data": raw})
+        return entry.decode()
+
+    async def dead_letters(self, service: str) -> list[dict[str, Any]]:
+        """Return what a service has set aside."""
+        entries = await self.broker.xrange(f"{service}-dead-letters")
+        return [orjson.loads(fields[b"data"])["data"] for _, fields in entries]
+
+    async def nudge(self, nudge: str, events: list[Event]) -> None:
+        """Ask every service to publish again what it recorded for these events, as the chronicle would."""
+        sidecar = await self.flow.also_sidecar("chronicle", "nudges")
+        seen = [event.attributes for event in events]
+        body = {
+            "specversion": "1.0",
+            "id": nudge,
+            "type": "choreography.nudge.v1",
+            "source": "chronicle",
+            "subject": nudge,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "data": {"events": seen},
+        }
+        async with self._session.post(
+            f"{sidecar.url}/v1.0/publish/pubsub/nudges?metadata.rawPayload=true",
+            data=orjson.dumps(body),
+            headers={"dapr-api-token": sidecar.token, "content-type": "application/cloudevents+json"},
+        ) as response:
+            assert response.status == 204, await response.text()
+
+    async def until(
+        self, ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], patience: float = PATIENCE
+    ) -> T:
+        """Ask again and again until it holds."""
+        deadline = time.monotonic() + patience
+        while True:
+            answer = await ask()
+            if holds(answer):
+                return answer
+            if time.monotonic() > deadline:
+                raise AssertionError(f"after {patience} s it was still {answer!r}")
+            await asyncio.sleep(0.05)
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    text = await response.text()
+    try:
+        return orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError:
+        return {"text": text}
