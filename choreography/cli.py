@@ -71,6 +71,25 @@ def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = Tr
 
 
 @app.command()
+def render(
+    flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
+) -> None:
+    """Write every Dapr file that follows from a flow's declarations."""
+    # Only this command needs to import the flow.
+    from choreography.render import compare, write  # noqa: PLC0415
+
+    console = Console()
+    told = compare(flow) if check else [f"wrote {path}" for path in write(flow)]
+    for line in told:
+        console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
+    if not told:
+        console.print(f"Everything rendered from {flow} is as it should be.", style="green")
+    raise typer.Exit(1 if check and told else 0)
+
+
+@app.command()
 def serve(module: Annotated[str, typer.Argument(help="The module of one service.")]) -> None:
     """Serve one service beside its Dapr sidecar."""
     # The other commands must not wait until web servers and telemetry are imported.

@@ -39,7 +39,11 @@ def _require_plain(annotation: Any, where: str) -> None:
         for part in typing.get_args(annotation):
             if part is not Ellipsis:
                 _require_plain(part, where)
-    elif origin is Literal or annotation in _PLAIN or (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum))):
+    elif (
+        origin is Literal
+        or annotation in _PLAIN
+        or (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum)))
+    ):
         return
     else:
         raise DeclarationError(f"{where} is {_spoken(annotation)}, {_advice(annotation)}")

@@ -121,6 +121,10 @@ class InMemory:
         )
         return replace(read_delivery(envelope.encode().encode()), inside=inside)
 
+    def fired(self, due: Due) -> Delivery:
+        """Return a deadline as it is delivered when it comes."""
+        return replace(read_delivery(due.encoded.encode()), inside=True)
+
     def hear(self, *deliveries: Delivery) -> Released:
         """Settle deliveries as one batch, and release what follows from them."""
         self._released = Released()

@@ -24,7 +24,7 @@ class Outside(Protocol):
         """Send ``body`` with the intent's Idempotency-Key.
 
         Raises:
-            OutsideUnavailableError: no definite reply came (refused connection, time-out, 408, 409, 425, 429, 5xx).
+            OutsideUnavailableError: no definite reply came (refused connection, time-out, 408, 425, 429, 5xx).
                 The delivery is then retried with the same key.
         """
         ...

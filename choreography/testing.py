@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, Self, TypeAlias
 
@@ -27,7 +27,7 @@ import orjson
 
 from choreography.contracts import Answer, Entity, Event, Gone, Intent, Value
 from choreography.declaration import Reaction
-from choreography.engine.delivery import QUARANTINED_TYPE, read_delivery
+from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.records import Outgoing, Wish
 from choreography.in_memory import InMemory, Released
 from choreography.service import Service
@@ -65,41 +65,43 @@ class Given:
 
     def __init__(self, service: Service, earlier: Iterable[Entity | Heard]) -> None:
         self._service, self._memory = service, InMemory(service)
-        self._story = [f"given {service.name}"]
+        self._story, self._past = [f"given {service.name}"], list[Released]()
         for one in earlier:
             self._story.append(f"      {one!r}")
             if isinstance(one, Entity):
                 self._memory.put(one)
                 continue
-            for reason in _hear(self._memory, one).quarantined:
+            self._past.append(_hear(self._memory, one))
+            for reason in self._past[-1].quarantined:
                 raise AssertionError("\n".join([*self._story, f"but that was quarantined: {reason}"]))
 
     def when(self, *heard: Heard) -> Came:
         """Deliver events, and answers of effects, one after the other."""
         before = self._memory.entities
         came = [_hear(self._memory, one) for one in heard]
-        return Came(self._memory, [*self._story, *(f"when  {one!r}" for one in heard)], before, came)
+        return Came(self._memory, [*self._story, *(f"when  {one!r}" for one in heard)], before, self._past, came)
 
     def when_due(self, name: str, *, of: Event) -> Came:
         """Let the deadline ``name``, which the event ``of`` started, come."""
         due_type = self._service.due_type(_deadline(self._service, name))
         # What an event schedules follows from the event alone, so a service without a past can say it.
         dues = _hear(InMemory(self._service), of).dues
-        fired = [replace(read_delivery(due.encoded.encode()), inside=True) for due in dues]
+        fired = [self._memory.fired(due) for due in dues]
         fired = [one for one in fired if one.envelope and one.envelope.type == due_type]
         if not fired:
             raise TypeError(f"The deadline {name!r} does not start at {type(of).__name__}.")
         before = self._memory.entities
         came = [self._memory.hear(one) for one in fired]
-        return Came(self._memory, [*self._story, f"when  the deadline {name!r} of {of!r} comes"], before, came)
+        story = [*self._story, f"when  the deadline {name!r} of {of!r} comes"]
+        return Came(self._memory, story, before, self._past, came)
 
 
 class Came:
     """What came of it. Every end checks one thing and can be followed by another.
 
     Attributes:
-        facts: the entities that are not what they were, the events said and the intents decided. What was sent
-            again is there once: it has the id it had.
+        facts: the entities that are not what they were, the events said and the intents decided. What was only sent
+            again is no new fact: it has the id it had.
         quarantined: why events were set aside, if any were.
     """
 
@@ -108,16 +110,19 @@ class Came:
         memory: InMemory,
         story: Sequence[str],
         before: dict[tuple[str, str], Entity],
+        past: Sequence[Released],
         came: Sequence[Released],
     ) -> None:
         self._service, self._story = memory.service, story
         after = memory.entities
         self.quarantined = tuple(reason for one in came for reason in one.quarantined)
+        told = {event.encoded for one in past for event in one.events}
+        asked = {wish for one in past for wish in one.wishes}
         self.facts: tuple[Value | str, ...] = (
             *(entity for place, entity in after.items() if before.get(place) != entity),
             *(_gone(entity) for place, entity in before.items() if place not in after),
-            *_said(self._service, (event for one in came for event in one.events)),
-            *_wished(self._service, (wish for one in came for wish in one.wishes)),
+            *_said(self._service, (event for one in came for event in one.events if event.encoded not in told)),
+            *_wished(self._service, (wish for one in came for wish in one.wishes if wish not in asked)),
         )
         self._dues = {
             (orjson.loads(due.encoded)["type"], due.at - memory.now) for released in came for due in released.dues

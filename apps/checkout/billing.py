@@ -81,7 +81,9 @@ async def charge_card(charge: Charge, provider: Outside) -> CardCharged | CardRe
 async def refund_card(refund: Refund, provider: Outside) -> CardRefunded:
     """Refund the customer."""
     reply = await provider.post("/refunds", refund)
-    return CardRefunded(order_id=str(reply.body["order_id"]))
+    if reply.status >= 400:
+        raise ValueError(f"The provider refuses to refund {refund.charge_id}: {reply.status} {dict(reply.body)}")
+    return CardRefunded(order_id=refund.order_id)
 
 
 @billing.on(OrderCreated)

@@ -69,9 +69,7 @@ class CancelOrder(Request):
 @order.command("POST /orders")
 def place(new: NewOrder, order_id: NewId) -> OrderCreated:
     """Accept an order."""
-    lines = tuple(
-        Line(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price) for line in new.lines
-    )
+    lines = tuple(Line(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price) for line in new.lines)
     return OrderCreated(
         order_id=order_id,
         customer_id=new.customer_id,

@@ -20,15 +20,11 @@ class Shipment(Entity, key="order_id"):
     status: Literal["waiting", "dispatched", "withheld"] = "waiting"
 
 
-shipping = Service(
-    "shipping", topic="shipments", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused]
-)
+shipping = Service("shipping", topic="shipments", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused])
 
 
 @shipping.when_all(StockReserved, PaymentCharged)
-def dispatch(
-    shipment: Shipment, reserved: StockReserved, paid: PaymentCharged
-) -> Decision[ShipmentDispatched]:
+def dispatch(shipment: Shipment, reserved: StockReserved, paid: PaymentCharged) -> Decision[ShipmentDispatched]:
     """Dispatch what is both reserved and paid."""
     match shipment.status:
         case "waiting":
@@ -38,15 +34,11 @@ def dispatch(
 
 
 @shipping.on(CancellationRequested)
-def withhold(
-    shipment: Shipment, request: CancellationRequested
-) -> Decision[ShipmentWithheld | CancellationRefused]:
+def withhold(shipment: Shipment, request: CancellationRequested) -> Decision[ShipmentWithheld | CancellationRefused]:
     """Decide whether there is still time."""
     match shipment.status:
         case "waiting":
-            return shipment.but(status="withheld"), ShipmentWithheld(
-                order_id=request.order_id, reason=request.reason
-            )
+            return shipment.but(status="withheld"), ShipmentWithheld(order_id=request.order_id, reason=request.reason)
         case "dispatched":
             return CancellationRefused(order_id=request.order_id, reason="already dispatched")
         case "withheld":

@@ -11,7 +11,6 @@ from choreography.engine.envelope import Envelope, read_envelope
 from choreography.engine.identity import digest_of_bytes, valid_id
 from choreography.errors import InvalidEventError
 
-CONTROL_TOPIC: Final = "nudges"
 NUDGE_TYPE: Final = "choreography.nudge.v1"
 REPLAY_TYPE: Final = "choreography.replay.v1"
 CANARY_TYPE: Final = "choreography.canary.v1"

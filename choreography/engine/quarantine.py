@@ -10,17 +10,13 @@ from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id, hashed
 from choreography.engine.records import Outcome, Outgoing, Quarantined
+from choreography.topics import dead_letters
 
 if TYPE_CHECKING:
     from choreography.engine.plan import Plan
 
 _SHOWN_EVENT: Final = 24 * 1024
 _SHOWN_STACK: Final = 4 * 1024
-
-
-def dead_letter_topic(service: str) -> str:
-    """Return the topic on which a service says what it set aside."""
-    return f"{service}-dead-letters"
 
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
@@ -47,7 +43,7 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
             "whole": len(bad.event) <= _SHOWN_EVENT,
         },
     )
-    outgoing = Outgoing(dead_letter_topic(service), record_id, told.encode())
+    outgoing = Outgoing(dead_letters(service), record_id, told.encode())
     return Outcome(plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad)
 
 

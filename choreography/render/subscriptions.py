@@ -33,6 +33,10 @@ metadata:
 spec:
   pubsubname: {PUBSUB}
   topic: {topic}
+  metadata:
+    # The sidecar hands the bytes on as they are. If it parsed them, it would re-encode every number, acknowledge or
+    # set aside what it cannot read, and (before 1.18.3) end itself over a traceparent that is not a text.
+    rawPayload: "true"
   routes:
     # A default, so that no event is without a route: in bulk such an event is posted to "/" and then forgotten.
     default: {EVENTS_ROUTE}
@@ -41,7 +45,7 @@ spec:
     maxMessagesCount: {BATCH}
     # At low load every hop waits all of it; one millisecond costs no throughput at high load.
     maxAwaitDurationMs: 1
-  # For what the sidecar itself cannot read; without it such a message is acknowledged in silence.
+  # For whatever the sidecar itself cannot hand over; without it such a message is acknowledged in silence.
   deadLetterTopic: {undelivered(service)}
 scopes:
   - {service}

@@ -22,7 +22,7 @@ from choreography.outside import Reply
 from choreography.service import Service
 from choreography.sidecar.driver import Driver
 
-_NO_ANSWER: Final = frozenset({408, 409, 425, 429})
+_NO_ANSWER: Final = frozenset({408, 425, 429})
 _LARGEST_REPLY: Final = 1024 * 1024
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0

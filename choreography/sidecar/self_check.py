@@ -21,6 +21,7 @@ from choreography.engine.records import Outgoing
 from choreography.errors import SelfCheckError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
+from choreography.topics import canary as canary_topic
 
 _CANARY_PATIENCE: Final = 45.0
 _SIDECAR_NOTICE: Final = 5.0
@@ -30,27 +31,31 @@ log = structlog.get_logger()
 
 
 class Canaries:
-    """Events a service sends itself at the start. The first delivery is answered RETRY; a safe broker brings it back."""
+    """Events a service sends itself at the start. The first delivery is answered RETRY; a safe broker brings it back.
+
+    Replicas share a subscription, so a canary may come to another replica than the one that waits for it. Whoever sees
+    it return says so in the store, which all of them share.
+    """
 
     def __init__(self, service: str) -> None:
-        self.topic = f"{service}-canary"
+        self.topic = canary_topic(service)
+        self._service = service
         self._seen: dict[str, int] = {}
-        self._back: dict[str, asyncio.Event] = {}
 
-    def expect(self, canary: str) -> asyncio.Event:
-        """Return what is set when the canary has come twice."""
-        return self._back.setdefault(canary, asyncio.Event())
+    def key(self, canary: str) -> str:
+        """Return the store key under which the return of a canary is told."""
+        return store_key(self._service, "canary", canary)
 
-    def arrived(self, delivery: Delivery) -> bool:
+    async def arrived(self, delivery: Delivery, sidecar: Sidecar) -> bool:
         """Take a canary; False asks for it again."""
-        if delivery.envelope is None or delivery.envelope.id not in self._back:
+        if delivery.envelope is None or delivery.envelope.type != CANARY_TYPE:
             return True
         canary = delivery.envelope.id
         self._seen[canary] = self._seen.get(canary, 0) + 1
         if self._seen[canary] < 2:
             return False
-        self._back[canary].set()
-        return True
+        returned = await sidecar.commit([Write(self.key(canary), "returned", ANY_ETAG, _PROBE_TTL)])
+        return isinstance(returned, Committed)
 
 
 class SelfCheck:
@@ -118,22 +123,21 @@ class SelfCheck:
 
     async def _check_canary(self) -> None:
         canary = self._canary(self._canaries.topic, "returning")
-        back = self._canaries.expect(f"{self._run}-returning")
         deadline = asyncio.get_running_loop().time() + _CANARY_PATIENCE
         while await self._sidecar.publish([canary]):
             if asyncio.get_running_loop().time() > deadline:
                 raise SelfCheckError(_unpublishable(self._canaries.topic))
             await asyncio.sleep(0.5)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await back.wait()
-        except TimeoutError as error:
-            raise SelfCheckError(
-                f"An event that was answered RETRY did not come back within {_CANARY_PATIENCE:.0f} s, so the broker would "
-                "lose every event whose handling fails once. Give the pub/sub component an inbound retry policy with "
-                "maxRetries -1, as the only resource in its file (components/resiliency), and a subscription to "
-                f"{self._canaries.topic}."
-            ) from error
+        key = self._canaries.key(f"{self._run}-returning")
+        while not isinstance(await self._sidecar.confirm(key), Stored):
+            if asyncio.get_running_loop().time() > deadline:
+                raise SelfCheckError(
+                    f"An event that was answered RETRY did not come back within {_CANARY_PATIENCE:.0f} s, so the broker "
+                    "would lose every event whose handling fails once. Give the pub/sub component an inbound retry policy "
+                    "with maxRetries -1, as the only resource in its file (components/resiliency.yaml), and a "
+                    f"subscription to {self._canaries.topic}."
+                )
+            await asyncio.sleep(0.1)
 
     async def _check_topic(self, topic: str) -> None:
         if await self._sidecar.publish([self._canary(topic, topic)]):

@@ -77,7 +77,8 @@ class Process:
         self._ending = False
         self.began = time.monotonic()
         program.log.parent.mkdir(parents=True, exist_ok=True)
-        with program.log.open("ab") as log:
+        # The log begins with the run, so that last words are never those of an earlier one.
+        with program.log.open("ab" if self._child else "wb") as log:
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     *program.command,

@@ -173,6 +173,7 @@ class Programs:
             command=self.tools.zipkin.command(port),
             log=self.log("zipkin"),
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{port}/health"),
+            stop_signal=signal.SIGKILL,  # it keeps traces in memory only, so there is nothing to tidy up
         )
 
     def _for_python(self, app: App) -> dict[str, str]:

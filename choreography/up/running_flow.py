@@ -248,13 +248,12 @@ class RunningFlow:
         # Apps import for seconds. They do it while the servers start, and then wait for their sidecars.
         for process in [*servers, *outside, *apps]:
             await process.start()
-        # A sidecar whose broker or store is not there gives up, so those come first. Traces may come late.
-        traces = [server for server in servers if server.program.name == "zipkin"]
-        await self._all_ready(server for server in servers if server not in traces)
+        # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
+        await self._all_ready(servers)
         sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
         for process in sidecars:
             await process.start()
-        await self._all_ready([*outside, *sidecars, *apps, *traces])
+        await self._all_ready([*outside, *sidecars, *apps])
 
     async def _all_ready(self, processes: Iterable[Process]) -> None:
         async def ready(process: Process) -> None:

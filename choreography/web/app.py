@@ -90,11 +90,23 @@ class _Running:
         self.driver.carry_out = effects
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
         self.deliveries = Deliveries(
-            self.service, self.driver, self.canaries, self.metrics, spans, self.settings.app_token
+            self.service,
+            self.driver,
+            sidecar,
+            self.canaries,
+            metrics=self.metrics,
+            spans=spans,
+            token=self.settings.app_token,
         )
-        Commands(self.service, self.commanding, self.driver, sidecar, self.metrics, self.settings.caller_header).add_to(
-            app
+        commands = Commands(
+            self.service,
+            self.commanding,
+            self.driver,
+            sidecar,
+            metrics=self.metrics,
+            caller_header=self.settings.caller_header,
         )
+        commands.add_to(app)
         checking = asyncio.create_task(self._check(sidecar, self.driver, self.deliveries))
         try:
             yield

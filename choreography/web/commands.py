@@ -96,6 +96,7 @@ class Commands:
         commanding: Commanding,
         driver: Driver,
         sidecar: Sidecar,
+        *,
         metrics: Metrics,
         caller_header: str,
     ) -> None:

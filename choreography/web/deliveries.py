@@ -12,11 +12,13 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from choreography.engine.delivery import CONTROL_TOPIC, Delivery, read_control, read_delivery, read_parsed, unreadable
+from choreography.engine.delivery import Delivery, read_control, read_delivery, read_parsed, unreadable
 from choreography.service import Service
+from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.self_check import Canaries
 from choreography.telemetry import Metrics, Spans, traceparent_of
+from choreography.topics import CONTROL
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,9 +33,17 @@ class Deliveries:
     """Takes deliveries, has them settled, and answers SUCCESS or RETRY for each. Never DROP: it ends the sidecar."""
 
     def __init__(
-        self, service: Service, driver: Driver, canaries: Canaries, metrics: Metrics, spans: Spans, token: str
+        self,
+        service: Service,
+        driver: Driver,
+        sidecar: Sidecar,
+        canaries: Canaries,
+        *,
+        metrics: Metrics,
+        spans: Spans,
+        token: str,
     ) -> None:
-        self._service, self._driver, self._canaries = service, driver, canaries
+        self._service, self._driver, self._sidecar, self._canaries = service, driver, sidecar, canaries
         self._metrics, self._spans, self._token = metrics, spans, token.encode()
         self.ready = asyncio.Event()
 
@@ -84,7 +94,7 @@ class Deliveries:
     async def _settle(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
         self._metrics.delivered.inc(len(deliveries))
         if topic == self._canaries.topic:
-            return [self._canaries.arrived(delivery) for delivery in deliveries]
+            return [await self._canaries.arrived(delivery, self._sidecar) for delivery in deliveries]
         # Held and not refused: some brokers forget what was refused.
         await self.ready.wait()
         spans = self._spans.begin(deliveries)
@@ -93,7 +103,7 @@ class Deliveries:
             for delivery, span in zip(deliveries, spans, strict=True)
         ]
         try:
-            if topic == CONTROL_TOPIC:
+            if topic == CONTROL:
                 return [all(await self._driver.submit(read_control(one, self._service.name))) for one in traced]
             return await self._driver.submit(traced)
         finally:

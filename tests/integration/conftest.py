@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import redis.asyncio
-from checkout_client import Checkout
+from tests.integration.checkout_client import Checkout
 
 from choreography.up import RunningFlow
 

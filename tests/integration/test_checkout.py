@@ -6,7 +6,7 @@ import asyncio
 import uuid
 
 import pytest
-from checkout_client import Checkout
+from tests.integration.checkout_client import Checkout
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""Billing asks the provider once, copes with every answer at every time, and gives back once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from apps.checkout.billing import (
+    CardCharged,
+    CardRefunded,
+    CardRefused,
+    Charge,
+    Payment,
+    Refund,
+    billing,
+    charge_card,
+    refund_card,
+)
+from apps.checkout.contracts import (
+    Line,
+    OrderCancelled,
+    OrderCreated,
+    PaymentCharged,
+    PaymentDeclined,
+    PaymentRefunded,
+)
+from choreography import Answer, Event, Value
+from choreography.outside import Reply
+from choreography.testing import another, every_order, every_state, given
+
+LINES = (Line(sku="cup", quantity=1, unit_price=500),)
+CREATED = OrderCreated(order_id="o1", customer_id="c1", currency="EUR", lines=LINES, total=500)
+CANCELLED = OrderCancelled(order_id="o1", customer_id="c1", reason="too slow", lines=LINES)
+
+CHARGE = Charge(order_id="o1", customer_id="c1", amount=500, currency="EUR")
+REFUND = Refund(order_id="o1", charge_id="ch1", amount=500)
+CARD_CHARGED = CardCharged(order_id="o1", charge_id="ch1")
+CARD_REFUSED = CardRefused(order_id="o1", reason="no cover")
+CARD_REFUNDED = CardRefunded(order_id="o1")
+
+PAID = PaymentCharged(order_id="o1", amount=500, currency="EUR")
+DECLINED = PaymentDeclined(order_id="o1", amount=500, currency="EUR", reason="no cover")
+REFUNDED = PaymentRefunded(order_id="o1", amount=500, currency="EUR")
+
+CHARGING = Payment(order_id="o1", status="charging", amount=500, currency="EUR")
+CHARGED = CHARGING.but(status="charged", charge_id="ch1")
+
+
+class Provider:
+    """A provider that answers as told, and keeps what it was asked."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        self.reply, self.asked = Reply(status, body), list[tuple[str, Value]]()
+
+    async def post(self, path: str, body: Value) -> Reply:
+        """Answer as told."""
+        self.asked.append((path, body))
+        return self.reply
+
+
+def test_a_new_order_is_charged() -> None:
+    """The fact: the provider will be asked for the total."""
+    given(billing).when(CREATED).then(CHARGING, CHARGE)
+
+
+def test_an_order_heard_again_is_not_charged_again() -> None:
+    """The silence: neither a repeat nor a second event asks for the money twice."""
+    given(billing, CREATED).when(CREATED, another(CREATED)).then_nothing()
+    given(billing, CREATED, CARD_CHARGED).when(CREATED, another(CREATED)).then_nothing()
+
+
+def test_a_cancellation_that_overtakes_its_order_leaves_nothing_to_charge() -> None:
+    """The race: cancelled first, then created, and nobody is asked for money."""
+    given(billing).when(CANCELLED).then(Payment(order_id="o1", status="cancelled"))
+    given(billing, CANCELLED).when(CREATED).then_nothing()
+
+
+def test_a_charged_card_is_a_payment() -> None:
+    """The fact: the customer paid."""
+    given(billing, CREATED).when(CARD_CHARGED).then(CHARGED, PAID)
+
+
+def test_a_refused_card_is_a_declined_payment() -> None:
+    """The refusal: the provider said no."""
+    given(billing, CREATED).when(CARD_REFUSED).then(CHARGING.but(status="declined"), DECLINED)
+
+
+def test_an_answer_that_was_not_asked_for_says_nothing() -> None:
+    """The silence: an answer changes only what waits for it."""
+    given(billing).when(CARD_CHARGED, CARD_REFUSED, CARD_REFUNDED).then_nothing()
+    given(billing, CREATED, CARD_CHARGED).when(another(CARD_CHARGED), CARD_REFUSED).then_nothing()
+    given(billing, CREATED, CARD_REFUSED).when(another(CARD_REFUSED), CARD_CHARGED).then_nothing()
+
+
+def test_a_cancelled_order_is_refunded() -> None:
+    """The fact: what was charged will be given back, and then is."""
+    given(billing, CREATED, CARD_CHARGED).when(CANCELLED).then(CHARGED.but(status="refunding"), REFUND)
+    given(billing, CREATED, CARD_CHARGED, CANCELLED).when(CARD_REFUNDED).then(CHARGED.but(status="refunded"), REFUNDED)
+
+
+def test_an_order_cancelled_while_the_provider_thinks_waits_for_its_answer() -> None:
+    """The fact: nobody knows yet whether there is anything to give back."""
+    given(billing, CREATED).when(CANCELLED).then(CHARGING.but(cancelled_meanwhile=True))
+
+
+def test_a_charge_that_comes_after_the_cancellation_is_refunded_at_once() -> None:
+    """The race: charged although cancelled, so the money goes straight back."""
+    given(billing, CREATED, CANCELLED).when(CARD_CHARGED).then(
+        CHARGED.but(status="refunding", cancelled_meanwhile=True), PAID, REFUND
+    )
+
+
+def test_a_refusal_that_comes_after_the_cancellation_leaves_nothing_to_give_back() -> None:
+    """The refusal, late: there never was any money."""
+    declined = CHARGING.but(status="declined", cancelled_meanwhile=True)
+    given(billing, CREATED, CANCELLED).when(CARD_REFUSED).then(declined, DECLINED)
+
+
+def test_a_declined_payment_has_nothing_to_give_back() -> None:
+    """The silence: the order was cancelled because there was no money."""
+    given(billing, CREATED, CARD_REFUSED).when(CANCELLED).then_nothing()
+
+
+def test_money_is_given_back_once() -> None:
+    """The silence: however often cancellation and refund are heard."""
+    asked = (CREATED, CARD_CHARGED, CANCELLED)
+    given(billing, *asked).when(CANCELLED, another(CANCELLED)).then_nothing()
+    given(billing, *asked, CARD_REFUNDED).when(another(CARD_REFUNDED), another(CANCELLED)).then_nothing()
+    given(billing, CREATED, CANCELLED, CARD_CHARGED).when(another(CANCELLED)).then_nothing()
+
+
+def test_in_every_order_a_cancelled_order_costs_nothing() -> None:
+    """Created and cancelled in either order: either nobody was asked, or the answer will be undone."""
+    for came in every_order(billing, (CREATED, CANCELLED)):
+        assert came.facts in (
+            (Payment(order_id="o1", status="cancelled"),),
+            (CHARGING.but(cancelled_meanwhile=True), CHARGE),
+        )
+
+
+def test_every_state_of_a_payment_has_an_answer() -> None:
+    """No pair of state and event is forgotten, and no repeat changes anything."""
+    heard: list[Event | Answer] = [CREATED, CANCELLED, CARD_CHARGED, CARD_REFUSED, CARD_REFUNDED]
+    assert every_state(billing, heard, CHARGED) == 7 * 2 * len(heard)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [(201, {"charge_id": "ch1"}, CARD_CHARGED), (402, {"reason": "no cover"}, CARD_REFUSED)],
+)
+async def test_the_providers_reply_becomes_an_answer(
+    status: int, body: Mapping[str, Any], answer: CardCharged | CardRefused
+) -> None:
+    """What was wished is asked for as it is, and a refusal is an answer like any other."""
+    provider = Provider(status, body)
+    assert await charge_card(CHARGE, provider) == answer
+    assert provider.asked == [("/charges", CHARGE)]
+
+
+async def test_the_providers_refund_becomes_an_answer() -> None:
+    """A refund names the charge it gives back."""
+    provider = Provider(201, {"order_id": "o1"})
+    assert await refund_card(REFUND, provider) == CARD_REFUNDED
+    assert provider.asked == [("/refunds", REFUND)]

@@ -1,0 +1,90 @@
+"""Models of what is outside: a broker, a scheduler of deadlines, and a provider with idempotency keys."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import orjson
+
+from choreography.engine.records import Due, Outgoing, Wish
+
+PublishFault: TypeAlias = Callable[[int], Literal["none", "refused", "accepted, reply lost"]]
+
+
+@dataclass(slots=True)
+class Broker:
+    """Records what is published. ``faults`` says what becomes of the entries of the next bulk publishes."""
+
+    published: list[Outgoing] = field(default_factory=list)
+    calls: list[tuple[Outgoing, ...]] = field(default_factory=list)
+    faults: deque[PublishFault] = field(default_factory=deque)
+
+    def publish(self, events: Sequence[Outgoing]) -> frozenset[int]:
+        """Answer with the indices of those that are not confirmed."""
+        assert len({event.topic for event in events}) == 1, "one bulk publish goes to one topic"
+        self.calls.append(tuple(events))
+        fault = self.faults.popleft() if self.faults else _accepted
+        fates = {index: fault(index) for index in range(len(events))}
+        self.published += [event for index, event in enumerate(events) if fates[index] != "refused"]
+        return frozenset(index for index, fate in fates.items() if fate != "none")
+
+    def texts(self) -> list[str]:
+        """Every published text, in order, repeats and all."""
+        return [event.encoded for event in self.published]
+
+    def ids(self) -> list[str]:
+        """Every published envelope id, in order, repeats and all."""
+        return [orjson.loads(text)["id"] for text in self.texts()]
+
+
+def _accepted(_index: int) -> Literal["none"]:
+    return "none"
+
+
+def refused(_index: int) -> Literal["refused"]:
+    """Refuse every entry."""
+    return "refused"
+
+
+def reply_lost(_index: int) -> Literal["accepted, reply lost"]:
+    """Take every entry and confirm none."""
+    return "accepted, reply lost"
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Records deadlines; ``refusals`` says how many of the next calls fail."""
+
+    dues: list[Due] = field(default_factory=list)
+    refusals: int = 0
+
+    def schedule(self, dues: Sequence[Due]) -> bool:
+        """Answer whether all of them are durable."""
+        if self.refusals:
+            self.refusals -= 1
+            return False
+        self.dues += dues
+        return True
+
+
+@dataclass(slots=True)
+class Provider:
+    """Does what it is asked once per key. ``down`` says how many of the next calls get no answer."""
+
+    done: dict[str, str] = field(default_factory=dict)
+    calls: list[Wish] = field(default_factory=list)
+    down: int = 0
+    committed: Callable[[Wish], bool] = lambda _: True
+
+    def call(self, wish: Wish) -> bool:
+        """Do it, unless it is down."""
+        assert self.committed(wish), "an intent is carried out only after it is committed"
+        self.calls.append(wish)
+        if self.down:
+            self.down -= 1
+            return False
+        assert self.done.setdefault(wish.key, wish.body) == wish.body, "one key, one request"
+        return True

@@ -1,0 +1,232 @@
+"""One replica of a service, driven one operation at a time, so that a test can end it between any two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from choreography.contracts import Answer as OutsideAnswer
+from choreography.engine.answering import Answering
+from choreography.engine.delivery import Delivery, read_control
+from choreography.engine.memory import Published
+from choreography.engine.operations import (
+    CarryOut,
+    Commit,
+    Confirm,
+    Limits,
+    Pause,
+    Publish,
+    Read,
+    Schedule,
+    Together,
+)
+from choreography.engine.records import Due, Wish
+from choreography.engine.releasing import release
+from choreography.engine.settling import Settled, Settler
+from choreography.service import Service
+from tests.unit.engine.broker import Broker, Provider, Scheduler
+from tests.unit.engine.store import Store
+
+NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+Result = TypeVar("Result")
+Step = Read | Confirm | Commit | Pause | Publish | Schedule | Wish
+Steps = Generator[Step, None, Result]
+Outside = Callable[[Wish], OutsideAnswer]
+
+
+def no_answer(_wish: Wish) -> OutsideAnswer:
+    """Refuse to answer: this test expects no effect."""
+    raise AssertionError("no effect was expected")
+
+
+@dataclass(slots=True)
+class World:
+    """What all replicas of a service share."""
+
+    service: Service
+    answers: Outside = no_answer
+    store: Store = field(default_factory=Store)
+    broker: Broker = field(default_factory=Broker)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    provider: Provider = field(default_factory=Provider)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Let the provider see whether what it is asked for was committed first."""
+        self.provider.committed = lambda wish: any(wish in one.wishes for one in self.store.outcomes())
+
+    def recorded(self) -> set[str]:
+        """The texts of all events that the outcomes say are to be published."""
+        return {event.encoded for one in self.store.outcomes() for event in one.events}
+
+    def wished(self) -> dict[str, str]:
+        """The requests of all intents that the outcomes hold, by key."""
+        return {wish.key: wish.body for one in self.store.outcomes() for wish in one.wishes}
+
+    def due(self) -> set[Due]:
+        """The deadlines that the outcomes hold."""
+        return {due for one in self.store.outcomes() for due in one.dues}
+
+    def assert_released(self) -> None:
+        """What was let out is what the outcomes hold: the same bytes, nothing more and nothing less."""
+        assert set(self.broker.texts()) == self.recorded()
+        assert set(self.scheduler.dues) == self.due()
+        assert self.provider.done == self.wished()
+
+
+class Replica:
+    """One process. What it remembers dies with it."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        now: datetime = NOON,
+        service: Service | None = None,
+        guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        self.world, self.now, self.service = world, now, service or world.service
+        self.published = Published(world.limits.remembered)
+        self.settler = Settler(self.service, world.limits, self.published, guard)
+        self.answering = Answering(self.service)
+        self.pauses: list[int] = []
+
+    def deliver(self, *deliveries: Delivery, probation: bool = False) -> list[bool]:
+        """Take deliveries as the broker brings them; return for each whether it may be acknowledged."""
+        return finish(self.delivering(deliveries, probation=probation))
+
+    def settle(self, *deliveries: Delivery, probation: bool = False) -> list[Settled]:
+        """Settle and release nothing."""
+        return finish(self.settling(deliveries, probation=probation))
+
+    def control(self, control: Delivery) -> list[bool]:
+        """Take a nudge or a replay request."""
+        return self.deliver(*read_control(control, self.service.name))
+
+    def delivering(self, deliveries: Sequence[Delivery], *, probation: bool = False) -> Steps[list[bool]]:
+        """Do the same one operation at a time: each is yielded before it is performed."""
+        settled = yield from self.settling(deliveries, probation=probation)
+        return (yield from self.releasing(settled))
+
+    def settling(self, deliveries: Sequence[Delivery], *, probation: bool = False) -> Steps[list[Settled]]:
+        """Settle one operation at a time."""
+        engine = self.settler.settle(deliveries, self.now, probation=probation)
+        settled: list[Settled] = yield from self._drive(engine)
+        return settled
+
+    def releasing(self, settled: Sequence[Settled]) -> Steps[list[bool]]:
+        """Release one operation at a time."""
+        done: list[bool] = yield from self._drive(release(settled, self.world.limits, self.published))
+        return done
+
+    def _drive(self, engine: Generator[Any, Any, Any]) -> Steps[Any]:
+        answer: Any = None
+        while True:
+            try:
+                operation = engine.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(operation, Together):
+                answer = []
+                for one in operation.operations:
+                    answer.append((yield from self._side(one)))
+            else:
+                yield operation
+                answer = self._perform(operation)
+
+    def _perform(self, operation: Read | Confirm | Commit | Pause) -> Any:
+        match operation:
+            case Read(keys):
+                return self.world.store.read(keys)
+            case Confirm(key):
+                return self.world.store.confirm(key)
+            case Commit(writes):
+                return self.world.store.commit(writes)
+            case Pause(attempt):
+                self.pauses.append(attempt)
+                return None
+
+    def _side(self, operation: Publish | Schedule | CarryOut) -> Steps[frozenset[int] | bool]:
+        match operation:
+            case Publish(events):
+                yield operation
+                return self.world.broker.publish(events)
+            case Schedule(dues):
+                yield operation
+                return self.world.scheduler.schedule(dues)
+            case CarryOut(wishes, repeated):
+                open_ones = set()
+                for index, wish in enumerate(wishes):
+                    if not (yield from self._carry_out(wish, repeated=repeated)):
+                        open_ones.add(index)
+                return frozenset(open_ones)
+
+    def _carry_out(self, wish: Wish, *, repeated: bool) -> Steps[bool]:
+        if repeated:
+            outcome = yield from self._drive(self.answering.recall(wish))
+            if outcome is not None:
+                delivery = Delivery(None, outcome.heard, outcome.event_id, inside=True)
+                return all((yield from self.releasing([Settled(delivery, outcome, repeated=True)])))
+        effect = self.answering.effect(wish)
+        if effect is None:
+            problem = f"No effect is named {wish.effect!r} any more."
+            return all((yield from self.delivering([self.answering.for_a_person(wish, problem, self.now)])))
+        yield wish
+        if not self.world.provider.call(wish):
+            return False
+        answer = self.answering.delivery(wish, self.world.answers(wish), self.now)
+        return all((yield from self.delivering([answer])))
+
+
+def finish(steps: Generator[Any, None, Result]) -> Result:
+    """Let it run to its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+
+def die_after(steps: Generator[Any, None, Any], operations: int) -> bool:
+    """End the process when it has performed so many operations. False if it was done before that."""
+    for _ in range(operations + 1):
+        try:
+            next(steps)
+        except StopIteration:
+            return False
+    steps.close()
+    return True
+
+
+def interleaved(first: Steps[Any], second: Steps[Any], turns: Iterator[bool]) -> tuple[Any, Any]:
+    """Let two replicas take turns: True lets the first perform its next operation."""
+    running, results = {True: first, False: second}, {}
+    while running:
+        turn = next(turns, True)
+        whose = turn if turn in running else not turn
+        try:
+            next(running[whose])
+        except StopIteration as stop:
+            results[whose] = stop.value
+            del running[whose]
+    return results[True], results[False]
+
+
+@contextmanager
+def never() -> Iterator[None]:
+    """Fail if it is entered."""
+    raise AssertionError("this must not be entered")
+    yield
+
+
+def said(encoded: str) -> dict[str, Any]:
+    """Return what one published event says."""
+    data: dict[str, Any] = orjson.loads(encoded)["data"]
+    return data

@@ -1,0 +1,148 @@
+"""A model of a state store: ETags, first-write, atomic transactions, and the ways in which a real one misleads."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import orjson
+
+from choreography.engine.operations import (
+    ANY_ETAG,
+    CommitAnswer,
+    Committed,
+    Conflict,
+    Refused,
+    Stored,
+    Unknown,
+    Values,
+    Write,
+)
+from choreography.engine.records import EntityRecord, Outcome, decode_outcome
+
+CommitFault: TypeAlias = Literal["none", "written, reply lost", "not written", "conflict"]
+ReadFault: TypeAlias = Callable[[str], Literal["shown", "hidden", "failed"]]
+
+
+def shown(_key: str) -> Literal["shown"]:
+    """Hide nothing."""
+    return "shown"
+
+
+def hidden(_key: str) -> Literal["hidden"]:
+    """Answer as PostgreSQL does when the query behind a bulk get is cancelled: every key missing, and status 200."""
+    return "hidden"
+
+
+def failed(_key: str) -> Literal["failed"]:
+    """Answer with an error for every key."""
+    return "failed"
+
+
+@dataclass(slots=True)
+class Store:
+    """Rows under ETags that never repeat, and faults that are taken one by one.
+
+    Attributes:
+        commits: what happens to the next commits; none of it once it is empty.
+        reads: what happens to the next bulk gets.
+        confirms: whether the next single gets fail.
+        refuses: which transactions are answered with 4xx.
+    """
+
+    rows: dict[str, Stored] = field(default_factory=dict)
+    ttls: dict[str, int | None] = field(default_factory=dict)
+    commits: deque[CommitFault] = field(default_factory=deque)
+    reads: deque[ReadFault] = field(default_factory=deque)
+    confirms: deque[bool] = field(default_factory=deque)
+    refuses: Callable[[Sequence[Write]], bool] = lambda _: False
+    transactions: list[tuple[Write, ...]] = field(default_factory=list)
+    tried: list[tuple[Write, ...]] = field(default_factory=list)
+    confirmed: list[str] = field(default_factory=list)
+    _etags: Iterator[int] = field(default_factory=itertools.count)
+
+    def read(self, keys: Sequence[str]) -> Values:
+        """Answer one bulk get."""
+        fault = self.reads.popleft() if self.reads else shown
+        fates = {key: fault(key) for key in keys}
+        found = {key: self.rows[key] for key in keys if key in self.rows and fates[key] == "shown"}
+        return Values(found, frozenset(key for key in keys if fates[key] == "failed"))
+
+    def confirm(self, key: str) -> Stored | Unknown | None:
+        """Answer one single get."""
+        self.confirmed.append(key)
+        if self.confirms and self.confirms.popleft():
+            return Unknown("no answer")
+        return self.rows.get(key)
+
+    def commit(self, writes: Sequence[Write]) -> CommitAnswer:
+        """Answer one transaction."""
+        self.tried.append(tuple(writes))
+        keys = [write.key for write in writes]
+        assert keys == sorted(set(keys)), "the keys of a transaction are sorted, each there once"
+        if self.refuses(writes):
+            return Refused("400: the store does not like it")
+        fault = self.commits.popleft() if self.commits else "none"
+        if fault == "conflict":
+            return Conflict("possible etag mismatch")
+        if fault == "not written":
+            return Unknown("timed out")
+        if any(not self._allows(write) for write in writes):
+            return Conflict("possible etag mismatch")
+        self._apply(writes)
+        return Committed() if fault == "none" else Unknown("timed out")
+
+    def _allows(self, write: Write) -> bool:
+        row = self.rows.get(write.key)
+        if write.etag == ANY_ETAG:
+            return True
+        return row is None if write.etag is None else row is not None and row.etag == write.etag
+
+    def _apply(self, writes: Sequence[Write]) -> None:
+        self.transactions.append(tuple(writes))
+        for write in writes:
+            self.rows[write.key] = Stored(write.value, f"etag-{next(self._etags)}")
+            self.ttls[write.key] = write.ttl_seconds
+
+    def expire(self) -> None:
+        """Let everything that has a time to live reach its end."""
+        for key in [key for key, ttl in self.ttls.items() if ttl is not None]:
+            del self.rows[key], self.ttls[key]
+
+    def entities(self) -> dict[str, EntityRecord]:
+        """Every entity's record, by key."""
+        return {key: EntityRecord.decode(row.value) for key, row in self.rows.items() if _kind(key) not in _NO_ENTITY}
+
+    def apart(self) -> dict[str, Outcome]:
+        """Every outcome that is kept apart, by key."""
+        return {key: decode_outcome(row.value) for key, row in self.rows.items() if _kind(key) == "outcome"}
+
+    def marks(self) -> dict[str, int]:
+        """Every suspect mark that accuses, by key."""
+        marks = {key: int(row.value) for key, row in self.rows.items() if _kind(key) == "suspect"}
+        return {key: count for key, count in marks.items() if count}
+
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome, wherever it is kept."""
+        folded = [Outcome.from_json(raw) for record in self.entities().values() for raw in record.folded.values()]
+        return folded + list(self.apart().values())
+
+    def outcome(self, event_id: str) -> Outcome | None:
+        """Return the outcome of one event; there must not be two."""
+        found = [one for one in self.outcomes() if one.event_id == event_id]
+        assert len(found) < 2, "one event has one outcome"
+        return found[0] if found else None
+
+    def content(self) -> dict[str, object]:
+        """All that is kept but marks, without the order in which it came."""
+        return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) != "suspect"}
+
+
+_NO_ENTITY = ("outcome", "suspect")
+
+
+def _kind(key: str) -> str:
+    return key.split(".")[1]
