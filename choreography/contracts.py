@@ -28,6 +28,9 @@ Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 """An amount in the minor unit of its currency (cents), never a float."""
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
+_RESERVED = ("outcome", "suspect")
+"""Kinds of records the engine keeps for itself."""
+
 _PLAIN = (str, int, bool, type(None), datetime, date, UUID)
 
 
@@ -39,13 +42,10 @@ def _require_plain(annotation: Any, where: str) -> None:
         for part in typing.get_args(annotation):
             if part is not Ellipsis:
                 _require_plain(part, where)
-    elif (
-        origin is Literal
-        or annotation in _PLAIN
-        or (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum)))
-    ):
-        return
-    else:
+    elif origin is Literal:
+        for choice in typing.get_args(annotation):
+            _require_plain(type(choice), where)
+    elif annotation not in _PLAIN and not (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum))):
         raise DeclarationError(f"{where} is {_spoken(annotation)}, {_advice(annotation)}")
 
 
@@ -195,6 +195,11 @@ class Entity(Value):
                 f"The entity {cls.__name__} needs a key among its fields ({', '.join(cls.model_fields)}): "
                 f'class {cls.__name__}(Entity, key="order_id").'
             )
+        if cls.kind in _RESERVED:
+            raise DeclarationError(
+                f"The entity {cls.__name__} would be kept as {cls.kind!r}, which the engine keeps for itself. "
+                f'Give it another kind: class {cls.__name__}(Entity, key="...", kind="...").'
+            )
 
     @property
     def key(self) -> str:
@@ -246,7 +251,7 @@ class NamedBy:
 
 
 def named_by(path: str) -> NamedBy:
-    """Name entities by a path into the event: ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]``."""
+    """Name entities by a path into the event, as in ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]``."""
     return NamedBy(path)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Union
 from choreography.contracts import Answer, Deadline, Entity, Event, Intent, NamedBy, Request, Value, is_new_id
 from choreography.decision import said_in
 from choreography.errors import DeclarationError
+from choreography.outside import Outside
 
 Heard = type[Event] | type[Answer]
 
@@ -108,7 +109,9 @@ def read_reaction(function: Callable[..., Any], hears: tuple[Heard, ...], name: 
     """Read one reaction's signature and refuse what could not run."""
     hints = typing.get_type_hints(function, include_extras=True)
     where = f"The reaction {name}"
-    if "return" not in hints:
+    if inspect.iscoroutinefunction(function):
+        raise DeclarationError(f"{where} is an async def, but it decides and waits for nothing. Call out in an effect.")
+    if hints.get("return", type(None)) is type(None):
         raise DeclarationError(
             f"{where} has no return annotation, so nobody can tell what it says. Add -> Decision[...]."
         )
@@ -240,17 +243,18 @@ def read_command(function: Callable[..., Any], route: str, of: type[Entity] | No
 def read_effect(
     function: Callable[..., Any], outside: str, timeout: timedelta, at_once: int, keeps: timedelta
 ) -> Effect:
-    """Read one effect's signature: ``async def charge(intent: Charge, provider: Outside) -> CardCharged | CardRefused``."""
+    """Read one effect's signature: ``async def charge(intent: Charge, provider: Outside) -> CardCharged``."""
     hints = typing.get_type_hints(function)
     where = f"The effect {function.__name__}"
     if not inspect.iscoroutinefunction(function):
         raise DeclarationError(f"{where} calls the outside, so it must be an async def.")
+    returned = hints.pop("return", None)
     intents = [hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, Intent)]
-    returned = hints.get("return")
     parts = typing.get_args(returned) if typing.get_origin(returned) in (Union, types.UnionType) else (returned,)
     answers = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Answer))
-    if len(intents) != 1 or len(answers) != len(parts):
+    if len(intents) != 1 or [*hints.values()] != [*intents, Outside] or len(answers) != len(parts):
         raise DeclarationError(
-            f"{where} must take one Intent and the Outside, and return Answers only, so that every answer reaches a reaction."
+            f"{where} must take one Intent and the Outside, in this order, and return Answers only, "
+            "so that every answer reaches a reaction."
         )
     return Effect(function.__name__, function, intents[0], answers, outside, timeout, at_once, keeps)

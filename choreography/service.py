@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
-from choreography.contracts import Answer, Entity, Event, Intent
+from choreography.completeness import refuse_incomplete
+from choreography.contracts import Entity, Event, Intent
 from choreography.declaration import (
     Command,
     Effect,
@@ -60,6 +61,8 @@ class Service:
         self.commands: list[Command] = []
         self.views: list[View] = []
         for event in self.publishes:
+            if sum(other.wire_type == event.wire_type for other in self.publishes) > 1:
+                raise DeclarationError(f"{name} publishes {event.wire_type} twice. Keep one of the two.")
             if event.topic != topic:
                 raise DeclarationError(
                     f"{name} publishes {event.__name__}, which belongs on the topic {event.topic!r}, "
@@ -94,7 +97,7 @@ class Service:
         return declare
 
     def deadline(self, *, after: type[Event], within: timedelta, name: str = "") -> Callable[[Function], Function]:
-        """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all went well."""
+        """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all is well."""
 
         def declare(function: Function) -> Function:
             reaction = read_reaction(function, (after,), name or function.__name__, "deadline")
@@ -104,10 +107,14 @@ class Service:
                     "Declare the reaction above the deadline."
                 )
             timed = _with_delay(reaction, within)
-            self._refuse_twins(timed, self.deadlines.get(after.wire_type, []))
             self._check_said(timed)
-            self.deadlines.setdefault(after.wire_type, []).append(timed)
             wire_type = self.due_type(timed)
+            if wire_type in self.subjects:
+                raise DeclarationError(
+                    f"{self.name} has two deadlines named {timed.name!r}, and what is due could not tell them apart. "
+                    "Rename one."
+                )
+            self.deadlines.setdefault(after.wire_type, []).append(timed)
             self.subjects[wire_type] = Subject(wire_type, after, "", [timed])
             return function
 
@@ -143,7 +150,7 @@ class Service:
         return declare
 
     def command(self, route: str, *, of: type[Entity] | None = None) -> Callable[[Function], Function]:
-        """Declare a command: a pure function from a request to the one event it becomes. The service reacts to it later.
+        """Declare a command: a pure function from a request to the one event it becomes. The reaction comes later.
 
         Args:
             route: method and path, ``POST /orders``.
@@ -154,6 +161,8 @@ class Service:
             command = read_command(function, route, of)
             if command.event not in self.publishes:
                 raise DeclarationError(_undeclared(self.name, command.name, command.event))
+            if any((known.method, known.path) == (command.method, command.path) for known in self.commands):
+                raise DeclarationError(f"{self.name} has two commands at {route!r}; only the first would be reached.")
             self.commands.append(command)
             return function
 
@@ -208,40 +217,13 @@ class Service:
         """Refuse what only shows once the whole file has been read.
 
         Raises:
-            DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to.
+            DeclarationError: something is decided, answered, accepted or shown that leads nowhere.
         """
-        intents = {
-            said
-            for subject in self.subjects.values()
-            for reaction in subject.reactions
-            for said in reaction.said
-            if issubclass(said, Intent)
-        }
-        for intent in sorted(intents - self.effects.keys(), key=lambda kind: kind.__name__):
-            raise DeclarationError(f"{self.name} decides {intent.__name__}, but no effect carries it out.")
-        for effect in self.effects.values():
-            for answer in effect.answers:
-                self._check_answer(effect, answer)
-        for command in self.commands:
-            if command.event.wire_type not in self.subjects:
-                raise DeclarationError(
-                    f"{self.name} accepts {command.event.__name__} at {command.path} but does not react to it, "
-                    f"so it would forget what it accepted. Add @{self.name}.on({command.event.__name__})."
-                )
-
-    def _check_answer(self, effect: Effect, answer: type[Answer]) -> None:
-        if answer.wire_type not in self.subjects:
-            raise DeclarationError(f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts.")
-        for reaction in self.subjects[answer.wire_type].reactions:
-            for named in reaction.named:
-                if named.path[0] not in effect.intent.model_fields:
-                    raise DeclarationError(
-                        f"The reaction {reaction.name} finds its {named.entity.__name__} by {named.path[0]!r}, which the "
-                        f"intent {effect.intent.__name__} lacks; a repeat could not tell whether it was answered. Add it."
-                    )
+        refuse_incomplete(self)
 
     def _add(self, reaction: Reaction) -> None:
         self._check_said(reaction)
+        self._refuse_shared_kinds(reaction)
         for model in reaction.hears:
             if not model.wire_type:
                 raise DeclarationError(
@@ -251,7 +233,8 @@ class Service:
             subject = self.subjects.setdefault(model.wire_type, Subject(model.wire_type, model, topic))
             if subject.model is not model:
                 raise DeclarationError(
-                    f"{self.name} reads {model.wire_type} both as {subject.model.__name__} and as {model.__name__}. Keep one."
+                    f"{self.name} reads {model.wire_type} both as {subject.model.__name__} and as {model.__name__}. "
+                    "Keep one."
                 )
             self._refuse_twins(reaction, subject.reactions)
             subject.reactions.append(reaction)
@@ -262,6 +245,16 @@ class Service:
                 f"{self.name} has two reactions named {reaction.name!r} to one event. The ids of what a reaction says "
                 "derive from its name, so the second would be taken for a repeat of the first. Rename one."
             )
+
+    def _refuse_shared_kinds(self, reaction: Reaction) -> None:
+        kinds = {entity.kind: entity for entity in self.entities}
+        for named in reaction.named:
+            known = kinds.get(named.entity.kind, named.entity)
+            if known is not named.entity:
+                raise DeclarationError(
+                    f"{self.name} keeps both {known.__name__} and {named.entity.__name__} as {known.kind!r}, so one "
+                    'would overwrite the other. Give one its own kind: class Order(Entity, key="...", kind="...").'
+                )
 
     def _check_said(self, reaction: Reaction) -> None:
         for said in sorted(reaction.said, key=lambda kind: kind.__name__):

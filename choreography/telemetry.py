@@ -78,10 +78,12 @@ class Spans:
 
     def _begin(self, delivery: Delivery) -> Span | None:
         envelope = delivery.envelope
-        if envelope is None or not envelope.traceparent.endswith("1"):
+        if envelope is None or not envelope.traceparent:
             return None
-        _, trace_id, span_id, _ = envelope.traceparent.split("-")
-        context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(1))
+        _, trace_id, span_id, flags = envelope.traceparent.split("-")
+        if not int(flags, 16) & TraceFlags.SAMPLED:
+            return None
+        context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
         return self._tracer.start_span(
             f"{self._service} {envelope.type}",
             context=set_span_in_context(NonRecordingSpan(context)),

@@ -38,9 +38,15 @@ def dead_letters(service: str) -> str:
     return f"{service}-dead-letters"
 
 
+def intents(service: str) -> str:
+    """Where a service puts an intent that takes long to carry out, so that it holds up no other event."""
+    return f"{service}-intents"
+
+
 def heard_by(service: Service) -> tuple[str, ...]:
     """The topics whose messages are handed to a service as events."""
-    return (*sorted(service.hears), CONTROL, canary(service.name))
+    own = (canary(service.name), intents(service.name)) if service.effects else (canary(service.name),)
+    return (*sorted(service.hears), CONTROL, *own)
 
 
 def subscribed_by(service: Service) -> tuple[str, ...]:
@@ -50,7 +56,8 @@ def subscribed_by(service: Service) -> tuple[str, ...]:
 
 def published_by(service: Service) -> tuple[str, ...]:
     """Every topic a service, or its sidecar on its behalf, may publish to."""
-    return (service.topic, canary(service.name), undelivered(service.name), dead_letters(service.name))
+    own = (canary(service.name), undelivered(service.name), dead_letters(service.name))
+    return (service.topic, *own, intents(service.name)) if service.effects else (service.topic, *own)
 
 
 def all_topics(services: Sequence[Service]) -> tuple[str, ...]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, Final
 
 import orjson
+from pydantic import ValidationError
 
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.contracts import Intent
 from choreography.declaration import Effect
 from choreography.engine.delivery import Delivery
-from choreography.engine.envelope import Envelope
+from choreography.engine.envelope import Envelope, as_moment, as_text
 from choreography.engine.identity import derived_id, hashed, outcome_key, store_key
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
-from choreography.engine.records import EntityRecord, Outcome, Wish, decode_outcome
+from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
+from choreography.errors import InvalidEventError
 from choreography.service import Service
+from choreography.topics import intents
+
+
+INTENT_TYPE: Final = "choreography.intent.v1"
+_WISH_FIELDS: Final = ("effect", "key", "body", "flow_id")
 
 
 class UnreadableError(Exception):
@@ -51,7 +60,28 @@ class Answering:
         envelope = self._envelope(wish, f"{self._service.name}.intent.v1", orjson.loads(wish.body), now)
         return Delivery(envelope, envelope.encode(), envelope.id, problem, wish.traceparent, inside=True)
 
-    def _envelope(self, wish: Wish, wire_type: str, data: dict[str, object], now: datetime) -> Envelope:
+    def for_later(self, wish: Wish, now: datetime) -> Outgoing:
+        """Return the event that carries an intent to the lane for what takes long."""
+        data = dict(zip(_WISH_FIELDS, (wish.effect, wish.key, wish.body, wish.flow_id), strict=True))
+        envelope = replace(
+            self._envelope(wish, INTENT_TYPE, data | {"at": as_text(wish.at), "traceparent": wish.traceparent}, now),
+            id=derived_id(wish.key, "later"),
+        )
+        return Outgoing(intents(self._service.name), wish.flow_id, envelope.encode())
+
+    def read_later(self, delivery: Delivery) -> Wish | None:
+        """Read an intent that came back from its lane; None if it is not one."""
+        envelope = delivery.envelope
+        if envelope is None or envelope.type != INTENT_TYPE or envelope.source != self._service.name:
+            return None
+        data = envelope.data
+        try:
+            effect, key, body, flow_id = (str(data[name]) for name in _WISH_FIELDS)
+            return Wish(effect, key, body, flow_id, as_moment(data["at"]), str(data["traceparent"]))
+        except (KeyError, InvalidEventError):
+            return None
+
+    def _envelope(self, wish: Wish, wire_type: str, data: Mapping[str, Any], now: datetime) -> Envelope:
         return Envelope(
             id=self.answer_id(wish),
             type=wire_type,
@@ -61,7 +91,7 @@ class Answering:
             flow_id=wish.flow_id,
             causation_id=wish.key,
             traceparent=wish.traceparent,
-            data=data,
+            data=dict(data),
         )
 
     def recall(self, wish: Wish) -> Generator[Operation, Answer, Outcome | None]:
@@ -87,8 +117,12 @@ class Answering:
         return answer
 
     def _entity_keys(self, effect: Effect, wish: Wish) -> list[str]:
-        intent = self.intent(effect, wish)
         keys: dict[str, None] = {}
+        try:
+            intent = self.intent(effect, wish)
+        except ValidationError:
+            # Of another release: it can only be set aside for a person, and that is recorded apart.
+            return []
         for answer in effect.answers:
             for reaction in self._service.subjects[answer.wire_type].reactions:
                 for named in reaction.named:

@@ -108,8 +108,8 @@ class Commanding:
                 continue
             apart = answer.found.get(plan.outcome_key)
             outcome = decode_outcome(apart.value) if apart else None
-            for key in plan.entity_keys if plan.folds and outcome is None else ():
-                record = answer.found.get(key)
-                outcome = EntityRecord.decode(record.value).outcome_of(plan.event_key) if record else None
+            for record in (answer.found.get(key) for key in plan.entity_keys):
+                folded = EntityRecord.decode(record.value).outcome_of(plan.event_key) if record else None
+                outcome = outcome or folded
             earlier.append(Earlier(outcome.digest if outcome else None))
         return earlier

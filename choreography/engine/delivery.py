@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import orjson
@@ -15,6 +15,8 @@ NUDGE_TYPE: Final = "choreography.nudge.v1"
 REPLAY_TYPE: Final = "choreography.replay.v1"
 CANARY_TYPE: Final = "choreography.canary.v1"
 QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
+
+_SHORT: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ def read_parsed(parsed: Any, raw: bytes, traceparent: str = "") -> Delivery:
 def unreadable(raw: bytes, problem: str) -> Delivery:
     """Return a delivery for bytes that are no event at all, known by their digest."""
     return Delivery(None, raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw), problem)
+
+
+def shortened(delivery: Delivery) -> Delivery:
+    """Return a delivery that keeps only the beginning of its text, for a store that takes no more."""
+    return replace(delivery, raw=delivery.raw[:_SHORT] + "[...]")
 
 
 def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:

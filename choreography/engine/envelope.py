@@ -63,7 +63,10 @@ class Envelope:
             # A sidecar overwrites traceparent unless traceid stands beside it.
             attributes |= {"traceparent": self.traceparent, "traceid": self.traceparent}
         try:
+            valid_id(self.subject, "subject")
             encoded = orjson.dumps(attributes, option=orjson.OPT_STRICT_INTEGER)
+        except InvalidEventError as error:
+            raise UnsayableEventError(f"Every consumer would refuse the event {self.type}: {error}") from error
         except (TypeError, orjson.JSONEncodeError) as error:
             raise UnsayableEventError(f"The event {self.type} cannot be written exactly: {error}.") from error
         if len(encoded) > LARGEST_EVENT:
@@ -77,8 +80,9 @@ class Envelope:
 def nudged(encoded: str, nudge: str) -> str:
     """Return a stored event under a new envelope id, its identity kept in ``eventid``."""
     attributes = orjson.loads(encoded)
-    attributes["eventid"] = attributes["id"]
-    attributes["id"] = f"{attributes['id']}~{nudge}"
+    # What is kept may itself have come under a nudge's envelope id.
+    attributes["eventid"] = attributes.get("eventid", attributes["id"])
+    attributes["id"] = f"{attributes['eventid']}~{nudge}"
     return orjson.dumps(attributes).decode()
 
 
@@ -116,6 +120,11 @@ def read_envelope(raw: Any) -> Envelope:
     data = raw.get("data")
     if not isinstance(data, dict):
         raise InvalidEventError("The event's data is not a JSON object.")
+    try:
+        orjson.dumps([[[[[[[[data]]]]]]]])
+    except TypeError as error:
+        # Deeper than what can be written again, with room for the records it is kept in.
+        raise InvalidEventError(f"The event's data cannot be kept: {error}.") from error
     traceparent = raw.get("traceparent")
     return Envelope(
         id=identity,

@@ -47,6 +47,11 @@ class Plan:
         """Its outcome belongs inside the record of the one entity it names."""
         return len(self.entity_keys) == 1
 
+    @property
+    def inside(self) -> bool:
+        """It never was on a broker, so nobody but its outcome keeps it."""
+        return self.delivery.inside or (self.subject is not None and not self.subject.topic)
+
 
 class Planner:
     """Plans deliveries for one service."""
@@ -63,6 +68,9 @@ class Planner:
             digest = envelope.digest if envelope else hashed(delivery.raw)[:32]
             return self._bare(delivery, position, digest, delivery.problem)
         subject = self.service.subjects.get(envelope.type)
+        if subject and not subject.topic and delivery.purpose == "run" and not delivery.inside:
+            # An answer or a deadline that comes from a broker was made up by somebody.
+            return None
         if subject is None:
             family = envelope.type.rpartition(".v")[0]
             if envelope.type in _OURS or family not in self._families:
@@ -86,14 +94,22 @@ class Planner:
         keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
         plan = self._bare(delivery, position, envelope.digest, "")
         plan = replace(plan, entity_keys=keys, subject=subject, own=self._own(delivery, envelope, subject))
-        return replace(plan, problem=self._age_problem(delivery, envelope, now))
+        replayed = delivery.purpose == "replay"
+        return replace(plan, problem=self._age_problem(delivery, envelope, now, replayed=replayed))
 
-    def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime) -> str:
+    def as_if_new(self, plan: Plan, now: datetime) -> Plan:
+        """Return the plan of a replay for which nothing was quarantined: it may run only as any other event may."""
+        envelope = plan.delivery.envelope
+        if envelope is None or plan.problem:
+            return plan
+        return replace(plan, problem=self._age_problem(plan.delivery, envelope, now, replayed=False))
+
+    def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime, *, replayed: bool) -> str:
         horizon, skew = (
             timedelta(seconds=self.limits.horizon_seconds),
             timedelta(seconds=self.limits.skew_seconds),
         )
-        if envelope.time < now - horizon and not delivery.inside and delivery.purpose != "replay":
+        if envelope.time < now - horizon and not delivery.inside and not replayed:
             return (
                 f"Too old: it is from {envelope.time:%Y-%m-%d %H:%M:%S} and outcomes are kept for {horizon.days} days, "
                 "so nobody can tell any more whether it was run."
@@ -105,6 +121,10 @@ class Planner:
     def set_aside(self, plan: Plan, problem: str) -> Plan:
         """Return a plan that quarantines what cannot be run."""
         return replace(plan, problem=problem)
+
+    def apart(self, records: Mapping[str, EntityRecord], plan: Plan) -> bool:
+        """Tell whether the record of the one entity it names says that outcomes are also kept apart."""
+        return self.record(records, plan.entity_keys[0]).apart
 
     def record(self, records: Mapping[str, EntityRecord], key: str) -> EntityRecord:
         """Return a record, or a vacant one to hold its place."""

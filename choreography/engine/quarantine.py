@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.envelope import Envelope
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
 
 _SHOWN_EVENT: Final = 24 * 1024
 _SHOWN_STACK: Final = 4 * 1024
+_SHOWN_REASON: Final = 2 * 1024
 
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
     """Return the outcome of an event that is set aside: the record, and one event that tells of it."""
+    bad = replace(bad, reason=_beginning(bad.reason, _SHOWN_REASON), stack=_beginning(bad.stack, 2 * _SHOWN_STACK))
+    shown = _beginning(bad.event, _SHOWN_EVENT)
     envelope = plan.delivery.envelope
     record_id = hashed(plan.identity)
     told = Envelope(
@@ -39,12 +45,20 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
             "reason": bad.reason,
             "attempts": bad.attempts,
             "stack": bad.stack,
-            "event": bad.event[:_SHOWN_EVENT],
-            "whole": len(bad.event) <= _SHOWN_EVENT,
+            "event": shown,
+            "whole": shown == bad.event,
         },
     )
     outgoing = Outgoing(dead_letters(service), record_id, told.encode())
     return Outcome(plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad)
+
+
+def _beginning(text: str, most: int) -> str:
+    """Return as much of a text as fits into so many bytes of JSON: what is set aside must never be too large to say."""
+    text = text[:most].encode("utf-8", "backslashreplace").decode()
+    while len(orjson.dumps(text)) > most + 2:
+        text = text[: len(text) * 3 // 4]
+    return text
 
 
 def failed(error: Exception, attempts: int, event: str) -> Quarantined:

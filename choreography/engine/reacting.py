@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -14,12 +14,15 @@ from choreography.contracts import Deadline, Entity, Event, Intent, Value
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction, Subject
 from choreography.engine.delivery import Delivery
-from choreography.engine.envelope import Envelope
+from choreography.engine.envelope import LARGEST_EVENT, Envelope
 from choreography.engine.identity import derived_id, store_key
 from choreography.engine.joining import Slots
 from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
 from choreography.errors import InvalidEventError, UnsayableEventError
 from choreography.service import Service
+
+
+_LARGEST_REQUEST: Final = LARGEST_EVENT // 4
 
 
 @dataclass(slots=True)
@@ -186,7 +189,7 @@ class Reacting:
                 )
             record = self._changed(type(entity), entity.key)
             record.gone = entity in decided.gone
-            record.state = None if record.gone else entity.model_dump(mode="json")
+            record.state = None if record.gone else _storable(entity)
 
     def _say(self, reaction: Reaction, events: Iterable[Event], cause: str) -> None:
         for position, event in enumerate(events):
@@ -210,6 +213,11 @@ class Reacting:
             effect = self.service.effects[type(intent)].name
             key = derived_id(cause, self.service.name, reaction.name, effect, str(position))
             body = intent.model_dump_json()
+            if len(body.encode()) > _LARGEST_REQUEST:
+                raise UnsayableEventError(
+                    f"The intent {type(intent).__name__} has {len(body.encode())} bytes; {_LARGEST_REQUEST} is the most "
+                    "that still fits into an event, should a person have to look at it."
+                )
             self.ran.wishes.append(Wish(effect, key, body, self.envelope.flow_id, self.now, self.traceparent))
 
     def _refuse_undeclared(self, reaction: Reaction, said: Event | Intent) -> None:
@@ -236,6 +244,15 @@ class Reacting:
                 data={reaction.joined.entity.key_field: reaction.joined.ids(heard)[0]},
             )
             self.ran.dues.append(Due(due, envelope.encode()))
+
+
+def _storable(entity: Entity) -> dict[str, Any]:
+    state = entity.model_dump(mode="json")
+    try:
+        orjson.dumps(state)
+    except TypeError as error:
+        raise UnsayableEventError(f"The {entity.kind} {entity.key!r} cannot be stored: {error}.") from error
+    return state
 
 
 def _decode(model: type[Value], data: Mapping[str, Any]) -> Value:

@@ -28,6 +28,11 @@ class Outgoing:
     key: str
     encoded: str
 
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.encoded.encode())
+
 
 @dataclass(frozen=True, slots=True)
 class Due:

@@ -77,11 +77,11 @@ def _publishing(settled: Sequence[Settled], owners: Iterable[int], limits: Limit
         start, size = 0, 0
         for position, (_, event) in enumerate(events):
             if position > start and (
-                size + len(event.encoded) > limits.publish_bytes or position - start >= limits.publish_count
+                size + event.size > limits.publish_bytes or position - start >= limits.publish_count
             ):
                 parts.append(_publish(events[start:position]))
                 start, size = position, 0
-            size += len(event.encoded)
+            size += event.size
         parts.append(_publish(events[start:]))
     return parts
 

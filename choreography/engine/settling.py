@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from choreography.engine.delivery import Delivery
+from choreography.engine.delivery import Delivery, shortened
 from choreography.engine.identity import outcome_key
 from choreography.engine.memory import Published
 from choreography.engine.operations import (
@@ -34,7 +34,7 @@ from choreography.engine.plan import Plan, Planner
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
 from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
-from choreography.engine.suspects import Suspects
+from choreography.engine.suspects import Suspects, UnmarkedError
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
 
@@ -106,14 +106,14 @@ class Settler:
                     if alone:
                         return (yield from self._apart([[one] for one in alone], plans, now))
                 working = yield from self._read(plans)
-                settled = yield from self._attempt(plans, working, now)
-            except _Failed:
+                settled = yield from self._attempt(plans, working, now, thorough=attempt > 1 and len(plans) == 1)
+            except (_Failed, UnmarkedError):
                 yield Pause(attempt)
                 continue
             writes = working.writes(self._ttl)
             too_big = (
                 len(writes) > self.limits.commit_writes
-                or sum(len(write.value) for write in writes) > self.limits.commit_bytes
+                or sum(write.size for write in writes) > self.limits.commit_bytes
             )
             if too_big and len(plans) > 1:
                 return (yield from self._halves(plans, now))
@@ -156,8 +156,9 @@ class Settler:
         return settled
 
     def _refused(self, plan: Plan, detail: str) -> Plan:
-        problem = f"The store refuses what this event leads to: {detail}"
-        return self.planner.set_aside(plan, problem)
+        # Refused even as a quarantine record, it is too much for the store: then only its beginning is kept.
+        plan = replace(plan, delivery=shortened(plan.delivery)) if plan.problem else plan
+        return self.planner.set_aside(plan, f"The store refuses what this event leads to: {detail}")
 
     def _read(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}
@@ -168,33 +169,37 @@ class Settler:
         return WorkingSet.of(answer.found, entity_keys)
 
     def _attempt(
-        self, plans: Sequence[Plan], working: WorkingSet, now: datetime
+        self, plans: Sequence[Plan], working: WorkingSet, now: datetime, *, thorough: bool
     ) -> Generator[Operation, Answer, dict[int, Settled]]:
         settled: dict[int, Settled] = {}
         decided: dict[str, Outcome] = {}
         for plan in plans:
-            known = decided.get(plan.identity) or (yield from self._known(plan, working))
+            known = decided.get(plan.identity) or (yield from self._known(plan, working, thorough=thorough))
             if known is None and plan.delivery.purpose == "nudge":
                 settled[plan.position] = Settled(plan.delivery)
                 continue
             outcome, repeated = yield from self._decide(plan, known, working, now)
-            decided.setdefault(plan.identity, outcome)
+            # Under the outcome's own id: a contradicting twin must not pass for the event whose id it took.
+            decided[outcome.event_id] = outcome
             settled[plan.position] = Settled(plan.delivery, outcome, repeated)
         return settled
 
-    def _known(self, plan: Plan, working: WorkingSet) -> Generator[Operation, Answer, Outcome | None]:
-        """Find the outcome of an event in the two places where it may be."""
-        if plan.folds:
-            record = working.records.get(plan.entity_keys[0])
+    def _known(
+        self, plan: Plan, working: WorkingSet, *, thorough: bool
+    ) -> Generator[Operation, Answer, Outcome | None]:
+        """Find the outcome of an event in the two places where it may be, whichever this release would choose."""
+        for key in plan.entity_keys:
+            record = working.records.get(key)
             folded = record.outcome_of(plan.event_key) if record else None
             if folded is not None:
                 return folded
-            if record is None or not record.apart:
-                # The record itself proves the absence: it is written under its ETag, or first-write.
-                return None
+        if not plan.folds:
+            stored = working.apart.get(plan.outcome_key)
+        elif thorough or plan.delivery.purpose == "replay" or self.planner.apart(working.records, plan):
             stored = yield from self._confirm(plan.outcome_key, working)
         else:
-            stored = working.apart.get(plan.outcome_key)
+            # The record itself proves the absence: it is written under its ETag, or first-write.
+            return None
         return decode_outcome(stored.value) if stored else None
 
     def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
@@ -215,15 +220,18 @@ class Settler:
                 return (yield from self._conflict(plan, known, working, now))
             if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
                 return known, True
+        elif plan.delivery.purpose == "replay":
+            plan = self.planner.as_if_new(plan, now)
         if plan.problem:
             return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
-        if isinstance(ran, Quarantined):
-            return self._set_aside(plan, working, now, ran), False
-        if ran.silent and not plan.folds:
+        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
+            # What it named is not in the transaction, so nothing there proves that what was missing is missing.
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise _Failed("an entity that the bulk get did not show exists")
+        if isinstance(ran, Quarantined):
+            return self._set_aside(plan, working, now, ran), False
         return self._keep(plan, ran, working, now), False
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
@@ -241,7 +249,7 @@ class Settler:
             wishes=tuple(ran.wishes),
             written=tuple(ran.written),
             own=plan.own,
-            heard=plan.delivery.raw if plan.delivery.inside else "",
+            heard=plan.delivery.raw if plan.inside else "",
         )
         working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
@@ -268,9 +276,10 @@ class Settler:
                 working.guarded.add(entity_key)
 
     def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
-        known = working.apart.get(plan.outcome_key)
-        if known is not None and plan.delivery.purpose == "replay":
-            bad = replace(bad, attempts=bad.attempts + 1)
+        stored = working.apart.get(plan.outcome_key)
+        earlier = decode_outcome(stored.value).quarantined if stored else None
+        if earlier is not None:
+            bad = replace(bad, attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
         self._put_apart(plan, outcome, working)
         return outcome

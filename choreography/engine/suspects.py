@@ -15,7 +15,17 @@ from typing import Any, Final
 import orjson
 
 from choreography.engine.identity import store_key
-from choreography.engine.operations import ANY_ETAG, Answer, Commit, Confirm, Limits, Operation, Stored, Write
+from choreography.engine.operations import (
+    ANY_ETAG,
+    Answer,
+    Commit,
+    Committed,
+    Confirm,
+    Limits,
+    Operation,
+    Stored,
+    Write,
+)
 from choreography.engine.plan import Plan
 from choreography.engine.quarantine import failed
 from choreography.engine.reacting import Ran
@@ -23,6 +33,10 @@ from choreography.engine.records import Quarantined
 from choreography.errors import InvalidEventError, UnsayableEventError
 
 _MOST_NAMED: Final = 2000
+
+
+class UnmarkedError(Exception):
+    """The store did not take the mark, so nothing may be run yet."""
 
 
 class Suspects:
@@ -61,10 +75,12 @@ class Suspects:
 
     def mark(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, list[Plan]]:
         """Name the events of a batch before they are run. Return the suspects among them, if they must be set apart."""
-        suspects = [plan for plan in plans if plan.identity in self._deaths]
+        suspects = [plan for plan in plans if plan.identity in self._deaths and _may_run(plan)]
         if suspects and len(plans) > 1:
             return suspects
-        yield self._mark("running", [plan.identity for plan in plans if not plan.problem][:_MOST_NAMED])
+        named = [plan.identity for plan in plans if _may_run(plan)]
+        if not isinstance((yield self._mark("running", named[:_MOST_NAMED])), Committed):
+            raise UnmarkedError
         return []
 
     def _mark(self, life: str, named: Sequence[str]) -> Commit:
@@ -91,4 +107,9 @@ class Suspects:
 
     def survived(self, plan: Plan) -> None:
         """An event that was settled without a death is suspect no more."""
-        self._deaths.pop(plan.identity, None)
+        if _may_run(plan):
+            self._deaths.pop(plan.identity, None)
+
+
+def _may_run(plan: Plan) -> bool:
+    return not plan.problem and plan.delivery.purpose != "nudge"

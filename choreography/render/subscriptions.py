@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from choreography.service import Service
-from choreography.topics import PUBSUB, canary, subscribed_by, undelivered
+from choreography.topics import PUBSUB, canary, intents, subscribed_by, undelivered
 
 BATCH: Final = 100
 EVENTS_ROUTE: Final = "/events"
@@ -14,7 +14,7 @@ UNDELIVERED_ROUTE: Final = "/undelivered"
 
 def subscriptions_of(service: Service) -> dict[str, str]:
     """Return the subscription files of one service: file name to text."""
-    own = (canary(service.name), undelivered(service.name))
+    own = (canary(service.name), intents(service.name), undelivered(service.name))
     files = {}
     for topic in subscribed_by(service):
         short = topic.removeprefix(f"{service.name}-") if topic in own else topic

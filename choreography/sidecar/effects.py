@@ -20,10 +20,13 @@ from choreography.engine.settling import Settled
 from choreography.errors import ChoreographyError, OutsideUnavailableError
 from choreography.outside import Reply
 from choreography.service import Service
+from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 
 _NO_ANSWER: Final = frozenset({408, 425, 429})
 _LARGEST_REPLY: Final = 1024 * 1024
+_IN_BATCH: Final = 0.3
+"""Seconds an intent may take before its batch stops waiting for it."""
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0
 
@@ -61,8 +64,8 @@ class Call:
 class Effects:
     """Carries out the intents of one service."""
 
-    def __init__(self, service: Service, driver: Driver, outsides: Mapping[str, str]) -> None:
-        self._driver, self._outsides = driver, outsides
+    def __init__(self, service: Service, driver: Driver, sidecar: Sidecar, outsides: Mapping[str, str]) -> None:
+        self._driver, self._sidecar, self._outsides = driver, sidecar, outsides
         self._answering = driver.answering
         missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
         if missing:
@@ -71,14 +74,41 @@ class Effects:
                 f"{service.name} calls {', '.join(missing)}, but nobody said where that is. Set {names} to its base URL."
             )
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
+        self._under_way: dict[str, asyncio.Task[bool]] = {}
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self) -> None:
-        """Close the connections to the outside."""
+        """Stop what is under way (it is committed, so it will be taken up again) and close the connections."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         await self._session.close()
 
     async def __call__(self, wish: Wish, *, repeated: bool) -> bool:
-        """Carry out one intent and settle its answer. False if it must be tried again."""
+        """Carry out one intent, or hand it over if that takes long. False if it must be tried again.
+
+        The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
+        over one order must not hold up the others.
+        """
+        task = self._under_way_with(wish, repeated=repeated)
+        await asyncio.wait({task}, timeout=_IN_BATCH)
+        if task.done() and task.result():
+            return True
+        return not await self._sidecar.publish([self._answering.for_later(wish, datetime.now(UTC))], wish.traceparent)
+
+    async def later(self, delivery: Delivery) -> bool:
+        """Carry out an intent that was handed over, however long it takes. False if it must be tried again."""
+        wish = self._answering.read_later(delivery)
+        return wish is None or await asyncio.shield(self._under_way_with(wish, repeated=True))
+
+    def _under_way_with(self, wish: Wish, *, repeated: bool) -> asyncio.Task[bool]:
+        task = self._under_way.get(wish.key)
+        if task is None:
+            task = self._under_way[wish.key] = asyncio.create_task(self._carry_out(wish, repeated=repeated))
+            task.add_done_callback(lambda _: self._under_way.pop(wish.key, None))
+        return task
+
+    async def _carry_out(self, wish: Wish, *, repeated: bool) -> bool:
         if repeated:
             try:
                 outcome = await self._driver.recall(wish)

@@ -16,9 +16,10 @@ from choreography.engine.delivery import Delivery, read_control, read_delivery, 
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
+from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries
 from choreography.telemetry import Metrics, Spans, traceparent_of
-from choreography.topics import CONTROL
+from choreography.topics import CONTROL, intents
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,12 +39,14 @@ class Deliveries:
         driver: Driver,
         sidecar: Sidecar,
         canaries: Canaries,
+        effects: Effects,
         *,
         metrics: Metrics,
         spans: Spans,
         token: str,
     ) -> None:
         self._service, self._driver, self._sidecar, self._canaries = service, driver, sidecar, canaries
+        self._effects = effects
         self._metrics, self._spans, self._token = metrics, spans, token.encode()
         self.ready = asyncio.Event()
 
@@ -105,6 +108,8 @@ class Deliveries:
         try:
             if topic == CONTROL:
                 return [all(await self._driver.submit(read_control(one, self._service.name))) for one in traced]
+            if topic == intents(self._service.name):
+                return list(await asyncio.gather(*(self._effects.later(one) for one in traced)))
             return await self._driver.submit(traced)
         finally:
             for span in spans:

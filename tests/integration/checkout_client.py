@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 import orjson
 import redis.asyncio
+from multidict import CIMultiDict
 
 from choreography.up import RunningFlow
 
@@ -49,12 +50,12 @@ class Checkout:
 
     async def post_with_headers(
         self, service: str, path: str, body: Any, key: str = "", raw: bytes | None = None
-    ) -> tuple[int, Any, dict[str, str]]:
+    ) -> tuple[int, Any, CIMultiDict[str]]:
         """Send one request and return the answer's headers too."""
         headers = {"content-type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         data = raw if raw is not None else orjson.dumps(body)
         async with self._session.post(self.flow.address(service) + path, data=data, headers=headers) as response:
-            return response.status, await _json(response), dict(response.headers)
+            return response.status, await _json(response), response.headers.copy()
 
     async def put(self, service: str, path: str, body: Any) -> tuple[int, Any]:
         """Send one request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -90,33 +90,43 @@ class Replica:
         now: datetime = NOON,
         service: Service | None = None,
         guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+        name: str = "one",
     ) -> None:
         self.world, self.now, self.service = world, now, service or world.service
         self.published = Published(world.limits.remembered)
-        self.settler = Settler(self.service, world.limits, self.published, guard)
+        self.settler = Settler(self.service, world.limits, self.published, guard, name)
         self.answering = Answering(self.service)
         self.pauses: list[int] = []
 
-    def deliver(self, *deliveries: Delivery, probation: bool = False) -> list[bool]:
-        """Take deliveries as the broker brings them; return for each whether it may be acknowledged."""
-        return finish(self.delivering(deliveries, probation=probation))
+    def begin(self) -> bool:
+        """Find out how the last life of this replica ended."""
+        begun: bool = finish(self._drive(self.settler.suspects.begin()))
+        return begun
 
-    def settle(self, *deliveries: Delivery, probation: bool = False) -> list[Settled]:
+    def end(self) -> None:
+        """End tidily."""
+        finish(self._drive(self.settler.suspects.end()))
+
+    def deliver(self, *deliveries: Delivery) -> list[bool]:
+        """Take deliveries as the broker brings them; return for each whether it may be acknowledged."""
+        return finish(self.delivering(deliveries))
+
+    def settle(self, *deliveries: Delivery) -> list[Settled]:
         """Settle and release nothing."""
-        return finish(self.settling(deliveries, probation=probation))
+        return finish(self.settling(deliveries))
 
     def control(self, control: Delivery) -> list[bool]:
         """Take a nudge or a replay request."""
         return self.deliver(*read_control(control, self.service.name))
 
-    def delivering(self, deliveries: Sequence[Delivery], *, probation: bool = False) -> Steps[list[bool]]:
+    def delivering(self, deliveries: Sequence[Delivery]) -> Steps[list[bool]]:
         """Do the same one operation at a time: each is yielded before it is performed."""
-        settled = yield from self.settling(deliveries, probation=probation)
+        settled = yield from self.settling(deliveries)
         return (yield from self.releasing(settled))
 
-    def settling(self, deliveries: Sequence[Delivery], *, probation: bool = False) -> Steps[list[Settled]]:
+    def settling(self, deliveries: Sequence[Delivery]) -> Steps[list[Settled]]:
         """Settle one operation at a time."""
-        engine = self.settler.settle(deliveries, self.now, probation=probation)
+        engine = self.settler.settle(deliveries, self.now)
         settled: list[Settled] = yield from self._drive(engine)
         return settled
 
@@ -217,13 +227,6 @@ def interleaved(first: Steps[Any], second: Steps[Any], turns: Iterator[bool]) ->
             results[whose] = stop.value
             del running[whose]
     return results[True], results[False]
-
-
-@contextmanager
-def never() -> Iterator[None]:
-    """Fail if it is entered."""
-    raise AssertionError("this must not be entered")
-    yield
 
 
 def said(encoded: str) -> dict[str, Any]:

@@ -120,11 +120,6 @@ class Store:
         """Every outcome that is kept apart, by key."""
         return {key: decode_outcome(row.value) for key, row in self.rows.items() if _kind(key) == "outcome"}
 
-    def marks(self) -> dict[str, int]:
-        """Every suspect mark that accuses, by key."""
-        marks = {key: int(row.value) for key, row in self.rows.items() if _kind(key) == "suspect"}
-        return {key: count for key, count in marks.items() if count}
-
     def outcomes(self) -> list[Outcome]:
         """Every outcome, wherever it is kept."""
         folded = [Outcome.from_json(raw) for record in self.entities().values() for raw in record.folded.values()]
@@ -138,10 +133,10 @@ class Store:
 
     def content(self) -> dict[str, object]:
         """All that is kept but marks, without the order in which it came."""
-        return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) != "suspect"}
+        return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) != "replica"}
 
 
-_NO_ENTITY = ("outcome", "suspect")
+_NO_ENTITY = ("outcome", "replica")
 
 
 def _kind(key: str) -> str:

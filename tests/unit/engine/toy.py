@@ -182,9 +182,7 @@ class Lightning(BaseException):
     """The end of a process."""
 
 
-desk = Service(
-    "desk", topic="desk", publishes=[Opened, Counted, Shifted, Shouting, Reminded, Walked, PrizePaid]
-)
+desk = Service("desk", topic="desk", publishes=[Opened, Counted, Shifted, Shouting, Reminded, Walked, PrizePaid])
 
 
 class NewBox(Request):
@@ -219,9 +217,7 @@ def count(box: Box, put: Put) -> Decision[Counted]:
 
 
 @desk.on(Moved)
-def shift(
-    box: Box, targets: Annotated[Mapping[str, Box], named_by("to")], moved: Moved
-) -> Decision[Shifted]:
+def shift(box: Box, targets: Annotated[Mapping[str, Box], named_by("to")], moved: Moved) -> Decision[Shifted]:
     """Move one coin into each, or none."""
     if box.coins < len(targets):
         return nothing

@@ -74,6 +74,8 @@ def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service
         if document["kind"] == "Subscription" and service.name in document["scopes"]
     ]
     own = {f"{service.name}-canary", f"{service.name}-undelivered"}
+    if service.effects:
+        own.add(f"{service.name}-intents")
     assert Counter(one["spec"]["topic"] for one in mine) == Counter({*service.hears, "nudges", *own})
     assert all(one["scopes"] == [service.name] for one in mine)
 
@@ -107,7 +109,8 @@ def test_a_service_may_publish_to_its_own_topics_only() -> None:
     """A topic has one publisher, so a service cannot speak in the name of another."""
     publishing = grants(documents("redis-sqlite")["pubsub.yaml"], "publishingScopes")
     for service in SERVICES:
-        own = {f"{service.name}-{kind}" for kind in ("canary", "undelivered", "dead-letters")}
+        kinds = ("canary", "undelivered", "dead-letters", *(("intents",) if service.effects else ()))
+        own = {f"{service.name}-{kind}" for kind in kinds}
         assert publishing[service.name] == {service.topic, *own}
 
 
@@ -115,7 +118,8 @@ def test_a_service_may_hear_what_it_declares_and_nothing_else() -> None:
     """What a service reacts to is what its declaration says, also for whoever can change its files."""
     hearing = grants(documents("redis-sqlite")["pubsub.yaml"], "subscriptionScopes")
     for service in SERVICES:
-        own = {f"{service.name}-{kind}" for kind in ("canary", "undelivered")}
+        kinds = ("canary", "undelivered", *(("intents",) if service.effects else ()))
+        own = {f"{service.name}-{kind}" for kind in kinds}
         assert hearing[service.name] == {*service.hears, "nudges", *own}
 
 

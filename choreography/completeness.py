@@ -1,0 +1,81 @@
+"""What only shows once a whole service file has been read: whether everything that begins in it leads somewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from choreography.contracts import Answer, Event, Intent
+from choreography.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from choreography.declaration import Effect
+    from choreography.service import Service
+
+
+def refuse_incomplete(service: Service) -> None:
+    """Refuse a service that forgot something.
+
+    Raises:
+        DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to, a view of
+            what is never kept, a join that misses what undoes it.
+    """
+    _check_intents(service)
+    for effect in service.effects.values():
+        for answer in effect.answers:
+            _check_answer(service, effect, answer)
+    for command in service.commands:
+        if command.event.wire_type not in service.subjects:
+            raise DeclarationError(
+                f"{service.name} accepts {command.event.__name__} at {command.path} but does not react to it, "
+                f"so it would forget what it accepted. Add @{service.name}.on({command.event.__name__})."
+            )
+    for view in service.views:
+        if view.entity not in service.entities:
+            raise DeclarationError(
+                f"{service.name} shows {view.entity.__name__} at {view.path}, but no reaction takes it, so there would "
+                "never be one to show. Add the reaction that keeps it, or drop the view."
+            )
+    _check_joins(service)
+
+
+def _check_intents(service: Service) -> None:
+    intents = {
+        said
+        for subject in service.subjects.values()
+        for reaction in subject.reactions
+        for said in reaction.said
+        if issubclass(said, Intent)
+    }
+    for intent in sorted(intents - service.effects.keys(), key=lambda kind: kind.__name__):
+        raise DeclarationError(
+            f"{service.name} decides {intent.__name__}, but no effect carries it out. "
+            f'Add @{service.name}.effect(outside="...") for it.'
+        )
+
+
+def _check_answer(service: Service, effect: Effect, answer: type[Answer]) -> None:
+    if answer.wire_type not in service.subjects:
+        raise DeclarationError(
+            f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts. "
+            f"Add @{service.name}.on({answer.__name__})."
+        )
+    for reaction in service.subjects[answer.wire_type].reactions:
+        for named in reaction.named:
+            if named.path[0] not in effect.intent.model_fields:
+                raise DeclarationError(
+                    f"The reaction {reaction.name} finds its {named.entity.__name__} by {named.path[0]!r}, which the "
+                    f"intent {effect.intent.__name__} lacks; a repeat could not tell whether it was answered. Add it."
+                )
+
+
+def _check_joins(service: Service) -> None:
+    reactions = [reaction for subject in service.subjects.values() for reaction in subject.reactions]
+    undone = {(one.name, one.hears[0]) for one in reactions if one.style == "undo"}
+    for reaction in reactions:
+        for heard in reaction.hears if reaction.style == "join" else ():
+            for undoing in heard.undone_by if issubclass(heard, Event) else ():
+                if (reaction.name, undoing) not in undone:
+                    raise DeclarationError(
+                        f"The join {reaction.name} was declared before {undoing.__name__}, so it would not notice that "
+                        f"{heard.__name__} was undone. Import {undoing.__name__} above the join."
+                    )

@@ -1,0 +1,213 @@
+"""Bad input at every endpoint and hostile events on every topic: a clear answer or quarantine, and nobody else hurt."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from tests.integration.checkout_client import Checkout
+
+LINE = {"sku": "cup", "quantity": 1, "unit_price": 100}
+ORDER = {"customer_id": "c", "currency": "EUR", "lines": [LINE]}
+
+BAD_BODIES: list[tuple[str, str, Any]] = [
+    ("order", "/orders", {}),
+    ("order", "/orders", []),
+    ("order", "/orders", "text"),
+    ("order", "/orders", None),
+    ("order", "/orders", ORDER | {"unknown": 1}),
+    ("order", "/orders", ORDER | {"lines": []}),
+    ("order", "/orders", ORDER | {"lines": [LINE] * 51}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": 0}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": -1}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": 1.5}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": "1"}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": True}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"quantity": 2**60}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"unit_price": 0.99}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"sku": "a||b"}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"sku": ""}]}),
+    ("order", "/orders", ORDER | {"lines": [LINE | {"extra": 1}]}),
+    ("order", "/orders", ORDER | {"customer_id": "a\u0000b"}),
+    ("order", "/orders", ORDER | {"customer_id": "x" * 129}),
+    ("order", "/orders", ORDER | {"currency": "euro"}),
+    ("inventory", "/stock", {"sku": "cup", "quantity": 0}),
+    ("inventory", "/stock", {"sku": "cup"}),
+    ("inventory", "/stock", {"sku": "../etc", "quantity": 1}),
+    ("inventory", "/stock", {"sku": "cup", "quantity": 1, "more": 1}),
+]
+
+BAD_BYTES = [b"", b"{", b"\xff\xfe", b'{"customer_id": "\\ud800"}', b"[" * 50_000, b'{"a": NaN}', b'{"a": 1e999}']
+
+
+def _event(**changes: Any) -> bytes:
+    attributes = {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "type": "order.created.v1",
+        "source": "order",
+        "subject": "hostile",
+        "time": "2026-01-01T00:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {"order_id": "hostile"} | ORDER | {"total": 100},
+    } | changes
+    return orjson.dumps({name: value for name, value in attributes.items() if value is not ...})
+
+
+HOSTILE: dict[str, bytes] = {
+    "no id": _event(id=...),
+    "an empty id": _event(id=""),
+    "an id that is a number": _event(id=5),
+    "an id of ten thousand characters": _event(id="x" * 10_000),
+    "an id with a NUL in it": _event(id=f"a\u0000{uuid.uuid4().hex}"),
+    "the replacement character in its id": _event(id="a\ufffdb"),
+    "no type": _event(type=...),
+    "a type that is a list": _event(type=[1]),
+    "no time": _event(time=...),
+    "a time without an offset": _event(time="2026-01-01T00:00:00"),
+    "a time long ago": _event(time="2020-01-01T00:00:00Z"),
+    "a time to come": _event(time="2036-01-01T00:00:00Z"),
+    "an unknown version": _event(type="order.created.v9"),
+    "no data": _event(data=...),
+    "data that is a text": _event(data="hello"),
+    "wrong types in its data": _event(data={"order_id": 1, "customer_id": [], "lines": "no"}),
+    "a number beyond every safe integer": _event(data={"order_id": "h", "total": 2**63} | ORDER),
+    "another specversion": _event(specversion="0.3"),
+    "nothing": b"",
+    "no JSON": b"this is not JSON",
+    "a JSON list": b"[1, 2, 3]",
+    "JSON null": b"null",
+    "an empty object": b"{}",
+    "broken UTF-8": b'{"id": "\xff\xfe"}',
+    "very deep nesting": b'{"data":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "two megabytes": _event(data={"order_id": "big", "padding": "x" * 2_000_000}),
+}
+
+
+async def test_bad_bodies_get_a_clear_422(checkout: Checkout) -> None:
+    """Every refusal says where and what."""
+    for service, path, body in BAD_BODIES:
+        status, answer = await checkout.post(service, path, body)
+        assert status == 422, (path, body, status, answer)
+        assert answer["detail"], answer
+
+
+async def test_bytes_that_are_no_json_get_a_clear_422(checkout: Checkout) -> None:
+    """Neither the parser nor the service falls over them."""
+    for raw in BAD_BYTES:
+        status, answer = await checkout.post("order", "/orders", None, raw=raw)
+        assert status == 422, (raw[:20], status, answer)
+        assert answer["detail"]
+
+
+async def test_a_body_that_is_too_large_is_refused(checkout: Checkout) -> None:
+    """Before it is read, if its length says so."""
+    status, answer = await checkout.post("order", "/orders", None, raw=b'"' + b"x" * 1_000_000 + b'"')
+    assert status == 413
+    assert "bytes" in answer["detail"]
+
+
+@pytest.mark.parametrize("order_id", ["nobody", "a%7C%7Cb", "%00", "%ef%bf%bd", "x" * 250, "..%2f..", "'; drop table state"])
+async def test_an_order_nobody_placed_is_not_found(checkout: Checkout, order_id: str) -> None:
+    """Whatever its id looks like, for showing and for cancelling."""
+    assert (await checkout.get("order", f"/orders/{order_id}"))[0] in (404, 422)
+    status, _ = await checkout.post("order", f"/orders/{order_id}/cancel", {"reason": "x"})
+    assert status in (404, 422)
+
+
+@pytest.mark.parametrize("key", ["with space", "x" * 129, "\u00e9"])
+async def test_a_bad_idempotency_key_is_refused(checkout: Checkout, key: str) -> None:
+    """A key that could be cut or folded on its way would make two requests one."""
+    status, answer = await checkout.post("order", "/orders", ORDER, key)
+    assert status == 422
+    assert "Idempotency-Key" in str(answer)
+
+
+async def test_a_key_is_made_for_a_client_without_one(checkout: Checkout) -> None:
+    """And returned, so that the client can retry with it."""
+    _, answer, headers = await checkout.post_with_headers("order", "/orders", ORDER)
+    assert headers["Location"] == f"/orders/{answer['order_id']}"
+    _, again = await checkout.post("order", "/orders", ORDER, headers["Idempotency-Key"])
+    assert again == answer
+
+
+@pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/anything"])
+async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> None:
+    """Whoever reaches the port without the token is nobody."""
+    for headers in ({}, {"dapr-api-token": "guessed"}):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(checkout.flow.address("order") + path, json={"entries": []}, headers=headers) as response,
+        ):
+            assert response.status == 401
+
+
+async def test_a_job_nobody_knows_is_answered_500(checkout: Checkout) -> None:
+    """404 would count as done, and a deadline that another release could read would be gone."""
+    headers = {"dapr-api-token": checkout.flow.app_token("order")}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(checkout.flow.address("order") + "/job/unheard-of", json={"x": 1}, headers=headers) as response,
+    ):
+        assert response.status == 500
+
+
+async def test_hostile_events_end_in_quarantine_and_hurt_nobody(checkout: Checkout) -> None:
+    """Every process lives, every hostile event is accounted for with its reason, and other orders go through."""
+    services = ("order", "inventory", "billing", "shipping", "notification")
+    pids = {name: checkout.flow.pid(name) for one in services for name in (one, f"{one}-sidecar")}
+    before = len(await checkout.dead_letters("order"))
+    for raw in HOSTILE.values():
+        await checkout.inject("orders", raw)
+    letters = await checkout.until(
+        lambda: checkout.dead_letters("order"), lambda found: len(found) >= before + len(HOSTILE)
+    )
+    assert len(letters) == before + len(HOSTILE)
+    assert all(letter["reason"] for letter in letters)
+    sku = f"sku-{uuid.uuid4().hex[:8]}"
+    await checkout.stock(sku, 1)
+    await checkout.ended(await checkout.place(sku), "completed")
+    assert {name: checkout.flow.pid(name) for name in pids} == pids
+
+
+async def test_a_hostile_trace_does_not_end_the_sidecar(checkout: Checkout) -> None:
+    """The event is good, only its trace is not: it runs, without a trace."""
+    pid = checkout.flow.pid("order-sidecar")
+    order_id = uuid.uuid4().hex
+    data = {"order_id": order_id} | ORDER | {"total": 100}
+    now = {"time": "2026-11-01T00:00:00Z"}
+    raw = _event(data=data, subject=order_id, traceparent=5, traceid={"a": 1}, **now)
+    await checkout.inject("orders", raw)
+    await checkout.until(lambda: checkout.order(order_id), lambda one: one.get("status") in ("placed", "cancelled"))
+    assert checkout.flow.pid("order-sidecar") == pid
+
+
+async def test_an_id_with_the_stores_separator_is_an_ordinary_id(checkout: Checkout) -> None:
+    """Keys are made of hashes, so it cannot make a bulk get or a transaction fail."""
+    order_id = f"a||b-{uuid.uuid4().hex}"
+    raw = _event(id=f"x||y||{uuid.uuid4().hex}", data={"order_id": order_id} | ORDER | {"total": 100}, subject=order_id)
+    await checkout.inject("orders", raw.replace(b"2026-01-01", b"2026-11-20"))
+    status, order = await checkout.until(
+        lambda: checkout.get("order", f"/orders/{order_id}"), lambda answer: answer[0] == 200
+    )
+    assert order["order_id"] == order_id
+
+
+async def test_the_same_id_with_another_content_is_set_aside(checkout: Checkout) -> None:
+    """It is not a repeat, and only a person can tell which one is true."""
+    order_id = uuid.uuid4().hex
+    data = {"order_id": order_id} | ORDER | {"total": 100}
+    first = _event(id=order_id, data=data, subject=order_id, time="2026-11-20T00:00:00Z")
+    await checkout.inject("orders", first)
+    await checkout.until(lambda: checkout.get("order", f"/orders/{order_id}"), lambda answer: answer[0] == 200)
+    await checkout.inject("orders", first.replace(b'"customer_id":"c"', b'"customer_id":"thief"'))
+    letters = await checkout.until(
+        lambda: checkout.dead_letters("order"),
+        lambda found: any(letter["event_id"].startswith(f"{order_id}~") for letter in found),
+    )
+    assert letters
+    assert (await checkout.order(order_id))["customer_id"] == "c"

@@ -1,0 +1,41 @@
+"""One order is one trace, from the HTTP request to the notification, as Zipkin itself tells it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from tests.integration.checkout_client import Checkout
+
+SERVICES = {"order", "inventory", "billing", "shipping", "notification"}
+
+
+async def test_one_order_is_one_trace_without_a_gap(checkout: Checkout) -> None:
+    """All five services are in it, and no span's parent is missing."""
+    sku = f"sku-{uuid.uuid4().hex[:8]}"
+    await checkout.stock(sku, 1)
+    order_id = await checkout.place(sku)
+    await checkout.ended(order_id, "completed")
+    events = await checkout.events(order_id)
+    traces = {event.attributes["traceparent"].split("-")[1] for event in events}
+    assert len(traces) == 1
+    trace_id = traces.pop()
+
+    async def spans() -> list[dict[str, Any]]:
+        status, found = await checkout.get("zipkin", f"/api/v2/trace/{trace_id}")
+        return list(found) if status == 200 else []
+
+    found = await checkout.until(spans, lambda all_spans: _services(all_spans) >= SERVICES and not _orphans(all_spans))
+    assert not _orphans(found)
+    names = {span["name"] for span in found}
+    assert any("order.created.v1" in name for name in names), names
+    assert any("order.completed.v1" in name for name in names), names
+
+
+def _services(spans: list[dict[str, Any]]) -> set[str]:
+    return {span["localEndpoint"]["serviceName"] for span in spans}
+
+
+def _orphans(spans: list[dict[str, Any]]) -> list[str]:
+    ids = {span["id"] for span in spans}
+    return [span["name"] for span in spans if span.get("parentId") not in (None, *ids)]

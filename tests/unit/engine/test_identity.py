@@ -1,0 +1,242 @@
+"""Identity: what arrives is hostile, a repeat is recognised, and the same id with other words is no repeat."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from choreography.engine.delivery import read_delivery
+from choreography.engine.identity import store_key
+from choreography.engine.records import MOST_FOLDED
+from tests.unit.engine.events import ago, came, nudge, raw, record_of, state_of, wire
+from tests.unit.engine.replica import Replica, World, said
+from tests.unit.engine.toy import Box, Opened, Put, desk
+
+PUT = Put(box="a", amount=1)
+
+
+def test_a_repeat_changes_nothing_and_publishes_the_same_bytes() -> None:
+    """Rule 13: the outcome is found, and what it holds is published again."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    before = world.store.content()
+    Replica(world).deliver(came(PUT, "e1"))
+    assert world.store.content() == before
+    assert len(world.broker.texts()) == 2
+    assert len(set(world.broker.texts())) == 1
+
+
+def test_the_same_id_with_other_words_is_set_aside_as_a_conflict() -> None:
+    """Rule 1: it is never taken for a repeat, and never run."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    other = came(Put(box="a", amount=50), "e1")
+    assert Replica(world).deliver(other) == [True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert "said something else" in said(world.broker.texts()[-1])["reason"]
+    assert len(world.store.apart()) == 1
+
+
+@pytest.mark.parametrize("attribute", ["type", "source", "subject", "data"])
+def test_each_part_of_what_an_event_says_is_part_of_its_digest(attribute: str) -> None:
+    """Rule 1: type, source, subject and data; another time or trace is still the same event."""
+    change = {"type": "box.opened.v1", "source": "elsewhere", "subject": "b", "data": {"box": "b", "amount": 1}}
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    [kept] = world.store.outcomes()
+    changed = came(PUT, "e1", **{attribute: change[attribute]})
+    retold = came(PUT, "e1", time=ago(timedelta(hours=1)), traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    assert changed.envelope is not None
+    assert retold.envelope is not None
+    assert changed.envelope.digest != kept.digest == retold.envelope.digest
+
+
+def test_a_conflict_that_comes_twice_is_told_once() -> None:
+    """Rule 1: the record of the conflict is found again under id and digest."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    for _ in range(2):
+        Replica(world).deliver(came(Put(box="a", amount=50), "e1"))
+    assert len(world.store.apart()) == 1
+    assert len(set(world.broker.ids())) == 2
+
+
+def test_a_conflict_beside_a_repeat_does_not_take_its_place() -> None:
+    """Rule 1: the true event, committed but not yet published, is published although a false one came in front of it."""
+    world = World(desk)
+    Replica(world).settle(came(PUT, "e1"))
+    assert Replica(world).deliver(came(Put(box="a", amount=50), "e1"), came(PUT, "e1")) == [True, True]
+    world.assert_released()
+    assert len(world.store.outcomes()) == 2
+
+
+def test_the_same_id_twice_in_one_batch_is_run_once() -> None:
+    """Rule 1: the second sees the outcome of the first before anything is committed."""
+    world = World(desk)
+    assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e1")) == [True, True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert len(world.broker.texts()) == 1
+
+
+def test_the_same_id_with_other_words_in_one_batch_is_a_conflict() -> None:
+    """Rule 1: whichever comes first is the event, in one transaction with the record of the other."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"), came(Put(box="a", amount=7), "e1"))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert len(world.store.transactions) == 1
+    assert [bool(one.quarantined) for one in world.store.outcomes()] == [False, True]
+
+
+def test_outgoing_ids_are_frozen() -> None:
+    """Rule 1: cause, service, reaction, type and position. A change here would repeat every effect ever had."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"), came(Put(box="a", amount=2), "e2"))
+    assert world.broker.ids() == ["d53b5cd9a4ff69b63d2fe9ed4a6ae4ea", "3e2d8ea7bbd7b1a5a4b3ed1ed5ba3f7e"]
+
+
+def test_every_attribute_is_set_in_what_is_published() -> None:
+    """Rule 2: a sidecar fills in, or overwrites, whatever is missing."""
+    world = World(desk)
+    trace = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    Replica(world).deliver(came(PUT, "e1", traceparent=trace))
+    [text] = world.broker.texts()
+    envelope = read_delivery(text.encode()).envelope
+    assert envelope is not None
+    assert envelope.traceparent == trace
+    assert f'"traceid":"{trace}"' in text
+    assert (envelope.time, envelope.flow_id, envelope.causation_id) == (Replica(world).now, "flow-1", "e1")
+
+
+HOSTILE: list[Any] = ["a\x00b", "", "x" * 10_000, 7, None, "a\ufffdb", "a\x1fb", "a\x85b", ["a"], {"a": 1}, 1.5, True]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_an_event_with_a_hostile_id_is_kept_under_its_bytes(hostile: Any) -> None:
+    """Rule 3: it is set aside and told, its neighbours are run, and no key can be broken by it."""
+    world = World(desk)
+    bad = raw(wire(PUT, "e1") | {"id": hostile})
+    assert Replica(world).deliver(bad, came(PUT, "e2")) == [True, True]
+    [outcome] = world.store.apart().values()
+    assert outcome.event_id.startswith("sha256:")
+    assert outcome.quarantined is not None
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert said(world.broker.texts()[0])["service"] == "desk"
+
+
+@pytest.mark.parametrize("attribute", ["type", "source", "subject", "flowid", "eventid"])
+@pytest.mark.parametrize("hostile", ["a\x00b", "", "x" * 10_000, 7])
+def test_any_other_hostile_attribute_is_set_aside_too(attribute: str, hostile: Any) -> None:
+    """Rule 3: what we would say ourselves carries these on."""
+    world = World(desk)
+    assert Replica(world).deliver(raw(wire(PUT, "e1") | {attribute: hostile})) == [True]
+    [outcome] = world.store.outcomes()
+    assert outcome.quarantined is not None
+
+
+@pytest.mark.parametrize("surrogate", [b"\\ud800", b"\\udfff", b"\xed\xa0\x80", b"\xff"])
+def test_a_surrogate_in_an_event_is_set_aside(surrogate: bytes) -> None:
+    """Rule 3: two ids that differ in one would fold into one key."""
+    world = World(desk)
+    text = b'{"specversion":"1.0","id":"e' + surrogate + b'"}'
+    assert Replica(world).deliver(read_delivery(text)) == [True]
+    [outcome] = world.store.apart().values()
+    assert outcome.quarantined is not None
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_keys_are_short_and_plain_whatever_the_ids_are(first: str, second: str) -> None:
+    """Rule 3: `||`, NUL or length cannot reach a store, and two ids never share a key."""
+    one, other = store_key("desk", "box", first), store_key("desk", "box", second)
+    assert one.isascii()
+    assert len(one) < 100
+    assert "||" not in one
+    assert (one == other) == (first == second)
+
+
+def test_logical_ids_full_of_bars_name_two_boxes() -> None:
+    """Rule 3: `||` separates the parts of a key inside a sidecar."""
+    world = World(desk)
+    Replica(world).deliver(came(Put(box="a||b", amount=1), "e||1"), came(Put(box="a||c", amount=2), "e||2"))
+    assert [record.state["coins"] for record in world.store.entities().values() if record.state] == [1, 2]
+    assert not any("||" in write.key for writes in world.store.transactions for write in writes)
+
+
+def test_a_readable_event_runs_although_its_id_once_came_with_something_unreadable() -> None:
+    """Rule 3: what could not be read is kept under id and bytes, so it blocks nobody."""
+    world = World(desk)
+    Replica(world).deliver(raw(wire(PUT, "e1") | {"data": "no object"}))
+    Replica(world).deliver(came(PUT, "e1"))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"null", b"{}", b"\x00" * 30_000, b"\xff" * 70_000, b'"x"'])
+def test_bytes_that_are_no_event_are_set_aside_and_told(text: bytes) -> None:
+    """Rule 3: also when what is told of them has to be cut, since each NUL takes six bytes in JSON."""
+    world = World(desk)
+    assert Replica(world).deliver(read_delivery(text)) == [True]
+    world.assert_released()
+    assert len(world.broker.texts()) == 1
+
+
+def test_data_nested_too_deeply_is_set_aside() -> None:
+    """Rule 3: it can be read but not written again, so no digest of it can be made."""
+    world = World(desk)
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    text = copy.copy(raw(wire(PUT, "e1")).raw).encode().replace(b'"data":{', b'"data":{"deep":' + deep + b",")
+    assert Replica(world).deliver(read_delivery(text), came(PUT, "e2")) == [True, True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+
+
+def test_an_event_older_than_the_horizon_is_set_aside_unrun() -> None:
+    """Rule 4: its outcome may be gone, so nobody can tell whether it was run."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1", time=ago(timedelta(days=31))))
+    assert state_of(world, Box, "a") is None
+    assert said(world.broker.texts()[0])["reason"].startswith("Too old")
+
+
+def test_an_event_older_than_the_horizon_whose_outcome_is_known_is_a_repeat() -> None:
+    """Rule 4: only one without an outcome is too old."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    later = Replica(world, now=Replica(world).now + timedelta(days=30, seconds=300))
+    later.deliver(came(PUT, "e1"))
+    assert len(set(world.broker.texts())) == 1
+
+
+def test_an_event_from_the_future_is_set_aside() -> None:
+    """Rule 4: its outcome would be forgotten before it is too old to be run again."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1", time=ago(timedelta(minutes=-6))), came(PUT, "e2", time=ago(-timedelta(1))))
+    assert state_of(world, Box, "a") is None
+    assert "has not come yet" in said(world.broker.texts()[0])["reason"]
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", 5, "2026-01-01T11:00:00", "x" * 100_000])
+def test_an_event_without_a_time_is_set_aside(time: Any) -> None:
+    """Rule 4: nobody can tell whether it is too old."""
+    world = World(desk)
+    assert Replica(world).deliver(came(PUT, "e1", time=time)) == [True]
+    assert state_of(world, Box, "a") is None
+    assert len(world.broker.texts()) == 1
+
+
+def test_outcomes_live_for_the_horizon_and_twice_the_skew() -> None:
+    """Rule 4: apart from those of quarantined events, which stay until somebody resolves them."""
+    world = World(desk)
+    puts = [came(Put(box="a", amount=1), f"e{number}") for number in range(MOST_FOLDED + 1)]
+    Replica(world).deliver(*puts, came(Opened(box="b"), "bad", data={"box": 7}))
+    apart = {outcome.event_id: world.store.ttls[key] for key, outcome in world.store.apart().items()}
+    assert apart == {f"e{MOST_FOLDED}": 30 * 24 * 3600 + 600, "bad": None}
+
+
+def test_a_nudge_of_an_event_that_never_came_runs_nothing() -> None:
+    """Rule 14: a nudge looks up and repeats; it is no delivery."""
+    world = World(desk)
+    Replica(world).control(nudge("n1", wire(PUT, "e1")))
+    assert (record_of(world, Box, "a"), world.broker.texts()) == (None, [])
