@@ -106,7 +106,7 @@ class Event(Value):
     def __pydantic_init_subclass__(
         cls,
         *,
-        type: str = "",
+        type: str = "",  # noqa: A002 # the class line reads best with the plain word
         topic: str = "",
         subject: str = "",
         undoes: type[Event] | None = None,
@@ -152,7 +152,7 @@ class Answer(Value):
     wire_type: ClassVar[str] = ""
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", **_: Any) -> None:
+    def __pydantic_init_subclass__(cls, *, type: str = "", **_: Any) -> None:  # noqa: A002 # as for events
         """Check and remember the wire type."""
         super().__pydantic_init_subclass__()
         cls.wire_type = type
@@ -251,7 +251,10 @@ class NamedBy:
 
 
 def named_by(path: str) -> NamedBy:
-    """Name entities by a path into the event, as in ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]``."""
+    """Say where in an event the ids of entities stand.
+
+    ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` is every shelf that a line of the event names.
+    """
     return NamedBy(path)
 
 

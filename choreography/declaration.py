@@ -6,6 +6,7 @@ The signature is the declaration. Everything here runs at import, so that a cont
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -236,6 +237,12 @@ def read_command(function: Callable[..., Any], route: str, of: type[Entity] | No
             f"{where} has the parameter {stray[0]!r}, which is not in its path {path!r}. "
             "A parameter is the body (a Request), a NewId, or stands in the path."
         )
+    untaken = [name for name in re.findall(r"{(\w+)}", path) if name not in rest]
+    if untaken:
+        raise DeclarationError(
+            f"{where} has {{{untaken[0]}}} in its path {path!r}, which no parameter takes, so it could not tell one "
+            f"from the other. Add the parameter {untaken[0]}: Id."
+        )
     body = bodies[0] if bodies else None
     return Command(function.__name__, function, method, path, event, body, new_ids, rest, of)
 
@@ -243,7 +250,7 @@ def read_command(function: Callable[..., Any], route: str, of: type[Entity] | No
 def read_effect(
     function: Callable[..., Any], outside: str, timeout: timedelta, at_once: int, keeps: timedelta
 ) -> Effect:
-    """Read one effect's signature: ``async def charge(intent: Charge, provider: Outside) -> CardCharged``."""
+    """Read one effect's signature: an intent and the outside in, answers out."""
     hints = typing.get_type_hints(function)
     where = f"The effect {function.__name__}"
     if not inspect.iscoroutinefunction(function):

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.topics import CHRONICLE, CONTROL, canary, dead_letters, undelivered
+from choreography.topics import CHRONICLE, CONTROL, canary, dead_letters, intents, undelivered
 
 
 class FlowError(ChoreographyError):
@@ -74,10 +74,10 @@ def _refuse_twins(flow: str, what: str, names: list[str]) -> None:
 
 
 def _refuse_reserved(services: list[Service]) -> None:
-    kinds = (canary, dead_letters, undelivered)
+    kinds = (canary, dead_letters, intents, undelivered)
     reserved = {CONTROL, *(kind(service.name) for service in services for kind in kinds)}
     # Beside a service's name in the names of its files, where they would be taken for the flow's own.
-    reserved |= {"canary", "undelivered"}
+    reserved |= {"canary", "intents", "undelivered"}
     for service in services:
         if service.topic in reserved or service.name == CHRONICLE:
             word = service.topic if service.topic in reserved else service.name

@@ -105,7 +105,17 @@ class Reacting:
                 case "event" | "deadline":
                     self._call(reaction, heard, self._heard_parameters(reaction, heard), self.envelope.id)
         self._schedule()
+        if not self.ran.silent:
+            self._remember_what_was_read()
         return self.ran
+
+    def _remember_what_was_read(self) -> None:
+        """Record the versions of what was named but not changed: the decision rests on them as well."""
+        for entity, logical_id in named_ids(self.subject, heard_value(self.subject, self.envelope)):
+            key = store_key(self.service.name, entity.kind, logical_id)
+            if key not in self.ran.records:
+                version = self._record(entity, logical_id).version
+                self.ran.written.append(Written(entity.kind, logical_id, version, changed=False))
 
     def subject_undone(self, reaction: Reaction) -> str:
         """Return the wire type whose slot an undo empties."""

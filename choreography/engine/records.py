@@ -56,11 +56,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Which version of which entity an event wrote, so that a store can be replayed in its own order."""
+    """Which version of which entity an event wrote or decided by, so that a store can be replayed in its own order."""
 
     kind: str
     logical_id: str
     version: int
+    changed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Outcome:
             [[event.topic, event.key, event.encoded] for event in self.events],
             [[as_text(due.at), due.encoded] for due in self.dues],
             [[w.effect, w.key, w.body, w.flow_id, as_text(w.at), w.traceparent] for w in self.wishes],
-            [[w.kind, w.logical_id, w.version] for w in self.written],
+            [[w.kind, w.logical_id, w.version, w.changed] for w in self.written],
             [own.topic, own.key, own.encoded] if own else None,
             self.heard,
             [bad.reason, bad.attempts, bad.stack, bad.event] if bad else None,

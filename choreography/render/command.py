@@ -6,7 +6,11 @@ from pathlib import Path
 
 from choreography.flow import FlowError, package_of, services_of
 from choreography.render import components
+from choreography.render.diagram import event_diagram
 from choreography.render.subscriptions import subscriptions_of
+
+
+_PAGE_HEAD = "<!-- Rendered by `choreography render {}`; edit the declarations instead. -->\n"
 
 
 def render(flow: str, *, broker: str | None = None, store: str | None = None) -> dict[Path, str]:
@@ -39,7 +43,8 @@ def render(flow: str, *, broker: str | None = None, store: str | None = None) ->
                             f"one of its topics. Rename {service.name} or the topic it hears."
                         )
                     texts[place / name] = text
-    return {path: head + text for path, text in texts.items()}
+    page = f"{_PAGE_HEAD.format(package.__name__)}```mermaid\n{event_diagram(services)}```\n"
+    return {path: head + text for path, text in texts.items()} | {folder.parent / "FLOW.md": page}
 
 
 def write(flow: str) -> list[Path]:

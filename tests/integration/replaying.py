@@ -36,6 +36,13 @@ class Step:
     event_id: str
     event: dict[str, Any]
     writes: dict[Key, int]
+    reads: dict[Key, int]
+
+    def fits(self, versions: Mapping[Key, int]) -> bool:
+        """Tell whether everything it wrote and decided by is at the version it was at."""
+        return all(versions.get(key, 0) == version - 1 for key, version in self.writes.items()) and all(
+            versions.get(key, 0) == version for key, version in self.reads.items()
+        )
 
 
 def replay(service: Service, records: Mapping[str, str], broker: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -59,7 +66,9 @@ def replay(service: Service, records: Mapping[str, str], broker: Mapping[str, di
         if event is None:
             wrong.append(f"{service.name}: the event {event_id} wrote {written} but is nowhere to be found")
             continue
-        steps.append(Step(event_id, event, {(kind, one): version for kind, one, version in written}))
+        writes = {(kind, one): version for kind, one, version, changed in written if changed}
+        reads = {(kind, one): version for kind, one, version, changed in written if not changed}
+        steps.append(Step(event_id, event, writes, reads))
     state: dict[Key, Replayed] = {}
     for step in _in_order(steps, wrong, service.name):
         _run(service, step, state)
@@ -84,12 +93,19 @@ def _in_order(steps: Iterable[Step], wrong: list[str], service: str) -> Iterable
     versions: dict[Key, int] = {}
     waiting = list({id(step): step for step in by_write.values()}.values())
     while waiting:
-        ready = [one for one in waiting if all(versions.get(key, 0) == version - 1 for key, version in one.writes.items())]
-        if not ready:
+        # Whoever decided by a version must come before whoever replaced it.
+        held = {pair for one in waiting for pair in one.reads.items()}
+        ready = [one for one in waiting if one.fits(versions)]
+        free = [
+            one
+            for one in ready
+            if not any((key, version - 1) in held - set(one.reads.items()) for key, version in one.writes.items())
+        ]
+        if not free:
             wrong.append(f"{service}: {len(waiting)} steps have a gap before them, such as {waiting[0].writes}")
             return
-        for step in ready:
-            if all(versions.get(key, 0) == version - 1 for key, version in step.writes.items()):
+        for step in free:
+            if step.fits(versions):
                 versions.update(step.writes)
                 done.add(id(step))
                 yield step

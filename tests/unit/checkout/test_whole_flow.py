@@ -7,6 +7,7 @@ which order and how often, what the provider says, when somebody asks to cancel,
 from collections import Counter
 from typing import Literal
 
+import hypothesis
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -217,6 +218,7 @@ def test_every_order_ends_and_ends_right(
     requests = [CancellationRequested(order_id=one.order_id, reason="too slow") for one in placed] if asks else []
     run(flow, data, requests, deadline=deadline)
     completed = [one for one in placed if check_order(flow, one) == "completed"]
+    hypothesis.event(f"{len(completed)} of {len(placed)} completed, {flow.count(PaymentRefunded)} refunded")
     assert flow.count(ShipmentDispatched) == len(completed)
     assert flow.count(ShipmentDispatched) + flow.count(PaymentRefunded) <= len(placed)
     check_stock(flow, Counter(stock), completed)

@@ -1,5 +1,7 @@
 """A small service with one of everything: a desk that keeps boxes of coins."""
 
+# ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -66,6 +68,12 @@ class Torn(StreetEvent, type="box.torn.v1"):
 
 class Cursed(StreetEvent, type="box.cursed.v1"):
     """An event that kills the process, as long as it is cursed."""
+
+
+class Labelled(StreetEvent, type="box.labelled.v1"):
+    """A box gets a label of one character."""
+
+    code: int
 
 
 class Shouted(StreetEvent, type="box.shouted.v1"):
@@ -262,6 +270,12 @@ def strike(box: Box, cursed: Cursed) -> Decision:
     if Curse.lasts:
         raise Lightning
     return box.but(coins=box.coins + 100)
+
+
+@desk.on(Labelled)
+def label(box: Box, labelled: Labelled) -> Decision:
+    """Write the character, whatever it is."""
+    return box.but(tag=Tag(text=chr(labelled.code)))
 
 
 @desk.on(Shouted)

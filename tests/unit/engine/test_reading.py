@@ -1,0 +1,218 @@
+"""Reading and writing: absence is never believed, what was named is guarded, and only a re-read says what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from choreography.engine.operations import Commit, Limits, Pause, Read, Write
+from tests.unit.engine.events import came, raw, record_of, state_of, wire
+from tests.unit.engine.replica import Replica, World, finish, said
+from tests.unit.engine.store import CommitFault, ReadFault, failed, hidden
+from tests.unit.engine.toy import Box, Claimed, Moved, Put, Shouted, Torn, desk
+
+PUT = Put(box="a", amount=1)
+MOVED = Moved(box="a", to=("b", "c"))
+
+
+def hide(*kinds: str) -> ReadFault:
+    """Hide records of these kinds from a bulk get."""
+    return lambda key: "hidden" if key.split(".")[1] in kinds else "shown"
+
+
+@pytest.mark.parametrize("kinds", [("box",), ("outcome",), ("box", "outcome")])
+@pytest.mark.parametrize("event", [PUT, MOVED])
+def test_a_bulk_get_that_shows_nothing_is_never_believed(event: Put | Moved, kinds: tuple[str, ...]) -> None:
+    """Rule 5: PostgreSQL answers a cancelled query with every key missing; nothing is run again because of it."""
+    world = World(desk)
+    Replica(world).deliver(came(Put(box="a", amount=5), "e0"), came(event, "e1"))
+    before = world.store.content()
+    world.store.reads.append(hide(*kinds))
+    assert Replica(world).deliver(came(event, "e1")) == [True]
+    assert world.store.content() == before
+    world.assert_released()
+
+
+def test_an_event_whose_record_stays_hidden_is_handed_back() -> None:
+    """Rule 5: RETRY, and neither a second effect nor a quarantine."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    world.store.reads.extend([hidden] * world.limits.attempts)
+    replica = Replica(world)
+    assert replica.deliver(came(PUT, "e1")) == [False]
+    assert replica.pauses == list(range(1, world.limits.attempts + 1))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+
+
+def test_a_reaction_does_not_stay_silent_because_a_box_was_hidden() -> None:
+    """Rule 5: it changes nothing and writes nothing it named, so what was missing is confirmed by a single get."""
+    world = World(desk)
+    Replica(world).deliver(came(Put(box="a", amount=5), "e0"))
+    world.store.reads.append(hide("box"))
+    Replica(world).deliver(came(MOVED, "e1"))
+    assert state_of(world, Box, "b") == Box(box="b", coins=1)
+
+
+def test_an_event_is_not_set_aside_because_a_box_was_hidden() -> None:
+    """Rule 5: a reaction that fails for want of a box has its want confirmed by a single get."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e0"))
+    world.store.reads.append(hide("box"))
+    Replica(world).deliver(came(Torn(box="a", other="b"), "e1"))
+    assert [one.quarantined for one in world.store.outcomes()] == [None, None]
+
+
+def test_a_confirming_get_without_an_answer_decides_nothing() -> None:
+    """Rule 5: the attempt is made again."""
+    world = World(desk)
+    Replica(world).deliver(came(Put(box="a", amount=5), "e0"))
+    world.store.reads.append(hide("box"))
+    world.store.confirms.append(True)
+    Replica(world).deliver(came(MOVED, "e1"))
+    assert state_of(world, Box, "b") == Box(box="b", coins=1)
+
+
+def test_one_key_with_an_error_is_a_failed_read() -> None:
+    """Rule 5: the key may well exist."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    world.store.reads.append(failed)
+    replica = Replica(world)
+    assert replica.deliver(came(PUT, "e1"), came(PUT, "e2")) == [True, True]
+    assert replica.pauses == [1]
+    assert state_of(world, Box, "a") == Box(box="a", coins=2)
+
+
+def test_a_named_entity_is_in_the_transaction_changed_or_not() -> None:
+    """Rule 6: the same value under its ETag, and a place held first-write for one that does not exist."""
+    world = World(desk)
+    Replica(world).deliver(came(Claimed(box="a", other="b"), "e1"))
+    [writes] = world.store.transactions
+    assert {write.key.split(".")[1] for write in writes} == {"box", "outcome"}
+    assert [write.etag for write in writes] == [None, None, None]
+    assert state_of(world, Box, "b") is None
+    assert record_of(world, Box, "b") is not None
+
+
+def test_a_reaction_that_changed_and_said_nothing_holds_up_nobody() -> None:
+    """Rule 6: only then may what it named be left out."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e0"))
+    Replica(world).deliver(came(MOVED, "e1"))
+    assert [write.key.split(".")[1] for write in world.store.transactions[-1]] == ["outcome"]
+
+
+def test_many_events_are_committed_in_one_transaction() -> None:
+    """Group commit: one read and one write for all of them, each seeing what the one before it left."""
+    world = World(desk)
+    steps = list(Replica(world).settling([came(Put(box=f"b{n % 7}", amount=1), f"e{n}") for n in range(100)]))
+    assert [type(step) for step in steps] == [Read, Commit]
+    assert state_of(world, Box, "b0") == Box(box="b0", coins=15)
+
+
+@pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
+def test_after_an_unknown_answer_each_event_is_decided_by_what_the_store_holds(fault: CommitFault) -> None:
+    """Rule 7: per event; what was written is found as a repeat, what was not is run."""
+    world = World(desk)
+    Replica(world).deliver(came(PUT, "e1"))
+    world.store.commits.append(fault)
+    assert Replica(world).deliver(*(came(PUT, f"e{number}") for number in (1, 2, 3))) == [True] * 3
+    assert state_of(world, Box, "a") == Box(box="a", coins=3)
+    world.assert_released()
+
+
+def test_what_another_replica_committed_meanwhile_is_published_not_what_this_one_decided() -> None:
+    """Rule 7: the two decided at different moments, so their bytes differ; only the recorded ones may go out."""
+    world = World(desk)
+    slow, quick = Replica(world), Replica(world, now=Replica(world).now.replace(minute=1))
+    steps = slow.delivering([came(PUT, "e1"), came(PUT, "e2")])
+    assert [type(next(steps)) for _ in range(2)] == [Read, Commit]
+    quick.settle(came(PUT, "e2"))
+    finish(steps)
+    world.assert_released()
+    assert state_of(world, Box, "a") == Box(box="a", coins=2)
+
+
+def test_nothing_is_published_while_the_answer_is_unknown() -> None:
+    """Rule 7: a batch whose commits never get a yes is handed back, and says nothing."""
+    world = World(desk)
+    world.store.commits.extend(["not written"] * 100)
+    assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e2")) == [False, False]
+    assert world.broker.texts() == []
+
+
+def test_a_refused_batch_is_split_at_once_and_only_the_culprit_is_set_aside() -> None:
+    """Rule 8: without back-off; trying the same again would be refused again."""
+    world = World(desk)
+
+    def dislikes(writes: Sequence[Write]) -> bool:
+        return any('"coins":7' in write.value for write in writes)
+
+    world.store.refuses = dislikes
+    replica = Replica(world)
+    batch = [came(Put(box=f"b{number}", amount=number), f"e{number}") for number in range(16)]
+    assert replica.deliver(*batch) == [True] * 16
+    assert replica.pauses == []
+    assert state_of(world, Box, "b7") is None
+    assert all(state_of(world, Box, f"b{number}") for number in range(16) if number != 7)
+    assert "refuses" in next(one.quarantined.reason for one in world.store.outcomes() if one.quarantined)
+
+
+def test_an_event_too_large_to_be_set_aside_whole_is_set_aside_in_part() -> None:
+    """Rule 8: else it would come again for ever, and hold up its topic."""
+    world = World(desk)
+    world.store.refuses = lambda writes: sum(write.size for write in writes) > 100_000
+    huge = raw(wire(PUT, "e1") | {"data": {"box": "a", "amount": "x" * 200_000}})
+    assert Replica(world).deliver(huge, came(PUT, "e2")) == [True, True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    world.assert_released()
+
+
+@pytest.mark.parametrize("letter", ["x", "\U0001f980", '"'])
+def test_a_batch_is_cut_by_the_bytes_that_travel(letter: str) -> None:
+    """Rule 8: a text inside JSON grows with its quotes and its letters; the sidecar counts bytes, not letters."""
+    world = World(desk, limits=Limits(commit_bytes=40_000))
+    batch = [came(Put(box=f"b{number}", amount=1, note=letter * 500), f"e{number}") for number in range(20)]
+    shouts = [came(Shouted(box=f"b{number}", letters=3000), f"s{number}") for number in range(20)]
+    assert Replica(world).deliver(*batch, *shouts) == [True] * 40
+    sizes = [sum(write.size for write in writes) for writes in world.store.tried]
+    assert len(sizes) > 2
+    assert max(sizes) <= 40_000
+
+
+def test_a_batch_is_cut_by_count() -> None:
+    """Rule 8: no transaction has more writes than it may."""
+    world = World(desk, limits=Limits(commit_writes=10))
+    Replica(world).deliver(*(came(Put(box=f"b{number}", amount=1), f"e{number}") for number in range(35)))
+    assert max(len(writes) for writes in world.store.tried) <= 10
+
+
+def test_publishes_are_cut_by_bytes_and_count() -> None:
+    """Rule 8: what cannot be sent in one request would never be published."""
+    world = World(desk, limits=Limits(publish_bytes=20_000, publish_count=7))
+    small = [came(Put(box=f"{number}" + "\U0001f980" * 100, amount=1), f"e{number}") for number in range(30)]
+    large = [came(Shouted(box="a", letters=9_000), f"s{number}") for number in range(10)]
+    assert Replica(world).deliver(*small, *large) == [True] * 40
+    assert max(len(call) for call in world.broker.calls) == 7
+    assert max(sum(len(event.encoded.encode()) for event in call) for call in world.broker.calls) <= 20_000
+    world.assert_released()
+
+
+def test_a_conflict_that_keeps_coming_back_splits_the_batch() -> None:
+    """One contested record must not hold up all that travels with it."""
+    world = World(desk)
+    world.store.commits.extend(["conflict", "conflict"])
+    replica = Replica(world)
+    steps = list(replica.settling([came(Put(box=f"b{number}", amount=1), f"e{number}") for number in range(8)]))
+    assert [len(step.writes) for step in steps if isinstance(step, Commit)] == [8, 8, 4, 4]
+    assert sum(isinstance(step, Pause) for step in steps) == 1
+
+
+def test_what_is_told_of_a_large_event_is_cut() -> None:
+    """A quarantine never fails because what it has to say is too large."""
+    world = World(desk)
+    bad = raw(wire(PUT, "e1") | {"data": {"box": "a", "amount": "\U0001f980" * 30_000, "note": '"' * 20_000}})
+    assert Replica(world).deliver(bad) == [True]
+    told = said(world.broker.texts()[0])
+    assert (told["whole"], told["event_id"]) == (False, "e1")

@@ -1,0 +1,200 @@
+"""Repeats: what was recorded is published again, unless this replica knows that it was, or somebody asks for it."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from choreography.engine.delivery import read_control, read_delivery
+from choreography.engine.operations import Limits
+from tests.unit.engine.broker import refused, reply_lost
+from tests.unit.engine.events import came, nudge, raw, record_of, replay, state_of, wire
+from tests.unit.engine.replica import Replica, World
+from tests.unit.engine.toy import Asked, Box, Broken, Moved, Opened, Put, bank, desk
+
+PUT = Put(box="a", amount=1)
+
+
+def test_a_replica_that_published_everything_answers_without_publishing() -> None:
+    """Rule 13: a broker that redelivers eagerly does not multiply what is downstream."""
+    world = World(desk)
+    replica = Replica(world)
+    for _ in range(8):
+        assert replica.deliver(came(PUT, "e1")) == [True]
+    assert len(world.broker.calls) == 1
+
+
+@pytest.mark.parametrize("fault", [refused, reply_lost])
+def test_only_what_was_fully_published_is_remembered(fault: object) -> None:
+    """Rule 13: RETRY until every event is confirmed; then the memory may answer."""
+    world = World(desk)
+    world.broker.faults.append(refused if fault is refused else reply_lost)
+    replica = Replica(world)
+    assert [replica.deliver(came(PUT, "e1")) for _ in range(3)] == [[False], [True], [True]]
+    assert len(world.broker.calls) == 2
+    world.assert_released()
+
+
+def test_the_memory_is_not_fooled_by_an_id_that_says_something_else() -> None:
+    """Rule 1: another event under a remembered id is still a conflict."""
+    world = World(desk)
+    replica = Replica(world)
+    replica.deliver(came(PUT, "e1"))
+    replica.deliver(came(Put(box="a", amount=9), "e1"))
+    assert [bool(one.quarantined) for one in world.store.outcomes()] == [False, True]
+
+
+def test_the_memory_is_bounded() -> None:
+    """What it has forgotten is looked up in the store, and published again."""
+    world = World(desk, limits=Limits(remembered=2))
+    replica = Replica(world)
+    for event_id in ("e1", "e2", "e3", "e3", "e1"):
+        replica.deliver(came(PUT, event_id))
+    assert len(world.broker.texts()) == 4
+    assert len(set(world.broker.texts())) == 3
+
+
+def test_an_entry_that_was_not_confirmed_is_handed_back_alone() -> None:
+    """Each delivery is answered for its own events."""
+    world = World(desk)
+    world.broker.faults.append(lambda index: "refused" if index == 1 else "none")
+    assert Replica(world).deliver(*(came(PUT, f"e{number}") for number in range(3))) == [True, False, True]
+
+
+def test_both_deliveries_of_one_event_are_handed_back_if_it_was_not_published() -> None:
+    """Acknowledging either would leave the event to nobody."""
+    world = World(desk)
+    world.broker.faults.append(refused)
+    assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e1")) == [False, False]
+
+
+def test_a_nudge_overrides_the_memory() -> None:
+    """Rule 14: the replica believes that it published; somebody says that nothing arrived."""
+    world = World(desk)
+    replica = Replica(world)
+    replica.deliver(came(PUT, "e1"))
+    assert replica.control(nudge("n1", wire(PUT, "e1"))) == [True]
+    first, again = map(orjson.loads, world.broker.texts())
+    assert again == first | {"id": f"{first['id']}~n1", "eventid": first["id"]}
+
+
+def test_what_a_nudge_repeats_is_taken_for_the_same_event() -> None:
+    """Rule 14: the envelope id is new, since some brokers drop one they have seen; the identity is not."""
+    world = World(desk)
+    replica = Replica(world)
+    replica.deliver(came(PUT, "e1"))
+    replica.control(nudge("n1", wire(PUT, "e1")))
+    first, again = (read_delivery(text.encode()) for text in world.broker.texts())
+    assert first.envelope == again.envelope
+    assert first.identity == again.identity
+
+
+def test_a_nudge_schedules_deadlines_again() -> None:
+    """Rule 14: a lost job is part of a stuck flow too."""
+    world = World(desk)
+    opened = wire(Opened(box="a"), "e1")
+    Replica(world).deliver(raw(opened))
+    Replica(world).control(nudge("n1", opened))
+    assert len(world.scheduler.dues) == 2
+    assert len(set(world.scheduler.dues)) == 1
+
+
+def test_a_nudge_of_a_commands_own_event_publishes_that_event_again() -> None:
+    """Rule 14: the first step of a flow is repeated like any other."""
+    world = World(desk)
+    opened = wire(Opened(box="a"), "e1", source="desk", causationid=None)
+    Replica(world).deliver(raw(opened))
+    Replica(world).control(nudge("n1", opened))
+    assert orjson.loads(world.broker.texts()[1]) == opened | {"id": "e1~n1", "eventid": "e1"}
+
+
+@pytest.mark.parametrize("change", [{"source": "elsewhere", "causationid": None}, {"source": "desk"}])
+def test_a_nudge_repeats_nobody_elses_event(change: dict[str, str | None]) -> None:
+    """Rule 14: an event that another service said, or that a reaction said, is its publisher's to repeat."""
+    world = World(desk)
+    opened = wire(Opened(box="a"), "e1", **change)
+    Replica(world).deliver(raw(opened))
+    Replica(world).control(nudge("n1", opened))
+    assert len(world.broker.texts()) == 2
+
+
+def test_a_nudge_of_a_nudged_event_keeps_its_identity() -> None:
+    """Rule 14: an own event that was quarantined and replayed as a nudge once sent it is still that event."""
+    world = World(desk)
+    opened = wire(Opened(box="a"), "e1~n0", source="desk", causationid=None, eventid="e1")
+    Replica(world).deliver(raw(opened))
+    Replica(world).control(nudge("n1", opened))
+    again = read_delivery(world.broker.texts()[1].encode())
+    assert again.identity == "e1"
+    assert orjson.loads(again.raw)["id"] == "e1~n1"
+
+
+def test_a_nudge_carries_an_unanswered_intent_out_and_asks_nobody_twice() -> None:
+    """Rule 14: it finds the intent; whether it was answered is recalled first."""
+    world = World(desk, bank)
+    world.provider.down = 1
+    asked = wire(Asked(box="a"), "e1")
+    assert Replica(world).deliver(raw(asked)) == [False]
+    for number in range(3):
+        Replica(world).control(nudge(f"n{number}", asked))
+    assert len(world.provider.calls) == 2
+    assert state_of(world, Box, "a") == Box(box="a", coins=1000, paid=True)
+
+
+def test_a_nudge_for_a_quarantined_event_repeats_its_dead_letter() -> None:
+    """Rule 14: the quarantine is what the service did with it."""
+    world = World(desk)
+    Replica(world).deliver(came(Broken(box="a"), "bad"))
+    Replica(world).control(nudge("n1", wire(Broken(box="a"), "bad")))
+    assert world.broker.ids()[1] == world.broker.ids()[0] + "~n1"
+
+
+def test_a_nudge_beside_the_first_delivery_runs_it_once() -> None:
+    """Rule 14: whichever comes first in the batch."""
+    world = World(desk)
+    event = wire(PUT, "e1")
+    [asked] = read_control(nudge("n1", event), "desk")
+    assert Replica(world).deliver(asked, raw(event), asked) == [True] * 3
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert len(set(world.broker.ids())) == 2
+
+
+def test_a_nudge_finds_outcomes_in_both_places() -> None:
+    """Rule 14: folded, or apart."""
+    world = World(desk)
+    moved = wire(Moved(box="a", to=("b",)), "e2")
+    Replica(world).deliver(came(Put(box="a", amount=5), "e1"), raw(moved))
+    Replica(world).control(nudge("n1", wire(Put(box="a", amount=5), "e1"), moved))
+    assert sorted(one.endswith("~n1") for one in world.broker.ids()) == [False, False, True, True]
+
+
+@pytest.mark.parametrize("events", [None, 7, "e1", [7], [None], [{}], [{"id": "e1"}]])
+def test_a_nudge_that_makes_no_sense_asks_for_nothing(events: object) -> None:
+    """Rule 3: control events are hostile too."""
+    control = nudge("n1")
+    assert control.envelope is not None
+    control.envelope.data["events"] = events
+    assert read_control(control, "desk") == []
+
+
+def test_only_nudges_and_replays_ask_for_anything() -> None:
+    """An ordinary event that strays onto the topic of nudges is none of this service's business there."""
+    assert read_control(came(PUT, "e1"), "desk") == []
+    assert read_control(replay("r1", wire(PUT, "e1"), service="other"), "desk") == []
+    assert read_control(read_delivery(b"?"), "desk") == []
+
+
+def test_events_that_this_service_does_not_hear_are_nothing_to_do() -> None:
+    """They are acknowledged and leave no trace."""
+    world = World(desk)
+    assert Replica(world).deliver(came(PUT, "e1", type="somebody.elses.v1")) == [True]
+    assert (world.store.rows, record_of(world, Box, "a")) == ({}, None)
+
+
+def test_an_answer_or_a_deadline_that_comes_from_a_broker_is_not_believed() -> None:
+    """Whoever may publish an event must not be able to say that the bank paid, or that time is up."""
+    world = World(desk)
+    forged = wire(PUT, "e1", type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
+    due = wire(PUT, "e2", type="desk.remind.due.v1", data={"box": "a"})
+    assert Replica(world).deliver(raw(forged), raw(due)) == [True, True]
+    assert world.store.rows == {}

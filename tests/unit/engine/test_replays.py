@@ -1,0 +1,165 @@
+"""Replays: a quarantined event is run under its record's ETag, with the ids it would always have had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from choreography.engine.delivery import read_control
+from choreography.engine.records import Outcome
+from tests.unit.engine.events import ago, came, raw, record_of, replay, state_of, wire
+from tests.unit.engine.replica import NOON, Replica, World, finish, interleaved, said
+from tests.unit.engine.releases import mended, newer
+from tests.unit.engine.store import hidden
+from tests.unit.engine.toy import Box, Broken, Put, desk
+
+BROKEN = wire(Broken(box="a"), "bad")
+PUT = wire(Put(box="a", amount=1), "bad")
+
+
+@pytest.fixture
+def world() -> World:
+    """A world in which the broken event is quarantined."""
+    world = World(desk)
+    Replica(world).deliver(raw(BROKEN))
+    return world
+
+
+def resolved(world: World) -> Outcome:
+    """Return the outcome of the event that was bad."""
+    outcome = world.store.outcome("bad")
+    assert outcome is not None
+    return outcome
+
+
+def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> None:
+    """Rule 16: the record is replaced, and lives no longer than any other outcome."""
+    [(key, before)] = [(key, row) for key, row in world.store.rows.items() if key in world.store.apart()]
+    assert Replica(world, service=mended).control(replay("r1", BROKEN)) == [True]
+    assert {write.key: write.etag for write in world.store.transactions[-1]}[key] == before.etag
+    assert resolved(world).quarantined is None
+    assert world.store.ttls[key] == 30 * 24 * 3600 + 600
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_says_what_the_first_delivery_would_have_said(world: World) -> None:
+    """Rule 16: the same outgoing ids, so whoever has heard it already hears a repeat."""
+    Replica(world, service=mended).control(replay("r1", BROKEN))
+    elsewhere = World(mended)
+    Replica(elsewhere).deliver(raw(BROKEN))
+    assert world.broker.ids()[1:] == elsewhere.broker.ids()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_event_is_replayed_once_however_often_somebody_asks(world: World, together: bool) -> None:
+    """Rule 16: the second request finds a resolved record, in the store or in its own batch."""
+    replica = Replica(world, service=mended)
+    asked = [read_control(replay(f"r{number}", BROKEN), "desk")[0] for number in range(3)]
+    for batch in [[raw(BROKEN), *asked]] if together else [[one] for one in asked]:
+        assert all(replica.deliver(*batch))
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_two_replicas_that_replay_at_once_run_it_once(world: World, seed: int) -> None:
+    """Rule 16: the ETag of the record decides."""
+    asked = read_control(replay("r1", BROKEN), "desk")
+    turns: Iterator[bool] = (bool(seed >> bit & 1) for bit in range(5))
+    first, second = (Replica(world, service=mended).delivering(asked) for _ in range(2))
+    assert interleaved(first, second, turns) == ([True], [True])
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_that_fails_again_says_so_under_a_new_id_each_time(world: World) -> None:
+    """One dead-letter id must not have two contents."""
+    for number in range(3):
+        Replica(world, now=NOON + timedelta(minutes=number)).control(replay(f"r{number}", BROKEN))
+    assert len(set(world.broker.ids())) == len(world.broker.ids()) == 4
+    assert [said(text)["attempts"] for text in world.broker.texts()] == [3, 6, 9, 12]
+
+
+def test_a_replay_does_not_trust_a_bulk_get_that_hides_the_record(world: World) -> None:
+    """Rule 5: the quarantine record is looked for by a single get."""
+    world.store.reads.append(hidden)
+    Replica(world, service=mended).control(replay("r1", BROKEN))
+    assert len([one for one in world.store.outcomes() if one.event_id == "bad"]) == 1
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_an_event_older_than_the_horizon_may_be_replayed_from_its_record(world: World) -> None:
+    """Rule 16: the record proves that it was never run, and it does not expire."""
+    late = Replica(world, now=NOON + timedelta(days=100), service=mended)
+    late.control(replay("r1", BROKEN))
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_an_old_event_without_a_record_is_not_replayed() -> None:
+    """Rule 4: it may have been resolved so long ago that its outcome has gone; then it would happen twice."""
+    world = World(desk)
+    Replica(world).deliver(raw(BROKEN))
+    Replica(world, service=mended).control(replay("r1", BROKEN))
+    world.store.expire()
+    Replica(world, now=NOON + timedelta(days=40), service=mended).control(replay("r2", BROKEN))
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_young_event_without_a_record_is_run_like_any_other() -> None:
+    """Rule 16: it never was quarantined here, and nothing says that it was run."""
+    world = World(mended)
+    Replica(world).control(replay("r1", BROKEN))
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_of_an_event_that_was_run_is_a_repeat() -> None:
+    """Rule 16: there is nothing to take out of quarantine."""
+    world = World(mended)
+    Replica(world).deliver(raw(BROKEN))
+    Replica(world).control(replay("r1", BROKEN))
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+    assert len(set(world.broker.texts())) == 1
+
+
+def test_an_unknown_version_waits_for_the_release_that_knows_it() -> None:
+    """Rule 16: not yet, rather than never; the replay resolves the record that the older release left."""
+    world = World(desk)
+    event = wire(Put(box="a", amount=1), "bad", type="coins.put.v2")
+    Replica(world).deliver(raw(event))
+    assert "Not yet" in said(world.broker.texts()[0])["reason"]
+    Replica(world, service=newer).control(replay("r1", event))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert resolved(world).quarantined is None
+    late = Replica(world, now=NOON + timedelta(days=50), service=newer)
+    late.deliver(came(Put(box="a", amount=1), "e9", type="coins.put.v2", time=ago(timedelta(0), late.now)))
+    late.control(replay("r2", event))
+    assert state_of(world, Box, "a") == Box(box="a", coins=2)
+
+
+def test_a_poison_event_of_an_unknown_version_does_not_hold_up_its_topic() -> None:
+    """The release that knows it fails on it: the old release's record is found, not written over for ever."""
+    world = World(desk)
+    event = wire(Broken(box="a"), "bad", type="box.broken.v2")
+    Replica(world).deliver(raw(event))
+    assert Replica(world, service=newer).deliver(raw(event)) == [True]
+    assert record_of(world, Box, "a") is None
+    assert "Not yet" in said(resolved(world).events[0].encoded)["reason"]
+
+
+def test_a_replay_dies_and_comes_again() -> None:
+    """Between commit and publish: the redelivered request finds the resolved record and publishes from it."""
+    world = World(desk)
+    Replica(world).deliver(raw(BROKEN))
+    asked = read_control(replay("r1", BROKEN), "desk")
+    finish(Replica(world, service=mended).settling(asked))
+    assert Replica(world, service=mended).deliver(*asked) == [True]
+    assert said(world.broker.texts()[-1]) == {"box": "a", "total": 10}
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_conflict_is_never_replayed_as_the_event_whose_id_it_took() -> None:
+    """Rule 1: only a person can tell which of the two is true."""
+    world = World(mended)
+    Replica(world).deliver(raw(PUT), raw(wire(Put(box="a", amount=50), "bad")))
+    Replica(world).control(replay("r1", wire(Put(box="a", amount=50), "bad")))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
