@@ -1,0 +1,1 @@
+"""Flows built on choreography, and the outside they need."""

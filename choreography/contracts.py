@@ -28,8 +28,8 @@ Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 """An amount in the minor unit of its currency (cents), never a float."""
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
-_RESERVED = ("outcome", "suspect")
-"""Kinds of records the engine keeps for itself."""
+_RESERVED = ("canary", "outcome", "probe", "replica")
+"""Kinds of records the library keeps for itself, in the same store."""
 
 _PLAIN = (str, int, bool, type(None), datetime, date, UUID)
 
@@ -197,7 +197,7 @@ class Entity(Value):
             )
         if cls.kind in _RESERVED:
             raise DeclarationError(
-                f"The entity {cls.__name__} would be kept as {cls.kind!r}, which the engine keeps for itself. "
+                f"The entity {cls.__name__} would be kept as {cls.kind!r}, which the library keeps for itself. "
                 f'Give it another kind: class {cls.__name__}(Entity, key="...", kind="...").'
             )
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from choreography.contracts import Answer, Entity, Event
+from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id, store_key
@@ -38,7 +39,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.records import Due, EntityRecord, Outgoing, Wish
 from choreography.engine.releasing import release
-from choreography.engine.settling import Settled, Settler
+from choreography.engine.settling import Settler
 from choreography.service import Service
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -83,7 +83,9 @@ class Spans:
         _, trace_id, span_id, flags = envelope.traceparent.split("-")
         if not int(flags, 16) & TraceFlags.SAMPLED:
             return None
-        context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+        context = SpanContext(
+            int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
+        )
         return self._tracer.start_span(
             f"{self._service} {envelope.type}",
             context=set_span_in_context(NonRecordingSpan(context)),

@@ -22,7 +22,6 @@ from choreography.errors import InvalidEventError
 from choreography.service import Service
 from choreography.topics import intents
 
-
 INTENT_TYPE: Final = "choreography.intent.v1"
 _WISH_FIELDS: Final = ("effect", "key", "body", "flow_id")
 

@@ -37,8 +37,10 @@ class Slots:
                     f"something else than {envelope.id!r}. Only a person can tell which one is true."
                 )
             return None
-        if self._undone.get(wire_type, 0) > 0:
+        if wire_type in self._undone:
             self._undone[wire_type] -= 1
+            if not self._undone[wire_type]:
+                del self._undone[wire_type]
             self._store()
             return None
         self._filled[wire_type] = {"id": envelope.id, "digest": envelope.digest, "data": envelope.data}

@@ -77,9 +77,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer, or a failure that does not say whether anything was written. Never to be read as "failed"."""
+    """No answer, or a failure that does not say whether anything was written. Never to be read as "failed".
+
+    ``answered`` tells a store that answers with errors from one that does not answer at all.
+    """
 
     detail: str = ""
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Writt
 from choreography.errors import InvalidEventError, UnsayableEventError
 from choreography.service import Service
 
+Heard = TypeVar("Heard", bound=Value)
 
 _LARGEST_REQUEST: Final = LARGEST_EVENT // 4
 
@@ -50,7 +52,7 @@ def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, An
     if subject.reactions[0].style == "deadline":
         return envelope.data
     try:
-        return subject.model.model_validate_json(orjson.dumps(envelope.data), strict=True)
+        return _unshared(subject.model.model_validate_json(orjson.dumps(envelope.data), strict=True))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -174,8 +176,8 @@ class Reacting:
         state = self._record(named.entity, logical_id).state
         if state is not None:
             # A fresh decode for every reaction: whatever a failing one did to it is gone with it.
-            return named.entity.model_validate_json(orjson.dumps(state))
-        return None if named.optional else named.entity(**{named.entity.key_field: logical_id})
+            return _unshared(named.entity.model_validate_json(orjson.dumps(state)))
+        return None if named.optional else _unshared(named.entity(**{named.entity.key_field: logical_id}))
 
     def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord:
         key = store_key(self.service.name, entity.kind, logical_id)
@@ -256,6 +258,18 @@ class Reacting:
             self.ran.dues.append(Due(due, envelope.encode()))
 
 
+def _unshared(value: Heard) -> Heard:
+    """Return a value no part of which is a default that all values of its class share."""
+    return value.model_copy(deep=True) if _has_shared_defaults(type(value)) else value
+
+
+@cache
+def _has_shared_defaults(model: type[Value]) -> bool:
+    return any(
+        isinstance(field.default, (Value, tuple)) and field.default != () for field in model.model_fields.values()
+    )
+
+
 def _storable(entity: Entity) -> dict[str, Any]:
     state = entity.model_dump(mode="json")
     try:
@@ -266,4 +280,4 @@ def _storable(entity: Entity) -> dict[str, Any]:
 
 
 def _decode(model: type[Value], data: Mapping[str, Any]) -> Value:
-    return model.model_validate_json(orjson.dumps(data), strict=True)
+    return _unshared(model.model_validate_json(orjson.dumps(data), strict=True))

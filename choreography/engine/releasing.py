@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from choreography.engine.deciding import Settled
 from choreography.engine.envelope import nudged
 from choreography.engine.memory import Published
 from choreography.engine.operations import CarryOut, Limits, Publish, Schedule, Together
 from choreography.engine.records import Due, Outcome, Outgoing, Wish
-from choreography.engine.settling import Settled
 
 ReleaseAnswer = Sequence[frozenset[int] | bool]
 

@@ -75,6 +75,8 @@ class Suspects:
 
     def mark(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, list[Plan]]:
         """Name the events of a batch before they are run. Return the suspects among them, if they must be set apart."""
+        if not self.on_probation:
+            return []
         suspects = [plan for plan in plans if plan.identity in self._deaths and _may_run(plan)]
         if suspects and len(plans) > 1:
             return suspects

@@ -9,7 +9,6 @@ from choreography.render import components
 from choreography.render.diagram import event_diagram
 from choreography.render.subscriptions import subscriptions_of
 
-
 _PAGE_HEAD = "<!-- Rendered by `choreography render {}`; edit the declarations instead. -->\n"
 
 

@@ -104,7 +104,7 @@ class Sidecar:
             return Conflict(text)
         if 400 <= status < 500 and status not in (401, 403, 408, 429):
             return Refused(f"{status}: {text}")
-        return Unknown(f"{status}: {text}")
+        return Unknown(f"{status}: {text}", answered=True)
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
         """Publish events of one topic. Return the indices of those the broker did not confirm."""

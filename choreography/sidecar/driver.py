@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from choreography.engine.answering import Answering
+from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.memory import Published
 from choreography.engine.operations import (
@@ -25,7 +26,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.records import Outcome, Wish
 from choreography.engine.releasing import release
-from choreography.engine.settling import Settled, Settler
+from choreography.engine.settling import Settler
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.guard import time_limit

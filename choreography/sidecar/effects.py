@@ -14,9 +14,9 @@ import structlog
 from choreography.contracts import Answer, Value
 from choreography.declaration import Effect
 from choreography.engine.answering import UnreadableError
+from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.records import Outcome, Wish
-from choreography.engine.settling import Settled
 from choreography.errors import ChoreographyError, OutsideUnavailableError
 from choreography.outside import Reply
 from choreography.service import Service
@@ -127,7 +127,7 @@ class Effects:
             log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
             return False
         except Exception as error:
-            log.error("effect failed", effect=effect.name, flow_id=wish.flow_id, exc_info=True)
+            log.exception("effect failed", effect=effect.name, flow_id=wish.flow_id)
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))

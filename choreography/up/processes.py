@@ -137,6 +137,10 @@ class Process:
         self._send(signal.SIGKILL)
         await self._ended_within(None)
 
+    def may_end(self) -> None:
+        """Take its next end, until it is started again, for something that was asked for."""
+        self._ending = True
+
     def pause(self) -> None:
         """Freeze the process: it keeps its sockets and locks but does nothing."""
         self._send(signal.SIGSTOP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Programs:
     configuration: Path | None
     traced: bool
     environment: Mapping[str, str]
+    detours: Mapping[str, int] = field(default_factory=dict)
     postgres: Postgres | None = None
     addresses: dict[str, Addresses] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ class Programs:
     def sidecar(self, name: str, resources: Path | None = None) -> Program:
         """The sidecar of one replica, or of a guest with resources of its own."""
         addresses = self.address_of(name)
-        store = self.postgres.dsn if self.postgres else str(self.state_file(addresses.app_id))
+        store = self._store(addresses.app_id)
         # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
         health = "healthz" if addresses.app is not None else "healthz/outbound"
         return Program(
@@ -95,10 +96,18 @@ class Programs:
             ),
             log=self.log(f"{name}-sidecar"),
             environment=addresses.for_sidecar(
-                {"REDIS_HOST": f"{LOOPBACK}:{self.ports.of('redis')}", "STATE_CONNECTION": store}
+                {"REDIS_HOST": f"{LOOPBACK}:{self._way_to('redis')}", "STATE_CONNECTION": store}
             ),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
         )
+
+    def _store(self, service: str) -> str:
+        if self.postgres is None:
+            return str(self.state_file(service))
+        return replace(self.postgres, port=self._way_to("postgres")).dsn
+
+    def _way_to(self, server: str) -> int:
+        return self.detours.get(server) or self.ports.of(server)
 
     def give_addresses(self, name: str, app_id: str, app: int | None) -> Addresses:
         """Choose where a sidecar listens, and make its tokens."""

@@ -55,6 +55,8 @@ class RunningFlow:
         tools: Tools | None = None,
         progress: Progress | None = None,
         drain: bool = True,
+        resources: Path | None = None,
+        detours: Mapping[str, int] | None = None,
     ) -> None:
         """Describe the flow; nothing is started before the block is entered.
 
@@ -69,6 +71,8 @@ class RunningFlow:
             tools: the programs, when they were prepared before.
             progress: who is told how far the start is.
             drain: whether sidecars may finish what is under way (some seconds) when everything is stopped.
+            resources: a folder of Dapr resources to use instead of the flow's own.
+            detours: ports by which sidecars reach `redis` or `postgres` instead of their own, such as a proxy's.
         """
         self.file = read_flow(Path(flow))
         self.run_folder = Path(run_folder).resolve()
@@ -79,7 +83,8 @@ class RunningFlow:
         self._progress = progress or Progress.silent()
         self._drain = drain
         self._ports = Ports(self.run_folder / "ports.json")
-        self._resources = self.file.resources_for(broker, store)
+        self._resources = resources or self.file.resources_for(broker, store)
+        self._detours = dict(detours or {})
         self._closing = AsyncExitStack()
 
     @property
@@ -136,6 +141,10 @@ class RunningFlow:
     async def kill_sidecar(self, name: str) -> None:
         """End the sidecar of a service as a crash would."""
         await self.kill(f"{name}-sidecar")
+
+    def may_end(self, name: str) -> None:
+        """Let a process end by itself without that being an error, until it is started again."""
+        self._processes.find(name).may_end()
 
     async def stop(self, name: str) -> None:
         """Let a process end tidily."""
@@ -228,6 +237,7 @@ class RunningFlow:
             configuration=None,
             traced=self.zipkin,
             environment=self._environment,
+            detours=self._detours,
         )
         programs.configuration = write_configuration(
             self.file.configuration,

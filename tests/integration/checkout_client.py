@@ -1,4 +1,4 @@
-"""The checkout flow as its customers and operators reach it: over HTTP, and over the broker for what goes wrong there."""
+"""The checkout flow as customers and operators reach it: over HTTP, and over the broker for what goes wrong there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Checkout:
     def __init__(self, flow: RunningFlow, session: aiohttp.ClientSession, broker: redis.asyncio.Redis) -> None:
         self.flow, self._session, self.broker = flow, session, broker
 
-    async def post(self, service: str, path: str, body: Any, key: str = "", raw: bytes | None = None) -> tuple[int, Any]:
+    async def post(
+        self, service: str, path: str, body: Any, key: str = "", raw: bytes | None = None
+    ) -> tuple[int, Any]:
         """Send one request."""
         status, answer, _ = await self.post_with_headers(service, path, body, key, raw)
         return status, answer
@@ -121,21 +123,21 @@ class Checkout:
         """Return every event of one flow, in the order in which the broker took them."""
         found: list[Event] = []
         for topic in self.topics:
-            for entry, fields in await self.broker.xrange(topic):
-                raw: bytes = fields[b"data"]
-                if flow_id.encode() in raw:
-                    found.append(Event(topic, entry.decode(), raw))
+            found += [event for event in await self.entries(topic) if flow_id.encode() in event.raw]
         return sorted(found, key=lambda event: tuple(int(part) for part in event.entry.split("-")))
 
-    async def inject(self, topic: str, raw: bytes) -> str:
+    async def entries(self, topic: str) -> list[Event]:
+        """Return everything the broker holds on one topic."""
+        found: Any = await self.broker.xrange(topic)
+        return [Event(topic, entry.decode(), fields[b"data"]) for entry, fields in found]
+
+    async def inject(self, topic: str, raw: bytes) -> None:
         """Put a message straight on the broker, as another program could."""
-        entry: bytes = await self.broker.xadd(topic, {"data": raw})
-        return entry.decode()
+        await self.broker.xadd(topic, {"data": raw})
 
     async def dead_letters(self, service: str) -> list[dict[str, Any]]:
         """Return what a service has set aside."""
-        entries = await self.broker.xrange(f"{service}-dead-letters")
-        return [orjson.loads(fields[b"data"])["data"] for _, fields in entries]
+        return [event.attributes["data"] for event in await self.entries(f"{service}-dead-letters")]
 
     async def nudge(self, nudge: str, events: list[Event]) -> None:
         """Ask every service to publish again what it recorded for these events, as the chronicle would."""
@@ -157,9 +159,7 @@ class Checkout:
         ) as response:
             assert response.status == 204, await response.text()
 
-    async def until(
-        self, ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], patience: float = PATIENCE
-    ) -> T:
+    async def until(self, ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], patience: float = PATIENCE) -> T:
         """Ask again and again until it holds."""
         deadline = time.monotonic() + patience
         while True:

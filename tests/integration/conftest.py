@@ -8,9 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 import redis.asyncio
-from tests.integration.checkout_client import Checkout
 
 from choreography.up import RunningFlow
+from tests.integration.checkout_client import Checkout
 
 OVERDUE = "overdue=8s"
 """Long enough for every order that is not meant to be late, short enough to be waited for."""

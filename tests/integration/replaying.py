@@ -77,7 +77,8 @@ def replay(service: Service, records: Mapping[str, str], broker: Mapping[str, di
         replayed = state.get(key, Replayed())
         shown = replayed.entity.model_dump(mode="json") if replayed.entity else None
         if shown != record["s"] or replayed.version != record["v"]:
-            wrong.append(f"{service.name}: {key} is {record['s']} v{record['v']}, the replay says {shown} v{replayed.version}")
+            is_held, is_replayed = f"{record['s']} v{record['v']}", f"{shown} v{replayed.version}"
+            wrong.append(f"{service.name}: {key} is {is_held}, the replay says {is_replayed}")
     return wrong
 
 
@@ -119,7 +120,7 @@ def _run(service: Service, step: Step, state: dict[Key, Replayed]) -> None:
         if reaction.style in ("join", "undo"):
             _join(reaction, step, heard, state)
         else:
-            _call(reaction, step, {name: heard for name in reaction.event_parameters}, state)
+            _call(reaction, step, dict.fromkeys(reaction.event_parameters, heard), state)
     for key, version in step.writes.items():
         state.setdefault(key, Replayed()).version = version
 
@@ -154,11 +155,10 @@ def _call(reaction: Reaction, step: Step, shown: Mapping[str, Value], state: dic
     arguments: dict[str, Any] = dict(shown)
     for named in reaction.named:
         source = step.event["data"]
-        ids = (
-            (source[named.entity.key_field],)
-            if reaction.style == "deadline"
-            else named.ids(next(model for model in reaction.hears if model.wire_type == step.event["type"]).model_validate(source))
-        )
+        if reaction.style == "deadline":
+            ids: tuple[str, ...] = (source[named.entity.key_field],)
+        else:
+            ids = named.ids(_heard(reaction, step))
         entities = {one: _entity(named.entity, one, state, optional=named.optional) for one in ids}
         arguments[named.parameter] = entities if named.many else next(iter(entities.values()))
     answer = reaction.function(**arguments)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
+
 from tests.integration.checkout_client import Checkout
 
 
@@ -68,9 +70,7 @@ async def test_a_customer_who_asks_in_time_is_not_charged(checkout: Checkout, sk
     order = await checkout.ended(order_id, "cancelled")
     assert order["reason"] == "changed my mind"
     await checkout.until(lambda: checkout.ledger(order_id), lambda one: one["charged"] == one["refunded"] == 500)
-    await checkout.until(
-        lambda: checkout.get("inventory", f"/stock/{sku}"), lambda answer: answer[1]["available"] == 5
-    )
+    await checkout.until(lambda: checkout.get("inventory", f"/stock/{sku}"), lambda answer: answer[1]["available"] == 5)
 
 
 async def test_a_customer_who_asks_too_late_is_refused(checkout: Checkout, sku: str) -> None:
@@ -104,9 +104,7 @@ async def test_an_order_that_is_late_asks_to_be_cancelled(checkout: Checkout, sk
     order = await checkout.ended(order_id, "cancelled")
     assert order["reason"] == "not completed in time"
     await checkout.faults()
-    await checkout.until(
-        lambda: checkout.get("inventory", f"/stock/{sku}"), lambda answer: answer[1]["available"] == 5
-    )
+    await checkout.until(lambda: checkout.get("inventory", f"/stock/{sku}"), lambda answer: answer[1]["available"] == 5)
     ledger = await checkout.until(lambda: checkout.ledger(order_id), lambda one: one["charged"] == one["refunded"])
     assert ledger["charges"] <= 1
 
@@ -118,9 +116,7 @@ async def test_a_time_out_after_charging_charges_once(checkout: Checkout, sku: s
     order_id = await checkout.place(sku)
     await checkout.until(lambda: checkout.ledger(order_id), lambda one: one["charges"] == 1)
     await checkout.faults()
-    await checkout.until(
-        lambda: checkout.order(order_id), lambda one: one["status"] in ("completed", "cancelled")
-    )
+    await checkout.until(lambda: checkout.order(order_id), lambda one: one["status"] in ("completed", "cancelled"))
     assert (await checkout.ledger(order_id))["charges"] == 1
 
 
@@ -211,11 +207,12 @@ async def test_a_product_many_fight_for_is_sold_exactly_as_often_as_it_is_there(
     """Sixty orders for twenty items, all at once."""
     await checkout.stock(sku, 20)
     orders = await asyncio.gather(*(checkout.place(sku) for _ in range(60)))
-    ends = await asyncio.gather(
-        *(
-            checkout.until(lambda order_id=order_id: checkout.order(order_id), lambda one: one.get("status") in ("completed", "cancelled"))  # type: ignore[misc]
-            for order_id in orders
-        )
-    )
+    ends = await asyncio.gather(*(_end_of(checkout, order_id) for order_id in orders))
     assert sorted(one["status"] for one in ends) == ["cancelled"] * 40 + ["completed"] * 20
     assert (await checkout.get("inventory", f"/stock/{sku}"))[1] == {"sku": sku, "available": 0, "taken": 20}
+
+
+async def _end_of(checkout: Checkout, order_id: str) -> dict[str, Any]:
+    return await checkout.until(
+        lambda: checkout.order(order_id), lambda one: one.get("status") in ("completed", "cancelled")
+    )

@@ -111,7 +111,9 @@ async def test_a_body_that_is_too_large_is_refused(checkout: Checkout) -> None:
     assert "bytes" in answer["detail"]
 
 
-@pytest.mark.parametrize("order_id", ["nobody", "a%7C%7Cb", "%00", "%ef%bf%bd", "x" * 250, "..%2f..", "'; drop table state"])
+@pytest.mark.parametrize(
+    "order_id", ["nobody", "a%7C%7Cb", "%00", "%ef%bf%bd", "x" * 250, "..%2f..", "'; drop table state"]
+)
 async def test_an_order_nobody_placed_is_not_found(checkout: Checkout, order_id: str) -> None:
     """Whatever its id looks like, for showing and for cancelling."""
     assert (await checkout.get("order", f"/orders/{order_id}"))[0] in (404, 422)
@@ -191,7 +193,7 @@ async def test_an_id_with_the_stores_separator_is_an_ordinary_id(checkout: Check
     order_id = f"a||b-{uuid.uuid4().hex}"
     raw = _event(id=f"x||y||{uuid.uuid4().hex}", data={"order_id": order_id} | ORDER | {"total": 100}, subject=order_id)
     await checkout.inject("orders", raw.replace(b"2026-01-01", b"2026-11-20"))
-    status, order = await checkout.until(
+    _, order = await checkout.until(
         lambda: checkout.get("order", f"/orders/{order_id}"), lambda answer: answer[0] == 200
     )
     assert order["order_id"] == order_id

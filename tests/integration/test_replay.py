@@ -23,9 +23,9 @@ async def test_every_store_equals_a_pure_replay_of_its_events(checkout: Checkout
     assert await rehearse(checkout.flow, 300, console), console.export_text()
     broker: dict[str, dict[str, Any]] = {}
     for topic in checkout.topics:
-        for _, fields in await checkout.broker.xrange(topic):
+        for entry in await checkout.entries(topic):
             try:
-                event = orjson.loads(fields[b"data"])
+                event = entry.attributes
                 broker.setdefault(event.get("eventid", event["id"]), event)
             except (orjson.JSONDecodeError, KeyError, AttributeError, TypeError):
                 continue

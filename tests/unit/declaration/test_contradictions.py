@@ -203,7 +203,7 @@ def strange_key() -> None:
 
 
 def reserved_kind() -> None:
-    """Take a name that the engine keeps."""
+    """Take a name that the library keeps."""
 
     class Outcome(Entity, key="plot"):
         plot: Id
@@ -611,6 +611,13 @@ def test_a_view_of_what_is_never_kept_is_refused(garden: Service) -> None:
         garden.check()
     garden.on(Planted)(fits)
     garden.check()
+
+
+@pytest.mark.parametrize("kind", ["canary", "outcome", "probe", "replica"])
+def test_the_librarys_own_kinds_of_records_are_taken(kind: str) -> None:
+    """They stand in the same store, and an entity could be mistaken for one of them."""
+    with refused(f"kept as {kind!r}", "another kind"):
+        types.new_class("Mine", (Plot,), {"kind": kind})
 
 
 def test_every_contradiction_is_an_error_of_this_library() -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.engine.answering import Answering
+from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_control
 from choreography.engine.memory import Published
 from choreography.engine.operations import (
@@ -27,7 +28,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.records import Due, Wish
 from choreography.engine.releasing import release
-from choreography.engine.settling import Settled, Settler
+from choreography.engine.settling import Settler
 from choreography.service import Service
 from tests.unit.engine.broker import Broker, Provider, Scheduler
 from tests.unit.engine.store import Store

@@ -29,6 +29,14 @@ def test_what_a_failing_reaction_did_to_a_nested_value_cannot_leak() -> None:
     assert state_of(world, Box, "a") == Box(box="a", coins=2, tag=Tag(text="clean"))
 
 
+def test_what_a_failing_reaction_did_to_a_default_cannot_leak() -> None:
+    """Rule 9: a box that does not exist yet is shown as a blank one, and no two blanks share their parts."""
+    world = World(desk)
+    Replica(world).deliver(came(Broken(box="a"), "bad"), came(PUT, "e1"), came(Opened(box="b"), "e2"))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1, tag=Tag(text="clean"))
+    assert Box(box="c").tag == Tag(text="clean")
+
+
 def test_the_attempts_happen_inside_one_delivery() -> None:
     """Rule 15: a bad event is answered SUCCESS, since RETRY would hold up its topic."""
     world = World(desk)

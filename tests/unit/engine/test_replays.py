@@ -10,8 +10,8 @@ import pytest
 from choreography.engine.delivery import read_control
 from choreography.engine.records import Outcome
 from tests.unit.engine.events import ago, came, raw, record_of, replay, state_of, wire
-from tests.unit.engine.replica import NOON, Replica, World, finish, interleaved, said
 from tests.unit.engine.releases import mended, newer
+from tests.unit.engine.replica import NOON, Replica, World, finish, interleaved, said
 from tests.unit.engine.store import hidden
 from tests.unit.engine.toy import Box, Broken, Put, desk
 

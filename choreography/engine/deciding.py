@@ -1,0 +1,181 @@
+"""Deciding what one attempt at a batch makes of each event: a repeat, a conflict, a quarantine, or its reactions.
+
+Nothing here writes: decisions gather in the working set, and count only if the transaction that carries them commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from choreography.engine.delivery import Delivery
+from choreography.engine.identity import outcome_key
+from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
+from choreography.engine.plan import Plan, Planner
+from choreography.engine.quarantine import conflict_identity, quarantine_outcome
+from choreography.engine.reacting import Ran, Reacting
+from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
+from choreography.engine.suspects import Suspects
+from choreography.engine.working_set import WorkingSet
+from choreography.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one delivery. ``outcome`` is None if there was nothing to do, or if it must be delivered again."""
+
+    delivery: Delivery
+    outcome: Outcome | None = None
+    repeated: bool = False
+    again: bool = False
+
+
+class AttemptFailedError(Exception):
+    """This attempt cannot go on; the next one reads again."""
+
+
+class Decider:
+    """Decides events of one service, one after another, each on what the ones before it left."""
+
+    def __init__(self, service: Service, limits: Limits, planner: Planner, suspects: Suspects) -> None:
+        self.service, self.limits, self.planner, self.suspects = service, limits, planner, suspects
+
+    @property
+    def ttl(self) -> int:
+        """Seconds for which outcomes and tombstones are kept."""
+        return self.limits.horizon_seconds + 2 * self.limits.skew_seconds
+
+    def attempt(
+        self, plans: Sequence[Plan], working: WorkingSet, now: datetime, *, thorough: bool
+    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+        """Decide every event of a batch, in order.
+
+        Raises:
+            AttemptFailedError: the store did not say what must be known.
+        """
+        settled: dict[int, Settled] = {}
+        decided: dict[str, Outcome] = {}
+        for plan in plans:
+            known = decided.get(plan.identity) or (yield from self._known(plan, working, thorough=thorough))
+            if known is None and plan.delivery.purpose == "nudge":
+                settled[plan.position] = Settled(plan.delivery)
+                continue
+            outcome, repeated = yield from self._decide(plan, known, working, now)
+            # Under the outcome's own id: a contradicting twin must not pass for the event whose id it took.
+            decided[outcome.event_id] = outcome
+            settled[plan.position] = Settled(plan.delivery, outcome, repeated)
+        return settled
+
+    def _known(
+        self, plan: Plan, working: WorkingSet, *, thorough: bool
+    ) -> Generator[Operation, Answer, Outcome | None]:
+        """Find the outcome of an event in the two places where it may be, whichever this release would choose."""
+        for key in plan.entity_keys:
+            record = working.records.get(key)
+            folded = record.outcome_of(plan.event_key) if record else None
+            if folded is not None:
+                return folded
+        if not plan.folds:
+            stored = working.apart.get(plan.outcome_key)
+        elif thorough or plan.delivery.purpose == "replay" or self.planner.apart(working.records, plan):
+            stored = yield from self._confirm(plan.outcome_key, working)
+        else:
+            # The record itself proves the absence: it is written under its ETag, or first-write.
+            return None
+        return decode_outcome(stored.value) if stored else None
+
+    def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
+        answer = yield Confirm(key)
+        if answer is None:
+            return None
+        if not isinstance(answer, Stored):
+            raise AttemptFailedError("the confirming read failed")
+        working.apart[key] = answer
+        working.etags[key] = answer.etag
+        return answer
+
+    def _decide(
+        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        if known is not None:
+            if known.digest != plan.digest:
+                return (yield from self._conflict(plan, known, working, now))
+            if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
+                return known, True
+        elif plan.delivery.purpose == "replay":
+            plan = self.planner.as_if_new(plan, now)
+        if plan.problem:
+            return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
+        ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
+        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
+            # What it named is not in the transaction, so nothing there proves that what was missing is missing.
+            for key in plan.entity_keys:
+                if key not in working.records and (yield from self._confirm(key, working)) is not None:
+                    raise AttemptFailedError("an entity that the bulk get did not show exists")
+        if isinstance(ran, Quarantined):
+            return self._set_aside(plan, working, now, ran), False
+        return self._keep(plan, ran, working, now), False
+
+    def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
+        if plan.subject is None:
+            raise TypeError("An event without reactions cannot be run.")
+        return Reacting(self.service, plan.subject, plan.delivery, working.records, now).run()
+
+    def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
+        outcome = Outcome(
+            event_id=plan.identity,
+            digest=plan.digest,
+            at=now,
+            events=tuple(ran.events),
+            dues=tuple(ran.dues),
+            wishes=tuple(ran.wishes),
+            written=tuple(ran.written),
+            own=plan.own,
+            heard=plan.delivery.raw if plan.inside else "",
+        )
+        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
+        replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
+        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
+            self._put_apart(plan, outcome, working)
+        return outcome
+
+    def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
+        key = plan.entity_keys[0]
+        record = self.planner.record(working.records, key).copy()
+        folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
+        if folded:
+            working.records[key] = record
+        return folded
+
+    def _put_apart(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
+        key = plan.outcome_key
+        ttl = None if outcome.quarantined else self.ttl
+        working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
+        for entity_key in plan.entity_keys:
+            record = self.planner.record(working.records, entity_key)
+            if not record.apart and (plan.folds or entity_key in working.guarded):
+                working.records[entity_key] = replace(record.copy(), apart=True)
+                working.guarded.add(entity_key)
+
+    def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
+        stored = working.apart.get(plan.outcome_key)
+        earlier = decode_outcome(stored.value).quarantined if stored else None
+        if earlier is not None:
+            bad = replace(bad, attempts=earlier.attempts + max(1, bad.attempts))
+        outcome = quarantine_outcome(self.service.name, plan, bad, now)
+        self._put_apart(plan, outcome, working)
+        return outcome
+
+    def _conflict(
+        self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        """The same id says something else: never a repeat, never run."""
+        identity = conflict_identity(plan)
+        twin = replace(plan, identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
+        recorded = yield from self._confirm(twin.outcome_key, working)
+        if recorded is not None:
+            return decode_outcome(recorded.value), True
+        settled_at = f"{known.at:%Y-%m-%d %H:%M:%S}"
+        reason = f"Another event with the id {plan.identity!r} said something else and was settled at {settled_at}."
+        return self._set_aside(twin, working, now, Quarantined(reason, 0, "", plan.delivery.raw)), False

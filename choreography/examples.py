@@ -1,0 +1,159 @@
+"""Examples of what a contract allows, made from its JSON schema: valid, readable, and the same every time."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+
+from choreography.contracts import Value
+from choreography.errors import ChoreographyError
+
+Made = TypeVar("Made", bound=Value)
+
+SIZES: Final = (0, 1, 2)
+"""How large an example is: as small as allowed; a little of everything; a lot."""
+
+_ABOVE: Final = (0, 1_000, 1_000_000)
+_DEEP: Final = 8
+_FORMATS: Final = {
+    "date-time": "2026-01-01T12:00:00Z",
+    "date": "2026-01-01",
+    "uuid": "00000000-0000-4000-8000-000000000001",
+}
+
+
+class NoExampleError(ChoreographyError):
+    """Nothing can be made up that a contract allows."""
+
+
+def example(model: type[Made], size: int = 1, **given: Any) -> Made:
+    """Return one valid example of a model.
+
+    Args:
+        model: the contract.
+        size: one of ``SIZES``; the smallest leaves out what may be left out.
+        given: fields whose values are known.
+
+    Raises:
+        NoExampleError: what was made up is refused, for instance by a validator of the author's.
+    """
+    schema = model.model_json_schema()
+    made = _object(schema, schema.get("$defs", {}), size, 0)
+    try:
+        # Through JSON, as that is how it will come, and strict, as nothing on the wire is converted.
+        plain = model.model_validate(made)
+        return model(**{name: getattr(plain, name) for name in plain.model_fields_set} | given) if given else plain
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise NoExampleError(
+            f"No example of {model.__name__} can be made up: {where} was refused ({first['msg']}), so nothing can be "
+            f'tried with it. Give one: Field(examples=["..."]) at that field.'
+        ) from error
+
+
+def choices(model: type[Value]) -> dict[str, tuple[Any, ...]]:
+    """Return the fields of a model that hold one of a few values, with those values."""
+    closed = {name: _choices(field.annotation) for name, field in model.model_fields.items()}
+    return {name: values for name, values in closed.items() if values}
+
+
+def variants(model: type[Made], size: int = 1, limit: int = 64) -> Iterator[Made]:
+    """Yield an example of a model for each combination of its closed fields, up to a limit."""
+    closed = choices(model)
+    for picked in itertools.islice(itertools.product(*closed.values()), limit):
+        yield example(model, size, **dict(zip(closed, picked, strict=True)))
+
+
+def example_data(schema: Mapping[str, Any], size: int = 1) -> Any:
+    """Return plain data that a JSON schema allows."""
+    return _value(schema, schema.get("$defs", {}), size, 0, "")
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    if annotation is bool:
+        return (False, True)
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return tuple(annotation)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if type(None) in get_args(annotation) and get_origin(annotation) is not tuple:
+        inner = [_choices(part) for part in get_args(annotation) if part is not type(None)]
+        return (None, *inner[0]) if len(inner) == 1 and inner[0] else ()
+    return ()
+
+
+def _value(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> Any:
+    if "$ref" in schema:
+        return _value(defs[schema["$ref"].rpartition("/")[2]], defs, size, depth + 1, name)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for word in ("const", "enum"):
+        if word in schema:
+            return schema[word] if word == "const" else schema[word][0]
+    if "anyOf" in schema:
+        return _value(schema["anyOf"][0], defs, size, depth, name)
+    match schema.get("type"):
+        case "object":
+            return _object(schema, defs, size, depth)
+        case "array":
+            return _array(schema, defs, size, depth, name)
+        case "integer":
+            return _integer(schema, size)
+        case "string":
+            return _text(schema, name)
+        case "boolean":
+            return False
+        case _:
+            return None
+
+
+def _object(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int) -> dict[str, Any]:
+    required = schema.get("required", ())
+    return {
+        name: _value(part, defs, size, depth + 1, name)
+        for name, part in schema.get("properties", {}).items()
+        if name in required or (size and depth < _DEEP)
+    }
+
+
+def _array(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> list[Any]:
+    if "prefixItems" in schema:
+        return [_value(part, defs, size, depth + 1, name) for part in schema["prefixItems"]]
+    least, most = schema.get("minItems", 0), schema.get("maxItems", 1)
+    count = least if depth >= _DEEP or not size else max(least, min(1, most))
+    return [_value(schema.get("items", {}), defs, size, depth + 1, name.removesuffix("s")) for _ in range(count)]
+
+
+def _integer(schema: Mapping[str, Any], size: int) -> int:
+    least = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1 if "exclusiveMinimum" in schema else None)
+    most = schema.get("maximum", schema["exclusiveMaximum"] - 1 if "exclusiveMaximum" in schema else None)
+    begin = int(least if least is not None else min(0, most if most is not None else 0))
+    step = schema.get("multipleOf", 1)
+    wanted = -(-(begin + _ABOVE[size]) // step) * step
+    return int(min(wanted, most // step * step) if most is not None else wanted)
+
+
+def _text(schema: Mapping[str, Any], name: str) -> str:
+    if schema.get("format") in _FORMATS:
+        return _FORMATS[schema["format"]]
+    least, most = schema.get("minLength", 0), schema.get("maxLength", 128)
+    pattern = re.compile(schema.get("pattern", ""))
+    for text in _texts(name, least):
+        if least <= len(text) <= most and pattern.search(text):
+            return text
+    # Left for the model to refuse, which names the field.
+    return ""
+
+
+def _texts(name: str, least: int) -> Iterator[str]:
+    word = name.removesuffix("_id").replace("_", "-")
+    yield f"{word}-1" if name.endswith("_id") or name in {"id", "sku", "key"} else word.replace("-", " ")
+    yield from (name, word, "EUR", "DE", "someone@example.org", "https://example.org", "+491234567", "1.0")
+    for length in range(max(1, least), 65):
+        yield from (letter * length for letter in ("a", "A", "1", "0", "_", "-"))

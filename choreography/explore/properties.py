@@ -1,0 +1,89 @@
+"""What must be true of a flow, as plain functions over its world: always, never, eventually, sometimes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from choreography.errors import ChoreographyError
+from choreography.explore.world import World
+
+Mode = Literal["always", "never", "eventually", "sometimes"]
+
+_SPOKEN = {
+    "always": "must hold in every state, and here it does not",
+    "never": "must hold in no state, and here it does",
+    "eventually": "must hold when nothing is on its way any more, and here it does not",
+    "sometimes": "must hold in some state, and there is none",
+}
+
+
+class ExploreError(ChoreographyError):
+    """What is to be explored is not there, or contradicts itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property.
+
+    Attributes:
+        each: its function takes the id of a flow as well, and it is judged for each of them.
+    """
+
+    mode: Mode
+    name: str
+    function: Callable[..., bool]
+    each: bool
+    text: str
+
+    @property
+    def complaint(self) -> str:
+        """Say what it means that it failed."""
+        return _SPOKEN[self.mode]
+
+    def holds(self, world: World, flow: str = "") -> bool:
+        """Judge one state, for one flow if it is about each."""
+        return bool(self.function(world, flow) if self.each else self.function(world))
+
+    def fails(self, world: World, flow: str = "") -> bool:
+        """Tell whether this state is one that must not be."""
+        return self.holds(world, flow) == (self.mode == "never")
+
+
+def always(function: Callable[..., bool]) -> Property:
+    """Declare what holds in every state."""
+    return _declared("always", function)
+
+
+def never(function: Callable[..., bool]) -> Property:
+    """Declare what holds in no state."""
+    return _declared("never", function)
+
+
+def eventually(function: Callable[..., bool]) -> Property:
+    """Declare what holds once nothing is on its way any more: no event, no deadline, no answer."""
+    return _declared("eventually", function)
+
+
+def sometimes(function: Callable[..., bool]) -> Property:
+    """Declare what can happen. If it cannot, the rest may hold only because nothing happens at all."""
+    return _declared("sometimes", function)
+
+
+def _declared(mode: Mode, function: Callable[..., Any]) -> Property:
+    parameters = len(inspect.signature(function).parameters)
+    if parameters not in (1, 2):
+        raise ExploreError(
+            f"The property {function.__name__} takes {parameters} parameters. It is shown the world, and the id of a "
+            f"flow if it is about each: def {function.__name__}(world: World, order_id: str) -> bool."
+        )
+    text = inspect.getdoc(function) or function.__name__.replace("_", " ")
+    return Property(mode, function.__name__, function, parameters == 2, text.splitlines()[0])
+
+
+@always
+def nothing_is_set_aside(world: World) -> bool:
+    """No reaction fails, so no event ends in quarantine."""
+    return not world.set_aside

@@ -1,0 +1,112 @@
+"""The world as a property sees it: what every service keeps, what was said, and what was asked of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from choreography.contracts import Entity, Event, Value
+
+Kept = TypeVar("Kept", bound=Entity)
+Said = TypeVar("Said", bound=Event)
+
+Part = tuple[str, ...]
+"""One thing that can be looked at: its kind, and what narrows it down."""
+
+
+class Source(Protocol):
+    """Where a world comes from: a state of the explorer, or services that really ran."""
+
+    def read(self, part: Part) -> tuple[str, ...]:
+        """Return one part as JSON texts, in an order that does not depend on how the world came about."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing that the outside did because it was asked to."""
+
+    outside: str
+    path: str
+    body: Mapping[str, Any]
+    status: int
+    reply: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One event that a service could not run."""
+
+    service: str
+    event: str
+    reason: str
+
+
+class World:
+    """One state of the whole flow.
+
+    Attributes:
+        flows: the ids of the flows that were started, such as the orders.
+    """
+
+    def __init__(self, source: Source, flows: tuple[str, ...]) -> None:
+        self._source, self.flows = source, flows
+
+    def state_of(self, entity: type[Kept], key: str) -> Kept:
+        """Return an entity as a reaction would be shown it: a blank one if there is none yet.
+
+        Raises:
+            LookupError: there is none, and it cannot be blank.
+        """
+        found = self.find(entity, key)
+        if found is None and not entity.can_be_blank():
+            raise LookupError(f"There is no {entity.__name__} {key!r} yet; ask find() whether there is.")
+        return found if found is not None else entity(**{entity.key_field: key})
+
+    def find(self, entity: type[Kept], key: str) -> Kept | None:
+        """Return an entity, or None."""
+        texts = self._source.read(("one", entity.__module__, entity.__name__, key))
+        return _decoded(entity, texts[0]) if texts else None
+
+    def every(self, entity: type[Kept]) -> tuple[Kept, ...]:
+        """Return all entities of one kind."""
+        texts = self._source.read(("every", entity.__module__, entity.__name__))
+        return tuple(_decoded(entity, text) for text in texts)
+
+    def said(self, event: type[Said], about: str = "") -> tuple[Said, ...]:
+        """Return the events of one type that were ever published, ``about`` one flow or all of them."""
+        texts = self._source.read(("said", event.wire_type, about))
+        return tuple(_decoded(event, text) for text in texts)
+
+    def calls(self, outside: str, about: str = "") -> tuple[Call, ...]:
+        """Return what the outside really did, ``about`` one flow or for all of them."""
+        texts = self._source.read(("calls", outside, about))
+        return tuple(_call(text) for text in texts)
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """The events that ended in quarantine."""
+        return tuple(SetAside(*orjson.loads(text)) for text in self._source.read(("set aside",)))
+
+
+Any_ = TypeVar("Any_", bound=Value)
+
+
+@lru_cache(maxsize=100_000)
+def _cached(model: type[Value], text: str) -> Value:
+    return model.model_validate_json(text)
+
+
+def _decoded(model: type[Any_], text: str) -> Any_:
+    found = _cached(model, text)
+    assert isinstance(found, model)  # noqa: S101 - only tells the type checker what the line above says
+    return found
+
+
+@lru_cache(maxsize=100_000)
+def _call(text: str) -> Call:
+    return Call(*orjson.loads(text))

@@ -1,0 +1,162 @@
+"""Tries a reaction in made-up states, as the engine would call it but without an engine: what does it answer?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Value
+from choreography.decision import Decided, take_apart
+from choreography.declaration import Named, Reaction
+from choreography.errors import UnsayableEventError
+from choreography.examples import SIZES, choices, example, variants
+
+NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_MOST_COMBINATIONS: Final = 4_000
+
+Heard = Mapping[str, Value]
+"""What a reaction hears, by parameter; for a deadline also the event it started at, under an empty name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A combination of states in which a reaction has no answer, whatever the other fields hold.
+
+    Attributes:
+        states: what the entities were, in words.
+        heard: what was heard, in words.
+        error: what the reaction raised.
+    """
+
+    states: str
+    heard: str
+    error: Exception
+
+
+def heard_by(reaction: Reaction, size: int = 1) -> Iterator[Heard]:
+    """Yield what a reaction may hear: one example for each combination of closed fields.
+
+    Raises:
+        NoExampleError: nothing can be made up that the contract of an event allows.
+    """
+    models = [model for model in reaction.hears if issubclass(model, (Event, Answer))]
+    for picked in itertools.product(*(list(variants(model, size)) for model in models)):
+        by_model = dict(zip(models, picked, strict=True))
+        if reaction.style == "deadline":
+            reminder = Deadline(name=reaction.name, due=NOON)
+            yield {**dict.fromkeys(reaction.event_parameters, reminder), "": picked[0]}
+        else:
+            yield {name: by_model[model] for name, model in reaction.event_parameters.items()} | {"": picked[0]}
+
+
+def ids_in(named: Named, heard: Heard) -> tuple[str, ...]:
+    """Return the ids of the entities that a parameter names."""
+    return named.ids(heard[""])
+
+
+def call(reaction: Reaction, heard: Heard, entities: Mapping[str, Any]) -> Decided:
+    """Call a reaction and hold its answer to what it declares, as the engine does.
+
+    Raises:
+        Exception: whatever the reaction raises.
+        UnsayableEventError: it answered None, changed what it did not name, or said what it does not declare.
+    """
+    events = {name: value for name, value in heard.items() if name}
+    decided = take_apart(reaction.function(**events, **entities), reaction.name)
+    allowed = {(named.entity.kind, one) for named in reaction.named for one in ids_in(named, heard)}
+    for entity in (*decided.entities, *decided.gone):
+        if (entity.kind, entity.key) not in allowed:
+            raise UnsayableEventError(f"it changed the {entity.kind} {entity.key!r}, which it does not name")
+    for said in (*decided.events, *decided.intents):
+        if type(said) not in reaction.said:
+            raise UnsayableEventError(f"it said {type(said).__name__}, which its return annotation does not declare")
+    return decided
+
+
+def entity_in(kind: type[Entity], key: str, size: int, state: Mapping[str, Any]) -> Entity:
+    """Return an entity of a key in a state, its other fields as large as asked for."""
+    given = {kind.key_field: key, **state}
+    return kind(**given) if size == 0 and kind.can_be_blank() else example(kind, size, **given)
+
+
+def states_of(named: Named) -> list[Mapping[str, Any] | None]:
+    """Return every combination of an entity's closed fields, and None where a reaction copes with there being none."""
+    closed = choices(named.entity)
+    states: list[Mapping[str, Any] | None] = [
+        dict(zip(closed, picked, strict=True)) for picked in itertools.product(*closed.values())
+    ]
+    return [None, *states] if named.optional else states
+
+
+def entities_for(
+    reaction: Reaction, heard: Heard, states: Mapping[str, Mapping[str, Any] | None], size: int
+) -> dict[str, Any]:
+    """Return the entities of a reaction's parameters in given states, by parameter."""
+    entities: dict[str, Any] = {}
+    for named in reaction.named:
+        state = states[named.parameter]
+        made = {
+            one: None if state is None else entity_in(named.entity, one, size, state) for one in ids_in(named, heard)
+        }
+        entities[named.parameter] = made if named.many else next(iter(made.values()), None)
+    return entities
+
+
+def failures(reaction: Reaction) -> Iterator[Failure]:
+    """Yield each combination of states and event for which a reaction has no answer.
+
+    Closed fields (Literal, bool, enumerations) are tried in every combination. What else an entity or an event holds
+    is tried small, middling and large: an answer to any of these counts, as not every pair of amounts can occur.
+
+    Raises:
+        NoExampleError: nothing can be made up that a contract allows.
+    """
+    grids = [states_of(named) for named in reaction.named]
+    by_size = [list(heard_by(reaction, size)) for size in SIZES]
+    combinations = itertools.product(itertools.product(*grids), zip(*by_size, strict=True))
+    for states, sizes in itertools.islice(combinations, _MOST_COMBINATIONS):
+        named_states = {named.parameter: state for named, state in zip(reaction.named, states, strict=True)}
+        error = _no_answer(reaction, named_states, sizes)
+        if error is not None:
+            yield Failure(_spoken(reaction, named_states), _heard(sizes[0]), error)
+
+
+def _no_answer(
+    reaction: Reaction, states: Mapping[str, Mapping[str, Any] | None], sizes: tuple[Heard, ...]
+) -> Exception | None:
+    first: Exception | None = None
+    for heard, size in itertools.product(sizes, SIZES):
+        entities = entities_for(reaction, heard, states, size)
+        try:
+            call(reaction, heard, entities)
+        except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
+            first = first or error
+        else:
+            return None
+    return first
+
+
+def _spoken(reaction: Reaction, states: Mapping[str, Mapping[str, Any] | None]) -> str:
+    told = []
+    for named in reaction.named:
+        state = states[named.parameter]
+        if state is None:
+            told.append(f"no {named.entity.__name__}")
+        elif state:
+            told.append(f"{named.entity.__name__} {', '.join(f'{name}={value!r}' for name, value in state.items())}")
+    return " and ".join(told) or "any state"
+
+
+def _heard(heard: Heard) -> str:
+    event = heard[""]
+    closed = {name: getattr(event, name) for name in choices(type(event))}
+    told = ", ".join(f"{name}={value!r}" for name, value in closed.items())
+    return f"{type(event).__name__} {told}".strip()
+
+
+def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:
+    """Return the kinds of events and intents of a decision."""
+    return frozenset(type(one) for one in (*decided.events, *decided.intents))

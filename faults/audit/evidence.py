@@ -1,0 +1,215 @@
+"""All that the auditor looks at, read directly from store, broker and provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import psycopg
+import redis.asyncio
+
+from choreography.flow import services_of
+from choreography.service import Service
+from faults.orders import Ordered
+from faults.stage import FLOW, PROVIDER, TOPICS, Stage, entries
+
+_BESIDE: Final = ("outcome", "replica", "probe", "canary")
+"""Kinds of records that are no entities."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entity as stored: what it is now, which version that is, and the outcomes kept inside it."""
+
+    kind: str
+    version: int
+    state: dict[str, Any] | None
+    folded: tuple[OutcomeRecord, ...]
+
+
+@dataclass(frozen=True)
+class OutcomeRecord:
+    """What one service recorded about one event, as it is promised to auditors."""
+
+    event_id: str
+    events: tuple[tuple[str, str, str], ...]
+    dues: tuple[tuple[str, str], ...]
+    wishes: tuple[tuple[Any, ...], ...]
+    written: tuple[tuple[str, str, int, bool], ...]
+    heard: str
+    quarantined: tuple[str, int, str, str] | None
+
+    @classmethod
+    def read(cls, raw: list[Any]) -> OutcomeRecord:
+        """Read the stored form by its places."""
+        bad = raw[9]
+        return cls(
+            event_id=raw[0],
+            events=tuple((topic, key, text) for topic, key, text in raw[3]),
+            dues=tuple((at, text) for at, text in raw[4]),
+            wishes=tuple(tuple(wish) for wish in raw[5]),
+            written=tuple((kind, one, version, changed) for kind, one, version, changed in raw[6]),
+            heard=raw[8],
+            quarantined=(bad[0], bad[1], bad[2], bad[3]) if bad else None,
+        )
+
+
+@dataclass(frozen=True)
+class Store:
+    """What one service's part of the store holds."""
+
+    service: Service
+    records: tuple[Record, ...]
+    outcomes: tuple[OutcomeRecord, ...]
+
+    def states(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
+        """Return every state of one kind by its logical id."""
+        return {one.state[key]: one.state for one in self.records if one.kind == kind and one.state}
+
+    @classmethod
+    def read(cls, service: Service, rows: Mapping[str, str]) -> Store:
+        """Sort what the store holds into entities and outcomes."""
+        records: list[Record] = []
+        outcomes: list[OutcomeRecord] = []
+        for key, text in rows.items():
+            kind = key.split(".")[1]
+            if kind == "outcome":
+                outcomes.append(OutcomeRecord.read(orjson.loads(text)))
+            elif kind not in _BESIDE:
+                raw = orjson.loads(text)
+                folded = tuple(OutcomeRecord.read(one) for one in raw.get("o", {}).values())
+                records.append(Record(kind, raw["v"], raw["s"], folded))
+                outcomes += folded
+        return cls(service, tuple(records), tuple(outcomes))
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of a topic."""
+
+    topic: str
+    place: tuple[int, int]
+    raw: bytes
+    event: dict[str, Any] | None
+    """What it says, if it is readable at all."""
+
+    @property
+    def identity(self) -> str:
+        """The event it carries, under whichever envelope id it came."""
+        event = self.event or {}
+        return str(event.get("eventid", event.get("id", "")))
+
+    @classmethod
+    def read(cls, topic: str, entry: str, raw: bytes) -> Message:
+        """Read an entry."""
+        first, second = entry.split("-")
+        try:
+            event = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            event = None
+        return cls(topic, (int(first), int(second)), raw, event if isinstance(event, dict) else None)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What one consumer group of one topic has not done yet."""
+
+    topic: str
+    group: str
+    pending: int
+    behind: int
+
+
+@dataclass
+class Evidence:
+    """Everything, at one moment after the quiet time."""
+
+    orders: list[Ordered]
+    ends: dict[str, tuple[str, float]]
+    late: dict[str, float]
+    stores: dict[str, Store]
+    messages: list[Message]
+    dead_letters: list[dict[str, Any]]
+    groups: list[Waiting]
+    entries: list[dict[str, Any]]
+    delivered: dict[str, int]
+    hostile: frozenset[bytes]
+    now: str
+    by_identity: dict[str, list[Message]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for message in self.messages:
+            if message.identity:
+                self.by_identity.setdefault(message.identity, []).append(message)
+
+
+async def gather(
+    stage: Stage,
+    orders: list[Ordered],
+    ends: dict[str, tuple[str, float]],
+    late: dict[str, float],
+    delivered: dict[str, int],
+    now: str,
+) -> Evidence:
+    """Read every book."""
+    services = services_of(".".join(FLOW.parts))
+    rows = await _rows(stage.flow.postgres_dsn, [service.name for service in services])
+    return Evidence(
+        orders=orders,
+        ends=ends,
+        late=late,
+        stores={service.name: Store.read(service, rows[service.name]) for service in services},
+        messages=[
+            Message.read(topic, entry, raw) for topic in TOPICS async for entry, raw in entries(stage.redis, topic)
+        ],
+        dead_letters=[
+            orjson.loads(raw)["data"]
+            for service in services
+            async for _, raw in entries(stage.redis, f"{service.name}-dead-letters")
+        ],
+        groups=await waiting(stage.redis),
+        entries=await _ledger(stage),
+        delivered=delivered,
+        hostile=frozenset(stage.hostile),
+        now=now,
+    )
+
+
+async def waiting(client: redis.asyncio.Redis) -> list[Waiting]:
+    """Read what every consumer group of every topic still has to do."""
+    found: list[Waiting] = []
+    async for key in client.scan_iter(_type="stream"):
+        topic = key.decode()
+        for group in await client.xinfo_groups(topic):
+            behind = group.get("lag")
+            if behind is None:
+                behind = len(await client.xrange(topic, min=f"({group['last-delivered-id'].decode()}", count=1))
+            found.append(Waiting(topic, group["name"].decode(), group["pending"], behind))
+    return found
+
+
+async def _rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
+    rows: dict[str, dict[str, str]] = {service: {} for service in services}
+    # The rest of the connection string is for the sidecar's driver; this one does not know it.
+    async with await psycopg.AsyncConnection.connect(" ".join(dsn.split()[:5])) as connection:
+        cursor = await connection.execute("select key, convert_from(value, 'utf8') from choreography_state")
+        async for key, value in cursor:
+            service, _, rest = key.partition("||")
+            if service in rows:
+                rows[service][rest] = orjson.loads(value)
+    return rows
+
+
+async def _ledger(stage: Stage) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after: int | None = 0
+    while after is not None:
+        url = f"{stage.flow.address(PROVIDER)}/ledger/entries?after={after}&limit=1000"
+        async with stage.session.get(url) as answer:
+            answer.raise_for_status()
+            page = await answer.json()
+        found += page["entries"]
+        after = page["next"]
+    return found

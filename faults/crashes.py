@@ -1,0 +1,80 @@
+"""Processes that die without a last word, and processes that stop without dying."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from faults.stage import REDELIVERED_AFTER, Stage
+
+Harm = Callable[[Stage], Awaitable[None]]
+
+
+def of_service(service: str) -> Harm:
+    """One replica dies and comes back."""
+
+    async def die(stage: Stage) -> None:
+        name = stage.one_of(service)
+        await _gone_for(stage, 2, name)
+
+    return die
+
+
+def of_sidecar(service: str) -> Harm:
+    """The sidecar of one replica dies and comes back."""
+
+    async def die(stage: Stage) -> None:
+        await _gone_for(stage, 2, f"{stage.one_of(service)}-sidecar")
+
+    return die
+
+
+def of_server(server: str) -> Harm:
+    """Something everybody stands on dies and comes back with what it had promised to keep."""
+
+    async def die(stage: Stage) -> None:
+        await _gone_for(stage, 2, server)
+
+    return die
+
+
+async def of_all_services(stage: Stage) -> None:
+    """A power cut for every replica of every service."""
+    await _gone_for(stage, 1, *stage.apps)
+
+
+async def of_all_sidecars(stage: Stage) -> None:
+    """A power cut for every sidecar."""
+    await _gone_for(stage, 1, *stage.sidecars)
+
+
+def frozen(service: str) -> Harm:
+    """One replica stops for so long that others take over, then goes on as if nothing had been."""
+
+    async def freeze(stage: Stage) -> None:
+        await _frozen(stage, stage.one_of(service))
+
+    return freeze
+
+
+def frozen_sidecar(service: str) -> Harm:
+    """The sidecar of one replica stops for so long, holding its locks in the store."""
+
+    async def freeze(stage: Stage) -> None:
+        await _frozen(stage, f"{stage.one_of(service)}-sidecar")
+
+    return freeze
+
+
+async def _gone_for(stage: Stage, seconds: float, *names: str) -> None:
+    await stage.kill(*names)
+    await asyncio.sleep(seconds)
+    await stage.bring_back(*names)
+
+
+async def _frozen(stage: Stage, name: str) -> None:
+    stage.flow.pause(name)
+    try:
+        await asyncio.sleep(2 * REDELIVERED_AFTER + 1)
+    finally:
+        stage.flow.resume(name)

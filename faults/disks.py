@@ -1,0 +1,68 @@
+"""Disks that are full. Each is a small tmpfs whose limit is pulled down to what it holds already.
+
+They are mounted in a mount namespace of this process and its children: nobody else sees them, and they are gone with
+the last of them, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from faults.crashes import Harm
+from faults.stage import SkippedError, Stage
+
+_ROOMY: Final = 1024
+_ALMOST_NOTHING: Final = 64 * 1024
+_CLONE_NEWNS: Final = 0x00020000
+_MS_REMOUNT: Final = 0x20
+_MS_REC_PRIVATE: Final = 0x4000 | 0x40000
+_SECONDS: Final = 8.0
+
+
+def mount_small_disks(folders: list[Path]) -> None:
+    """Put a tmpfs of its own under each folder.
+
+    Raises:
+        SkippedError: this machine does not let us.
+    """
+    if sys.platform != "linux":
+        raise SkippedError("Full disks need Linux's tmpfs, so they are left out on this machine.")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS) or libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None):
+        reason = os.strerror(ctypes.get_errno())
+        raise SkippedError(f"Full disks need the right to mount (root), so they are left out here ({reason}).")
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mount(folder, 0, f"{_ROOMY}m")
+
+
+def _mount(folder: Path, flags: int, size: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, f"size={size}".encode()):
+        raise SkippedError(f"{folder} could not be mounted: {os.strerror(ctypes.get_errno())}.")
+
+
+def full(server: str) -> Harm:
+    """A server can write nothing more for a while; whether it waits, fails or dies is its own affair."""
+
+    async def harm(stage: Stage) -> None:
+        folder = stage.flow.run_folder / server
+        if not folder.is_mount():
+            raise SkippedError(f"{folder} is no disk of its own, so filling it would hurt others.")
+        stage.down.add(server)
+        room = os.statvfs(folder)
+        used = (room.f_blocks - room.f_bfree) * room.f_frsize
+        _mount(folder, _MS_REMOUNT, f"{(used + _ALMOST_NOTHING) // 1024}k")
+        try:
+            await asyncio.sleep(_SECONDS)
+        finally:
+            _mount(folder, _MS_REMOUNT, f"{_ROOMY}m")
+        await asyncio.sleep(1)
+        await stage.bring_back(server)
+
+    return harm

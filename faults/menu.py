@@ -1,0 +1,68 @@
+"""Everything that is done to the flow: each fault begins, lasts, and heals within one call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from faults import crashes, disks, messages, outside, wires
+from faults.stage import Stage
+
+SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to hurt the flow.
+
+    Attributes:
+        kind: what it belongs to, for the picture.
+        short: whether it is in the short run.
+    """
+
+    name: str
+    kind: str
+    do: Callable[[Stage], Awaitable[None]]
+    short: bool = False
+
+
+def menu() -> list[Fault]:
+    """Every fault of the first act, in the order in which they are served."""
+    return [
+        *(Fault(f"kill -9 {one}", "crash", crashes.of_service(one), short=one == "billing") for one in SERVICES),
+        *(Fault(f"kill -9 {one}'s sidecar", "crash", crashes.of_sidecar(one), short=one == "order") for one in SERVICES),
+        Fault("kill -9 all services", "crash", crashes.of_all_services, short=True),
+        Fault("kill -9 all sidecars", "crash", crashes.of_all_sidecars),
+        Fault("kill -9 the broker", "crash", crashes.of_server("redis"), short=True),
+        Fault("kill -9 the database", "crash", crashes.of_server("postgres"), short=True),
+        Fault("kill -9 the scheduler", "crash", crashes.of_server("scheduler"), short=True),
+        *(Fault(f"freeze {one}", "freeze", crashes.frozen(one), short=one == "inventory") for one in SERVICES),
+        *(Fault(f"freeze {one}'s sidecar", "freeze", crashes.frozen_sidecar(one)) for one in ("order", "shipping")),
+        Fault("store cut", "wire", wires.cut("store")),
+        Fault("store slow", "wire", wires.late("store", 0.1)),
+        Fault("store silent", "wire", wires.silent("store")),
+        Fault("store loses answers", "wire", wires.loses_answers("store"), short=True),
+        Fault("broker cut", "wire", wires.cut("broker"), short=True),
+        Fault("broker slow", "wire", wires.late("broker", 0.1)),
+        Fault("broker silent", "wire", wires.silent("broker")),
+        Fault("broker loses answers", "wire", wires.loses_answers("broker"), short=True),
+        Fault("every event twice", "events", messages.twice, short=True),
+        *(
+            Fault(f"events reversed for {one}", "events", messages.reversed_for(one), short=one == "shipping")
+            for one in SERVICES
+        ),
+        Fault("poison events", "events", messages.poison, short=True),
+        Fault("provider answers 500", "provider", outside.answers_500),
+        Fault("provider slow", "provider", outside.slow),
+        Fault("provider down", "provider", outside.down),
+        Fault("provider charges, then hangs", "provider", outside.charges_then_hangs, short=True),
+    ]
+
+
+def on_small_disks() -> list[Fault]:
+    """Every fault of the second act, which is played on disks so small that they can be filled."""
+    return [
+        Fault("the broker's disk is full", "disk", disks.full("redis")),
+        Fault("the database's disk is full", "disk", disks.full("postgres")),
+    ]

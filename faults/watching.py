@@ -1,0 +1,77 @@
+"""Watches from outside how orders end, second by second, without asking the services anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import orjson
+
+from faults.stage import Stage, follow
+
+ENDS: Final[dict[str, Literal["completed", "cancelled"]]] = {
+    "order.completed.v1": "completed",
+    "order.cancelled.v1": "cancelled",
+}
+
+
+@dataclass
+class Suffered:
+    """One fault, when it was on, and what came of it."""
+
+    name: str
+    kind: str
+    began: float
+    ended: float = 0.0
+    skipped: str = ""
+
+
+@dataclass
+class Watch:
+    """What was seen, with times in seconds since the watch began.
+
+    Attributes:
+        ends: order ids with how and when each was first said to have ended.
+        seconds: how many orders had been sent, and how many had ended, after each second.
+    """
+
+    began: float = field(default_factory=time.monotonic)
+    ends: dict[str, tuple[str, float]] = field(default_factory=dict)
+    seconds: list[tuple[float, int, int]] = field(default_factory=list)
+    faults: list[Suffered] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the watch began."""
+        return time.monotonic() - self.began
+
+    async def ends_of_orders(self, stage: Stage) -> None:
+        """See orders end, as everybody can who listens to the topic."""
+        async for _, _, fields in follow(stage.redis, ["orders"]):
+            raw = fields.get(b"data", b"")
+            if b'"order.c' not in raw:
+                continue
+            try:
+                event = orjson.loads(raw)
+                how = ENDS.get(event["type"])
+                if how is not None:
+                    self.ends.setdefault(event["data"]["order_id"], (how, self.now))
+            except (orjson.JSONDecodeError, KeyError, TypeError):
+                continue
+
+    async def each_second(self, sent: list[object]) -> None:
+        """Count."""
+        while True:
+            self.seconds.append((self.now, len(sent), len(self.ends)))
+            await asyncio.sleep(1)
+
+    def per_second(self, over: float = 5.0) -> tuple[float, float]:
+        """Orders sent and ended per second, lately."""
+        if len(self.seconds) < 2:
+            return 0.0, 0.0
+        newest = self.seconds[-1]
+        oldest = next(one for one in self.seconds if one[0] >= newest[0] - over)
+        span = max(1.0, newest[0] - oldest[0])
+        return (newest[1] - oldest[1]) / span, (newest[2] - oldest[2]) / span

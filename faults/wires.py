@@ -1,0 +1,81 @@
+"""What goes wrong between the sidecars and the servers they stand on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Literal
+
+from faults.crashes import Harm
+from faults.proxy import Proxy
+from faults.stage import Stage
+
+Which = Literal["store", "broker"]
+
+_TELLING: Final = {"store": (b"commit", b"COMMIT"), "broker": (b"xadd", b"XADD", b"xack", b"XACK")}
+"""Requests whose answer matters most: was it committed, was it published, was it acknowledged?"""
+
+
+def cut(which: Which) -> Harm:
+    """Every connection breaks, nobody gets through for a while, and that three times over."""
+
+    async def harm(stage: Stage) -> None:
+        proxy = _proxy(stage, which)
+        try:
+            for _ in range(3):
+                proxy.behave("refuses")
+                await asyncio.sleep(1.5)
+                proxy.behave()
+                await asyncio.sleep(1)
+        finally:
+            proxy.behave()
+
+    return harm
+
+
+def late(which: Which, by: float) -> Harm:
+    """Everything arrives, but late."""
+
+    async def harm(stage: Stage) -> None:
+        proxy = _proxy(stage, which)
+        proxy.behave("late", late=by)
+        try:
+            await asyncio.sleep(7)
+        finally:
+            proxy.behave()
+
+    return harm
+
+
+def silent(which: Which) -> Harm:
+    """Nothing arrives and nothing breaks, for longer than the broker waits; then all of it arrives at once."""
+
+    async def harm(stage: Stage) -> None:
+        proxy = _proxy(stage, which)
+        proxy.behave("silent")
+        try:
+            await asyncio.sleep(7)
+        finally:
+            proxy.behave()
+
+    return harm
+
+
+def loses_answers(which: Which) -> Harm:
+    """The server does what it was asked, and the connection breaks before it can say so."""
+
+    async def harm(stage: Stage) -> None:
+        proxy = _proxy(stage, which)
+        before = proxy.lost_answers
+        proxy.behave("loses answers", share=0.02, telling=_TELLING[which])
+        try:
+            await asyncio.sleep(8)
+        finally:
+            proxy.behave()
+        if proxy.lost_answers == before:
+            raise RuntimeError(f"No answer of the {which} was lost, so this fault was none.")
+
+    return harm
+
+
+def _proxy(stage: Stage, which: Which) -> Proxy:
+    return stage.store if which == "store" else stage.broker
