@@ -171,4 +171,3 @@ def repeats(life: Lifecycle, reaction: Reaction, said: type[Event | Intent]) -> 
     saying = [move for move in life.moves if move.reaction.name == reaction.name and said in move.said]
     begins = {move.before for move in saying}
     return any(begins & life.after(move.after) for move in saying)
-

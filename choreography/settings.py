@@ -33,6 +33,7 @@ class Settings:
         replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
         self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
         caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
+        log_level: from which level up to log (``CHOREOGRAPHY_LOG``); ``debug`` says a line for every event.
         outsides: base URLs of the outside systems by name (``OUTSIDE_<NAME>``).
     """
 
@@ -49,6 +50,7 @@ class Settings:
     replica: str = "one"
     self_check: bool = True
     caller_header: str = "x-caller"
+    log_level: str = "info"
     outsides: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -74,6 +76,7 @@ class Settings:
                 replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
                 self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
                 caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
+                log_level=_level(env.get("CHOREOGRAPHY_LOG", "info")),
                 outsides={
                     name.removeprefix("OUTSIDE_").lower().replace("_", "-"): url
                     for name, url in env.items()
@@ -82,6 +85,12 @@ class Settings:
             )
         except ValueError as error:
             raise ChoreographyError(f"A setting in the environment cannot be understood: {error}.") from error
+
+
+def _level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError(f"CHOREOGRAPHY_LOG says {text!r}; write debug, info, warning or error")
+    return text.lower()
 
 
 def _deadline(text: str) -> tuple[str, timedelta]:

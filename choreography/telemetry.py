@@ -102,13 +102,19 @@ def traceparent_of(span: Span | None) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
+def named(delivery: Delivery) -> dict[str, str]:
+    """Return the names a log line about a delivery carries: its event, its flow and its trace."""
+    flow_id = delivery.envelope.flow_id if delivery.envelope else ""
+    return {"event_id": delivery.identity, "flow_id": flow_id, "trace_id": delivery.traceparent[3:35]}
+
+
 def current_traceparent() -> str:
     """Return the traceparent of the request being served."""
     return traceparent_of(get_current_span())
 
 
-def set_up_logging(service: str) -> None:
-    """Log JSON lines to standard output, ours and our libraries'."""
+def set_up_logging(service: str, level: str) -> None:
+    """Log JSON lines to standard output, ours from ``level`` up and our libraries' from warning up."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -119,7 +125,7 @@ def set_up_logging(service: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,28 +11,12 @@ from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Valu
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction
 from choreography.errors import UnsayableEventError
-from choreography.examples import SIZES, choices, example, variants
+from choreography.examples import choices, example, variants
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
-_MOST_COMBINATIONS: Final = 4_000
 
 Heard = Mapping[str, Value]
 """What a reaction hears, by parameter; for a deadline also the event it started at, under an empty name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A combination of states in which a reaction has no answer, whatever the other fields hold.
-
-    Attributes:
-        states: what the entities were, in words.
-        heard: what was heard, in words.
-        error: what the reaction raised.
-    """
-
-    states: str
-    heard: str
-    error: Exception
 
 
 def heard_by(reaction: Reaction, size: int = 1) -> Iterator[Heard]:
@@ -103,58 +86,6 @@ def entities_for(
         }
         entities[named.parameter] = made if named.many else next(iter(made.values()), None)
     return entities
-
-
-def failures(reaction: Reaction) -> Iterator[Failure]:
-    """Yield each combination of states and event for which a reaction has no answer.
-
-    Closed fields (Literal, bool, enumerations) are tried in every combination. What else an entity or an event holds
-    is tried small, middling and large: an answer to any of these counts, as not every pair of amounts can occur.
-
-    Raises:
-        NoExampleError: nothing can be made up that a contract allows.
-    """
-    grids = [states_of(named) for named in reaction.named]
-    by_size = [list(heard_by(reaction, size)) for size in SIZES]
-    combinations = itertools.product(itertools.product(*grids), zip(*by_size, strict=True))
-    for states, sizes in itertools.islice(combinations, _MOST_COMBINATIONS):
-        named_states = {named.parameter: state for named, state in zip(reaction.named, states, strict=True)}
-        error = _no_answer(reaction, named_states, sizes)
-        if error is not None:
-            yield Failure(_spoken(reaction, named_states), _heard(sizes[0]), error)
-
-
-def _no_answer(
-    reaction: Reaction, states: Mapping[str, Mapping[str, Any] | None], sizes: tuple[Heard, ...]
-) -> Exception | None:
-    first: Exception | None = None
-    for heard, size in itertools.product(sizes, SIZES):
-        entities = entities_for(reaction, heard, states, size)
-        try:
-            call(reaction, heard, entities)
-        except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
-            first = first or error
-        else:
-            return None
-    return first
-
-
-def _spoken(reaction: Reaction, states: Mapping[str, Mapping[str, Any] | None]) -> str:
-    told = []
-    for named in reaction.named:
-        state = states[named.parameter]
-        if state is None:
-            told.append(f"no {named.entity.__name__}")
-        elif state:
-            told.append(f"{named.entity.__name__} {', '.join(f'{name}={value!r}' for name, value in state.items())}")
-    return " and ".join(told) or "any state"
-
-
-def _heard(heard: Heard) -> str:
-    event = heard[""]
-    closed = {name: getattr(event, name) for name in choices(type(event))}
-    told = ", ".join(f"{name}={value!r}" for name, value in closed.items())
-    return f"{type(event).__name__} {told}".strip()
 
 
 def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -18,7 +19,7 @@ LARGEST_EVENT: Final = 64 * 1024
 _TRACEPARENT: Final = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """One event on the wire.
 
@@ -36,7 +37,7 @@ class Envelope:
     traceparent: str
     data: dict[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What this event says, as a digest: two events with one id must agree in it."""
         return digest_of(self.type, self.source, self.subject, self.data)
@@ -71,7 +72,7 @@ class Envelope:
             raise UnsayableEventError(f"The event {self.type} cannot be written exactly: {error}.") from error
         if len(encoded) > LARGEST_EVENT:
             raise UnsayableEventError(
-                f"The event {self.type} has {len(encoded)} bytes; {LARGEST_EVENT} is the most every consumer must take. "
+                f"The event {self.type} has {len(encoded)} bytes; {LARGEST_EVENT} is the most a consumer must take. "
                 "Say less, or say where the rest is to be found."
             )
         return encoded.decode()
@@ -126,7 +127,7 @@ def read_envelope(raw: Any) -> Envelope:
         # Deeper than what can be written again, with room for the records it is kept in.
         raise InvalidEventError(f"The event's data cannot be kept: {error}.") from error
     traceparent = raw.get("traceparent")
-    return Envelope(
+    envelope = Envelope(
         id=identity,
         type=valid_id(raw.get("type"), "type"),
         source=valid_id(raw.get("source"), "source"),
@@ -137,3 +138,10 @@ def read_envelope(raw: Any) -> Envelope:
         traceparent=traceparent if isinstance(traceparent, str) and _TRACEPARENT.match(traceparent) else "",
         data=data,
     )
+    try:
+        _ = envelope.digest
+    except (TypeError, orjson.JSONEncodeError) as error:
+        raise InvalidEventError(
+            f"The event's data cannot be written again, so it could not be kept: {error}."
+        ) from error
+    return envelope

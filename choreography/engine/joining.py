@@ -33,7 +33,7 @@ class Slots:
         if wire_type in self._filled:
             if self._filled[wire_type]["digest"] != envelope.digest:
                 raise InvalidEventError(
-                    f"The join {self._join} already holds the {wire_type} {self._filled[wire_type]['id']!r}, which says "
+                    f"The join {self._join} holds the {wire_type} {self._filled[wire_type]['id']!r}, which says "
                     f"something else than {envelope.id!r}. Only a person can tell which one is true."
                 )
             return None

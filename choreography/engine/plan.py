@@ -91,6 +91,9 @@ class Planner:
             named = named_ids(subject, heard)
         except InvalidEventError as error:
             return self._bare(delivery, position, envelope.digest, str(error))
+        except Exception as error:  # noqa: BLE001 - a contract's own validator may raise anything; it is the event's fate
+            problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
+            return self._bare(delivery, position, envelope.digest, problem)
         keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
         plan = self._bare(delivery, position, envelope.digest, "")
         plan = replace(plan, entity_keys=keys, subject=subject, own=self._own(delivery, envelope, subject))

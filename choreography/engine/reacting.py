@@ -227,8 +227,8 @@ class Reacting:
             body = intent.model_dump_json()
             if len(body.encode()) > _LARGEST_REQUEST:
                 raise UnsayableEventError(
-                    f"The intent {type(intent).__name__} has {len(body.encode())} bytes; {_LARGEST_REQUEST} is the most "
-                    "that still fits into an event, should a person have to look at it."
+                    f"The intent {type(intent).__name__} has {len(body.encode())} bytes; {_LARGEST_REQUEST} is the "
+                    "most that still fits into an event, should a person have to look at it."
                 )
             self.ran.wishes.append(Wish(effect, key, body, self.envelope.flow_id, self.now, self.traceparent))
 

@@ -169,7 +169,7 @@ class EntityRecord:
         return Outcome.from_json(raw) if raw is not None else None
 
     def fold(self, event_key: str, outcome: Outcome, keep_since: datetime) -> bool:
-        """Fold an outcome in, dropping those older than any delivery that can still be run. False if there is no room."""
+        """Fold an outcome in, dropping those no delivery can ask for any more. False if there is no room."""
         kept = {key: raw for key, raw in self.folded.items() if as_moment(raw[2]) >= keep_since}
         kept[event_key] = outcome.to_json()
         if len(kept) > MOST_FOLDED or len(orjson.dumps(kept)) > LARGEST_FOLDED:

@@ -90,7 +90,7 @@ class Suspects:
         return Commit((Write(self._key, value, ANY_ETAG),))
 
     def run(self, plan: Plan, react: Callable[[], Ran]) -> Ran | Quarantined:
-        """Run one event's reactions, its attempts inside this one delivery. What they raise is described, not raised."""
+        """Run one event's reactions, its attempts inside this one delivery. What they raise is told, not raised."""
         deaths, raw = self._deaths.get(plan.identity, 0), plan.delivery.raw
         if deaths >= self._limits.suspect_attempts:
             reason = f"The process died {deaths} times while this event was run, the last time alone."

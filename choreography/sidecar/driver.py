@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
+
+import structlog
 
 from choreography.engine.answering import Answering
 from choreography.engine.deciding import Settled
@@ -30,12 +33,14 @@ from choreography.engine.settling import Settler
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.guard import time_limit
-from choreography.telemetry import Metrics
+from choreography.telemetry import Metrics, named
 
 _LARGEST_GROUP: Final = 400
 _PROBATION_SECONDS: Final = 150.0
 """Longer than any broker of ours takes to redeliver what a dead replica held."""
 
+
+log = structlog.get_logger()
 
 _Waiting = tuple[Sequence[Delivery], asyncio.Future[list[Settled]]]
 
@@ -63,6 +68,7 @@ class Driver:
         self._settler = Settler(service, limits, self._published, time_limit, replica)
         self.answering = Answering(service)
         self.carry_out: EffectLane | None = None
+        self.broken = asyncio.Event()
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._began: float | None = None
@@ -72,7 +78,7 @@ class Driver:
         """Stop committing; what waits is delivered again by the broker."""
         self._lane.cancel()
         await asyncio.gather(self._lane, return_exceptions=True)
-        if self._began is not None:
+        if self._began is not None and self.failed is None:
             await self.drive(self._settler.suspects.end(), "")
 
     async def begin(self) -> None:
@@ -98,11 +104,14 @@ class Driver:
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""
-        trace = settled[0].delivery.traceparent
+        trace, chatty = settled[0].delivery.traceparent, log.is_enabled_for(logging.DEBUG)
         done: list[bool] = await self.drive(release(settled, self._limits, self._published), trace)
         for one in settled:
             if one.outcome and one.outcome.quarantined and not one.repeated:
                 self._metrics.quarantined.inc()
+                log.warning("quarantined", reason=one.outcome.quarantined.reason, **named(one.delivery))
+            elif one.outcome and chatty:
+                log.debug("settled", repeated=one.repeated, events=len(one.outcome.events), **named(one.delivery))
         self._metrics.repeats.inc(sum(one.repeated for one in settled))
         self._metrics.again.inc(len(done) - sum(done))
         return done
@@ -127,7 +136,16 @@ class Driver:
             self._waiting = rest
             if not rest:
                 self._arrived.clear()
-            await self._commit(group)
+            try:
+                await self._commit(group)
+            except Exception as error:
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                # Not to be survived: the next life of this replica finds the event that did it, and sets it apart.
+                log.exception("the engine failed", events=[one.identity for one in group[0][0]][:10])
+                self.broken.set()
+                raise
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         batch = [delivery for deliveries, _ in group for delivery in deliveries]

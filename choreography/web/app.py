@@ -108,12 +108,16 @@ class _Running:
             caller_header=self.settings.caller_header,
         )
         commands.add_to(app)
-        checking = asyncio.create_task(self._check(sidecar, self.driver, self.deliveries))
+        tasks = [
+            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries)),
+            asyncio.create_task(self._end_if_broken(self.driver)),
+        ]
         try:
             yield
         finally:
-            checking.cancel()
-            await asyncio.gather(checking, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.driver.close()
             await effects.close()
             await sidecar.close()
@@ -128,6 +132,12 @@ class _Running:
         await driver.begin()
         deliveries.ready.set()
         log.info("ready", hears=sorted(self.service.subjects))
+
+    async def _end_if_broken(self, driver: Driver) -> None:
+        await driver.broken.wait()
+        self.refuse(
+            f"{self.service.name} ends: its engine failed over an event. Its log says which; a restart sets it apart."
+        )
 
     def asgi(self, which: str) -> Callable[..., Awaitable[None]]:
         """Return an ASGI endpoint that reaches the deliveries once they exist."""

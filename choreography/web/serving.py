@@ -39,7 +39,7 @@ def serve(module_name: str) -> None:
     """Serve the service that a module declares, until a signal ends it. Exits with 1 if it must not run."""
     service = service_in(module_name)
     settings = Settings.from_environment()
-    set_up_logging(service.name)
+    set_up_logging(service.name, settings.log_level)
     for name, within in settings.deadlines.items():
         service.delay(name, within)
     refused: list[str] = []

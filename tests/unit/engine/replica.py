@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from choreography.contracts import Answer as OutsideAnswer
-from choreography.engine.answering import Answering
+from choreography.engine.answering import Answering, UnreadableError
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_control
 from choreography.engine.memory import Published
@@ -180,7 +180,10 @@ class Replica:
 
     def _carry_out(self, wish: Wish, *, repeated: bool) -> Steps[bool]:
         if repeated:
-            outcome = yield from self._drive(self.answering.recall(wish))
+            try:
+                outcome = yield from self._drive(self.answering.recall(wish))
+            except UnreadableError:
+                return False
             if outcome is not None:
                 delivery = Delivery(None, outcome.heard, outcome.event_id, inside=True)
                 return all((yield from self.releasing([Settled(delivery, outcome, repeated=True)])))

@@ -1,0 +1,112 @@
+"""What the broker knows: when everything has been handled, and when each event came. Asked seldom, and in bulk."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+TOPICS: Final = ("orders", "stock", "payments", "shipments")
+
+_PAGE: Final = 5000
+_LOOK_EVERY: Final = 0.05
+_ORDER_ID: Final = re.compile(rb'order_id\\?"\s*:\s*\\?"([^"\\]+)')
+_TYPE: Final = re.compile(rb"[a-z]+\.[a-z-]+\.v1")
+
+
+class UnfinishedError(Exception):
+    """Orders are still under way although they should long have ended."""
+
+
+class Broker:
+    """The streams of one run. Every system here puts its events on Redis streams of the same names."""
+
+    def __init__(self, port: int, more: tuple[str, ...] = ()) -> None:
+        self._redis: Any = Redis(host="127.0.0.1", port=port, protocol=2)
+        self._streams = (*TOPICS, *more)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._redis.aclose()
+
+    async def quiet(self) -> bool:
+        """Tell whether every group has been given everything and has acknowledged all of it.
+
+        Nothing can be under way then: in each of these systems an event is acknowledged only after what follows from
+        it was published.
+        """
+        asked = self._redis.pipeline(transaction=False)
+        for stream in self._streams:
+            asked.xinfo_stream(stream)
+            asked.xinfo_groups(stream)
+        answers = await asked.execute(raise_on_error=False)
+        for told, groups in zip(answers[::2], answers[1::2], strict=True):
+            if isinstance(told, Exception):
+                continue
+            if any(group["pending"] or group["last-delivered-id"] != told["last-generated-id"] for group in groups):
+                return False
+        return True
+
+    async def until_quiet(self, within: float) -> float:
+        """Wait until nothing is under way, and return when that was, on the monotonic clock.
+
+        Raises:
+            UnfinishedError: it takes longer than that.
+        """
+        end = time.monotonic() + within
+        while not await self.quiet():
+            if time.monotonic() > end:
+                raise UnfinishedError(f"After {within:.0f} s events are still under way: {await self._backlog()}.")
+            await asyncio.sleep(_LOOK_EVERY)
+        # It became quiet at some moment since the last look.
+        return time.monotonic() - _LOOK_EVERY / 2
+
+    async def arrivals(self, topic: str, wire_type: str) -> dict[str, float]:
+        """Return when the first event of a type came for each order, in seconds since the epoch.
+
+        An entry's id is the broker's own clock, so nothing has to watch while the clock runs.
+        """
+        came: dict[str, float] = {}
+        async for identity, kind, order_id in self._entries(topic):
+            if kind == wire_type and order_id not in came:
+                # An id counts whole milliseconds, and the event came half of one later on average.
+                came[order_id] = (int(identity.split(b"-")[0]) + 0.5) / 1000
+        return came
+
+    async def count(self, topic: str, wire_type: str) -> dict[str, int]:
+        """Return how many events of a type there are for each order."""
+        counted: dict[str, int] = {}
+        async for _, kind, order_id in self._entries(topic):
+            if kind == wire_type:
+                counted[order_id] = counted.get(order_id, 0) + 1
+        return counted
+
+    async def waiting_for_a_person(self) -> int:
+        """Count what was set aside."""
+        found = 0
+        async for name in self._redis.scan_iter(_type="stream"):
+            if name.endswith((b"-dead-letters", b"-undelivered")):
+                found += await self._redis.xlen(name)
+        return found
+
+    async def _entries(self, topic: str) -> AsyncIterator[tuple[bytes, str, str]]:
+        start = "-"
+        while page := await self._redis.xrange(topic, start, "+", count=_PAGE):
+            for identity, fields in page:
+                text = b" ".join(fields.values())
+                kind, order_id = _TYPE.search(text), _ORDER_ID.search(text)
+                if kind and order_id:
+                    yield identity, kind.group().decode(), order_id.group(1).decode()
+            start = "(" + page[-1][0].decode()
+
+    async def _backlog(self) -> str:
+        parts = []
+        for stream in self._streams:
+            for group in await self._redis.xinfo_groups(stream):
+                name = group["name"].decode()
+                parts.append(f"{stream} for {name}: {group['pending']} pending, {group['lag']} unread")
+        return "; ".join(parts)

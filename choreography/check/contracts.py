@@ -1,0 +1,76 @@
+"""Contracts that two services read differently, and contracts that no longer say what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from choreography.check.compatibility import unmet
+from choreography.check.finding import Checked, Found
+from choreography.check.lock import FILE, broken, contracts_of
+
+
+def misread(flow: Checked) -> Iterator[Found]:
+    """Yield each contract whose consumer needs what its publisher does not promise."""
+    for publisher, event in flow.wiring.published:
+        for consumer, read_as in flow.wiring.consumers(event.wire_type):
+            if read_as is event:
+                continue
+            problems = unmet(event.model_json_schema(), read_as.model_json_schema())
+            if read_as.topic != event.topic:
+                problems.insert(0, f"it is heard on the topic {read_as.topic!r} and published on {event.topic!r}")
+            if problems:
+                yield Found(
+                    f"{consumer.name}:{event.wire_type}",
+                    f"{consumer.name} cannot read every {event.__name__} that {publisher.name} publishes: "
+                    f"{'; '.join(problems)}.",
+                    f"Widen {read_as.__name__} in {consumer.name} to what is promised, or agree with {publisher.name} "
+                    "on a new version that promises more.",
+                    read_as,
+                )
+
+
+def breaking(flow: Checked) -> Iterator[Found]:
+    """Yield each contract that breaks what the committed lock promises, or is gone from it."""
+    now = contracts_of(flow.services)
+    for wire_type, old in (flow.lock or {}).items():
+        published = flow.wiring.publisher(wire_type)
+        if published is None:
+            yield Found(
+                wire_type,
+                f"{wire_type} is promised in {FILE}, and no service publishes it any more.",
+                "Publish it for as long as somebody waits for it or one may be published again (the horizon, 30 days); "
+                f"then delete its entry from {FILE}.",
+            )
+        elif problems := list(broken(old, now[wire_type])):
+            service, event = published
+            family, _, version = wire_type.rpartition(".v")
+            yield Found(
+                wire_type,
+                f"{service.name} has changed {event.__name__} ({wire_type}) in a way that breaks {FILE}: "
+                f"{'; '.join(problems)}.",
+                f"Leave {wire_type} as it was and publish the new shape beside it, as {family}.v{int(version) + 1}. If "
+                f"no event of it was ever published anywhere, delete its entry from {FILE} and render again.",
+                event,
+            )
+
+
+def unlocked(flow: Checked) -> Iterator[Found]:
+    """Yield each contract that the committed lock does not know, and the lock itself if there is none."""
+    if flow.folder is None:
+        return
+    if flow.lock is None:
+        yield Found(
+            FILE,
+            f"There is no {FILE} beside the services, so a breaking change would pass unnoticed.",
+            "Run `choreography render` on the flow and commit the file.",
+            flow.folder / "__init__.py",
+        )
+        return
+    for service, event in flow.wiring.published:
+        if event.wire_type not in flow.lock:
+            yield Found(
+                event.wire_type,
+                f"{service.name} publishes {event.__name__}, which {FILE} does not know yet.",
+                "Run `choreography render` on the flow and commit the file together with the contract.",
+                event,
+            )

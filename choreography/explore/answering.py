@@ -1,0 +1,95 @@
+"""Every way in which an intent may be carried out: the production effect, against the declared outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from choreography.contracts import Answer, Value
+from choreography.declaration import Effect
+from choreography.errors import OutsideUnavailableError
+from choreography.explore.properties import ExploreError
+from choreography.explore.scenario import OutsideModel
+from choreography.outside import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """One way it went: the calls that the outside answered, and what the effect made of that."""
+
+    calls: tuple[str, ...]
+    replies: tuple[Reply, ...]
+    answer: Answer | None
+    problem: str = ""
+
+
+class _OpenChoiceError(Exception):
+    """The effect called once more than replies were chosen for."""
+
+
+class _Scripted:
+    """An outside whose replies are chosen beforehand."""
+
+    def __init__(self, model: OutsideModel, chosen: Sequence[Reply]) -> None:
+        self._model, self._chosen = model, chosen
+        self.calls: list[str] = []
+        self.open: tuple[Reply, ...] = ()
+
+    async def post(self, path: str, body: Value) -> Reply:
+        """Answer with the next chosen reply."""
+        data: Mapping[str, object] = body.model_dump(mode="json")
+        if len(self.calls) == len(self._chosen):
+            self.open = tuple(self._model.answers(path, data))
+            if not self.open:
+                raise ExploreError(
+                    f"The outside {self._model.name} declares no reply to POST {path}, so a flow that calls it would "
+                    "never end. Return at least one Reply."
+                )
+            raise _OpenChoiceError
+        reply = self._chosen[len(self.calls)]
+        self.calls.append(call_text(self._model.name, path, data, reply))
+        return reply
+
+
+def ways(effect: Effect, body: str, model: OutsideModel) -> Iterator[CarriedOut]:
+    """Return every way in which one intent can be carried out, in the order the outside declares them."""
+    waiting: list[tuple[Reply, ...]] = [()]
+    while waiting:
+        chosen = waiting.pop(0)
+        outside = _Scripted(model, chosen)
+        try:
+            answer = _finished(effect, body, outside)
+        except _OpenChoiceError:
+            waiting += [(*chosen, reply) for reply in outside.open]
+        except OutsideUnavailableError:
+            # Asked again until there is an answer: nothing has happened yet.
+            continue
+        except ExploreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - in production, too, whatever an effect raises is put before a person
+            problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
+            yield CarriedOut(tuple(outside.calls), chosen, None, problem)
+        else:
+            yield CarriedOut(tuple(outside.calls), chosen, answer)
+
+
+def _finished(effect: Effect, body: str, outside: _Scripted) -> Answer:
+    coroutine = effect.function(effect.intent.model_validate_json(body), outside)
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+    coroutine.close()
+    raise ExploreError(
+        f"The effect {effect.name} waits for something else than the outside it was given, so it cannot be explored. "
+        "Let it await nothing but post()."
+    )
+
+
+def call_text(outside: str, path: str, body: Mapping[str, object], reply: Reply) -> str:
+    """Return one call in the one form in which it is told apart."""
+    told = [outside, path, body, reply.status, reply.body]
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,128 @@
+"""What is explored: the services of a flow, its properties, its scenarios and its outsides."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from choreography.contracts import Entity, Event, Intent
+from choreography.declaration import Effect
+from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
+from choreography.explore.scenario import OutsideModel, Scenario, ScenarioMaker
+from choreography.flow import package_of, services_of
+from choreography.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A flow, ready to be explored."""
+
+    name: str
+    services: tuple[Service, ...]
+    properties: tuple[Property, ...]
+    makers: Mapping[str, ScenarioMaker]
+    outsides: Mapping[str, OutsideModel]
+
+    @classmethod
+    def of(cls, flow: str) -> Model:
+        """Read a flow and its module ``properties``.
+
+        Raises:
+            ExploreError: there is no such module, or no scenario in it.
+        """
+        package = package_of(flow).__name__
+        name = f"{package}.properties"
+        if importlib.util.find_spec(name) is None:
+            raise ExploreError(
+                f"{name} is not there, so nothing says what must be true of {package}. Write it: a scenario, how each "
+                "outside may answer, and properties (always, never, eventually, sometimes)."
+            )
+        return cls.from_module(package, services_of(flow), importlib.import_module(name))
+
+    @classmethod
+    def from_module(cls, name: str, services: Iterable[Service], module: ModuleType) -> Model:
+        """Collect what a module declares."""
+        found = list(vars(module).values())
+        properties = tuple(one for one in found if isinstance(one, Property))
+        makers = {one.name: one for one in found if isinstance(one, ScenarioMaker)}
+        outsides = {one.name: one for one in found if isinstance(one, OutsideModel)}
+        if not makers:
+            raise ExploreError(
+                f"{module.__name__} declares no scenario, so there is nothing to begin with. "
+                "Write a function that returns a Scenario, under @scenario."
+            )
+        model = cls(name, tuple(services), (nothing_is_set_aside, *properties), makers, outsides)
+        model.check()
+        return model
+
+    def check(self) -> None:
+        """Refuse a flow of which something is missing.
+
+        Raises:
+            ExploreError: an outside is called that nobody declared.
+        """
+        for service in self.services:
+            service.check()
+            for effect in service.effects.values():
+                if effect.outside not in self.outsides:
+                    raise ExploreError(
+                        f"{service.name} calls {effect.outside}, and nothing says how that may answer. Declare it "
+                        f'beside the properties: @outside("{effect.outside}").'
+                    )
+
+    def but(self, *services: Service, outside: OutsideModel | None = None) -> Model:
+        """Return this flow with other services in place of those of the same name, or another outside."""
+        others = {service.name: service for service in services}
+        kept = tuple(others.pop(service.name, service) for service in self.services)
+        outsides = dict(self.outsides) | ({outside.name: outside} if outside else {})
+        model = replace(self, services=(*kept, *others.values()), outsides=outsides)
+        model.check()
+        return model
+
+    def scenario(self, name: str = "", **settings: Any) -> Scenario:
+        """Make a scenario, the first one declared unless it is named."""
+        if name and name not in self.makers:
+            raise ExploreError(f"{self.name} has no scenario {name!r}; it has {', '.join(self.makers)}.")
+        return self.makers[name or next(iter(self.makers))](**settings)
+
+    def service(self, name: str) -> Service:
+        """Return a service by its name."""
+        return next(service for service in self.services if service.name == name)
+
+    def publisher(self, event: type[Event]) -> Service:
+        """Return the service that publishes an event.
+
+        Raises:
+            ExploreError: none does.
+        """
+        for service in self.services:
+            if any(said.wire_type == event.wire_type for said in service.publishes):
+                return service
+        raise ExploreError(f"No service of {self.name} publishes {event.__name__}, so nothing can begin with it.")
+
+    def owner(self, entity: type[Entity]) -> Service:
+        """Return the service that keeps an entity.
+
+        Raises:
+            ExploreError: none does.
+        """
+        for service in self.services:
+            if entity in service.entities:
+                return service
+        raise ExploreError(f"No service of {self.name} keeps {entity.__name__}, so it can be neither given nor judged.")
+
+    def listeners(self, wire_type: str) -> tuple[Service, ...]:
+        """Return the services that react to an event."""
+        return tuple(one for one in self.services if wire_type in one.subjects and one.subjects[wire_type].topic)
+
+    def effect(self, service: str, name: str) -> Effect:
+        """Return an effect by its name."""
+        return next(one for one in self.service(service).effects.values() if one.name == name)
+
+    def effect_of(self, service: str, intent: type[Intent]) -> Effect:
+        """Return the effect that carries out an intent."""
+        return self.service(service).effects[intent]
