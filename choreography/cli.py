@@ -90,6 +90,22 @@ def render(
 
 
 @app.command()
+def check(
+    flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
+    *,
+    form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
+) -> None:
+    """Find what is wrong between the services of a flow before any of them runs."""
+    # Only this command needs the rules, and the flow.
+    from choreography.check.command import Format, run  # noqa: PLC0415
+
+    known = [str(one) for one in Format]
+    if form not in known:
+        raise typer.BadParameter(f"{form!r} is no format; there are {', '.join(known)}.", param_hint="--format")
+    raise typer.Exit(run(flow, Format(form)))
+
+
+@app.command()
 def serve(module: Annotated[str, typer.Argument(help="The module of one service.")]) -> None:
     """Serve one service beside its Dapr sidecar."""
     # The other commands must not wait until web servers and telemetry are imported.

@@ -31,7 +31,10 @@ def menu() -> list[Fault]:
     """Every fault of the first act, in the order in which they are served."""
     return [
         *(Fault(f"kill -9 {one}", "crash", crashes.of_service(one), short=one == "billing") for one in SERVICES),
-        *(Fault(f"kill -9 {one}'s sidecar", "crash", crashes.of_sidecar(one), short=one == "order") for one in SERVICES),
+        *(
+            Fault(f"kill -9 {one}'s sidecar", "crash", crashes.of_sidecar(one), short=one == "order")
+            for one in SERVICES
+        ),
         Fault("kill -9 all services", "crash", crashes.of_all_services, short=True),
         Fault("kill -9 all sidecars", "crash", crashes.of_all_sidecars),
         Fault("kill -9 the broker", "crash", crashes.of_server("redis"), short=True),

@@ -49,9 +49,7 @@ class Ordered:
 class Customers:
     """Send orders at a rate, to whichever replica answers, with one key per order until it is accepted."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, doors: Sequence[str], chance: random.Random, run: str
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, doors: Sequence[str], chance: random.Random, run: str) -> None:
         self._session, self._doors, self._chance, self._run = session, doors, chance, run
         self._under_way: set[asyncio.Task[None]] = set()
         self.orders: list[Ordered] = []

@@ -117,9 +117,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def raised(
-    folder: Path, tools: Tools, progress: Progress, chance: random.Random
-) -> AsyncIterator[Stage]:
+async def raised(folder: Path, tools: Tools, progress: Progress, chance: random.Random) -> AsyncIterator[Stage]:
     """Start everything, and stop everything at the end."""
     async with (
         Proxy(lambda: _postgres_port(flow), chance) as store,
@@ -165,7 +163,9 @@ def _impatient(resources: Path, target: Path) -> Path:
             text = re.sub(rf'(name: {name}\n\s+value: )"\d+"', rf'\g<1>"{milliseconds:.0f}"', text)
         (target / file.name).write_text(text)
     if f'"{REDELIVERED_AFTER * 1000:.0f}"' not in (target / "pubsub.yaml").read_text():
-        raise SkippedError("The broker's component has no processingTimeout, so nothing here can be redelivered in time.")
+        raise SkippedError(
+            "The broker's component has no processingTimeout, so nothing here can be redelivered in time."
+        )
     return target
 
 

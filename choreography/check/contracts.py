@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.check.compatibility import unmet
 from choreography.check.finding import Checked, Found
-from choreography.check.lock import FILE, broken, contracts_of
+from choreography.insight.compatibility import unmet
+from choreography.insight.lock import FILE, broken, contracts_of
 
 
 def misread(flow: Checked) -> Iterator[Found]:

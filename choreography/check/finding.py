@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 
 from choreography.contracts import Entity
 from choreography.errors import ChoreographyError
-from choreography.lifecycle import Lifecycle, lifecycle
+from choreography.insight.lifecycle import Lifecycle, lifecycle
+from choreography.insight.wiring import Wiring
 from choreography.service import Service
-from choreography.wiring import Wiring
 
 
 class CheckError(ChoreographyError):
@@ -27,7 +27,7 @@ class Rule:
     code: str
     title: str
     why: str
-    look: Callable[[Checked], Iterator[Found]]
+    look: Callable[[Checked], Iterable[Found]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ class Planner:
         self._families = {wire_type.rpartition(".v")[0] for wire_type in service.subjects}
         self._published = {event.wire_type for event in service.publishes}
 
+    def concerns(self, wire_type: object) -> bool:
+        """Tell whether an event of this type may be this service's business. Most of what a topic carries is not."""
+        if not isinstance(wire_type, str) or wire_type in self.service.subjects:
+            return True
+        return wire_type not in _OURS and wire_type.rpartition(".v")[0] in self._families
+
     def plan(self, delivery: Delivery, now: datetime, position: int) -> Plan | None:
         """Return the plan for a delivery, or None if it is none of this service's business."""
         envelope = delivery.envelope
@@ -72,9 +78,9 @@ class Planner:
             # An answer or a deadline that comes from a broker was made up by somebody.
             return None
         if subject is None:
-            family = envelope.type.rpartition(".v")[0]
-            if envelope.type in _OURS or family not in self._families:
+            if not self.concerns(envelope.type):
                 return None
+            family = envelope.type.rpartition(".v")[0]
             known = ", ".join(sorted(one for one in self.service.subjects if one.rpartition(".v")[0] == family))
             return self._bare(
                 delivery,

@@ -1,15 +1,36 @@
-"""`choreography render`: from a flow's declarations and the files in components/ to its folder of Dapr files."""
+"""`choreography render`: everything outside of Python that follows from a flow's declarations."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from choreography.flow import FlowError, package_of, services_of
-from choreography.render import components
-from choreography.render.diagram import event_diagram
-from choreography.render.subscriptions import subscriptions_of
+from choreography.insight.lock import FILE as LOCK
+from choreography.render.alerts import alert_files
+from choreography.render.asyncapi import asyncapi_file
+from choreography.render.autoscalers import autoscaler_files
+from choreography.render.contracts import lock_file
+from choreography.render.dapr import dapr_files
+from choreography.render.network_policies import network_policy_files
+from choreography.render.pages import flow_page, service_pages
+from choreography.render.source import Appearance, Source, source_of
 
-_PAGE_HEAD = "<!-- Rendered by `choreography render {}`; edit the declarations instead. -->\n"
+APPEARANCES: Final[tuple[Appearance, ...]] = (
+    dapr_files,
+    flow_page,
+    service_pages,
+    asyncapi_file,
+    lock_file,
+    network_policy_files,
+    autoscaler_files,
+    alert_files,
+)
+"""The one list of what is rendered."""
+
+_FOLDERS: Final = ("dapr", "docs", "k8s")
+"""Folders of a flow that hold what is rendered; `dapr` nothing else."""
+
+_MARKS: Final = (b"# Rendered by ", b"<!-- Rendered by ")
 
 
 def render(flow: str, *, broker: str | None = None, store: str | None = None) -> dict[Path, str]:
@@ -18,45 +39,21 @@ def render(flow: str, *, broker: str | None = None, store: str | None = None) ->
     Raises:
         FlowError: the flow, or the component file of a broker or store, is not there.
     """
-    package = package_of(flow)
-    services = services_of(flow)
-    for service in services:
-        service.check()
-    bases = _bases(flow)
-    folder = _folder(flow)
-    head = f"# Rendered by `choreography render {package.__name__}`; edit the declarations or components/ instead.\n"
-    texts = {folder / "config.yaml": _read(bases / "tracing.yaml")}
-    resiliency = components.resiliency(_read(bases / "resiliency.yaml"), services)
-    for broker_file in _chosen(bases / "brokers", broker):
-        pubsub = components.pubsub(_read(broker_file), services)
-        for store_file in _chosen(bases / "stores", store):
-            place = folder / f"{broker_file.stem}-{store_file.stem}"
-            texts[place / "pubsub.yaml"] = pubsub
-            texts[place / "statestore.yaml"] = components.statestore(_read(store_file), services)
-            texts[place / "resiliency.yaml"] = resiliency
-            for service in services:
-                for name, text in subscriptions_of(service).items():
-                    if place / name in texts:
-                        raise FlowError(
-                            f"Two subscriptions would be written to {name}, so a service would never hear "
-                            f"one of its topics. Rename {service.name} or the topic it hears."
-                        )
-                    texts[place / name] = text
-    page = f"{_PAGE_HEAD.format(package.__name__)}```mermaid\n{event_diagram(services)}```\n"
-    return {path: head + text for path, text in texts.items()} | {folder.parent / "FLOW.md": page}
+    return _rendered(source_of(flow, broker, store))
 
 
 def write(flow: str) -> list[Path]:
     """Write every file of a flow, remove rendered ones that nothing asks for any more, and return what changed."""
-    texts = render(flow)
+    source = source_of(flow, None, None)
+    texts = _rendered(source)
     changed = []
     for path, text in texts.items():
         if not path.exists() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             changed.append(path)
-    for path in _strays(flow, texts):
-        if path.read_bytes().startswith(b"# Rendered by "):
+    for path in _strays(source, texts):
+        if path.read_bytes().startswith(_MARKS):
             path.unlink()
             changed.append(path)
     return changed
@@ -64,63 +61,47 @@ def write(flow: str) -> list[Path]:
 
 def compare(flow: str) -> list[str]:
     """Return in sentences how the files of a flow differ from what its declarations say."""
-    texts = render(flow)
-    root = _root(flow)
-    again = f"Run `choreography render {package_of(flow).__name__}`."
+    source = source_of(flow, None, None)
+    texts = _rendered(source)
+    again = f"Run `choreography render {source.name}`."
     differences = []
     for path, text in texts.items():
-        shown = path.relative_to(root)
+        shown = path.relative_to(source.root)
         if not path.exists():
             differences.append(f"{shown} is missing. {again}")
         elif path.read_text() != text:
             differences.append(f"{shown} differs from what the declarations say. {again}")
     differences += [
-        f"{path.relative_to(root)} is not rendered from anything, but a sidecar would read it. Remove it."
-        for path in _strays(flow, texts)
+        f"{path.relative_to(source.root)} is not rendered from anything, but a sidecar would read it. Remove it."
+        if path.is_relative_to(source.folder / "dapr")
+        else f"{path.relative_to(source.root)} was rendered once and nothing asks for it any more. {again}"
+        for path in _strays(source, texts)
     ]
     return differences
 
 
-def _strays(flow: str, texts: dict[Path, str]) -> list[Path]:
-    return sorted(path for path in _folder(flow).rglob("*") if path.is_file() and path not in texts)
+def _rendered(source: Source) -> dict[Path, str]:
+    return {
+        source.folder / name: _head(source, name) + text
+        for appearance in APPEARANCES
+        for name, text in appearance(source).items()
+    }
 
 
-def _folder(flow: str) -> Path:
-    return Path(package_of(flow).__path__[0]) / "dapr"
+def _head(source: Source, name: str) -> str:
+    told = f"Rendered by `choreography render {source.name}`; edit the declarations"
+    if name.endswith(".md"):
+        return f"<!-- {told} instead. -->\n"
+    # JSON has no comments; the lock says it in a field of its own.
+    return "" if name == LOCK else f"# {told} or components/ instead.\n"
 
 
-def _root(flow: str) -> Path:
-    package = package_of(flow)
-    return Path(package.__path__[0]).parents[package.__name__.count(".")]
-
-
-def _bases(flow: str) -> Path:
-    bases = _root(flow) / "components"
-    if not bases.is_dir():
-        raise FlowError(
-            f"{bases} is not there. It holds the safe settings of each broker and store, which {flow} is "
-            "rendered from. Copy the folder from the Choreography repository."
-        )
-    return bases
-
-
-def _chosen(folder: Path, name: str | None) -> list[Path]:
-    files = sorted(folder.glob("*.yaml"))
-    chosen = [file for file in files if name is None or file.stem == name]
-    if not chosen:
-        known = ", ".join(file.stem for file in files) or "none"
-        raise FlowError(
-            f"{folder.name}/{name or '*'}.yaml is not in components/, so nothing says which settings are "
-            f"safe for it. Choose one that is there ({known}), or write its file."
-        )
-    return chosen
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise FlowError(
-            f"{path} cannot be read ({error.strerror}), and without it a flow's files would be incomplete. "
-            "Bring it back from the Choreography repository."
-        ) from error
+def _strays(source: Source, texts: dict[Path, str]) -> list[Path]:
+    files = (path for name in _FOLDERS for path in (source.folder / name).rglob("*") if path.is_file())
+    strays = (path for path in files if path not in texts)
+    # A sidecar reads whatever is in its folder; beside pages and manifests a person may keep something else.
+    return sorted(
+        path
+        for path in strays
+        if path.is_relative_to(source.folder / "dapr") or path.read_bytes().startswith(_MARKS)
+    )

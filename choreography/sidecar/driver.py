@@ -67,6 +67,7 @@ class Driver:
         self._published = Published(limits.remembered)
         self._settler = Settler(service, limits, self._published, time_limit, replica)
         self.answering = Answering(service)
+        self.concerns = self._settler.planner.concerns
         self.carry_out: EffectLane | None = None
         self.broken = asyncio.Event()
         self._waiting: list[_Waiting] = []
@@ -83,7 +84,7 @@ class Driver:
 
     async def begin(self) -> None:
         """Find out how this replica's last life ended, before anything is run."""
-        while not await self.drive(self._settler.suspects.begin(), ""):
+        while not await self.drive(self._settler.suspects.begin(), ""):  # noqa: ASYNC110 - stores tell nobody
             await asyncio.sleep(1)
         self._began = asyncio.get_running_loop().time()
 

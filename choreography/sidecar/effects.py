@@ -71,7 +71,8 @@ class Effects:
         if missing:
             names = ", ".join(f"OUTSIDE_{name.upper().replace('-', '_')}" for name in missing)
             raise ChoreographyError(
-                f"{service.name} calls {', '.join(missing)}, but nobody said where that is. Set {names} to its base URL."
+                f"{service.name} calls {', '.join(missing)}, but nobody said where that is. "
+                f"Set {names} to its base URL."
             )
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
         self._under_way: dict[str, asyncio.Task[bool]] = {}

@@ -133,8 +133,8 @@ class SelfCheck:
             if asyncio.get_running_loop().time() > deadline:
                 raise SelfCheckError(
                     f"An event that was answered RETRY did not come back within {_CANARY_PATIENCE:.0f} s, so the broker "
-                    "would lose every event whose handling fails once. Give the pub/sub component an inbound retry policy "
-                    "with maxRetries -1, as the only resource in its file (components/resiliency.yaml), and a "
+                    "would lose every event whose handling fails once. Give the pub/sub component an inbound retry "
+                    "policy with maxRetries -1, as the only resource in its file (components/resiliency.yaml), and a "
                     f"subscription to {self._canaries.topic}."
                 )
             await asyncio.sleep(0.1)
@@ -182,6 +182,7 @@ def _bad_store(what: str) -> str:
 
 def _unpublishable(topic: str) -> str:
     return (
-        f"The broker does not accept an event on the topic {topic!r}, so what this service decides could not be told. "
-        "Check that the pub/sub component is loaded, that the topic (or stream) exists, and that publishingScopes allow it."
+        f"The broker does not accept an event on the topic {topic!r}, so what this service decides could not be "
+        "told. Check that the pub/sub component is loaded, that the topic (or stream) exists, and that "
+        "publishingScopes allow it."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,6 @@ from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic.json_schema import models_json_schema
-from starlette.routing import Route
 
 from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
@@ -26,12 +25,12 @@ from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.commands import Commands
-from choreography.web.deliveries import Deliveries
+from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 
 log = structlog.get_logger()
 
 
-def build_app(service: Service, settings: Settings, refuse: Callable[[str], None]) -> FastAPI:
+def build_app(service: Service, settings: Settings, refuse: Callable[[str], None]) -> Front:
     """Return the web app of a service.
 
     Args:
@@ -47,9 +46,6 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     )
     # Ordinary Dapr subscriptions of one's own can stand beside the reactions: app.state.dapr.subscribe(...).
     app.state.dapr = DaprApp(app)
-    app.router.routes.insert(0, Route("/events", running.asgi("deliveries"), methods=["POST"]))
-    app.router.routes.insert(0, Route("/undelivered", running.asgi("deliveries"), methods=["POST"]))
-    app.router.routes.insert(0, Route("/job/{name}", running.asgi("due"), methods=["POST"]))
     app.add_api_route("/healthz", running.alive, include_in_schema=False)
     app.add_api_route("/readyz", running.ready, include_in_schema=False)
     app.add_api_route("/metrics", running.measured, include_in_schema=False)
@@ -57,11 +53,10 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     _describe_bodies(app, service)
     if settings.zipkin:
         set_up_tracing(service.name, settings)
-        # The delivery route traces each event by itself; the request around a batch belongs to no flow.
         FastAPIInstrumentor.instrument_app(
-            app, excluded_urls="events,undelivered,job/.*,healthz,readyz,metrics", exclude_spans=["receive", "send"]
+            app, excluded_urls="healthz,readyz,metrics", exclude_spans=["receive", "send"]
         )
-    return app
+    return Front(app, running)
 
 
 class _Running:
@@ -139,10 +134,6 @@ class _Running:
             f"{self.service.name} ends: its engine failed over an event. Its log says which; a restart sets it apart."
         )
 
-    def asgi(self, which: str) -> Callable[..., Awaitable[None]]:
-        """Return an ASGI endpoint that reaches the deliveries once they exist."""
-        return _Endpoint(self, which)
-
     async def alive(self) -> Response:
         """Tell the kubelet whether restarting would help."""
         broken = self.driver.failed if self.driver else None
@@ -161,17 +152,27 @@ class _Running:
         return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Endpoint:
-    """A class, since Starlette takes only those for raw ASGI endpoints."""
+class Front:
+    """The whole app: what the sidecar brings goes straight to the deliveries, everything else to FastAPI.
 
-    def __init__(self, running: _Running, which: str) -> None:
-        self._running, self._which = running, which
+    A framework's routing and middleware would cost more than the delivery itself.
+    """
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __init__(self, app: FastAPI, running: _Running) -> None:
+        self.app, self._running = app, running
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         deliveries = self._running.deliveries
-        if deliveries is None:
-            raise RuntimeError("A delivery came before the service had started.")
-        await (deliveries.due if self._which == "due" else deliveries)(scope, receive, send)
+        path = scope.get("path", "")
+        if deliveries is None or scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+        elif path in ("/events", "/undelivered"):
+            await deliveries(scope, receive, send)
+        elif path.startswith("/job/"):
+            await deliveries.due(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _describe_bodies(app: FastAPI, service: Service) -> None:

@@ -6,15 +6,14 @@ import asyncio
 import inspect
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import FastAPI, Header, HTTPException, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from choreography.contracts import Entity
 from choreography.declaration import Command, View
@@ -34,6 +33,14 @@ _UNKNOWN: Final = (
     "It is unknown whether this was accepted: the broker or the store did not answer. "
     "Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
 )
+
+
+class _RefusedError(Exception):
+    """A request that is answered with a refusal."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 class CommandLane:
@@ -139,23 +146,17 @@ class Commands:
     def _endpoint(self, command: Command) -> Callable[..., Awaitable[Response]]:
         async def endpoint(request: Request, idempotency_key: str | None = None, **path: str) -> Response:
             key = idempotency_key or secrets.token_hex(16)
-            headers = {"Idempotency-Key": key}
             if not _KEY.match(key):
-                raise HTTPException(422, "An Idempotency-Key has 1 to 128 visible ASCII characters.")
-            arguments: dict[str, Any] = dict(path)
-            if command.body:
-                arguments[command.body[0]] = await _read_body(request, command.body[1], headers)
-            if command.of and not await self._exists(command.of, path[command.of.key_field]):
-                return JSONResponse({"detail": f"There is no {command.of.kind} {path[command.of.key_field]!r}."}, 404)
-            caller = request.headers.get(self._caller_header, "anonymous")
-            event_id = self._commanding.event_id(caller, f"{command.method} {request.url.path}", key)
+                return JSONResponse({"detail": "An Idempotency-Key has 1 to 128 visible ASCII characters."}, 422)
+            # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
+            headers = {"Idempotency-Key": key}
             try:
-                event = self._commanding.event(command, event_id, arguments)
-                accepted = self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
+                accepted = await self._accepted(command, request, key, path)
             except ValidationError as error:
-                raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
-            except UnsayableEventError as error:
-                raise HTTPException(422, str(error)) from error
+                detail = error.errors(include_url=False, include_input=False, include_context=False)
+                return JSONResponse({"detail": detail}, 422, headers)
+            except _RefusedError as refused:
+                return JSONResponse({"detail": str(refused)}, refused.status, headers)
             return await self._answer(accepted, headers)
 
         parameters = [
@@ -172,13 +173,29 @@ class Commands:
                 ],
             ),
             *(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[hint, Path()])
-                for name, hint in command.path_parameters.items()
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, Path()])
+                for name in command.path_parameters
             ),
         ]
         endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         endpoint.__doc__ = command.function.__doc__
         return endpoint
+
+    async def _accepted(self, command: Command, request: Request, key: str, path: Mapping[str, str]) -> Accepted:
+        arguments: dict[str, Any] = {
+            name: TypeAdapter(hint).validate_python(path[name]) for name, hint in command.path_parameters.items()
+        }
+        if command.body:
+            arguments[command.body[0]] = command.body[1].model_validate_json(await _read_body(request), strict=True)
+        if command.of and not await self._exists(command.of, path[command.of.key_field]):
+            raise _RefusedError(404, f"There is no {command.of.kind} {path[command.of.key_field]!r}.")
+        caller = request.headers.get(self._caller_header, "anonymous")
+        event_id = self._commanding.event_id(caller, f"{command.method} {request.url.path}", key)
+        event = self._commanding.event(command, event_id, arguments)
+        try:
+            return self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
+        except UnsayableEventError as error:
+            raise _RefusedError(422, str(error)) from error
 
     async def _answer(self, accepted: Accepted, headers: dict[str, str]) -> Response:
         settled = False if self._commanding.contradicts(accepted) else await self._lane.submit(accepted)
@@ -234,18 +251,14 @@ class Commands:
         return endpoint
 
 
-async def _read_body(request: Request, model: Any, headers: dict[str, str]) -> Any:
-    if int(request.headers.get("content-length") or 0) > _LARGEST_BODY:
-        raise HTTPException(413, f"A request may have {_LARGEST_BODY} bytes.", headers)
+async def _read_body(request: Request) -> bytes:
+    """Read a bounded body: a little at a time, as its length may not be what it says."""
     raw = bytearray()
     async for part in request.stream():
         raw += part
         if len(raw) > _LARGEST_BODY:
-            raise HTTPException(413, f"A request may have {_LARGEST_BODY} bytes.", headers)
-    try:
-        return model.model_validate_json(bytes(raw) or b"{}", strict=True)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
+            raise _RefusedError(413, f"A request may have {_LARGEST_BODY} bytes.")
+    return bytes(raw) or b"{}"
 
 
 def _first_line(documented: Any) -> str:

@@ -47,6 +47,7 @@ class Deliveries:
     ) -> None:
         self._service, self._driver, self._sidecar, self._canaries = service, driver, sidecar, canaries
         self._effects = effects
+        self._concerns, self._topics = driver.concerns, frozenset(service.hears)
         self._metrics, self._spans, self._token = metrics, spans, token.encode()
         self.ready = asyncio.Event()
 
@@ -77,11 +78,24 @@ class Deliveries:
     async def _bulk(self, message: dict[str, Any]) -> list[dict[str, str]]:
         topic = str(message.get("topic", ""))
         entries = [entry for entry in message["entries"] if isinstance(entry, dict)]
-        done = await self._settle(topic, [_entry(entry) for entry in entries])
+        deliveries = [self._entry(topic, entry) for entry in entries]
+        done = iter(await self._settle(topic, [one for one in deliveries if one is not None]))
         return [
-            {"entryId": str(entry.get("entryId")), "status": "SUCCESS" if one else "RETRY"}
-            for entry, one in zip(entries, done, strict=True)
+            {"entryId": str(entry.get("entryId")), "status": "SUCCESS" if one is None or next(done) else "RETRY"}
+            for entry, one in zip(entries, deliveries, strict=True)
         ]
+
+    def _entry(self, topic: str, entry: dict[str, Any]) -> Delivery | None:
+        """Read one entry of a batch; None if it is no business of this service, as most are."""
+        event = entry.get("event")
+        raw = _decoded(event) if isinstance(event, str) else orjson.dumps(event)
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return read_delivery(raw)
+        if topic in self._topics and isinstance(parsed, dict) and not self._concerns(parsed.get("type")):
+            return None
+        return read_parsed(parsed, raw)
 
     async def _single(self, message: dict[str, Any], path: str) -> bool:
         raw = _raw_bytes(message)
@@ -96,6 +110,8 @@ class Deliveries:
 
     async def _settle(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
         self._metrics.delivered.inc(len(deliveries))
+        if not deliveries:
+            return []
         if topic == self._canaries.topic:
             return [await self._canaries.arrived(delivery, self._sidecar) for delivery in deliveries]
         # Held and not refused: some brokers forget what was refused.
@@ -132,24 +148,16 @@ class Deliveries:
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 
 
-def _entry(entry: dict[str, Any]) -> Delivery:
-    event = entry.get("event")
-    if isinstance(event, str):
-        try:
-            return read_delivery(base64.b64decode(event, validate=True))
-        except ValueError:
-            return read_delivery(event.encode())
-    return read_parsed(event, orjson.dumps(event))
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode()
 
 
 def _raw_bytes(message: dict[str, Any]) -> bytes | None:
     encoded = message.get("data_base64")
-    if not isinstance(encoded, str):
-        return None
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError:
-        return encoded.encode()
+    return _decoded(encoded) if isinstance(encoded, str) else None
 
 
 def _fired(body: bytes) -> list[str] | None:

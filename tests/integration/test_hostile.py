@@ -99,7 +99,8 @@ HOSTILE: dict[str, bytes] = {
 async def test_bad_bodies_get_a_clear_422(checkout: Checkout) -> None:
     """Every refusal says where and what."""
     for service, path, body in BAD_BODIES:
-        status, answer = await checkout.post(service, path, body)
+        status, answer, headers = await checkout.post_with_headers(service, path, body)
+        assert headers["Idempotency-Key"]
         assert status == 422, (path, body, status, answer)
         assert answer["detail"], answer
 

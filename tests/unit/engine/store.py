@@ -51,6 +51,7 @@ class Store:
         reads: what happens to the next bulk gets.
         confirms: whether the next single gets fail.
         refuses: which transactions are answered with 4xx.
+        breaks: which transactions are answered with 500.
     """
 
     rows: dict[str, Stored] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Store:
     reads: deque[ReadFault] = field(default_factory=deque)
     confirms: deque[bool] = field(default_factory=deque)
     refuses: Callable[[Sequence[Write]], bool] = lambda _: False
+    breaks: Callable[[Sequence[Write]], bool] = lambda _: False
     transactions: list[tuple[Write, ...]] = field(default_factory=list)
     tried: list[tuple[Write, ...]] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
@@ -85,6 +87,8 @@ class Store:
         assert keys == sorted(set(keys)), "the keys of a transaction are sorted, each there once"
         if self.refuses(writes):
             return Refused("400: the store does not like it")
+        if self.breaks(writes):
+            return Unknown("500: the store broke on it", answered=True)
         fault = self.commits.popleft() if self.commits else "none"
         if fault == "conflict":
             return Conflict("possible etag mismatch")

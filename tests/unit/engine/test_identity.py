@@ -15,7 +15,7 @@ from choreography.engine.identity import store_key
 from choreography.engine.records import MOST_FOLDED
 from tests.unit.engine.events import ago, came, nudge, raw, record_of, state_of, wire
 from tests.unit.engine.replica import Replica, World, said
-from tests.unit.engine.toy import Box, Opened, Put, desk
+from tests.unit.engine.toy import Box, Claimed, Opened, Put, desk
 
 PUT = Put(box="a", amount=1)
 
@@ -84,11 +84,15 @@ def test_a_conflict_beside_a_repeat_does_not_take_its_place() -> None:
     assert len(world.store.outcomes()) == 2
 
 
-def test_the_same_id_twice_in_one_batch_is_run_once() -> None:
-    """Rule 1: the second sees the outcome of the first before anything is committed."""
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_same_id_twice_in_one_batch_is_run_once(apart: bool) -> None:
+    """Rule 1: the second sees the outcome of the first before anything is committed, wherever that will be kept."""
     world = World(desk)
-    assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e1")) == [True, True]
-    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    event = came(Claimed(box="a", other="b") if apart else PUT, "e1")
+    assert Replica(world).deliver(event, event) == [True, True]
+    record = record_of(world, Box, "a")
+    assert record is not None
+    assert record.version == 1
     assert len(world.broker.texts()) == 1
 
 

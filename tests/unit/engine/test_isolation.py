@@ -7,7 +7,8 @@ import pytest
 from choreography.engine.envelope import LARGEST_EVENT
 from tests.unit.engine.events import came, record_of, state_of
 from tests.unit.engine.replica import Replica, World, said
-from tests.unit.engine.toy import Asked, Attempts, Box, Broken, Labelled, Opened, Put, Shouted, Tag, Torn, bank, desk
+from tests.unit.engine.switches import Attempts
+from tests.unit.engine.toy import Asked, Box, Broken, Labelled, Opened, Put, Shouted, Tag, Torn, bank, desk
 
 PUT = Put(box="a", amount=1)
 

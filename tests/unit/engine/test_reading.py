@@ -159,6 +159,15 @@ def test_a_refused_batch_is_split_at_once_and_only_the_culprit_is_set_aside() ->
     assert "refuses" in next(one.quarantined.reason for one in world.store.outcomes() if one.quarantined)
 
 
+def test_an_event_on_which_the_store_breaks_is_handed_back_alone() -> None:
+    """Rule 7: an error is no refusal, so it is not set aside; but its neighbours need not wait for it."""
+    world = World(desk)
+    world.store.breaks = lambda writes: any('"coins":7' in write.value for write in writes)
+    batch = [came(Put(box=f"b{number}", amount=number), f"e{number}") for number in range(16)]
+    assert Replica(world).deliver(*batch) == [number != 7 for number in range(16)]
+    world.assert_released()
+
+
 def test_an_event_too_large_to_be_set_aside_whole_is_set_aside_in_part() -> None:
     """Rule 8: else it would come again for ever, and hold up its topic."""
     world = World(desk)

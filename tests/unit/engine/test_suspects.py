@@ -10,7 +10,8 @@ import pytest
 from choreography.engine.delivery import read_control
 from tests.unit.engine.events import came, nudge, raw, replay, state_of, wire
 from tests.unit.engine.replica import Replica, World, said
-from tests.unit.engine.toy import Box, Curse, Cursed, Lightning, Put, desk
+from tests.unit.engine.switches import Curse, Lightning
+from tests.unit.engine.toy import Box, Cursed, Put, desk
 
 CURSED = Cursed(box="a")
 PUT = Put(box="a", amount=1)

@@ -25,6 +25,7 @@ from choreography import (
 )
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.engine.records import Wish
+from tests.unit.engine.switches import Attempts, Curse, Lightning
 
 
 class StreetEvent(Event, topic="street", subject="box"):
@@ -180,16 +181,6 @@ class Paid(Answer, type="prize.was-paid.v1"):
     receipt: str
 
 
-class Curse:
-    """A switch: while it lasts, a cursed event kills the process."""
-
-    lasts = False
-
-
-class Lightning(BaseException):
-    """The end of a process."""
-
-
 desk = Service("desk", topic="desk", publishes=[Opened, Counted, Shifted, Shouting, Reminded, Walked, PrizePaid])
 
 
@@ -308,12 +299,6 @@ async def pay(wish: Pay, bank: Outside) -> Paid:
 def walk(shoes: Shoes, left: Left, right: Right) -> Decision[Walked]:
     """Walk in both shoes."""
     return shoes.but(walked=True), Walked(box=shoes.box, colour=left.colour)
-
-
-class Attempts:
-    """Counts how often the failing reaction was tried."""
-
-    made = 0
 
 
 def bank(wish: Wish) -> OutsideAnswer:

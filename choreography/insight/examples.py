@@ -91,26 +91,25 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 def _value(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> Any:
     if "$ref" in schema:
         return _value(defs[schema["$ref"].rpartition("/")[2]], defs, size, depth + 1, name)
-    if schema.get("examples"):
-        return schema["examples"][0]
-    for word in ("const", "enum"):
-        if word in schema:
-            return schema[word] if word == "const" else schema[word][0]
     if "anyOf" in schema:
         return _value(schema["anyOf"][0], defs, size, depth, name)
+    chosen = schema.get("examples") or schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    return chosen[0] if chosen else _made(schema, defs, size, depth, name)
+
+
+def _made(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> Any:
     match schema.get("type"):
         case "object":
-            return _object(schema, defs, size, depth)
+            made: Any = _object(schema, defs, size, depth)
         case "array":
-            return _array(schema, defs, size, depth, name)
+            made = _array(schema, defs, size, depth, name)
         case "integer":
-            return _integer(schema, size)
+            made = _integer(schema, size)
         case "string":
-            return _text(schema, name)
-        case "boolean":
-            return False
-        case _:
-            return None
+            made = _text(schema, name)
+        case other:
+            made = False if other == "boolean" else None
+    return made
 
 
 def _object(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int) -> dict[str, Any]:

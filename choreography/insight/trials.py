@@ -11,7 +11,7 @@ from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Valu
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction
 from choreography.errors import UnsayableEventError
-from choreography.examples import choices, example, variants
+from choreography.insight.examples import choices, example, variants
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def heard_by(reaction: Reaction, size: int = 1) -> Iterator[Heard]:
     """
     models = [model for model in reaction.hears if issubclass(model, (Event, Answer))]
     for picked in itertools.product(*(list(variants(model, size)) for model in models)):
-        by_model = dict(zip(models, picked, strict=True))
+        by_model: dict[type[Value], Value] = dict(zip(models, picked, strict=True))
         if reaction.style == "deadline":
             reminder = Deadline(name=reaction.name, due=NOON)
             yield {**dict.fromkeys(reaction.event_parameters, reminder), "": picked[0]}
@@ -90,4 +90,4 @@ def entities_for(
 
 def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:
     """Return the kinds of events and intents of a decision."""
-    return frozenset(type(one) for one in (*decided.events, *decided.intents))
+    return frozenset({type(one) for one in decided.events} | {type(one) for one in decided.intents})

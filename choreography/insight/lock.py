@@ -1,4 +1,4 @@
-"""The committed contracts of a flow: what was promised to whoever already listens, and to whatever is still in flight."""
+"""The committed contracts of a flow: what was promised to whoever listens, and to whatever is still in flight."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from choreography.check.compatibility import unmet
-from choreography.check.finding import CheckError
 from choreography.contracts import Event
+from choreography.errors import ChoreographyError
+from choreography.insight.compatibility import unmet
 from choreography.service import Service
 
 FILE: Final = "contracts.lock.json"
@@ -21,6 +21,10 @@ _TOLD: Final = (
     "By `choreography render {}`. What is promised here stays promised: a change that breaks it needs a new version of "
     "the wire type. Delete an entry only when no event of it can be in flight or be published again."
 )
+
+
+class LockError(ChoreographyError):
+    """The committed contracts cannot be understood."""
 
 
 def contracts_of(services: Iterable[Service]) -> dict[str, dict[str, Any]]:
@@ -58,7 +62,7 @@ def read_lock(folder: Path) -> dict[str, Any] | None:
     """Return the committed lock of a flow's folder, or None if there is none.
 
     Raises:
-        CheckError: the file is there and cannot be understood.
+        LockError: the file is there and cannot be understood.
     """
     path = folder / FILE
     if not path.exists():
@@ -71,7 +75,7 @@ def read_lock(folder: Path) -> dict[str, Any] | None:
             if wire_type != _HEAD
         }
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise CheckError(
+        raise LockError(
             f"{path} cannot be understood ({type(error).__name__}: {error}), so nobody can tell whether a contract was "
             "broken. Bring it back from version control; do not render it anew, which would forget what was promised."
         ) from error

@@ -5,6 +5,7 @@ A consumer may declare a narrower copy of an event, so classes are not compared.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -108,3 +109,12 @@ def _steps(service: Service) -> Iterator[Step]:
                     effect = service.effects[said]
                     for answer in effect.answers:
                         yield Step(source, f"{service.name}/{answer.wire_type}", service, reaction, effect)
+
+
+def about(service: Service) -> str:
+    """Return what the module of a service says about it, if a module of its own declares it."""
+    for function in (reaction.function for reaction in reactions_of(service)):
+        module = inspect.getmodule(function)
+        if module is not None and any(one is service for one in vars(module).values()):
+            return inspect.getdoc(module) or ""
+    return ""

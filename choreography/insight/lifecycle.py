@@ -1,4 +1,4 @@
-"""The life of an entity, found by letting a service's own reactions loose on it: every state it can come to, and how."""
+"""The life of an entity, found by letting its service's reactions loose on it: every state it can come to, and how."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Final
 from choreography.contracts import Entity, Event, Intent
 from choreography.decision import Decided
 from choreography.declaration import Named, Reaction
-from choreography.examples import SIZES, NoExampleError, choices
+from choreography.insight.examples import SIZES, NoExampleError, choices
+from choreography.insight.trials import Heard, call, entities_for, entity_in, heard_by, ids_in, said_types, states_of
+from choreography.insight.wiring import reactions_of
 from choreography.service import Service
-from choreography.trials import Heard, call, entities_for, entity_in, heard_by, ids_in, said_types, states_of
-from choreography.wiring import reactions_of
 
 _MOST_STATES: Final = 2_000
 _COUNTED: Final = 10
@@ -123,7 +123,7 @@ def _outcomes(
         picked: dict[str, Mapping[str, Any] | None] = {
             one.parameter: state for one, state in zip(others, states, strict=True)
         }
-        mine = _placed(named, heard, here, ids)
+        mine = _placed(named, here, ids)
         try:
             entities = entities_for(reaction, heard, picked | {named.parameter: None}, size) | {named.parameter: mine}
             decided = call(reaction, heard, entities)
@@ -132,7 +132,7 @@ def _outcomes(
         yield _became(decided, named, here), said_types(decided)
 
 
-def _placed(named: Named, heard: Heard, here: Entity | None, ids: tuple[str, ...]) -> Any:
+def _placed(named: Named, here: Entity | None, ids: tuple[str, ...]) -> Any:
     """Return the entity as the reaction's parameter takes it, under the id that the event names."""
     entity = here
     if entity is None and not named.optional:

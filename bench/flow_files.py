@@ -1,0 +1,70 @@
+"""Writes the flow folders of the systems that run on sidecars, from the files that this project's checkout runs with.
+
+So the broker, the store and the sidecars are the same to the letter, and what differs is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from bench.broker import TOPICS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+CHECKOUT: Final = ROOT / "apps" / "checkout"
+SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
+
+_RESOURCES: Final = "redis-postgres"
+_AT_ONCE: Final = "40"
+"""How many messages the quickstart's sidecar may have under way: as many as FastAPI has threads for plain handlers."""
+
+Change = Callable[[dict[str, Any]], bool]
+
+
+def write_floor(folder: Path) -> Path:
+    """The floor keeps broker and subscriptions of the checkout, without what only the library needs."""
+    return _write(folder, "bench.floor", SERVICES, _heard_by_all)
+
+
+def write_quickstart(folder: Path) -> Path:
+    """The quickstart subscribes in its code, one message at a time."""
+    return _write(folder, "bench.quickstart", SERVICES, _one_at_a_time)
+
+
+def write_without_sidecars(folder: Path) -> Path:
+    """FastStream needs only the servers and the payment provider."""
+    return _write(folder, "", (), lambda _: False)
+
+
+def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) -> Path:
+    resources = folder / "dapr" / _RESOURCES
+    resources.mkdir(parents=True, exist_ok=True)
+    for path in sorted((CHECKOUT / "dapr" / _RESOURCES).glob("*.yaml")):
+        resource = yaml.safe_load(path.read_text())
+        if keeps(resource):
+            (resources / path.name).write_text(yaml.safe_dump(resource, sort_keys=False))
+    apps: list[dict[str, Any]] = [
+        {"appID": name, "appDirPath": str(ROOT), "command": ["python", "-m", module, name]} for name in services
+    ]
+    known = yaml.safe_load((CHECKOUT / "dapr.yaml").read_text())["apps"]
+    apps += [app | {"appDirPath": str(ROOT)} for app in known if app.get("x-sidecar") is False]
+    common = {"resourcesPaths": [f"dapr/{_RESOURCES}"], "appProtocol": "http"}
+    (folder / "dapr.yaml").write_text(yaml.safe_dump({"version": 1, "common": common, "apps": apps}, sort_keys=False))
+    return folder
+
+
+def _heard_by_all(resource: dict[str, Any]) -> bool:
+    if resource["spec"].get("type", "").startswith("state."):
+        return False
+    return resource["kind"] != "Subscription" or resource["spec"]["topic"] in TOPICS
+
+
+def _one_at_a_time(resource: dict[str, Any]) -> bool:
+    if resource["spec"].get("type") == "pubsub.redis":
+        for item in resource["spec"]["metadata"]:
+            if item["name"] == "concurrency":
+                item["value"] = _AT_ONCE
+    return resource["kind"] != "Subscription"

@@ -1,0 +1,190 @@
+"""What is compared, and how each of it is started: the same servers, alone on the machine, one after another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.flow_files import CHECKOUT, ROOT, SERVICES, write_floor, write_quickstart, write_without_sidecars
+from bench.meter import Pids
+from choreography.up import RunningFlow
+from choreography.up.ports import Ports
+from choreography.up.probes import http_ready
+from choreography.up.processes import Processes, Program
+
+Start = Callable[[Path, int], AbstractAsyncContextManager["Stage"]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running system: where orders go, where stock is, and which processes it is made of."""
+
+    orders: tuple[str, ...]
+    inventory: str
+    provider: str
+    redis_port: int
+    pids: Pids
+    more_streams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class System:
+    """One thing to measure.
+
+    Attributes:
+        name: in results and on the plot.
+        told: what it is, in a few words.
+        lacks: what it does not do, which the others should be excused for or credited with.
+        start: starts it in a folder with so many replicas.
+        keeps_state: whether there is anything to audit beside its events.
+    """
+
+    name: str
+    told: str
+    lacks: tuple[str, ...]
+    start: Start
+    keeps_state: bool = True
+
+
+@asynccontextmanager
+async def _ours(folder: Path, replicas: int, *, traced: bool) -> AsyncIterator[Stage]:
+    flow = RunningFlow(CHECKOUT, folder, store="postgres", zipkin=traced, replicas=replicas, drain=False)
+    async with flow:
+        yield _stage(flow, replicas, more_streams=("billing-intents",))
+
+
+@asynccontextmanager
+async def _on_sidecars(folder: Path, replicas: int, write: Callable[[Path], Path]) -> AsyncIterator[Stage]:
+    flow = RunningFlow(write(folder / "flow"), folder, store="postgres", replicas=replicas, drain=False)
+    async with flow:
+        yield _stage(flow, replicas)
+
+
+@asynccontextmanager
+async def _fast_stream(folder: Path, replicas: int) -> AsyncIterator[Stage]:
+    flow = RunningFlow(write_without_sidecars(folder / "flow"), folder, store="postgres", drain=False)
+    ports = Ports(folder / "more-ports.json")
+    async with flow, Processes() as processes:
+        told = {
+            "REDIS_URL": f"redis://127.0.0.1:{flow.redis_port}",
+            "DATABASE_URL": _as_url(flow.postgres_dsn),
+            "OUTSIDE_PAYMENT_PROVIDER": flow.address("payment-provider"),
+        }
+        names = {name: service for service in SERVICES for name in _replica_names(service, replicas)}
+        programs = [_program(folder, name, service, ports.of(name), told) for name, service in names.items()]
+        started = processes.wave(programs)
+        for process in started:
+            await process.start()
+        for process in started:
+            await process.until_ready()
+        services = {process.program.name: process.pid or 0 for process in started}
+        yield Stage(
+            orders=tuple(f"http://127.0.0.1:{ports.of(name)}" for name in _replica_names("order", replicas)),
+            inventory=f"http://127.0.0.1:{ports.of('inventory')}",
+            provider=flow.address("payment-provider"),
+            redis_port=flow.redis_port,
+            pids=_pids(flow, {"services": services}),
+        )
+
+
+def _program(folder: Path, name: str, service: str, port: int, told: Mapping[str, str]) -> Program:
+    own = {"APP_ID": service, "REPLICA": name, "APP_PORT": str(port)}
+    return Program(
+        name=name,
+        command=[sys.executable, "-m", "bench.fast_stream", service],
+        log=folder / "logs" / f"{name}.log",
+        environment={**told, **own},
+        folder=ROOT,
+        ready=lambda: http_ready(f"http://127.0.0.1:{port}/readyz"),
+    )
+
+
+def _stage(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = ()) -> Stage:
+    names = [name for service in SERVICES for name in _replica_names(service, replicas)]
+    own = {
+        "services": {name: flow.pid(name) or 0 for name in names},
+        "sidecars": {f"{name}-sidecar": flow.pid(f"{name}-sidecar") or 0 for name in names},
+    }
+    return Stage(
+        orders=tuple(flow.address(name) for name in _replica_names("order", replicas)),
+        inventory=flow.address("inventory"),
+        provider=flow.address("payment-provider"),
+        redis_port=flow.redis_port,
+        pids=_pids(flow, own),
+        more_streams=more_streams,
+    )
+
+
+def _pids(flow: RunningFlow, own: Mapping[str, Mapping[str, int]]) -> Pids:
+    servers = {"broker": "redis", "database": "postgres", "provider": "payment-provider", "scheduler": "scheduler"}
+    if flow.zipkin:
+        servers["collector"] = "zipkin"
+    return {**own, **{group: {name: flow.pid(name) or 0} for group, name in servers.items()}}
+
+
+def _replica_names(service: str, count: int) -> list[str]:
+    return [service, *(f"{service}-{number}" for number in range(2, count + 1))]
+
+
+def _as_url(dsn: str) -> str:
+    """The connection string as asyncpg wants it; the flow's is the one of libpq."""
+    words = dict(word.split("=", 1) for word in dsn.split())
+    return f"postgresql://{words['user']}:{words['password']}@{words['host']}:{words['port']}/{words['dbname']}"
+
+
+SYSTEMS: Final = (
+    System(
+        "choreography",
+        "this project, everything on, every order traced",
+        ("nothing of this list",),
+        lambda folder, replicas: _ours(folder, replicas, traced=True),
+    ),
+    System(
+        "choreography, untraced",
+        "this project, tracing off",
+        ("tracing",),
+        lambda folder, replicas: _ours(folder, replicas, traced=False),
+    ),
+    System(
+        "dapr quickstart",
+        "DaprClient and dapr.ext.fastapi, one message at a time",
+        (
+            "events after a crash between save and publish",
+            "several entities in one transaction",
+            "outcomes",
+            "deadlines",
+            "cancelling by the customer",
+            "quarantine",
+            "safe retries of a request",
+            "tracing",
+        ),
+        lambda folder, replicas: _on_sidecars(folder, replicas, write_quickstart),
+    ),
+    System(
+        "faststream",
+        "FastStream straight on Redis, asyncpg",
+        (
+            "events after a crash between commit and publish",
+            "redelivery of what a dead process held",
+            "outcomes",
+            "deadlines",
+            "cancelling by the customer",
+            "quarantine",
+            "safe retries of a request",
+            "tracing",
+            "another broker or store by changing a file",
+        ),
+        _fast_stream,
+    ),
+    System(
+        "floor",
+        "the same deliveries and publishes through the same sidecars, no state",
+        ("state", "payments", "validation", "every guarantee"),
+        lambda folder, replicas: _on_sidecars(folder, replicas, write_floor),
+        keeps_state=False,
+    ),
+)

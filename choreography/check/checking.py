@@ -1,0 +1,64 @@
+"""Looks at a flow with every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from choreography.check import suppressions as known
+from choreography.check.finding import Checked, CheckError, Finding, Report, finding
+from choreography.check.rules import RULES
+from choreography.check.suppressions import Suppression
+from choreography.flow import package_of, services_of
+from choreography.insight.lock import read_lock
+from choreography.insight.wiring import Wiring
+from choreography.service import Service
+
+_BY_CODE = {rule.code: rule for rule in RULES}
+
+
+def check(flow: str) -> Report:
+    """Look at a flow, named as ``apps.checkout`` or by its folder.
+
+    Raises:
+        CheckError: the suppressions cannot be understood, or the services cannot be imported.
+        ChoreographyError: there is no such flow, or a service contradicts itself.
+    """
+    try:
+        package = package_of(flow)
+        services = services_of(flow)
+    except (ImportError, SyntaxError, TypeError, NameError, AttributeError) as error:
+        raise CheckError(
+            f"A service of {flow} cannot be imported ({type(error).__name__}: {error}), so nothing is known about the "
+            "flow. Mend it first."
+        ) from error
+    for service in services:
+        service.check()
+    folder = Path(package.__path__[0])
+    root = folder.parents[package.__name__.count(".")]
+    checked = Checked(Wiring(services), read_lock(folder), folder, root)
+    return _report(package.__name__, checked, known.read_suppressions(folder, _BY_CODE))
+
+
+def judge_services(
+    *services: Service,
+    lock: Mapping[str, Any] | None = None,
+    suppressions: Sequence[Suppression] = (),
+    flow: str = "in memory",
+) -> Report:
+    """Look at services that were made in memory: everything but their files."""
+    return _report(flow, Checked(Wiring(services), lock), suppressions)
+
+
+def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) -> Report:
+    found = _findings(checked)
+    standing, suppressed = known.apply(found, suppressions)
+    file = checked.folder / known.FILE if checked.folder else None
+    faults = [finding(_BY_CODE[code], fault, checked.root) for code, fault in known.faults(suppressions, found, file)]
+    names = tuple(service.name for service in checked.services)
+    return Report(flow, names, tuple(sorted({*standing, *faults})), tuple(sorted(suppressed)), len(RULES))
+
+
+def _findings(checked: Checked) -> list[Finding]:
+    return sorted({finding(rule, found, checked.root) for rule in RULES for found in rule.look(checked)})

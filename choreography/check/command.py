@@ -1,0 +1,42 @@
+"""`choreography check FLOW`: the exit code is 0 if nothing is wrong, 1 if something is, 2 if nobody can tell."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Final
+
+from rich.console import Console
+
+from choreography.check.checking import check
+from choreography.check.machine import as_json, as_sarif
+from choreography.check.rules import RULES
+from choreography.check.telling import tell
+from choreography.errors import ChoreographyError
+
+UNKNOWN: Final = 2
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+def run(flow: str, form: Format = Format.TEXT) -> int:
+    """Check a flow, print the report, and return the exit code."""
+    try:
+        report = check(flow)
+    except ChoreographyError as error:
+        Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return UNKNOWN
+    match form:
+        case Format.TEXT:
+            tell(report, Console(highlight=False))
+        case Format.JSON:
+            sys.stdout.write(as_json(report))
+        case Format.SARIF:
+            sys.stdout.write(as_sarif(report, RULES))
+    return report.exit_code

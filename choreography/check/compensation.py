@@ -1,0 +1,62 @@
+"""What is taken back must be taken back everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from choreography.check.finding import Checked, Found
+from choreography.contracts import Event
+from choreography.insight.wiring import heard_by
+from choreography.service import Service
+
+
+def unreached(flow: Checked) -> Iterator[Found]:
+    """Yield whoever acts on an event that another one undoes, and never hears that it is undone."""
+    for decider, undoing in flow.wiring.published:
+        if undoing.undoes is None:
+            continue
+        undone = undoing.undoes.wire_type
+        for actor, event in flow.wiring.consumers(undone):
+            # Whoever decides to take something back knows.
+            if actor is decider:
+                continue
+            if not _hears(actor, undoing.wire_type):
+                yield Found(
+                    f"{actor.name}:{undoing.wire_type}",
+                    f"{actor.name} acts on {event.__name__} but does not react to {undoing.__name__}, by which "
+                    f"{decider.name} undoes it, so {actor.name} never takes back what it did.",
+                    f"Write @{actor.name}.on({undoing.__name__}), for every state it can find its entity in.",
+                    event,
+                )
+            else:
+                yield from _passed_on(flow, decider, undoing, actor)
+
+
+def _passed_on(flow: Checked, decider: Service, undoing: type[Event], actor: Service) -> Iterator[Found]:
+    """Yield whoever acts on what an actor said because of the event that is now undone, and is not told."""
+    undone = undoing.undoes.wire_type if undoing.undoes else ""
+    followed = flow.wiring.reached([undone], within=actor)
+    taken_back = {event.undoes.wire_type for event in actor.publishes if event.undoes is not None}
+    for said in actor.publishes:
+        if said.final or said.undoes or said.wire_type not in followed or said.wire_type in taken_back:
+            continue
+        for listener, event in flow.wiring.consumers(said.wire_type):
+            if listener in (actor, decider) or _hears(listener, undoing.wire_type):
+                continue
+            yield Found(
+                f"{actor.name}:{said.wire_type}",
+                f"{actor.name} says {said.__name__} because of {_name(flow, undone)}, and {listener.name} acts on it. "
+                f"When {undoing.__name__} takes that back, nothing tells {listener.name}.",
+                f"Let {actor.name} publish an event that undoes it (class ...(Event, undoes={said.__name__})) and "
+                f"{listener.name} react to it, or let {listener.name} react to {undoing.__name__}.",
+                event,
+            )
+
+
+def _hears(service: Service, wire_type: str) -> bool:
+    return any(event.wire_type == wire_type for event in heard_by(service))
+
+
+def _name(flow: Checked, wire_type: str) -> str:
+    published = flow.wiring.publisher(wire_type)
+    return published[1].__name__ if published else wire_type

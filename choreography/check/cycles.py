@@ -1,0 +1,70 @@
+"""Events that lead to themselves.
+
+A circle is bounded if one of its reactions cannot say its event twice to the same entity: a join runs once, and the
+states of an entity cut the rest. That is found by letting the service's reactions loose on the entity (see
+``choreography.insight.lifecycle``), so it is an approximation: a circle through ever new entities looks unbounded only if
+no reaction of it has an entity with states, and a bound that lies in amounts is seen up to ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from choreography.check.finding import Checked, Found
+from choreography.contracts import Event, Intent
+from choreography.insight.lifecycle import repeats
+from choreography.insight.wiring import Step
+
+
+def unbounded(flow: Checked) -> Iterator[Found]:
+    """Yield each circle of events that no state of an entity cuts."""
+    steps = [step for step in flow.wiring.steps if _goes_on(flow, step)]
+    told: set[frozenset[str]] = set()
+    for start in sorted({step.source for step in steps}):
+        circle = _shortest_circle(steps, start)
+        around = frozenset(step.source for step in circle)
+        if not circle or any(around & other for other in told):
+            continue
+        told.add(around)
+        way = " -> ".join([*(_spoken(step.source) for step in circle), _spoken(circle[0].source)])
+        who = ", ".join(dict.fromkeys(f"{step.service.name}.{step.reaction.name}" for step in circle))
+        yield Found(
+            min(around),
+            f"{way} leads to itself, and each reaction on the way ({who}) can say its part again and again to one "
+            "entity.",
+            "Let one of these reactions remember in a status that it has done its part, and answer `nothing` then. If "
+            "something else bounds the circle, suppress this and say what.",
+            circle[0].reaction.function,
+        )
+
+
+def _goes_on(flow: Checked, step: Step) -> bool:
+    """Tell whether a step can be taken again and again for the same entity."""
+    single = [named.entity for named in step.reaction.named if not named.many]
+    said = _said(step)
+    return all(repeats(flow.life(step.service, entity), step.reaction, said) for entity in single)
+
+
+def _said(step: Step) -> type[Event | Intent]:
+    if step.effect is not None:
+        return step.effect.intent
+    return next(said for said in step.reaction.said if issubclass(said, Event) and said.wire_type == step.target)
+
+
+def _shortest_circle(steps: Sequence[Step], start: str) -> tuple[Step, ...]:
+    ways: list[tuple[Step, ...]] = [(step,) for step in steps if step.source == start]
+    seen = {start}
+    while ways:
+        longer: list[tuple[Step, ...]] = []
+        for way in ways:
+            if way[-1].target == start:
+                return way
+            if way[-1].target not in seen:
+                seen.add(way[-1].target)
+                longer += [(*way, step) for step in steps if step.source == way[-1].target]
+        ways = longer
+    return ()
+
+
+def _spoken(node: str) -> str:
+    return node.rpartition("/")[2]

@@ -1,0 +1,27 @@
+"""The refusal to start sidecars on files that are known to lose messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from choreography.errors import ChoreographyError
+from choreography.render.component_lint import judge
+
+
+class UnsafeFilesError(ChoreographyError):
+    """The Dapr files of a flow would lose messages."""
+
+
+def refuse_unsafe(folder: Path) -> None:
+    """Refuse a folder of Dapr resources by which messages would be lost.
+
+    Raises:
+        UnsafeFilesError: the lint of component files has something to say about it.
+    """
+    sentences = judge(folder)
+    if sentences:
+        told = "\n".join(f"  {sentence}" for sentence in sentences)
+        raise UnsafeFilesError(
+            f"The files in {folder} would lose messages, so nothing is started on them:\n{told}\n"
+            "Mend them (rendered ones: in components/, then `choreography render`), and start again."
+        )

@@ -1,0 +1,157 @@
+"""Reactions that have no answer in some state of their entities."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from choreography.check.finding import Checked, Found
+from choreography.contracts import Entity
+from choreography.declaration import Named, Reaction
+from choreography.insight.examples import SIZES, NoExampleError, choices
+from choreography.insight.lifecycle import Lifecycle
+from choreography.insight.trials import Heard, call, entities_for, heard_by, ids_in, states_of
+from choreography.insight.wiring import reactions_of
+from choreography.service import Service
+
+_MOST_COMBINATIONS: Final = 4_000
+_MOST_LIVES: Final = 20
+_SHOWN: Final = 3
+
+States = Mapping[str, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    states: str
+    heard: str
+    error: Exception
+
+
+def partial(flow: Checked) -> Iterator[Found]:
+    """Yield each reaction that raises, or falls off its end, in a state its entities can be in."""
+    for service, reaction in _every(flow):
+        try:
+            gaps = list(_gaps(flow, service, reaction))
+        except NoExampleError:
+            continue
+        if gaps:
+            states = list(dict.fromkeys(f"{gap.states} on {gap.heard}" for gap in gaps))
+            shown = "; ".join(states[:_SHOWN]) + (f"; and {len(states) - _SHOWN} more" if states[_SHOWN:] else "")
+            yield Found(
+                f"{service.name}.{reaction.name}",
+                f"{service.name}.{reaction.name} has no answer in {shown}: {_told(gaps[0].error)}",
+                "Give every state an answer: a new state, a fact, or `nothing` where there is nothing to do.",
+                reaction.function,
+            )
+
+
+def untried(flow: Checked) -> Iterator[Found]:
+    """Yield each reaction that cannot be tried, because nothing can be made up that it hears or keeps."""
+    for service, reaction in _every(flow):
+        try:
+            next(_gaps(flow, service, reaction), None)
+        except NoExampleError as error:
+            yield Found(
+                f"{service.name}.{reaction.name}",
+                f"{service.name}.{reaction.name} was not tried. {error}",
+                'Add examples to the field, Field(examples=["..."]), so that the reaction can be tried.',
+                reaction.function,
+            )
+
+
+def _every(flow: Checked) -> Iterator[tuple[Service, Reaction]]:
+    for service in flow.services:
+        for reaction in reactions_of(service):
+            if reaction.style != "undo":
+                yield service, reaction
+
+
+def _gaps(flow: Checked, service: Service, reaction: Reaction) -> Iterator[_Gap]:
+    """Yield each combination of states and event for which there is no answer.
+
+    Closed fields (Literal, bool, enumerations) are tried in every combination. What else an entity or an event holds
+    is tried small, middling, large, and as the entity's own life leaves it: an answer to any of these counts, as not
+    every pair of amounts can occur. In states that no life comes to, a refusal to validate does not count either.
+    """
+    by_size = [list(heard_by(reaction, size)) for size in SIZES]
+    grid = itertools.product(
+        itertools.product(*(states_of(named) for named in reaction.named)), zip(*by_size, strict=True)
+    )
+    for picked, sizes in itertools.islice(grid, _MOST_COMBINATIONS):
+        states = {named.parameter: state for named, state in zip(reaction.named, picked, strict=True)}
+        lived = {
+            named.parameter: _lived(flow.life(service, named.entity), states[named.parameter])
+            for named in reaction.named
+            if not named.many
+        }
+        error = _refusal(reaction, states, sizes, lived)
+        reachable = all(found or states[parameter] is None for parameter, found in lived.items())
+        if error is not None and (reachable or not isinstance(error, ValidationError)):
+            yield _Gap(_spoken(reaction, states), _heard(sizes[0]), error)
+
+
+def _lived(life: Lifecycle, state: Mapping[str, Any] | None) -> list[Entity]:
+    if state is None:
+        return []
+    lived = (entity for entity in life.states.values() if entity is not None)
+    matching = (entity for entity in lived if all(getattr(entity, name) == one for name, one in state.items()))
+    return list(itertools.islice(matching, _MOST_LIVES))
+
+
+def _refusal(
+    reaction: Reaction, states: States, sizes: Sequence[Heard], lived: Mapping[str, Sequence[Entity]]
+) -> Exception | None:
+    first: Exception | None = None
+    for heard in sizes:
+        for entities in _entities(reaction, heard, states, lived):
+            try:
+                call(reaction, heard, entities)
+            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
+                first = first or error
+            else:
+                return None
+    return first
+
+
+def _entities(
+    reaction: Reaction, heard: Heard, states: States, lived: Mapping[str, Sequence[Entity]]
+) -> Iterator[dict[str, Any]]:
+    for size in SIZES:
+        made = entities_for(reaction, heard, states, size)
+        yield made
+        for named in reaction.named:
+            for entity in lived.get(named.parameter, ()):
+                yield made | {named.parameter: _keyed(named, heard, entity)}
+
+
+def _keyed(named: Named, heard: Heard, entity: Entity) -> Entity:
+    return entity.but(**{named.entity.key_field: ids_in(named, heard)[0]})
+
+
+def _spoken(reaction: Reaction, states: States) -> str:
+    told = []
+    for named in reaction.named:
+        state = states[named.parameter]
+        if state is None:
+            told.append(f"no {named.entity.__name__}")
+        elif state:
+            told.append(f"{named.entity.__name__} {', '.join(f'{name}={value!r}' for name, value in state.items())}")
+    return " and ".join(told) or "any state"
+
+
+def _heard(heard: Heard) -> str:
+    event = heard[""]
+    told = ", ".join(f"{name}={getattr(event, name)!r}" for name in choices(type(event)))
+    return f"{type(event).__name__} {told}".strip()
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{error.title}.{'.'.join(str(part) for part in first['loc'])} would be refused ({first['msg']})."
+    return f"{type(error).__name__}: {str(error).rstrip('.')}."

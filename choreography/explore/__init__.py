@@ -1,0 +1,25 @@
+"""The model checker: every order, every delay, every answer of the outside, on the reactions that production runs.
+
+A flow declares beside its services how it begins (``@scenario``), how the outside may answer (``@outside``) and what
+must be true (``@always``, ``@never``, ``@eventually``, ``@sometimes``).
+"""
+
+from choreography.explore.properties import ExploreError, Property, always, eventually, never, sometimes
+from choreography.explore.scenario import Scenario, outside, scenario
+from choreography.explore.world import Call, World
+from choreography.outside import Reply
+
+__all__ = [
+    "Call",
+    "ExploreError",
+    "Property",
+    "Reply",
+    "Scenario",
+    "World",
+    "always",
+    "eventually",
+    "never",
+    "outside",
+    "scenario",
+    "sometimes",
+]

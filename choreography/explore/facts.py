@@ -1,0 +1,79 @@
+"""What may be true of a flow besides the state of its entities: what is on its way, and what has been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from choreography.explore.deciding import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """Something that will reach a service at some moment: an event, an answer, a deadline.
+
+    Attributes:
+        nth: which of those that say the same. A delivery has the number of its event.
+    """
+
+    heard: Heard
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An intent that is committed and not yet carried out."""
+
+    service: str
+    effect: str
+    text: str
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event that was published."""
+
+    type: str
+    text: str
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call that the outside answered."""
+
+    outside: str
+    text: str
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Something that a service could not run."""
+
+    service: str
+    type: str
+    reason: str
+    nth: int = 1
+
+
+Pending = OnItsWay | Wanted
+Fact = OnItsWay | Wanted | Published | Called | SetAside
+
+
+def sort_of(fact: Fact) -> tuple[str, ...]:
+    """Return what sort of fact this is: what a property may look at."""
+    match fact:
+        case Published(wire_type, _, _):
+            return ("said", wire_type)
+        case Called(outside, _, _):
+            return ("calls", outside)
+        case SetAside():
+            return ("set aside",)
+        case OnItsWay() | Wanted():
+            return ("pending",)
+
+
+def is_delivery(fact: Fact) -> bool:
+    """Tell whether this is one event's way to one service, which has its event's number."""
+    return isinstance(fact, OnItsWay) and fact.heard.style == "event"

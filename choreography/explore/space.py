@@ -1,0 +1,199 @@
+"""The states of a flow and the steps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import orjson
+
+from choreography.engine.records import EntityRecord
+from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.deciding import Deciding, Heard, Place, canonical
+from choreography.explore.facts import Called, Fact, OnItsWay, Pending, Published, SetAside, Wanted, sort_of
+from choreography.explore.layout import Field, Layout
+from choreography.explore.model import Model
+from choreography.explore.naming import PLACE, SHARED, Naming
+from choreography.explore.outcomes import Making, Move, Outcome
+from choreography.explore.scenario import Scenario
+
+State = tuple[int, ...]
+"""What all flows share, then each flow; flows that can be exchanged are sorted."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of one flow: both integers after it, and how it came about."""
+
+    own: int
+    shared: int
+    move: Move
+    outcome: Outcome
+
+
+class Space:
+    """All that can become of one scenario."""
+
+    def __init__(self, model: Model, scenario: Scenario, *, interchangeable: bool = True) -> None:
+        self.model, self.scenario = model, scenario
+        self.flows = scenario.flows if interchangeable else ()
+        self.deciding = Deciding(model)
+        self.naming = Naming(self.flows, lambda heard: self.deciding.envelope(heard).id)
+        self.shared, self.own = Layout(), Layout()
+        self.cut: set[str] = set()
+        self.decisions: dict[tuple[Heard, tuple[tuple[Place, str, int], ...]], None] = {}
+        self._moves_shared: dict[int, Move] = {}
+        self._moves_own: dict[int, Move] = {}
+
+    def begin(self) -> State:
+        """Return the state in which everything the scenario says is on its way."""
+        regions = [0] * (1 + len(self.flows))
+        for entity in self.scenario.keeps:
+            place = (self.model.owner(type(entity)).name, entity.kind, entity.key)
+            home = self.naming.home(entity.key)
+            text = self._record_text(EntityRecord(state=entity.model_dump(mode="json")), home)
+            regions[home + 1] |= self.field(place, home).placed(text)
+        for event in self.scenario.says:
+            text = canonical(event.model_dump(mode="json"))
+            self.model.publisher(type(event))
+            home = self.naming.home(text)
+            facts = tuple((home, fact) for fact in self.said(event.wire_type, self.naming.neutral(text, home)))
+            outcome = Outcome(-1, -1, 0, 0, facts, frozenset())
+            own = regions[home + 1] if home != SHARED else 0
+            fresh_own, fresh_shared = outcome.told_apart(own, regions[0], self.bit, self.cut)
+            regions[0] |= fresh_shared
+            regions[home + 1] |= fresh_own
+        return tuple(regions)
+
+    def steps(self, own: int, shared: int, number: int) -> Iterator[Step]:
+        """Return every step of one flow, or with SHARED of what belongs to none."""
+        layout, moves = (self.shared, self._moves_shared) if number == SHARED else (self.own, self._moves_own)
+        pending = (shared if number == SHARED else own) & layout.pending
+        while pending:
+            bit = pending & -pending
+            pending ^= bit
+            move = moves[bit]
+            key = (own & move.own, shared & move.shared)
+            outcomes = move.memo.get(key)
+            if outcomes is None:
+                outcomes = move.memo[key] = tuple(self._outcomes(move, own, shared, number))
+            for outcome in outcomes:
+                yield Step(*outcome.after(own, shared, self.bit, self.cut), move, outcome)
+
+    def field(self, place: Place, home: int) -> Field:
+        """Return the field of one entity, by its concrete place."""
+        service, kind, key = place
+        layout = self.shared if home == SHARED else self.own
+        return layout.field((service, kind, self.naming.neutral(key, home)))
+
+    def at_rest(self, state: State) -> bool:
+        """Tell whether nothing is on its way any more."""
+        return not state[0] & self.shared.pending and not any(own & self.own.pending for own in state[1:])
+
+    def bit(self, fact: Fact, home: int) -> int:
+        """Return the bit of a fact; whatever is on its way becomes a move."""
+        layout, moves = (self.shared, self._moves_shared) if home == SHARED else (self.own, self._moves_own)
+        if isinstance(fact, OnItsWay | Wanted):
+            bit = layout.bit(fact, sort_of(fact), pending=True)
+            if bit not in moves:
+                moves[bit] = self._move(fact, home)
+            return bit
+        return layout.bit(fact, sort_of(fact))
+
+    def said(self, wire_type: str, text: str) -> list[Fact]:
+        """Return what becomes true when an event is published: it was said, and is on its way to whoever hears it."""
+        listeners = self.model.listeners(wire_type)
+        ways_ = [OnItsWay(Heard("event", service.name, wire_type, text)) for service in listeners]
+        return [Published(wire_type, text), *ways_]
+
+    def record(self, text: str, home: int) -> EntityRecord:
+        """Read a record back, for one flow."""
+        if not text:
+            return EntityRecord()
+        state, slots = orjson.loads(self.naming.concrete(text, home))
+        return EntityRecord(state=state, slots=self.naming.concrete_slots(slots, home))
+
+    def _record_text(self, record: EntityRecord, home: int) -> str:
+        if record.state is None and not record.slots:
+            return ""
+        return self.naming.neutral(canonical([record.state, self.naming.neutral_slots(record.slots)]), home)
+
+    def _move(self, pending: Pending, home: int) -> Move:
+        move = Move(pending, home)
+        if isinstance(pending, OnItsWay):
+            # Any flow will do: whom it names differs from flow to flow only in the id.
+            any_flow = SHARED if home == SHARED else 0
+            places = []
+            for service, kind, key in self.deciding.named(self.naming.heard(pending.heard, any_flow)):
+                at = self.naming.home(key)
+                mask = self.field((service, kind, key), at).mask
+                move.own |= 0 if at == SHARED else mask
+                move.shared |= mask if at == SHARED else 0
+                places.append((service, kind, self.naming.neutral(key, at)))
+            move.places = tuple(places)
+        return move
+
+    def _outcomes(self, move: Move, own: int, shared: int, number: int) -> Iterator[Outcome]:
+        if isinstance(move.pending, OnItsWay):
+            yield self._react(move, move.pending, own, shared, number)
+            return
+        wanted = move.pending
+        effect = self.model.effect(wanted.service, wanted.effect)
+        model = self.model.outsides[effect.outside]
+        for way in ways(effect, self.naming.concrete(wanted.text, number), model):
+            yield self._carried_out(move, wanted, way, number, lost=False)
+            if model.forgets_keys and wanted.nth == 1:
+                yield self._carried_out(move, wanted, way, number, lost=True)
+
+    def _react(self, move: Move, pending: OnItsWay, own: int, shared: int, number: int) -> Outcome:
+        heard = self.naming.heard(pending.heard, number)
+        kept: dict[Place, EntityRecord] = {}
+        texts = []
+        for service, kind, neutral in move.places:
+            place = (service, kind, self.naming.concrete(neutral, number))
+            home = self.naming.near(number, place[2])
+            text = self.field(place, home).read(shared if home == SHARED else own)
+            kept[place] = self.record(text, home)
+            texts.append((place, text, home))
+        decided = self.deciding.decide(heard, kept)
+        self.decisions[heard, tuple(texts)] = None
+        made = Making(self.bit, move)
+        for place, record in decided.kept:
+            home = self.naming.near(number, place[2])
+            field = self.field(place, home)
+            made.keep(("kind", *place[:2]), home, field.mask, field.placed(self._record_text(record, home)))
+        for wire_type, text in decided.said:
+            home = self.naming.near(number, text)
+            made.add(home, *self.said(wire_type, self.naming.neutral(text, home)))
+        for effect, text in decided.intents:
+            home = self.naming.near(number, text)
+            made.add(home, Wanted(heard.service, effect, self.naming.neutral(text, home)))
+        for wire_type, text in decided.dues:
+            home = self.naming.near(number, text)
+            made.add(home, OnItsWay(Heard("deadline", heard.service, wire_type, self.naming.neutral(text, home))))
+        if decided.problem:
+            made.add(number, self._set_aside(heard.service, heard.type, decided.problem, number))
+        return made.done(self.cut)
+
+    def _carried_out(self, move: Move, wanted: Wanted, way: CarriedOut, number: int, *, lost: bool) -> Outcome:
+        made = Making(self.bit, move)
+        for call in way.calls:
+            home = self.naming.near(number, call)
+            made.add(home, Called(orjson.loads(call)[0], self.naming.neutral(call, home)))
+        replies = ", ".join(str(reply.status) for reply in way.replies)
+        made.label = f"{replies}, lost" if lost else replies
+        if lost:
+            # Asked again under the same key, which this outside has forgotten.
+            made.add(number, replace(wanted, nth=2))
+        elif way.answer is not None:
+            text = canonical(way.answer.model_dump(mode="json"))
+            home = self.naming.near(number, text)
+            heard = Heard("answer", wanted.service, way.answer.wire_type, self.naming.neutral(text, home))
+            made.add(home, OnItsWay(heard))
+        else:
+            made.add(number, self._set_aside(wanted.service, wanted.effect, way.problem, number))
+        return made.done(self.cut)
+
+    def _set_aside(self, service: str, what: str, reason: str, number: int) -> SetAside:
+        neutral = reason.replace(self.flows[number], PLACE) if number != SHARED else reason
+        return SetAside(service, what, neutral)

@@ -1,0 +1,168 @@
+"""A flow as an AsyncAPI 3.0 document: one channel per topic, one message per event, who says it and who hears it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from choreography.contracts import Event
+from choreography.errors import ChoreographyError
+from choreography.insight.examples import NoExampleError, example
+from choreography.insight.wiring import Wiring, about
+from choreography.render.source import Files, Source, as_yaml
+from choreography.service import Service
+
+_ENVELOPE: Final = {
+    "type": "object",
+    "description": "A CloudEvent 1.0 in structured mode. Its id is its identity: the same id is the same event.",
+    "required": ["specversion", "id", "type", "source", "subject", "time", "datacontenttype", "flowid", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "description": "Derived from its cause, so a repeat has the same."},
+        "type": {"type": "string", "description": "The wire type, with its version."},
+        "source": {"type": "string", "description": "The service that said it."},
+        "subject": {"type": "string", "description": "What it is about."},
+        "time": {"type": "string", "format": "date-time"},
+        "datacontenttype": {"const": "application/json"},
+        "flowid": {"type": "string", "description": "The run of the flow it belongs to."},
+        "causationid": {"type": "string", "description": "The id of the event it follows from."},
+        "eventid": {"type": "string", "description": "The identity, where a repeat had to take another id."},
+        "traceparent": {"type": "string", "description": "W3C trace context."},
+        "data": {"type": "object"},
+    },
+}
+
+
+class RenderError(ChoreographyError):
+    """A flow cannot be shown as it is declared."""
+
+
+def asyncapi_file(source: Source) -> Files:
+    """Render the document."""
+    wiring = Wiring(source.services)
+    schemas: dict[str, Any] = {"Envelope": _ENVELOPE}
+    messages = {event.__name__: _message(event, schemas) for _, event in wiring.published}
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": source.title,
+            # Contracts carry their versions in their wire types; the document as a whole has none that means anything.
+            "version": "1.0.0",
+            "description": source.about,
+            "tags": [{"name": service.name, "description": about(service)} for service in source.services],
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {service.topic: _channel(service) for service in source.services if service.publishes},
+        "operations": dict(_operations(wiring)),
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+    }
+    return {"asyncapi.yaml": as_yaml(document)}
+
+
+def _channel(service: Service) -> dict[str, Any]:
+    return {
+        "address": service.topic,
+        "description": f"What {service.name} says, and nobody else. Order is not kept, and repeats are to be expected.",
+        "messages": {
+            event.__name__: {"$ref": f"#/components/messages/{event.__name__}"} for event in service.publishes
+        },
+    }
+
+
+def _operations(wiring: Wiring) -> list[tuple[str, dict[str, Any]]]:
+    operations = []
+    for service in wiring.services:
+        if service.publishes:
+            operations.append(
+                (f"{service.name}-says", _operation("send", service, service.topic, service.publishes))
+            )
+        for topic, events in sorted(service.hears.items()):
+            heard = [wiring.publisher(event.wire_type) for event in events]
+            known = [found[1] for found in heard if found is not None]
+            if known:
+                operations.append((f"{service.name}-hears-{topic}", _operation("receive", service, topic, known)))
+    return operations
+
+
+def _operation(action: str, service: Service, topic: str, events: Sequence[type[Event]]) -> dict[str, Any]:
+    word = "says" if action == "send" else "reacts to"
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "summary": f"{service.name} {word} {', '.join(event.__name__ for event in events)}.",
+        "tags": [{"name": service.name}],
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{event.__name__}"} for event in events],
+    }
+
+
+def _message(event: type[Event], schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = event.model_json_schema()
+    for name, part in schema.pop("$defs", {}).items():
+        _add(schemas, name, _moved(part))
+    _add(schemas, event.__name__, _moved(schema))
+    message = {
+        "name": event.wire_type,
+        "title": event.__name__,
+        "summary": inspect.getdoc(event) or "",
+        "contentType": "application/cloudevents+json",
+        "correlationId": {"location": "$message.payload#/flowid", "description": "The run of the flow."},
+        "payload": {
+            "allOf": [
+                {"$ref": "#/components/schemas/Envelope"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "type": {"const": event.wire_type},
+                        "data": {"$ref": f"#/components/schemas/{event.__name__}"},
+                    },
+                },
+            ]
+        },
+    }
+    if event.undoes is not None:
+        message["x-undoes"] = event.undoes.wire_type
+    return message | _examples(event)
+
+
+def _examples(event: type[Event]) -> dict[str, Any]:
+    try:
+        made = example(event)
+    except NoExampleError:
+        return {}
+    payload = {
+        "specversion": "1.0",
+        "id": "3f0c8d7e9b1a4c52",
+        "type": event.wire_type,
+        "source": "service",
+        "subject": made.subject,
+        "time": "2026-01-01T12:00:00.000Z",
+        "datacontenttype": "application/json",
+        "flowid": made.subject,
+        "causationid": "",
+        "data": made.model_dump(mode="json"),
+    }
+    return {"examples": [{"name": event.__name__, "payload": payload}]}
+
+
+def _add(schemas: dict[str, Any], name: str, schema: Mapping[str, Any]) -> None:
+    if schemas.setdefault(name, schema) != schema:
+        raise RenderError(
+            f"Two contracts of the flow are named {name} and say different things, so a reader could not tell them "
+            "apart. Rename one class; its wire type may stay."
+        )
+
+
+def _moved(schema: Any) -> Any:
+    """Return a schema with its references where AsyncAPI keeps schemas, in the words of JSON Schema draft 7."""
+    if isinstance(schema, list):
+        return [_moved(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    moved = {key: _moved(part) for key, part in schema.items()}
+    if isinstance(moved.get("$ref"), str):
+        moved["$ref"] = moved["$ref"].replace("#/$defs/", "#/components/schemas/")
+    if "prefixItems" in moved:
+        moved["items"] = moved.pop("prefixItems")
+    return moved
+

@@ -1,0 +1,124 @@
+"""What everything is rendered from: the services of a flow, and the files in components/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from choreography.flow import FlowError, package_of, services_of
+from choreography.service import Service
+
+Files: TypeAlias = dict[str, str]
+"""Texts by path, relative to the folder of the flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One flow, as the renderings see it.
+
+    Attributes:
+        name: its package.
+        title: its last part, by which people know it.
+        about: what the package says about itself.
+        folder: where the package is.
+        root: the folder it is imported from.
+        brokers: the chosen files in components/brokers.
+        stores: the chosen files in components/stores.
+    """
+
+    name: str
+    title: str
+    about: str
+    services: Sequence[Service]
+    folder: Path
+    root: Path
+    brokers: tuple[Path, ...]
+    stores: tuple[Path, ...]
+
+    def component(self, name: str) -> str:
+        """Read a file of components/."""
+        return read(self.root / "components" / name)
+
+
+Appearance: TypeAlias = Callable[[Source], Files]
+"""One way in which a flow appears outside of Python."""
+
+
+def source_of(flow: str, broker: str | None, store: str | None) -> Source:
+    """Find everything that a flow is rendered from.
+
+    Raises:
+        FlowError: the flow, components/, or the file of a broker or store, is not there.
+    """
+    package, services = package_of(flow), services_of(flow)
+    for service in services:
+        service.check()
+    folder = Path(package.__path__[0])
+    root = folder.parents[package.__name__.count(".")]
+    bases = root / "components"
+    if not bases.is_dir():
+        raise FlowError(
+            f"{bases} is not there. It holds the safe settings of each broker and store, which {flow} is "
+            "rendered from. Copy the folder from the Choreography repository."
+        )
+    return Source(
+        name=package.__name__,
+        title=package.__name__.rpartition(".")[2],
+        about=(package.__doc__ or "").strip(),
+        services=services,
+        folder=folder,
+        root=root,
+        brokers=_chosen(bases / "brokers", broker),
+        stores=_chosen(bases / "stores", store),
+    )
+
+
+def _chosen(folder: Path, name: str | None) -> tuple[Path, ...]:
+    files = sorted(folder.glob("*.yaml"))
+    chosen = tuple(file for file in files if name is None or file.stem == name)
+    if not chosen:
+        known = ", ".join(file.stem for file in files) or "none"
+        raise FlowError(
+            f"{folder.name}/{name or '*'}.yaml is not in components/, so nothing says which settings are "
+            f"safe for it. Choose one that is there ({known}), or write its file."
+        )
+    return chosen
+
+
+def read(path: Path) -> str:
+    """Read a file that a flow is rendered from.
+
+    Raises:
+        FlowError: it cannot be read.
+    """
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise FlowError(
+            f"{path} cannot be read ({error.strerror}), and without it a flow's files would be incomplete. "
+            "Bring it back from the Choreography repository."
+        ) from error
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - a reader cannot follow anchors
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - lists stand out
+        super().increase_indent(flow, indentless=False)
+
+
+def as_yaml(content: Mapping[str, Any]) -> str:
+    """Return a mapping as YAML in the order given."""
+    return yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+
+
+def documents(commented: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return several YAML documents, each with the reason for it above."""
+    return "---\n".join(
+        "".join(f"# {line}\n" for line in reason.splitlines()) + as_yaml(content) for reason, content in commented
+    )

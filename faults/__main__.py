@@ -1,0 +1,132 @@
+"""``python -m faults``: hurt the checkout flow in every way there is, and let an auditor read the books.
+
+python -m faults            every fault, at least 20,000 orders, twenty minutes or so
+python -m faults --short    one fault of each kind in four minutes, for a build
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from choreography.up import Tools, prepare
+from choreography.up.progress import Progress
+from faults.disks import mount_small_disks
+from faults.menu import Fault, menu, on_small_disks
+from faults.picture import draw
+from faults.run import Act, Played, play
+from faults.show import Show
+from faults.stage import SkippedError
+
+RUN_FOLDER = Path(".run/faults")
+PICTURE = Path("docs/faults.svg")
+
+
+def main(
+    *,
+    short: Annotated[bool, typer.Option("--short", help="One fault of each kind, in a few minutes.")] = False,
+    only: Annotated[str, typer.Option(help="Only faults whose name holds this.")] = "",
+    seed: Annotated[int, typer.Option(help="Chooses replicas, orders and lost answers.")] = 1,
+    orders: Annotated[
+        int, typer.Option(help="At least so many orders (0: 20,000, or as many as fit into --short).")
+    ] = 0,
+    rate: Annotated[float, typer.Option(help="Orders per second.")] = 0.0,
+    listed: Annotated[bool, typer.Option("--list", help="Say which faults there are, and do nothing.")] = False,
+) -> None:
+    """Hurt the checkout flow while orders flow, then audit it. The exit code is 0 only if no rule is broken."""
+    first = [fault for fault in menu() if (fault.short or not short) and only in fault.name]
+    second = [fault for fault in on_small_disks() if not short and only in fault.name]
+    if listed:
+        for fault in [*first, *second]:
+            typer.echo(f"{fault.kind:<9} {fault.name}")
+        return
+    console = Console(stderr=True)
+    progress = Progress(console)
+    tools = prepare(progress, store="postgres", zipkin=False)
+    complete = not short and not only
+    with Show(console, len(first) + len(second)) as show:
+        played: list[Played] = []
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=_parent()))
+        per_second = rate or (25.0 if short else 40.0)
+        if first:
+            least = orders or (20_000 if complete else 0)
+            act = Act("faults", first, per_second, least, 3.5 if short else 6.0, seed, folder)
+            played.append(asyncio.run(play(act, tools, progress, show)))
+            show.verdict("The auditor, after every fault", played[-1].findings)
+        if second:
+            _second_act(second, seed, folder, tools, progress, show, played)
+    line = summary(played)
+    if complete:
+        draw(PICTURE, played[0].watch.seconds, played[0].watch.faults, caption(line))
+    draw(folder.parent / "faults.svg", played[0].watch.seconds, played[0].watch.faults, caption(line))
+    holds = all(finding.holds for one in played for finding in one.findings)
+    if holds:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        console.print(f"State, logs and broker of this run are kept in {folder}.", soft_wrap=True)
+    typer.echo(f"faults: {json.dumps(line)}")
+    raise typer.Exit(0 if holds else 1)
+
+
+def _parent() -> Path:
+    RUN_FOLDER.mkdir(parents=True, exist_ok=True)
+    return RUN_FOLDER
+
+
+def _second_act(
+    faults: list[Fault],
+    seed: int,
+    folder: Path,
+    tools: Tools,
+    progress: Progress,
+    show: Show,
+    played: list[Played],
+) -> None:
+    """Play on small disks, or say why not: the right to mount is not everybody's."""
+    small = folder.with_name(f"{folder.name}-small-disks")
+    try:
+        mount_small_disks([small / "redis", small / "postgres"])
+    except SkippedError as reason:
+        show.phase(str(reason))
+        return
+    act = Act("small disks", faults, 30.0, 0, 6.0, seed, small)
+    played.append(asyncio.run(play(act, tools, progress, show)))
+    show.verdict("The auditor, after the full disks", played[-1].findings)
+
+
+def summary(played: list[Played]) -> dict[str, object]:
+    """Say in one line what the run was and what the auditor found."""
+    broken: dict[str, int] = dict.fromkeys(("lost", "doubled", "unfinished", "pending", "wrong"), 0)
+    for one in played:
+        for finding in one.findings:
+            broken[finding.kind] += len(finding.offenders) or (not finding.holds)
+    return {
+        "orders": sum(one.sent for one in played),
+        "faults": sum(len(one.suffered) for one in played),
+        **broken,
+        "quarantined": sum(one.quarantined for one in played),
+        "lost_answers": sum(one.lost_answers for one in played),
+        "published_twice": sum(one.copies for one in played),
+        "restarted": sum(len(one.ended_by_themselves) for one in played),
+        "rules": sum(len(one.findings) for one in played),
+        "seconds": round(sum(one.watch.seconds[-1][0] for one in played if one.watch.seconds)),
+    }
+
+
+def caption(line: dict[str, object]) -> str:
+    """Put the line into words."""
+    return (
+        f"{line['orders']:,} orders, {line['faults']} faults: {line['lost']} lost, {line['doubled']} doubled, "
+        f"{line['unfinished']} unfinished, {line['wrong']} wrong. Drawn by make faults."
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
