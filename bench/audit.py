@@ -23,8 +23,8 @@ async def prepare(stage: Stage) -> None:
     inventory, provider = Client(stage.inventory), Client(stage.provider)
     for sku in articles():
         body = orjson.dumps({"sku": sku, "quantity": STOCK})
-        await _expect(inventory, "POST", "/stock", 202, body, f"fill-{sku}")
-    await _expect(provider, "PUT", "/faults", 200, orjson.dumps({"decline_above": CARD_LIMIT}))
+        await _expect(inventory, "POST /stock", 202, body, f"fill-{sku}")
+    await _expect(provider, "PUT /faults", 200, orjson.dumps({"decline_above": CARD_LIMIT}))
     inventory.close()
     provider.close()
 
@@ -47,7 +47,9 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
         ("cancelled", cancelled, sent.keys() - happy),
     ):
         if found.keys() != due:
-            wrong.append(f"{len(due - found.keys())} orders were not {what}, and {len(found.keys() - due)} should not be")
+            wrong.append(
+                f"{len(due - found.keys())} orders were not {what}, and {len(found.keys() - due)} should not be"
+            )
     if aside := await broker.waiting_for_a_person():
         wrong.append(f"{aside} events were set aside")
     if keeps_state:
@@ -61,7 +63,7 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
 
 async def _money(stage: Stage, due: int) -> list[str]:
     client = Client(stage.provider)
-    ledger = orjson.loads(await _expect(client, "GET", "/ledger", 200))
+    ledger = orjson.loads(await _expect(client, "GET /ledger", 200))
     client.close()
     kept = ledger["charged"] - ledger["refunded"]
     return [] if kept == due else [f"the provider kept {kept} and not {due}"]
@@ -71,7 +73,7 @@ async def _stock(stage: Stage, sold: Mapping[str, int]) -> list[str]:
     client = Client(stage.inventory)
     wrong: list[str] = []
     for sku in articles():
-        left = orjson.loads(await _expect(client, "GET", f"/stock/{sku}", 200))["available"]
+        left = orjson.loads(await _expect(client, f"GET /stock/{sku}", 200))["available"]
         if left != STOCK - sold.get(sku, 0):
             wrong.append(f"of {sku} {STOCK - left} are gone and {sold.get(sku, 0)} were sold")
     client.close()
@@ -82,17 +84,16 @@ async def _shown(stage: Stage, sent: Mapping[str, Order]) -> list[str]:
     client = Client(stage.orders[0])
     wrong: list[str] = []
     for order_id, order in list(sent.items())[:: max(1, len(sent) // _LOOKED_AT)]:
-        status = orjson.loads(await _expect(client, "GET", f"/orders/{order_id}", 200))["status"]
+        status = orjson.loads(await _expect(client, f"GET /orders/{order_id}", 200))["status"]
         if (status == "completed") != (order.fate == "happy") or status not in ("completed", "cancelled"):
             wrong.append(f"order {order_id} is {status}")
     client.close()
     return wrong
 
 
-async def _expect(client: Client, method: str, path: str, status: int, body: bytes = b"", key: str = "") -> bytes:
+async def _expect(client: Client, asked: str, status: int, body: bytes = b"", key: str = "") -> bytes:
+    method, _, path = asked.partition(" ")
     answer = await client.ask(method, path, body, key)
     if answer.status != status:
-        raise WrongResultError(f"{method} {path} was answered {answer.status}: {answer.body[:300]!r}")
+        raise WrongResultError(f"{asked} was answered {answer.status}: {answer.body[:300]!r}")
     return answer.body
-
-

@@ -59,7 +59,7 @@ def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) 
 def _heard_by_all(resource: dict[str, Any]) -> bool:
     if resource["spec"].get("type", "").startswith("state."):
         return False
-    return resource["kind"] != "Subscription" or resource["spec"]["topic"] in TOPICS
+    return bool(resource["kind"] != "Subscription" or resource["spec"]["topic"] in TOPICS)
 
 
 def _one_at_a_time(resource: dict[str, Any]) -> bool:
@@ -67,4 +67,4 @@ def _one_at_a_time(resource: dict[str, Any]) -> bool:
         for item in resource["spec"]["metadata"]:
             if item["name"] == "concurrency":
                 item["value"] = _AT_ONCE
-    return resource["kind"] != "Subscription"
+    return bool(resource["kind"] != "Subscription")

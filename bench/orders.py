@@ -47,7 +47,7 @@ class Order:
 
 
 def order(number: int) -> Order:
-    """Return the order of this number: of a hundred, 95 end well, three are declined and two find nothing on the shelf."""
+    """Return the order of this number: of a hundred, 95 end well, three are declined and two find no stock."""
     # 37 and 100 have no common divisor, so the unhappy ones come one by one and not in a row.
     place = number * 37 % 100
     fate: Fate = "declined" if place < 3 else "rejected" if place < 5 else "happy"

@@ -26,6 +26,7 @@ class Show:
 
     console: Console
     faults: int = 0
+    began: float = field(default_factory=time.monotonic)
     _now: str = "starting"
     _since: float = field(default_factory=time.monotonic)
     _line: str = ""
@@ -47,7 +48,7 @@ class Show:
     def phase(self, what: str) -> None:
         """Say what the run is at."""
         self._now, self._since = what, time.monotonic()
-        self.console.print(f"    {escape(what)}", soft_wrap=True)
+        self.console.print(f"[dim]{time.monotonic() - self.began:7.1f} s[/]    {escape(what)}", soft_wrap=True)
 
     def begins(self, fault: Fault) -> None:
         """A fault begins."""

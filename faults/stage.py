@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import redis.asyncio
@@ -34,6 +34,10 @@ for it many times."""
 _TRIES: Final = 6
 
 
+Broker: TypeAlias = Any
+"""redis-py's client, whose types are unions of all that it could be configured to return."""
+
+
 class SkippedError(Exception):
     """A fault cannot be had on this machine; the message says why."""
 
@@ -46,7 +50,7 @@ class Stage:
     store: Proxy
     broker: Proxy
     session: aiohttp.ClientSession
-    redis: redis.asyncio.Redis
+    redis: Broker
     chance: random.Random
     down: set[str] = field(default_factory=set)
     ended_by_themselves: list[str] = field(default_factory=list)
@@ -169,7 +173,7 @@ def _impatient(resources: Path, target: Path) -> Path:
     return target
 
 
-async def entries(client: redis.asyncio.Redis, topic: str, after: str = "-") -> AsyncIterator[tuple[str, bytes]]:
+async def entries(client: Broker, topic: str, after: str = "-") -> AsyncIterator[tuple[str, bytes]]:
     """Read a topic from its beginning, a page at a time."""
     start = after
     while True:
@@ -181,9 +185,7 @@ async def entries(client: redis.asyncio.Redis, topic: str, after: str = "-") -> 
         start = f"({page[-1][0].decode()}"
 
 
-async def follow(
-    client: redis.asyncio.Redis, topics: Iterable[str]
-) -> AsyncIterator[tuple[str, str, dict[bytes, bytes]]]:
+async def follow(client: Broker, topics: Iterable[str]) -> AsyncIterator[tuple[str, str, dict[bytes, bytes]]]:
     """Read everything new on some topics, for ever, also over the broker's death."""
     last: dict[Any, Any] = dict.fromkeys(topics, "$")
     for topic in last:

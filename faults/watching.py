@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -61,7 +62,7 @@ class Watch:
             except (orjson.JSONDecodeError, KeyError, TypeError):
                 continue
 
-    async def each_second(self, sent: list[object]) -> None:
+    async def each_second(self, sent: Sized) -> None:
         """Count."""
         while True:
             self.seconds.append((self.now, len(sent), len(self.ends)))

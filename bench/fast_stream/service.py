@@ -1,5 +1,6 @@
 """What every service here is made of: a broker, a pool of database connections, and an app that starts both."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 WORKERS = 16
 """How many messages of a stream are handled at once. Measured: more than this brought nothing."""
 
-broker = RedisBroker(os.environ["REDIS_URL"], logger=None)
+# A hundred connections, the default, are not enough for all workers beside the requests under way.
+broker = RedisBroker(os.environ["REDIS_URL"], max_connections=400, logger=logging.getLogger("faststream"))
 
 
 class Database:

@@ -46,8 +46,8 @@ class Floor:
         said: list[tuple[bytes, str]] = []
         for entry in message["entries"]:
             event = orjson.loads(base64.b64decode(entry["event"]))
-            for wire_type, data in follow(self._service, event["type"], event["data"]):
-                said.append((encode(self._service, wire_type, data, moment, event["id"]), data["order_id"]))
+            if (says := follow(self._service, event["type"], event["data"])) is not None:
+                said.append((encode(self._service, *says, moment, event["id"]), says[1]["order_id"]))
         if said:
             await self._publish(said)
         return {"statuses": [{"entryId": entry["entryId"], "status": "SUCCESS"} for entry in message["entries"]]}

@@ -31,6 +31,8 @@ def on_order(event: CloudEvent) -> dict[str, bool]:
             charge(event.data)
         case "order.cancelled.v1":
             give_back(event.data["order_id"])
+        case _:
+            pass
     return {"success": True}
 
 

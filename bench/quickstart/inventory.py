@@ -47,6 +47,8 @@ def on_order(event: CloudEvent) -> dict[str, bool]:
             reserve(event.data["order_id"], event.data["lines"])
         case "order.cancelled.v1":
             release(event.data["order_id"], event.data["lines"])
+        case _:
+            pass
     return {"success": True}
 
 

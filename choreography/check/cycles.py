@@ -1,9 +1,9 @@
 """Events that lead to themselves.
 
 A circle is bounded if one of its reactions cannot say its event twice to the same entity: a join runs once, and the
-states of an entity cut the rest. That is found by letting the service's reactions loose on the entity (see
-``choreography.insight.lifecycle``), so it is an approximation: a circle through ever new entities looks unbounded only if
-no reaction of it has an entity with states, and a bound that lies in amounts is seen up to ten.
+states of an entity cut the rest. That is found by letting the service's reactions loose on the entity
+(``choreography.insight.lifecycle``), so it is an approximation: a circle through ever new entities looks unbounded only
+if no reaction of it has an entity with states, and a bound that lies in amounts is seen up to ten.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ must be true (``@always``, ``@never``, ``@eventually``, ``@sometimes``).
 """
 
 from choreography.explore.properties import ExploreError, Property, always, eventually, never, sometimes
+from choreography.explore.replaying import Replay
 from choreography.explore.scenario import Scenario, outside, scenario
 from choreography.explore.world import Call, World
 from choreography.outside import Reply
@@ -13,6 +14,7 @@ __all__ = [
     "Call",
     "ExploreError",
     "Property",
+    "Replay",
     "Reply",
     "Scenario",
     "World",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -23,6 +24,8 @@ class CarriedOut:
     replies: tuple[Reply, ...]
     answer: Answer | None
     problem: str = ""
+    label: str = ""
+    """What the outside said, in short; no two ways have the same."""
 
 
 class _OpenChoiceError(Exception):
@@ -53,8 +56,19 @@ class _Scripted:
         return reply
 
 
-def ways(effect: Effect, body: str, model: OutsideModel) -> Iterator[CarriedOut]:
+def ways(effect: Effect, body: str, model: OutsideModel) -> list[CarriedOut]:
     """Return every way in which one intent can be carried out, in the order the outside declares them."""
+    found: list[CarriedOut] = []
+    labels: Counter[str] = Counter()
+    for way in _ways(effect, body, model):
+        label = ", ".join(str(reply.status) for reply in way.replies)
+        labels[label] += 1
+        number = f" (reply {labels[label]})" if labels[label] > 1 else ""
+        found.append(replace(way, label=label + number))
+    return found
+
+
+def _ways(effect: Effect, body: str, model: OutsideModel) -> Iterator[CarriedOut]:
     waiting: list[tuple[Reply, ...]] = [()]
     while waiting:
         chosen = waiting.pop(0)

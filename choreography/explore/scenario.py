@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from choreography.contracts import Entity, Event
@@ -23,11 +23,13 @@ class Scenario:
         keeps: entities that are there before anything happens.
         says: the events that set everything going. All are on their way from the beginning, so each may arrive at any
             moment, in any order.
+        settings: what it was made from.
     """
 
     flows: tuple[str, ...]
     keeps: tuple[Entity, ...] = ()
     says: tuple[Event, ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ids that could be taken for each other or for something else."""
@@ -55,7 +57,11 @@ class ScenarioMaker:
                 f"The scenario {self.name} has no setting {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(self.settings) or 'none'}."
             )
-        return self.function(**settings)
+        return replace(self.function(**settings), settings=tuple(settings.items()))
+
+    def all_settings(self, scenario: Scenario) -> Mapping[str, Any]:
+        """Return the settings of a scenario, the ones by default included."""
+        return {**self.settings, **dict(scenario.settings)}
 
 
 def scenario(function: Callable[..., Scenario]) -> ScenarioMaker:

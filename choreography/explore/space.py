@@ -180,8 +180,7 @@ class Space:
         for call in way.calls:
             home = self.naming.near(number, call)
             made.add(home, Called(orjson.loads(call)[0], self.naming.neutral(call, home)))
-        replies = ", ".join(str(reply.status) for reply in way.replies)
-        made.label = f"{replies}, lost" if lost else replies
+        made.label = f"{way.label}, lost" if lost else way.label
         if lost:
             # Asked again under the same key, which this outside has forgotten.
             made.add(number, replace(wanted, nth=2))

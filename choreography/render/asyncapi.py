@@ -42,7 +42,7 @@ def asyncapi_file(source: Source) -> Files:
     """Render the document."""
     wiring = Wiring(source.services)
     schemas: dict[str, Any] = {"Envelope": _ENVELOPE}
-    messages = {event.__name__: _message(event, schemas) for _, event in wiring.published}
+    messages = {event.__name__: _message(service, event, schemas) for service, event in wiring.published}
     document = {
         "asyncapi": "3.0.0",
         "info": {
@@ -74,9 +74,7 @@ def _operations(wiring: Wiring) -> list[tuple[str, dict[str, Any]]]:
     operations = []
     for service in wiring.services:
         if service.publishes:
-            operations.append(
-                (f"{service.name}-says", _operation("send", service, service.topic, service.publishes))
-            )
+            operations.append((f"{service.name}-says", _operation("send", service, service.topic, service.publishes)))
         for topic, events in sorted(service.hears.items()):
             heard = [wiring.publisher(event.wire_type) for event in events]
             known = [found[1] for found in heard if found is not None]
@@ -96,7 +94,7 @@ def _operation(action: str, service: Service, topic: str, events: Sequence[type[
     }
 
 
-def _message(event: type[Event], schemas: dict[str, Any]) -> dict[str, Any]:
+def _message(service: Service, event: type[Event], schemas: dict[str, Any]) -> dict[str, Any]:
     schema = event.model_json_schema()
     for name, part in schema.pop("$defs", {}).items():
         _add(schemas, name, _moved(part))
@@ -122,10 +120,10 @@ def _message(event: type[Event], schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if event.undoes is not None:
         message["x-undoes"] = event.undoes.wire_type
-    return message | _examples(event)
+    return message | _examples(service, event)
 
 
-def _examples(event: type[Event]) -> dict[str, Any]:
+def _examples(service: Service, event: type[Event]) -> dict[str, Any]:
     try:
         made = example(event)
     except NoExampleError:
@@ -134,7 +132,7 @@ def _examples(event: type[Event]) -> dict[str, Any]:
         "specversion": "1.0",
         "id": "3f0c8d7e9b1a4c52",
         "type": event.wire_type,
-        "source": "service",
+        "source": service.name,
         "subject": made.subject,
         "time": "2026-01-01T12:00:00.000Z",
         "datacontenttype": "application/json",
@@ -165,4 +163,3 @@ def _moved(schema: Any) -> Any:
     if "prefixItems" in moved:
         moved["items"] = moved.pop("prefixItems")
     return moved
-

@@ -101,7 +101,5 @@ def _strays(source: Source, texts: dict[Path, str]) -> list[Path]:
     strays = (path for path in files if path not in texts)
     # A sidecar reads whatever is in its folder; beside pages and manifests a person may keep something else.
     return sorted(
-        path
-        for path in strays
-        if path.is_relative_to(source.folder / "dapr") or path.read_bytes().startswith(_MARKS)
+        path for path in strays if path.is_relative_to(source.folder / "dapr") or path.read_bytes().startswith(_MARKS)
     )

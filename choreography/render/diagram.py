@@ -1,6 +1,6 @@
 """The event diagram of a flow as Mermaid, drawn from the declarations alone.
 
-Solid: who says what to whom. Dashed: what takes something back. Dashed to itself: what a service tells itself later.
+Solid: who says what to whom. Dashed: what takes something back, and, there and back, what a service tells itself later.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from choreography.contracts import Event
+from choreography.insight.wiring import heard_by
 from choreography.service import Service
 
 
 def event_diagram(services: Sequence[Service]) -> str:
     """Return the flowchart of a flow, deterministic to the character."""
     services = _from_the_entrance(services)
-    lines = ["flowchart LR", *_nodes(services), *_outsides(services), *_edges(services), *_deadlines(services)]
+    lines = ["flowchart LR", *_nodes(services), *_outsides(services), *_deadlines(services), *_edges(services)]
     return "\n".join(lines) + "\n"
 
 
@@ -23,8 +24,8 @@ def _from_the_entrance(services: Sequence[Service]) -> list[Service]:
     """Order services as a reader follows them: first those whose commands others hear of, then whoever hears them."""
 
     def listeners(service: Service) -> list[Service]:
-        said = set(service.publishes)
-        return [one for one in services if one is not service and said & {e for es in one.hears.values() for e in es}]
+        said = {event.wire_type for event in service.publishes}
+        return [one for one in services if one is not service and said & _heard(one)]
 
     entrances = sorted((one for one in services if one.commands), key=lambda one: (-len(listeners(one)), one.name))
     ordered: list[Service] = []
@@ -59,8 +60,8 @@ def _outsides(services: Iterable[Service]) -> Iterable[str]:
 def _edges(services: Sequence[Service]) -> Iterable[str]:
     for publisher in services:
         for listener in services:
-            heard = {event for events in listener.hears.values() for event in events}
-            told = [event for event in publisher.publishes if event in heard and listener is not publisher]
+            heard = _heard(listener)
+            told = [event for event in publisher.publishes if event.wire_type in heard and listener is not publisher]
             forward = [event for event in told if event.undoes is None]
             back = [event for event in told if event.undoes is not None]
             if forward:
@@ -73,8 +74,15 @@ def _deadlines(services: Iterable[Service]) -> Iterable[str]:
     for service in services:
         for wire_type in sorted(service.deadlines):
             for reaction in service.deadlines[wire_type]:
-                name, within = _id(service.name), _spoken(reaction.within or timedelta(0))
-                yield f'    {name} -. "{reaction.name}: {within} after {reaction.hears[0].__name__}" .-> {name}'
+                name, within = _id(service.name), spoken(reaction.within or timedelta(0))
+                due = f'{name}_{reaction.name}{{{{"{reaction.name}"}}}}'
+                # A node of its own: a loop from the service to itself lies across the names of other events.
+                yield f'    {name} -. "{within} after {reaction.hears[0].__name__}" .-> {due} -.-> {name}'
+
+
+def _heard(service: Service) -> set[str]:
+    """Return the wire types a service reacts to; classes may differ, as a consumer may declare a narrower copy."""
+    return {event.wire_type for event in heard_by(service)}
 
 
 def _names(events: Iterable[type[Event]]) -> str:
@@ -85,7 +93,8 @@ def _id(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _spoken(delay: timedelta) -> str:
+def spoken(delay: timedelta) -> str:
+    """Return a delay as people say it."""
     seconds = int(delay.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size and seconds % size == 0:

@@ -112,6 +112,14 @@ class _Plain(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # Lines as they are written, where there are several.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _text)
+
+
 def as_yaml(content: Mapping[str, Any]) -> str:
     """Return a mapping as YAML in the order given."""
     return yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)

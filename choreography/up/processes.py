@@ -45,6 +45,7 @@ class Program:
     ready_within: float = 90.0
     stop_signal: signal.Signals = signal.SIGTERM
     stops_within: float = 20.0
+    starts: int = 1  # how often it may be tried before it was ready once; what dies later is not started again
     holds_stdin: bool = False  # for a program that ends when its standard input closes
 
 
@@ -57,6 +58,7 @@ class Process:
         self._child: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._ending = False
+        self._was_ready = False
         self.began = 0.0
 
     @property
@@ -74,7 +76,7 @@ class Process:
         if self.running:
             return
         program = self.program
-        self._ending = False
+        self._ending = self._was_ready = False
         self.began = time.monotonic()
         program.log.parent.mkdir(parents=True, exist_ok=True)
         # The log begins with the run, so that last words are never those of an earlier one.
@@ -100,6 +102,18 @@ class Process:
 
     async def until_ready(self) -> None:
         """Wait until the process does what the others need it for, or say why it never will."""
+        for left in reversed(range(self.program.starts)):
+            try:
+                await self._until_ready()
+            except ProcessDiedError:
+                if not left or self.running:
+                    raise
+                await self.start()
+            else:
+                self._was_ready = True
+                return
+
+    async def _until_ready(self) -> None:
         if self._watch is None:
             return
         ready = asyncio.ensure_future(self.program.ready())
@@ -162,7 +176,7 @@ class Process:
 
     async def _report_death(self, child: asyncio.subprocess.Process) -> None:
         await child.wait()
-        if not self._ending:
+        if not self._ending and (self._was_ready or self.program.starts == 1):
             self._died(ProcessDiedError(self._obituary()))
 
     def _obituary(self) -> str:

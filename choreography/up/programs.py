@@ -99,6 +99,9 @@ class Programs:
                 {"REDIS_HOST": f"{LOOPBACK}:{self._way_to('redis')}", "STATE_CONNECTION": store}
             ),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
+            # The first of many to reach a new database creates its tables; on a slow machine the lock_timeout of the
+            # connection string ends those that wait for it.
+            starts=4,
         )
 
     def _store(self, service: str) -> str:

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import orjson
 import psycopg
-import redis.asyncio
 
 from choreography.flow import services_of
 from choreography.service import Service
 from faults.orders import Ordered
-from faults.stage import FLOW, PROVIDER, TOPICS, Stage, entries
+from faults.stage import FLOW, PROVIDER, TOPICS, Broker, Stage, entries
 
 _BESIDE: Final = ("outcome", "replica", "probe", "canary")
 """Kinds of records that are no entities."""
@@ -177,7 +176,7 @@ async def gather(
     )
 
 
-async def waiting(client: redis.asyncio.Redis) -> list[Waiting]:
+async def waiting(client: Broker) -> list[Waiting]:
     """Read what every consumer group of every topic still has to do."""
     found: list[Waiting] = []
     async for key in client.scan_iter(_type="stream"):

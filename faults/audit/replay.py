@@ -118,10 +118,10 @@ def _in_order(steps: Iterable[Step], report: Report, service: str) -> Iterable[S
             readers[read].append(step)
     for step in steps:
         needed = [*((key, version - 1) for key, version in step.writes.items()), *step.reads.items()]
-        for version in needed:
-            if version[1] > 0 and version not in writers:
-                report.forks.append(f"{service}: nobody wrote {version}, on which {step.outcome.event_id} rests")
-            _after(step, writers.get(version))
+        for need in needed:
+            if need[1] > 0 and need not in writers:
+                report.forks.append(f"{service}: nobody wrote {need}, on which {step.outcome.event_id} rests")
+            _after(step, writers.get(need))
         for key, version in step.writes.items():
             for reader in readers.get((key, version - 1), ()):
                 _after(step, reader)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from choreography.engine.identity import store_key
 from choreography.engine.records import MOST_FOLDED
 from tests.unit.engine.events import ago, came, nudge, raw, record_of, state_of, wire
 from tests.unit.engine.replica import Replica, World, said
-from tests.unit.engine.toy import Box, Claimed, Opened, Put, desk
+from tests.unit.engine.toy import Box, Claimed, Left, Opened, Put, desk
 
 PUT = Put(box="a", amount=1)
 
@@ -182,8 +182,9 @@ def test_logical_ids_full_of_bars_name_two_boxes() -> None:
 def test_a_readable_event_runs_although_its_id_once_came_with_something_unreadable() -> None:
     """Rule 3: what could not be read is kept under id and bytes, so it blocks nobody."""
     world = World(desk)
-    Replica(world).deliver(raw(wire(PUT, "e1") | {"data": "no object"}))
-    Replica(world).deliver(came(PUT, "e1"))
+    claimed = Claimed(box="a", other="b")
+    Replica(world).deliver(raw(wire(claimed, "e1") | {"data": "no object"}))
+    Replica(world).deliver(came(claimed, "e1"))
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
 
 
@@ -196,13 +197,15 @@ def test_bytes_that_are_no_event_are_set_aside_and_told(text: bytes) -> None:
     assert len(world.broker.texts()) == 1
 
 
-def test_data_nested_too_deeply_is_set_aside() -> None:
-    """Rule 3: it can be read but not written again, so no digest of it can be made."""
+@pytest.mark.parametrize("depth", [200, 240, 246, 248, 250, 252, 254, 300])
+def test_data_nested_too_deeply_is_set_aside(depth: int) -> None:
+    """Rule 3: it can be read but not written again, neither for its digest nor in the slot of a join."""
     world = World(desk)
-    deep = b'{"a":' * 300 + b"1" + b"}" * 300
-    text = copy.copy(raw(wire(PUT, "e1")).raw).encode().replace(b'"data":{', b'"data":{"deep":' + deep + b",")
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    text = orjson.dumps(wire(Left(box="a"), "e1")).replace(b'"data":{', b'"data":{"deep":' + deep + b",")
     assert Replica(world).deliver(read_delivery(text), came(PUT, "e2")) == [True, True]
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    assert any(one.quarantined for one in world.store.outcomes()) == (depth > 244)
 
 
 def test_an_event_older_than_the_horizon_is_set_aside_unrun() -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from choreography.engine.delivery import read_control
+from choreography.engine.operations import Commit, Confirm, Read
 from tests.unit.engine.events import came, nudge, raw, replay, state_of, wire
 from tests.unit.engine.replica import Replica, World, said
 from tests.unit.engine.switches import Curse, Lightning
@@ -102,6 +103,17 @@ def test_an_innocent_event_that_was_there_when_the_process_died_is_acquitted(wor
         live(world, "e1")
     assert state_of(world, Box, "a") == Box(box="a", coins=101)
     assert not [one for one in world.store.outcomes() if one.quarantined]
+
+
+def test_an_event_that_survived_alone_shares_transactions_again(world: World) -> None:
+    """Rule 15: suspicion ends with the first run that nobody died of."""
+    for _ in range(2):
+        live(world, "cursed", "e1")
+    replica = Replica(world)
+    replica.begin()
+    replica.deliver(came(PUT, "e1"))
+    steps = list(replica.settling([came(PUT, "e2"), came(Put(box="a", amount=7), "e1")]))
+    assert [type(step) for step in steps] == [Commit, Read, Confirm, Commit]
 
 
 def test_nudges_accuse_nobody(world: World) -> None:

@@ -1,0 +1,264 @@
+"""One run again, on the services as production runs them: settled and released by the engine, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from choreography.contracts import Entity
+from choreography.engine.answering import Answering
+from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
+from choreography.engine.records import Wish
+from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.deciding import canonical
+from choreography.explore.model import Model
+from choreography.explore.properties import ExploreError, Property
+from choreography.explore.scenario import Scenario
+from choreography.explore.world import Part, World
+from choreography.in_memory import NOON, InMemory, Released
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something on its way: to a service, or from one to the outside."""
+
+    style: str
+    service: str
+    type: str
+    name: str
+    text: str
+    thing: Delivery | Wish = field(repr=False, compare=False)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it says."""
+        data: dict[str, Any] = orjson.loads(self.text)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One step and what came of it."""
+
+    item: Item
+    sender: str
+    replies: str = ""
+    changed: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Replay:
+    """A run of a flow, one step after another.
+
+    A step that is not possible any more is left out: a run that a mended flow does not go through proves nothing
+    against it.
+    """
+
+    def __init__(self, model: Model | str, scenario: Scenario | None = None, **settings: Any) -> None:
+        self.model = Model.of(model) if isinstance(model, str) else model
+        self.scenario = scenario or self.model.scenario(**settings)
+        self.services = {service.name: InMemory(service) for service in self.model.services}
+        self.pending: list[Item] = []
+        self.happened: list[Happened] = []
+        self.left_out: list[str] = []
+        self._published: dict[str, str] = {}
+        self._calls: list[str] = []
+        self._set_aside: list[str] = []
+        self._broken: dict[str, str] = {}
+        for entity in self.scenario.keeps:
+            self.services[self.model.owner(type(entity)).name].put(entity)
+        for event in self.scenario.says:
+            memory = self.services[self.model.publisher(type(event)).name]
+            number = 1
+            while (delivery := memory.delivery(event, number)).identity in self._published:
+                number += 1
+            self._fly(delivery.raw)
+
+    def hears(self, service: str, name: str, **fields: Any) -> None:
+        """Let a service hear an event, an answer or a deadline that is on its way to it."""
+        self._step(self._named(("event", "answer", "deadline"), service, name, fields), "")
+
+    def asks(self, service: str, name: str, *, replies: str, **fields: Any) -> None:
+        """Let the outside carry out an intent, with these replies."""
+        self._step(self._named(("intent",), service, name, fields), replies)
+
+    def take(self, style: str, service: str, wire_type: str, text: str, replies: str = "") -> None:
+        """Let exactly this happen."""
+        wanted = (style, service, wire_type, text)
+        found = next((one for one in self.pending if (one.style, one.service, one.type, one.text) == wanted), None)
+        if found is None:
+            self.left_out.append(f"{service} {wire_type} {text}")
+        self._step(found, replies)
+
+    def to_the_end(self) -> None:
+        """Let everything happen that is still on its way, in the order in which it came up."""
+        for _ in range(10_000):
+            if not self.pending:
+                return
+            item = self.pending[0]
+            self._step(item, self._ways(item)[0].label if item.style == "intent" else "")
+        raise ExploreError("After 10,000 more steps something is still on its way: this flow does not end.")
+
+    def check(self, name: str) -> None:
+        """Check that a property of the flow holds in every state of this run, or at its end if that is what it is about.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        prop = next(one for one in self.model.properties if one.name == name)
+        if prop.mode == "eventually":
+            self.to_the_end()
+            self._judge(prop)
+        if prop.name in self._broken:
+            raise AssertionError(f"{prop.text} ({prop.name}) {prop.complaint}: {self._broken[prop.name]}")
+
+    @property
+    def world(self) -> World:
+        """What every service keeps now, what was said, and what the outside did."""
+        return World(self, self.scenario.flows)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The properties that did not hold after some step."""
+        return frozenset(self._broken)
+
+    def read(self, part: Part) -> tuple[str, ...]:
+        """Return one part of the world as JSON texts."""
+        match part:
+            case ("one" | "every" as kind, module, name, *rest):
+                entities = (one for memory in self.services.values() for one in memory.entities.values())
+                same = [one for one in entities if (type(one).__module__, type(one).__name__) == (module, name)]
+                return tuple(one.model_dump_json() for one in same if kind == "every" or one.key == rest[0])
+            case ("said", wire_type, about):
+                told = (orjson.loads(raw) for raw in self._published.values())
+                texts = (canonical(one["data"]) for one in told if one["type"] == wire_type)
+                return tuple(sorted(text for text in texts if about in text))
+            case ("calls", outside, about):
+                return tuple(sorted(one for one in self._calls if orjson.loads(one)[0] == outside and about in one))
+            case _:
+                return tuple(self._set_aside)
+
+    def _named(self, styles: Iterable[str], service: str, name: str, fields: dict[str, Any]) -> Item | None:
+        for item in self.pending:
+            if item.style in styles and (item.service, item.name) == (service, name):
+                data = item.data
+                if all(data.get(key) == value for key, value in fields.items()):
+                    return item
+        self.left_out.append(f"{service} {name} {fields or ''}".strip())
+        return None
+
+    def _step(self, item: Item | None, replies: str) -> None:
+        if item is None:
+            return
+        before = self._entities()
+        said: list[str] = []
+        problem = ""
+        if isinstance(item.thing, Wish):
+            problem = self._carry_out(item, item.thing, replies)
+        else:
+            self.pending.remove(item)
+            released = self.services[item.service].hear(item.thing)
+            said = list(self._let_out(item.service, released))
+            problem = "; ".join(released.quarantined)
+            self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in released.quarantined]
+        changed = tuple(_changes(before, self._entities()))
+        self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem))
+        for prop in self.model.properties:
+            if prop.mode in ("always", "never"):
+                self._judge(prop)
+
+    def _judge(self, prop: Property) -> None:
+        for flow in self.scenario.flows if prop.each else ("",):
+            if prop.fails(self.world, flow):
+                self._broken.setdefault(prop.name, f"after step {len(self.happened)}" + (f", {flow}" if flow else ""))
+
+    def _carry_out(self, item: Item, wish: Wish, replies: str) -> str:
+        way = next((one for one in self._ways(item) if one.label == replies.removesuffix(", lost")), None)
+        if way is None:
+            self.left_out.append(f"{item.service} {item.name} answered {replies}")
+            return ""
+        self._calls += way.calls
+        if replies.endswith(", lost"):
+            return ""
+        self.pending.remove(item)
+        if way.answer is None:
+            self._set_aside.append(orjson.dumps([item.service, item.type, way.problem]).decode())
+            return way.problem
+        delivery = Answering(self.services[item.service].service).delivery(wish, way.answer, NOON)
+        text = canonical(way.answer.model_dump(mode="json"))
+        name = type(way.answer).__name__
+        self.pending.append(Item("answer", item.service, way.answer.wire_type, name, text, delivery))
+        return ""
+
+    def _ways(self, item: Item) -> list[CarriedOut]:
+        effect = self.model.effect(item.service, item.type)
+        return ways(effect, item.text, self.model.outsides[effect.outside])
+
+    def _sender(self, item: Item) -> str:
+        if item.style == "event":
+            return str(orjson.loads(item.thing.raw)["source"]) if isinstance(item.thing, Delivery) else ""
+        if item.style == "intent":
+            return self.model.effect(item.service, item.type).outside
+        if item.style == "answer":
+            effects = self.services[item.service].service.effects.values()
+            return next(one.outside for one in effects if any(a.wire_type == item.type for a in one.answers))
+        return item.service
+
+    def _let_out(self, service: str, released: Released) -> Iterator[str]:
+        for event in released.events:
+            if orjson.loads(event.encoded)["type"] != QUARANTINED_TYPE:
+                yield from self._fly(event.encoded)
+        declared = self.services[service].service
+        for wish in released.wishes:
+            effect = next(one for one in declared.effects.values() if one.name == wish.effect)
+            text = canonical(orjson.loads(wish.body))
+            self.pending.append(Item("intent", service, wish.effect, effect.intent.__name__, text, wish))
+            yield effect.intent.__name__
+        for due in released.dues:
+            fired = self.services[service].fired(due)
+            if fired.envelope is not None:
+                name = declared.subjects[fired.envelope.type].reactions[0].name
+                text = canonical(fired.envelope.data)
+                self.pending.append(Item("deadline", service, fired.envelope.type, name, text, fired))
+
+    def _fly(self, encoded: str) -> list[str]:
+        told = orjson.loads(encoded)
+        if told["id"] in self._published:
+            return []
+        self._published[told["id"]] = encoded
+        names = {event.wire_type: event.__name__ for one in self.model.services for event in one.publishes}
+        for service in self.model.listeners(told["type"]):
+            name, text = names[told["type"]], canonical(told["data"])
+            item = Item("event", service.name, told["type"], name, text, read_delivery(encoded.encode()))
+            self.pending.append(item)
+        return [names[told["type"]]]
+
+    def _entities(self) -> dict[tuple[str, str, str], Entity]:
+        return {
+            (service, *place): entity
+            for service, memory in self.services.items()
+            for place, entity in memory.entities.items()
+        }
+
+
+def _changes(
+    before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, str, str], Entity]
+) -> Iterator[str]:
+    for place, entity in after.items():
+        old = before.get(place)
+        blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old
+        told = [
+            f"{name} {getattr(entity, name)}"
+            for name in type(entity).model_fields
+            if name != entity.key_field
+            and isinstance(getattr(entity, name), str | bool | int)
+            and (blank is None or getattr(blank, name) != getattr(entity, name))
+        ]
+        if told:
+            yield f"{type(entity).__name__} {entity.key}: {', '.join(told)}"
+    for place in before.keys() - after.keys():
+        yield f"{type(before[place]).__name__} {before[place].key}: gone"

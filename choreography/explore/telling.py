@@ -1,0 +1,129 @@
+"""A run told three ways: as a list, as a sequence diagram, and as a test that goes through it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from choreography.explore.properties import Property
+from choreography.explore.replaying import Happened, Replay
+
+_DEADLINE = "when the deadline"
+
+
+def as_list(replay: Replay) -> list[str]:
+    """Return the steps of a run as numbered sentences."""
+    lines = []
+    for number, one in enumerate(replay.happened, 1):
+        lines.append(f"{number:>3}. {_sentence(replay, one)}")
+        came = [*one.changed, *(f"says {name}" for name in one.said)]
+        if one.problem:
+            came.append(f"SET ASIDE: {one.problem}")
+        lines += [f"       {text}" for text in came]
+    return lines
+
+
+def _sentence(replay: Replay, one: Happened) -> str:
+    item, about = one.item, _about(replay, one)
+    match item.style:
+        case "deadline":
+            return f"{item.service} meets its deadline {item.name}{about}"
+        case "intent" if one.replies.endswith(", lost"):
+            return f"{one.sender} does what {item.name}{about} asks ({one.replies.removesuffix(', lost')}); the answer is lost"
+        case "intent":
+            return f"{one.sender} is asked by {item.service} for {item.name}{about} and answers {one.replies}"
+        case _:
+            return f"{item.service} hears {item.name}{about} from {one.sender}"
+
+
+def _about(replay: Replay, one: Happened) -> str:
+    flow = next((flow for flow in replay.scenario.flows if flow in one.item.text), "")
+    told = [f"{key}={value!r}" for key, value in _telling(one).items()]
+    words = [f" of {flow}"] if flow and len(replay.scenario.flows) > 1 else []
+    return "".join(words) + (f" ({', '.join(told)})" if told else "")
+
+
+def _telling(one: Happened) -> dict[str, Any]:
+    """Return what tells an event from others of its kind: its reason, if it gives one."""
+    return {key: value for key, value in one.item.data.items() if key in ("reason", "status")}
+
+
+def as_diagram(replay: Replay, title: str) -> str:
+    """Return a run as a Mermaid sequence diagram."""
+    lines = ["sequenceDiagram", f"    title {_plain(title)}"]
+    lines += [f"    participant {_id(name)} as {name}" for name in _participants(replay)]
+    for number, one in enumerate(replay.happened, 1):
+        lines += [f"    {line}" for line in _arrows(replay, number, one)]
+    return "\n".join(lines) + "\n"
+
+
+def _participants(replay: Replay) -> Iterator[str]:
+    yield from dict.fromkeys(
+        name for one in replay.happened for name in (one.sender, one.item.service)
+    )
+
+
+def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
+    item = one.item
+    sender, service = _id(one.sender), _id(item.service)
+    what = _plain(f"{number}. {item.name}{_about(replay, one)}")
+    if item.style == "intent":
+        yield f"{service}->>{sender}: {what}"
+        yield f"{sender}--{'x' if one.replies.endswith(', lost') else '>>'}{service}: {one.replies.partition(',')[0]}"
+    else:
+        yield f"{sender}{'-->>' if item.style == 'deadline' else '->>'}{service}: {what}"
+    notes = [*one.changed, *([f"set aside: {one.problem}"] if one.problem else [])]
+    if notes:
+        yield f"Note over {service}: {_plain('<br/>'.join(notes))}"
+
+
+def as_test(replay: Replay, prop: Property, command: str) -> str:
+    """Return a test that goes through a run and checks the property, ready to be committed."""
+    flow = replay.model.name
+    steps = "\n".join(f"    {line}" for line in _calls(replay))
+    made = "".join(f", {key}={value!r}" for key, value in replay.scenario.settings)
+    name = re.sub(r"\W+", "_", prop.text.lower()).strip("_")
+    return (
+        f'"""Found by `{command}`: a run in {len(replay.happened)} steps to what must not be."""\n\n'
+        "from choreography.explore import Replay\n\n\n"
+        f"def test_{name}() -> None:\n"
+        f'    """{prop.text}"""\n'
+        f'    run = Replay("{flow}"{made})\n{steps}\n'
+        f'    run.check("{prop.name}")\n'
+    )
+
+
+def _calls(replay: Replay) -> Iterator[str]:
+    """Say each step with no more than what tells it from everything else that was on its way."""
+    again = Replay(replay.model, replay.scenario)
+    for one in replay.happened:
+        item = one.item
+        rivals = [other for other in again.pending if (other.service, other.name) == (item.service, item.name)]
+        fields = _distinguishing(item.data, [other.data for other in rivals if other.text != item.text])
+        told = "".join(f", {key}={value!r}" for key, value in fields.items())
+        if item.style == "intent":
+            yield f'run.asks("{item.service}", "{item.name}", replies="{one.replies}"{told})'
+        else:
+            yield f'run.hears("{item.service}", "{item.name}"{told})'
+        again.take(item.style, item.service, item.type, item.text, one.replies)
+
+
+def _distinguishing(data: dict[str, Any], others: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    left = list(others)
+    for key, value in data.items():
+        without = [other for other in left if other.get(key) == value]
+        if len(without) < len(left):
+            chosen[key] = value
+            left = without
+    return chosen
+
+
+def _id(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
+def _plain(text: str) -> str:
+    """Return a text without what Mermaid would read as its own."""
+    return text.replace(";", ",").replace("#", "no. ").replace("\n", " ")

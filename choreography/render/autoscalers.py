@@ -1,0 +1,70 @@
+"""How many replicas of each service: as many as what waits for it on the broker is worth (KEDA)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from choreography.render.brokers import BROKERS, Broker
+from choreography.render.source import Files, Source, documents
+from choreography.service import Service
+from choreography.topics import intents
+
+_MOST: Final = 8
+_SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not one
+
+_HOW_MANY: Final = (
+    "Never none: somebody must answer its requests and deadlines.\n"
+    "More than one only on a store that admits several replicas (PostgreSQL, not SQLite)."
+)
+
+
+def autoscaler_files(source: Source) -> Files:
+    """Render the scaled objects of a flow for each broker."""
+    return {
+        f"k8s/{file.stem}/scaled-objects.yaml": documents(scaled_objects(source.title, source.services, file.stem))
+        for file in source.brokers
+        if file.stem in BROKERS
+    }
+
+
+def scaled_objects(flow: str, services: Sequence[Service], broker: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield where the broker is, and a scaled object for each service that hears anything."""
+    table = BROKERS[broker]
+    name = f"{flow}-broker"
+    yield (
+        f"Where the broker is comes from the Secret {_SECRET}, its keys named as KEDA names them. {table.advice}",
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "TriggerAuthentication",
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": flow}},
+            "spec": {"secretTargetRef": [{"parameter": table.address, "name": _SECRET, "key": table.address}]},
+        },
+    )
+    for service in services:
+        if service.hears:
+            yield from _of(flow, service, table, name)
+
+
+def _of(flow: str, service: Service, broker: Broker, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    topics = [*sorted(service.hears), *([intents(service.name)] if service.effects else [])]
+    triggers = [
+        {**broker.trigger(service.name, topic), "authenticationRef": {"name": name}}
+        for topic in (topics if broker.per_topic else topics[:1])
+    ]
+    yield (
+        f"{service.name} hears {', '.join(topics)}. {_HOW_MANY}",
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {"name": service.name, "labels": {"app.kubernetes.io/part-of": flow}},
+            "spec": {
+                "scaleTargetRef": {"name": service.name},
+                "minReplicaCount": 1,
+                "maxReplicaCount": _MOST,
+                # A replica that goes leaves deliveries behind, which another gets only when the broker gives up on it.
+                "cooldownPeriod": 300,
+                "triggers": triggers,
+            },
+        },
+    )

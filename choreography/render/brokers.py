@@ -1,0 +1,84 @@
+"""What a cluster must know about each broker: its port, and how long the queues of a service are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+WAITING: Final = 200
+"""How many waiting messages are worth one more replica: two full batches."""
+
+Trigger = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One broker.
+
+    Attributes:
+        port: where its pods listen.
+        trigger: KEDA's trigger for one topic that a service hears.
+        per_topic: whether each topic of a service has a queue of its own.
+        address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
+        advice: what a reader should know before scaling on it.
+    """
+
+    port: int
+    trigger: Callable[[str, str], Trigger]
+    per_topic: bool
+    address: str
+    advice: str
+
+
+def _redis(service: str, topic: str) -> Trigger:
+    # Not pendingEntriesCount: a sidecar takes two batches at a time, so what is pending says nothing about what waits.
+    metadata = {"stream": topic, "consumerGroup": service, "lagCount": str(WAITING)}
+    return {"type": "redis-streams", "metadata": metadata}
+
+
+def _kafka(service: str, topic: str) -> Trigger:
+    metadata = {
+        "consumerGroup": service,
+        "topic": topic,
+        "lagThreshold": str(WAITING),
+        "offsetResetPolicy": "earliest",
+        "allowIdleConsumers": "false",
+    }
+    return {"type": "kafka", "metadata": metadata}
+
+
+def _rabbitmq(service: str, topic: str) -> Trigger:
+    metadata = {"queueName": f"{service}-{topic}", "mode": "QueueLength", "value": str(WAITING), "protocol": "amqp"}
+    return {"type": "rabbitmq", "metadata": metadata}
+
+
+def _jetstream(service: str, topic: str) -> Trigger:
+    metadata = {"account": "$G", "stream": topic, "consumer": service, "lagThreshold": str(WAITING)}
+    return {"type": "nats-jetstream", "metadata": metadata}
+
+
+def _sqs(service: str, _: str) -> Trigger:
+    metadata = {"queueURL": service, "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
+    return {"type": "aws-sqs-queue", "metadata": metadata}
+
+
+BROKERS: Final[Mapping[str, Broker]] = {
+    "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
+    "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
+    "rabbitmq": Broker(5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar."),
+    "jetstream": Broker(
+        4222,
+        _jetstream,
+        True,
+        "natsServerMonitoringEndpoint",
+        "One replica handles one message at a time, so this broker needs replicas soonest.",
+    ),
+    "sqs": Broker(
+        443,
+        _sqs,
+        False,
+        "awsAccessKeyID",
+        "One queue per service, named by its app id; set the region in which it is.",
+    ),
+}

@@ -1,0 +1,106 @@
+"""Seeds a defect into modules while they are imported: the files on disk stay as they are.
+
+Nothing here imports the library, since whoever imports it first must already meet the defect.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+SWITCH: Final = "FAULTS_DEFECT"
+"""The environment variable by which a process of a fault run is told which defect it has."""
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+class OutdatedDefectError(Exception):
+    """The text a defect replaces is not there any more: the code moved on, and the defect must follow."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One piece of text in one module, and what stands there instead."""
+
+    module: str
+    old: str
+    new: str
+
+    @property
+    def path(self) -> Path:
+        """The file of the module."""
+        return ROOT / f"{self.module.replace('.', '/')}.py"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One seeded defect.
+
+    Attributes:
+        rule: the number of the rule of the guarantee it breaks; 0 for what every rule takes for granted.
+        does: what is wrong with it, as one would have to explain it in a post-mortem.
+        tests: where it is expected to be caught, besides the tests of the engine.
+    """
+
+    name: str
+    rule: int
+    does: str
+    changes: tuple[Change, ...]
+    tests: tuple[str, ...] = ()
+
+
+def seed(defect: Defect) -> None:
+    """Make every later import of the defect's modules meet it.
+
+    Raises:
+        OutdatedDefectError: the code has moved on.
+    """
+    sources: dict[str, str] = {}
+    for change in defect.changes:
+        source = sources.get(change.module) or change.path.read_text()
+        if source.count(change.old) != 1:
+            raise OutdatedDefectError(
+                f"The defect {defect.name!r} replaces text that stands {source.count(change.old)} times in "
+                f"{change.module}, not once. Let it follow the code:\n{change.old}"
+            )
+        sources[change.module] = source.replace(change.old, change.new)
+    sys.meta_path.insert(0, _Finder(sources))
+    for module in sources:
+        sys.modules.pop(module, None)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the seeded modules before anybody else does."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        del path, target
+        if fullname not in self._sources:
+            return None
+        return importlib.util.spec_from_loader(fullname, _Loader(fullname, self._sources[fullname]))
+
+
+class _Loader(importlib.abc.InspectLoader):
+    """Loads one seeded module from its changed text."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self._name, self._source = name, source
+
+    def get_source(self, fullname: str) -> str:
+        del fullname
+        return self._source
+
+    def is_package(self, fullname: str) -> bool:
+        del fullname
+        return False
