@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Final
 from urllib.parse import urlsplit
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
+_IDLE: Final = 30.0
+"""Seconds; servers here close what was idle for longer than a minute."""
 
 
 class Answer:
@@ -77,7 +80,7 @@ class Client:
         if parts.hostname not in _LOOPBACK or parts.port is None:
             raise ValueError(f"{base} is not on this machine, and load is sent to nobody else's.")
         self._host, self._port = parts.hostname, parts.port
-        self._free: list[_Connection] = []
+        self._free: list[tuple[float, _Connection]] = []
 
     async def ask(self, method: str, path: str, body: bytes = b"", key: str = "") -> Answer:
         """Send one request and return its answer."""
@@ -88,20 +91,21 @@ class Client:
         )
         connection = await self._connection()
         answer = await connection.ask(head.encode() + body)
-        self._free.append(connection)
+        self._free.append((time.monotonic(), connection))
         return answer
 
     async def _connection(self) -> _Connection:
         while self._free:
-            connection = self._free.pop()
-            if connection.open:
+            since, connection = self._free.pop()
+            if connection.open and time.monotonic() - since < _IDLE:
                 return connection
+            connection.close()
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(_Connection, self._host, self._port)
         return connection
 
     def close(self) -> None:
         """Close what is open."""
-        for connection in self._free:
+        for _, connection in self._free:
             connection.close()
         self._free.clear()

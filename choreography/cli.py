@@ -50,6 +50,9 @@ def up(
     zipkin: Traced = True,
 ) -> None:
     """Set up this machine, start a flow with everything it needs, and rehearse it."""
+    # Only this command starts sidecars.
+    from choreography.check import refuse_unsafe  # noqa: PLC0415
+
     console = Console()
     progress = Progress(console)
     running = RunningFlow(
@@ -60,6 +63,7 @@ def up(
         zipkin=zipkin,
         progress=progress,
     )
+    refuse_unsafe(running.file.resources_for(broker, store))
     running.prepare()
     raise typer.Exit(_run_until_signal(_perform(running, _package(flow), orders, console, leave=leave)))
 
@@ -76,7 +80,7 @@ def render(
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
 ) -> None:
-    """Write every Dapr file that follows from a flow's declarations."""
+    """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 

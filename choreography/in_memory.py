@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import typing
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -100,6 +100,18 @@ class InMemory:
         record = EntityRecord.decode(self._store[key].value) if key in self._store else EntityRecord()
         record.version, record.state = record.version + 1, entity.model_dump(mode="json")
         self._store[key] = Stored(record.encode(), str(next(self._versions)))
+
+    def restore(self, records: Mapping[tuple[str, str], EntityRecord]) -> None:
+        """Forget everything but these records, by kind and key."""
+        self._store = {
+            store_key(self.service.name, *place): Stored(record.encode(), str(next(self._versions)))
+            for place, record in records.items()
+        }
+
+    def record(self, kind: str, key: str) -> EntityRecord:
+        """Return one record; a vacant one if nothing is kept there."""
+        stored = self._store.get(store_key(self.service.name, kind, key))
+        return EntityRecord.decode(stored.value) if stored else EntityRecord()
 
     def delivery(self, said: Event | Answer, number: int = 1) -> Delivery:
         """Return an event, or an effect's answer, as it would be delivered. Another number is another event."""

@@ -6,7 +6,7 @@ An order ends completed, paid once and dispatched, or cancelled with money and s
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apps.checkout.billing import CardCharged, Payment, billing
+from apps.checkout.billing import Payment
 from apps.checkout.contracts import (
     CancellationRefused,
     CancellationRequested,
@@ -14,9 +14,10 @@ from apps.checkout.contracts import (
     OrderCancelled,
     OrderCompleted,
     OrderCreated,
+    PaymentCharged,
     PaymentRefunded,
     ShipmentDispatched,
-    StockRejected,
+    StockReserved,
 )
 from apps.checkout.inventory import Reservation, Shelf
 from apps.checkout.notification import Notice
@@ -73,6 +74,13 @@ def dispatched_and_refunded(world: World, order_id: str) -> bool:
 def dispatched_and_cancelled(world: World, order_id: str) -> bool:
     """What has left is not cancelled any more."""
     return bool(world.said(ShipmentDispatched, order_id) and world.said(OrderCancelled, order_id))
+
+
+@never
+def dispatched_too_early(world: World, order_id: str) -> bool:
+    """Nothing leaves before it is both reserved and paid."""
+    ready = world.said(StockReserved, order_id) and world.said(PaymentCharged, order_id)
+    return bool(world.said(ShipmentDispatched, order_id)) and not ready
 
 
 @never
@@ -140,7 +148,7 @@ def cancelled_is_given_back(world: World, order_id: str) -> bool:
     )
 
 
-@sometimes
+@sometimes(stock=1)
 def completed(world: World, order_id: str) -> bool:
     """An order can be completed."""
     return bool(world.said(OrderCompleted, order_id))
@@ -164,7 +172,19 @@ def cancelled_while_charging(world: World, order_id: str) -> bool:
     return world.state_of(Payment, order_id).cancelled_meanwhile and bool(world.said(PaymentRefunded, order_id))
 
 
-@sometimes
+@sometimes(stock=0)
+def cancelled_without_stock(world: World, order_id: str) -> bool:
+    """An order can be cancelled because the shelf is empty."""
+    return _cancelled_because(world, order_id, "not enough cup")
+
+
+@sometimes(cancel=True)
+def cancelled_as_asked(world: World, order_id: str) -> bool:
+    """A customer can be let out."""
+    return _cancelled_because(world, order_id, "changed my mind")
+
+
+@sometimes(stock=1)
 def refused_to_cancel(world: World, order_id: str) -> bool:
     """It can be too late to cancel."""
     return bool(world.said(CancellationRefused, order_id) and world.said(OrderCompleted, order_id))

@@ -13,14 +13,15 @@ from choreography.service import Service
 def unreached(flow: Checked) -> Iterator[Found]:
     """Yield whoever acts on an event that another one undoes, and never hears that it is undone."""
     for decider, undoing in flow.wiring.published:
-        if undoing.undoes is None:
+        # What is never said is told by a rule of its own.
+        if undoing.undoes is None or undoing.wire_type not in {step.target for step in flow.wiring.steps}:
             continue
         undone = undoing.undoes.wire_type
         for actor, event in flow.wiring.consumers(undone):
             # Whoever decides to take something back knows.
             if actor is decider:
                 continue
-            if not _hears(actor, undoing.wire_type):
+            if not _knows(flow, actor, undoing):
                 yield Found(
                     f"{actor.name}:{undoing.wire_type}",
                     f"{actor.name} acts on {event.__name__} but does not react to {undoing.__name__}, by which "
@@ -28,7 +29,7 @@ def unreached(flow: Checked) -> Iterator[Found]:
                     f"Write @{actor.name}.on({undoing.__name__}), for every state it can find its entity in.",
                     event,
                 )
-            else:
+            elif _hears(actor, undoing.wire_type):
                 yield from _passed_on(flow, decider, undoing, actor)
 
 
@@ -41,7 +42,7 @@ def _passed_on(flow: Checked, decider: Service, undoing: type[Event], actor: Ser
         if said.final or said.undoes or said.wire_type not in followed or said.wire_type in taken_back:
             continue
         for listener, event in flow.wiring.consumers(said.wire_type):
-            if listener in (actor, decider) or _hears(listener, undoing.wire_type):
+            if listener in (actor, decider) or _knows(flow, listener, undoing):
                 continue
             yield Found(
                 f"{actor.name}:{said.wire_type}",
@@ -51,6 +52,17 @@ def _passed_on(flow: Checked, decider: Service, undoing: type[Event], actor: Ser
                 f"{listener.name} react to it, or let {listener.name} react to {undoing.__name__}.",
                 event,
             )
+
+
+def _knows(flow: Checked, service: Service, undoing: type[Event]) -> bool:
+    """Tell whether a service hears an undoing, or said or hears another one that this follows from."""
+    causes = {
+        event.wire_type
+        for _, event in flow.wiring.published
+        if event.undoes is not None and undoing.wire_type in flow.wiring.reached([event.wire_type])
+    }
+    mine = {event.wire_type for event in (*heard_by(service), *service.publishes)}
+    return bool(causes & mine)
 
 
 def _hears(service: Service, wire_type: str) -> bool:

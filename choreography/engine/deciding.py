@@ -118,9 +118,9 @@ class Decider:
         return self._keep(plan, ran, working, now), False
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
-        if plan.subject is None:
+        if plan.subject is None or plan.heard is None:
             raise TypeError("An event without reactions cannot be run.")
-        return Reacting(self.service, plan.subject, plan.delivery, working.records, now).run()
+        return Reacting(self.service, plan.subject, plan.delivery, working.records, now, plan.heard).run()
 
     def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
         outcome = Outcome(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from choreography.contracts import Value
 from choreography.declaration import Subject
 from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
 from choreography.engine.envelope import Envelope
@@ -41,6 +43,8 @@ class Plan:
     subject: Subject | None = None
     problem: str = ""
     own: Outgoing | None = None
+    heard: Value | Mapping[str, Any] | None = None
+    """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
 
     @property
     def folds(self) -> bool:
@@ -58,6 +62,7 @@ class Planner:
 
     def __init__(self, service: Service, limits: Limits) -> None:
         self.service, self.limits = service, limits
+        self._horizon, self._skew = timedelta(seconds=limits.horizon_seconds), timedelta(seconds=limits.skew_seconds)
         self._families = {wire_type.rpartition(".v")[0] for wire_type in service.subjects}
         self._published = {event.wire_type for event in service.publishes}
 
@@ -101,10 +106,20 @@ class Planner:
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
         keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
-        plan = self._bare(delivery, position, envelope.digest, "")
-        plan = replace(plan, entity_keys=keys, subject=subject, own=self._own(delivery, envelope, subject))
-        replayed = delivery.purpose == "replay"
-        return replace(plan, problem=self._age_problem(delivery, envelope, now, replayed=replayed))
+        identity = delivery.identity
+        return Plan(
+            position,
+            delivery,
+            identity,
+            envelope.digest,
+            hashed(identity)[:32],
+            outcome_key(self.service.name, identity),
+            entity_keys=keys,
+            subject=subject,
+            problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
+            own=self._own(delivery, envelope, subject),
+            heard=heard,
+        )
 
     def as_if_new(self, plan: Plan, now: datetime) -> Plan:
         """Return the plan of a replay for which nothing was quarantined: it may run only as any other event may."""
@@ -114,10 +129,7 @@ class Planner:
         return replace(plan, problem=self._age_problem(plan.delivery, envelope, now, replayed=False))
 
     def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime, *, replayed: bool) -> str:
-        horizon, skew = (
-            timedelta(seconds=self.limits.horizon_seconds),
-            timedelta(seconds=self.limits.skew_seconds),
-        )
+        horizon, skew = self._horizon, self._skew
         if envelope.time < now - horizon and not delivery.inside and not replayed:
             return (
                 f"Too old: it is from {envelope.time:%Y-%m-%d %H:%M:%S} and outcomes are kept for {horizon.days} days, "

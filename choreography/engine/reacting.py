@@ -83,12 +83,16 @@ class Reacting:
         delivery: Delivery,
         records: Mapping[str, EntityRecord],
         now: datetime,
+        heard: Value | Mapping[str, Any],
     ) -> None:
         envelope = delivery.envelope
         if envelope is None:
             raise TypeError("An event that could not be read has no reactions.")
         self.service, self.subject, self.envelope, self.now = service, subject, envelope, now
         self.traceparent, self.before = delivery.traceparent, records
+        self.heard = heard
+        # With the digest: if a publisher uses one id for two facts, what follows from them must not share ids or keys.
+        self.cause = f"{envelope.id}~{envelope.digest}"
         self.ran = Ran()
 
     def run(self) -> Ran:
@@ -105,7 +109,7 @@ class Reacting:
                 case "undo":
                     self._slots(reaction, heard).undo(self.subject_undone(reaction))
                 case "event" | "deadline":
-                    self._call(reaction, heard, self._heard_parameters(reaction, heard), self.envelope.id)
+                    self._call(reaction, heard, self._heard_parameters(reaction, heard), self.cause)
         self._schedule()
         if not self.ran.silent:
             self._remember_what_was_read()
@@ -113,7 +117,7 @@ class Reacting:
 
     def _remember_what_was_read(self) -> None:
         """Record the versions of what was named but not changed: the decision rests on them as well."""
-        for entity, logical_id in named_ids(self.subject, heard_value(self.subject, self.envelope)):
+        for entity, logical_id in named_ids(self.subject, self.heard):
             key = store_key(self.service.name, entity.kind, logical_id)
             if key not in self.ran.records:
                 version = self._record(entity, logical_id).version
@@ -242,10 +246,9 @@ class Reacting:
 
     def _schedule(self) -> None:
         for reaction in self.service.deadlines.get(self.envelope.type, ()):
-            heard = heard_value(self.subject, self.envelope)
             due = self.envelope.time + reaction.within if reaction.within else self.envelope.time
             envelope = Envelope(
-                id=derived_id(self.envelope.id, self.service.name, reaction.name, "deadline"),
+                id=derived_id(self.cause, self.service.name, reaction.name, "deadline"),
                 type=self.service.due_type(reaction),
                 source=self.service.name,
                 subject=self.envelope.subject,
@@ -253,7 +256,7 @@ class Reacting:
                 flow_id=self.envelope.flow_id,
                 causation_id=self.envelope.id,
                 traceparent=self.traceparent,
-                data={reaction.joined.entity.key_field: reaction.joined.ids(heard)[0]},
+                data={reaction.joined.entity.key_field: reaction.joined.ids(self.heard)[0]},
             )
             self.ran.dues.append(Due(due, envelope.encode()))
 

@@ -1,4 +1,4 @@
-"""One thing happens to one service: the production reactions, from what is kept to what is kept, said and asked for.
+"""One thing happens to one service: settled and released by the engine that serves it in production.
 
 Reactions are pure, so each situation is decided once and remembered for the whole exploration.
 """
@@ -6,23 +6,22 @@ Reactions are pure, so each situation is decided once and remembered for the who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
 from choreography.contracts import Event
-from choreography.engine.delivery import Delivery
+from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import digest_of, store_key
-from choreography.engine.quarantine import failed
-from choreography.engine.reacting import Ran, Reacting, heard_value, named_ids
+from choreography.engine.identity import digest_of
+from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
 from choreography.explore.model import Model
-from choreography.in_memory import NOON
-from choreography.service import Service
+from choreography.explore.properties import ExploreError
+from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]
 """Where an entity is kept: service, kind, logical id."""
@@ -63,6 +62,7 @@ class Deciding:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._services = {service.name: service for service in model.services}
+        self._memories = {service.name: InMemory(service) for service in model.services}
 
     def envelope(self, heard: Heard) -> Envelope:
         """Return what is heard as it would be delivered, under an id that follows from what it says."""
@@ -89,26 +89,42 @@ class Deciding:
         return tuple((service.name, entity.kind, logical_id) for entity, logical_id in ids)
 
     def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
-        """Run the reactions to what is heard, on what is kept."""
-        service = self._services[heard.service]
-        subject = service.subjects[heard.type]
-        keys = {store_key(*place): place for place in kept}
-        records = {store_key(*place): record for place, record in kept.items()}
-        envelope = self.envelope(heard)
-        delivery = Delivery(envelope, heard.text, envelope.id, inside=heard.style != "event")
-        try:
-            ran = Reacting(service, subject, delivery, records, NOON).run()
-        except Exception as error:  # noqa: BLE001 - whatever a reaction raises is its event's fate, as in the engine
-            return Decided(problem=failed(error, 1, "").reason)
-        return _told(service, ran, keys)
+        """Let a service hear something, on what is kept, and hear it again.
+
+        Raises:
+            ExploreError: the second time something was different, against what the engine promises.
+        """
+        memory = self._memories[heard.service]
+        # A vacant record is no record: it is what a missing one is taken for.
+        memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})
+        delivery = self._delivery(heard)
+        released = memory.hear(delivery)
+        after = {place: memory.record(*place[1:]) for place in kept}
+        again = memory.hear(delivery)
+        same = {place: memory.record(*place[1:]) for place in kept} == after
+        if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
+            raise ExploreError(
+                f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came of it. "
+                "That is against what the engine promises: please report it."
+            )
+        return _told(released, {place: after[place] for place in kept if _differ(kept[place], after[place])})
+
+    def _delivery(self, heard: Heard) -> Delivery:
+        delivery = read_delivery(self.envelope(heard).encode().encode())
+        return replace(delivery, inside=heard.style != "event")
 
 
-def _told(service: Service, ran: Ran, keys: Mapping[str, Place]) -> Decided:
-    said = [orjson.loads(event.encoded) for event in ran.events]
-    dues = [orjson.loads(due.encoded) for due in ran.dues]
+def _differ(one: EntityRecord, other: EntityRecord) -> bool:
+    return (one.state, one.slots) != (other.state, other.slots)
+
+
+def _told(released: Released, changed: Mapping[Place, EntityRecord]) -> Decided:
+    said = [orjson.loads(event.encoded) for event in released.events]
+    dues = [orjson.loads(due.encoded) for due in released.dues]
     return Decided(
-        kept=tuple((keys[key], record) for key, record in ran.records.items()),
-        said=tuple((one["type"], canonical(one["data"])) for one in said),
-        intents=tuple((wish.effect, canonical(orjson.loads(wish.body))) for wish in ran.wishes),
+        kept=tuple(changed.items()),
+        said=tuple((one["type"], canonical(one["data"])) for one in said if one["type"] != QUARANTINED_TYPE),
+        intents=tuple((wish.effect, canonical(orjson.loads(wish.body))) for wish in released.wishes),
         dues=tuple((one["type"], canonical(one["data"])) for one in dues),
+        problem="; ".join(released.quarantined),
     )

@@ -70,23 +70,20 @@ class Judge:
                     return Found(verdict.property, state, number)
         return None
 
-    def all(self, state: State, *, rest: bool) -> Found | None:
-        """Judge one state by everything."""
+    def all(self, state: State) -> Found | None:
+        """Judge one state, whose flows stay where they are, by everything."""
+        rest = self._space.at_rest(state)
         for verdict in self.verdicts:
             mode = verdict.property.mode
-            if mode == "sometimes" or (mode == "eventually" and not rest):
+            if mode == "eventually" and not rest:
                 continue
             for number in self._numbers(verdict):
-                if verdict(state, number) == (mode == "never"):
+                holds = verdict(state, number)
+                if mode == "sometimes" and holds:
+                    self.reached.add(verdict.property.name)
+                elif mode != "sometimes" and holds == (mode == "never"):
                     return Found(verdict.property, state, number)
         return None
-
-    def note_reached(self, state: State) -> None:
-        """Note which of the things that can happen are true here."""
-        for verdict in self.verdicts:
-            if verdict.property.mode == "sometimes" and verdict.property.name not in self.reached:
-                if any(verdict(state, number) for number in self._numbers(verdict)):
-                    self.reached.add(verdict.property.name)
 
     def never_reached(self) -> Found | None:
         """Return something that should be possible and is not."""

@@ -83,6 +83,12 @@ class Model:
         model.check()
         return model
 
+    def beginning_with(self, scenario: Scenario) -> Model:
+        """Return this flow with the properties that a scenario must have."""
+        asked = dict(scenario.settings)
+        kept = [one for one in self.properties if all(asked.get(key) == value for key, value in one.settings)]
+        return replace(self, properties=tuple(kept))
+
     def scenario(self, name: str = "", **settings: Any) -> Scenario:
         """Make a scenario, the first one declared unless it is named."""
         if name and name not in self.makers:

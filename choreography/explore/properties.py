@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, overload
 
 from choreography.errors import ChoreographyError
 from choreography.explore.world import World
@@ -30,6 +30,7 @@ class Property:
 
     Attributes:
         each: its function takes the id of a flow as well, and it is judged for each of them.
+        settings: it need only be possible in scenarios with these settings.
     """
 
     mode: Mode
@@ -37,6 +38,7 @@ class Property:
     function: Callable[..., bool]
     each: bool
     text: str
+    settings: tuple[tuple[str, Any], ...] = ()
 
     @property
     def complaint(self) -> str:
@@ -67,9 +69,26 @@ def eventually(function: Callable[..., bool]) -> Property:
     return _declared("eventually", function)
 
 
-def sometimes(function: Callable[..., bool]) -> Property:
-    """Declare what can happen. If it cannot, the rest may hold only because nothing happens at all."""
-    return _declared("sometimes", function)
+@overload
+def sometimes(function: Callable[..., bool], /) -> Property: ...
+
+
+@overload
+def sometimes(**settings: Any) -> Callable[[Callable[..., bool]], Property]: ...
+
+
+def sometimes(
+    function: Callable[..., bool] | None = None, /, **settings: Any
+) -> Property | Callable[[Callable[..., bool]], Property]:
+    """Declare what can happen. If it cannot, the rest may hold only because nothing happens at all.
+
+    Args:
+        function: the property.
+        settings: it need only be possible in scenarios made with these: ``@sometimes(cancel=True)``.
+    """
+    if function is not None:
+        return _declared("sometimes", function)
+    return lambda declared: replace(_declared("sometimes", declared), settings=tuple(settings.items()))
 
 
 def _declared(mode: Mode, function: Callable[..., Any]) -> Property:

@@ -55,17 +55,6 @@ def steps_along(space: Space, path: Sequence[State]) -> list[Taken]:
     return taken
 
 
-def follow(space: Space, steps: Sequence[Taken]) -> Iterator[State]:
-    """Return the states along a run, the first included. A step that is not possible is left out."""
-    state = space.begin()
-    yield state
-    for step in steps:
-        after = next((after for taken, after in possible(space, state) if taken == step), None)
-        if after is not None:
-            state = after
-            yield state
-
-
 def replayed(space: Space, steps: Sequence[Taken]) -> Replay:
     """Take the steps of a run on the services as production runs them."""
     replay = Replay(space.model, space.scenario)

@@ -57,11 +57,7 @@ class ScenarioMaker:
                 f"The scenario {self.name} has no setting {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(self.settings) or 'none'}."
             )
-        return replace(self.function(**settings), settings=tuple(settings.items()))
-
-    def all_settings(self, scenario: Scenario) -> Mapping[str, Any]:
-        """Return the settings of a scenario, the ones by default included."""
-        return {**self.settings, **dict(scenario.settings)}
+        return replace(self.function(**settings), settings=tuple({**self.settings, **settings}.items()))
 
 
 def scenario(function: Callable[..., Scenario]) -> ScenarioMaker:

@@ -82,13 +82,15 @@ def as_test(replay: Replay, prop: Property, command: str) -> str:
     """Return a test that goes through a run and checks the property, ready to be committed."""
     flow = replay.model.name
     steps = "\n".join(f"    {line}" for line in _calls(replay))
-    made = "".join(f", {key}={value!r}" for key, value in replay.scenario.settings)
+    usual = dict(next(iter(replay.model.makers.values())).settings)
+    made = "".join(f", {key}={value!r}" for key, value in replay.scenario.settings if usual.get(key) != value)
     name = re.sub(r"\W+", "_", prop.text.lower()).strip("_")
+    doctext = prop.text.rstrip(".")
     return (
         f'"""Found by `{command}`: a run in {len(replay.happened)} steps to what must not be."""\n\n'
         "from choreography.explore import Replay\n\n\n"
         f"def test_{name}() -> None:\n"
-        f'    """{prop.text}"""\n'
+        f'    """{doctext}."""\n'
         f'    run = Replay("{flow}"{made})\n{steps}\n'
         f'    run.check("{prop.name}")\n'
     )
@@ -101,7 +103,7 @@ def _calls(replay: Replay) -> Iterator[str]:
         item = one.item
         rivals = [other for other in again.pending if (other.service, other.name) == (item.service, item.name)]
         fields = _distinguishing(item.data, [other.data for other in rivals if other.text != item.text])
-        told = "".join(f", {key}={value!r}" for key, value in fields.items())
+        told = "".join(f", {key}={_quoted(value)}" for key, value in fields.items())
         if item.style == "intent":
             yield f'run.asks("{item.service}", "{item.name}", replies="{one.replies}"{told})'
         else:
@@ -118,6 +120,11 @@ def _distinguishing(data: dict[str, Any], others: Sequence[dict[str, Any]]) -> d
             chosen[key] = value
             left = without
     return chosen
+
+
+def _quoted(value: Any) -> str:
+    """Write a value as the formatter would."""
+    return f'"{value}"' if isinstance(value, str) and not set('"\\\n') & set(value) else repr(value)
 
 
 def _id(name: str) -> str:

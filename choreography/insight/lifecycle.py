@@ -163,11 +163,11 @@ def _told_apart(value: Any) -> Any:
 
 
 def repeats(life: Lifecycle, reaction: Reaction, said: type[Event | Intent]) -> bool:
-    """Tell whether a reaction can say the same again to one entity, however long that takes."""
+    """Tell whether a reaction can say the same again and again to one entity."""
     if reaction.style == "join":
         return False
     if not life.whole:
         return True
-    saying = [move for move in life.moves if move.reaction.name == reaction.name and said in move.said]
-    begins = {move.before for move in saying}
-    return any(begins & life.after(move.after) for move in saying)
+    saying = (move for move in life.moves if move.reaction.name == reaction.name and said in move.said)
+    # Again and again: the entity can come back to the state in which it was said.
+    return any(move.before in life.after(move.after) for move in saying)

@@ -65,14 +65,24 @@ class SelfCheck:
         self._service, self._sidecar, self._canaries = service, sidecar, canaries
         self._run = secrets.token_hex(8)
 
-    async def run(self) -> None:
-        """Wait for the sidecar, then probe.
+    async def of_store(self) -> None:
+        """Wait for the sidecar, then probe what must be right before the first event is settled.
 
         Raises:
-            SelfCheckError: something behaves in a way that would lose or double events.
+            SelfCheckError: the store would lose or double events.
         """
         await self._wait_for_sidecar()
         await self._check_store()
+
+    async def of_broker(self) -> None:
+        """Probe broker and scheduler, while events are settled already.
+
+        All topics of a sidecar share its workers: a service that held what waited for it until its canary is back
+        would wait for itself, give up, and meet the same at every start.
+
+        Raises:
+            SelfCheckError: broker or scheduler would lose events.
+        """
         await asyncio.gather(self._check_canary(), *(self._check_topic(topic) for topic in self._output_topics()))
         await self._check_scheduler()
 

@@ -70,6 +70,7 @@ class _Running:
         self.commanding = Commanding(service, self.limits)
         self.deliveries: Deliveries | None = None
         self.driver: Driver | None = None
+        self._checked = False
         self._apps: list[FastAPI] = []
 
     def commands_for(self, app: FastAPI) -> None:
@@ -118,14 +119,18 @@ class _Running:
             await sidecar.close()
 
     async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries) -> None:
-        if self.settings.self_check:
-            try:
-                await SelfCheck(self.service, sidecar, self.canaries).run()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the service must not run, and must say why
-                self.refuse(f"{self.service.name} refuses to start. {error}")
-                return
-        await driver.begin()
-        deliveries.ready.set()
+        check = SelfCheck(self.service, sidecar, self.canaries)
+        try:
+            if self.settings.self_check:
+                await check.of_store()
+            await driver.begin()
+            deliveries.open.set()
+            if self.settings.self_check:
+                await check.of_broker()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the service must not run, and must say why
+            self.refuse(f"{self.service.name} refuses to start. {error}")
+            return
+        self._checked = True
         log.info("ready", hears=sorted(self.service.subjects))
 
     async def _end_if_broken(self, driver: Driver) -> None:
@@ -143,7 +148,7 @@ class _Running:
 
     async def ready(self) -> Response:
         """Tell whether the self-check has passed."""
-        if self.deliveries is None or not self.deliveries.ready.is_set():
+        if not self._checked:
             return JSONResponse({"status": "checking store and broker"}, 503)
         return JSONResponse({"status": "ready"})
 

@@ -49,7 +49,7 @@ class Deliveries:
         self._effects = effects
         self._concerns, self._topics = driver.concerns, frozenset(service.hears)
         self._metrics, self._spans, self._token = metrics, spans, token.encode()
-        self.ready = asyncio.Event()
+        self.open = asyncio.Event()
 
     def trusts(self, scope: Scope) -> bool:
         """Tell whether the caller showed the sidecar's token."""
@@ -114,8 +114,8 @@ class Deliveries:
             return []
         if topic == self._canaries.topic:
             return [await self._canaries.arrived(delivery, self._sidecar) for delivery in deliveries]
-        # Held and not refused: some brokers forget what was refused.
-        await self.ready.wait()
+        # Held and not refused, until the store is known to be safe: some brokers forget what was refused.
+        await self.open.wait()
         spans = self._spans.begin(deliveries)
         traced = [
             replace(delivery, traceparent=traceparent_of(span)) if span else delivery

@@ -55,13 +55,19 @@ def test_rendering_twice_gives_the_same_texts_in_the_same_order() -> None:
 
 def test_every_file_says_where_it_comes_from() -> None:
     """Whoever opens one knows at once what to edit instead."""
-    head = "# Rendered by `choreography render apps.checkout`; edit the declarations or components/ instead.\n"
-    assert all(text.startswith(head) for text in render(FLOW).values())
+    told = "Rendered by `choreography render apps.checkout`"
+    heads = {
+        ".yaml": f"# {told}; edit ",
+        ".md": f"<!-- {told}; edit ",
+        ".json": '{\n  "rendered": "By `choreography render',
+    }
+    for path, text in render(FLOW).items():
+        assert text.startswith(heads[path.suffix]), path.name
 
 
 def test_every_broker_is_rendered_with_every_store() -> None:
     """A new file in components/ is enough to run a flow on it."""
-    assert sorted({path.parent.name for path in render(FLOW)} - {"dapr"}) == COMBINATIONS
+    assert sorted({path.parent.name for path in render(FLOW) if path.parent.parent.name == "dapr"}) == COMBINATIONS
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
@@ -219,6 +225,18 @@ def test_a_file_that_is_missing_changed_or_stray_is_told(elsewhere: Elsewhere) -
             "read it. Remove it."
         ),
     ]
+
+
+def test_beside_pages_and_manifests_a_person_may_keep_files(elsewhere: Elsewhere) -> None:
+    """Only what was rendered once and is not any more is told, and removed."""
+    write(elsewhere.flow)
+    docs = elsewhere.folder.parent / "docs"
+    (docs / "why.md").write_text("# Written by a person\n")
+    (docs / "gone.md").write_text("<!-- Rendered by `choreography render` once upon a time. -->\n")
+    (told,) = compare(elsewhere.flow)
+    assert "docs/gone.md was rendered once and nothing asks for it any more" in told
+    assert write(elsewhere.flow) == [docs / "gone.md"]
+    assert (docs / "why.md").exists()
 
 
 def test_writing_removes_what_was_rendered_once_and_leaves_what_was_not(elsewhere: Elsewhere) -> None:

@@ -1,0 +1,154 @@
+"""What one replica does with one batch, one operation at a time: the engine that ships, driven through its operations.
+
+A generator cannot be copied, but the engine is a pure function of the answers it gets. So its progress is a place in a
+tree of answers; it is run anew only where no replica has been before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from choreography.contracts import Answer
+from choreography.engine.answering import Answering
+from choreography.engine.deciding import Settled
+from choreography.engine.delivery import Delivery
+from choreography.engine.memory import Published
+from choreography.engine.operations import CarryOut, Commit, Confirm, Limits, Pause, Publish, Read, Schedule, Together
+from choreography.engine.records import Wish
+from choreography.engine.releasing import release
+from choreography.engine.settling import Settler
+from choreography.in_memory import NOON
+from choreography.service import Service
+
+Memory = frozenset[tuple[str, str]]
+"""What a replica remembers to have published: ids, and digests of what they said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Ask the outside to do what was wished for."""
+
+    wish: Wish
+
+
+Operation = Read | Confirm | Commit | Pause | Publish | Schedule | Call
+Steps = Generator[Operation, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One service, its limits, and how its outside answers."""
+
+    service: Service
+    limits: Limits
+    answers: Callable[[Wish], Answer]
+
+
+Program = Callable[[Setting, Sequence[Delivery], Published], Steps]
+"""From a batch to whether each of its deliveries may be acknowledged."""
+
+
+def as_shipped(setting: Setting, deliveries: Sequence[Delivery], published: Published) -> Steps:
+    """Settle a batch and release it, as the driver does in production."""
+    settled = yield from Settler(setting.service, setting.limits, published).settle(deliveries, NOON)
+    return (yield from released(setting, settled, published))
+
+
+def released(setting: Setting, settled: Sequence[Settled], published: Published) -> Steps:
+    """Release a settled batch, one operation after the other."""
+    engine = release(settled, setting.limits, published)
+    answers: Any = None
+    while True:
+        try:
+            together = engine.send(answers)
+        except StopIteration as end:
+            return end.value
+        answers = []
+        for operation in together.operations if isinstance(together, Together) else ():
+            if isinstance(operation, CarryOut):
+                answers.append((yield from _carried_out(setting, operation, published)))
+            else:
+                answers.append((yield operation))
+
+
+def _carried_out(setting: Setting, operation: CarryOut, published: Published) -> Steps:
+    undone = set()
+    for index, wish in enumerate(operation.wishes):
+        if not (yield from _answered(setting, wish, published, repeated=operation.repeated)):
+            undone.add(index)
+    return frozenset(undone)
+
+
+def _answered(setting: Setting, wish: Wish, published: Published, *, repeated: bool) -> Steps:
+    answering = Answering(setting.service)
+    if repeated:
+        outcome = yield from answering.recall(wish)
+        if outcome is not None:
+            again = Settled(Delivery(None, outcome.heard, outcome.event_id, inside=True), outcome, repeated=True)
+            return all((yield from released(setting, [again], published)))
+    if not (yield Call(wish)):
+        return False
+    answer = answering.delivery(wish, setting.answers(wish), NOON)
+    return all((yield from as_shipped(setting, [answer], published)))
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a replica has come: the operation it waits for, or what it answers the broker and now remembers."""
+
+    batch: tuple[Delivery, ...]
+    memory: Memory
+    answers: tuple[Any, ...]
+    number: int = 0
+    operation: Operation | None = None
+    done: tuple[bool, ...] = ()
+    after: Memory = frozenset()
+    next: dict[Any, Place] = field(default_factory=dict)
+
+
+class Places:
+    """All places that replicas have reached."""
+
+    def __init__(self, setting: Setting, program: Program) -> None:
+        self._setting, self._program = setting, program
+        self._first: dict[tuple[tuple[str, ...], Memory], Place] = {}
+        self._count = 0
+
+    def begin(self, batch: tuple[Delivery, ...], memory: Memory) -> Place:
+        """Return where a replica is that was just given a batch."""
+        key = (tuple(one.identity for one in batch), memory)
+        found = self._first.get(key)
+        if found is None:
+            found = self._first[key] = self._run(Place(batch, memory, ()))
+        return found
+
+    def answered(self, place: Place, told: Any, answer: Any) -> Place:
+        """Return where a replica is after an answer; ``told`` tells this answer from others."""
+        found = place.next.get(told)
+        if found is None:
+            found = place.next[told] = self._run(Place(place.batch, place.memory, (*place.answers, answer)))
+        return found
+
+    def _run(self, place: Place) -> Place:
+        self._count += 1
+        place.number = self._count
+        published = Published(1000)
+        for identity, digest in sorted(place.memory):
+            published.add(identity, digest)
+        steps = self._program(self._setting, place.batch, published)
+        try:
+            operation = next(steps)
+            for answer in place.answers:
+                operation = steps.send(answer)
+            place.operation = operation
+        except StopIteration as end:
+            place.done = tuple(end.value)
+            known = {one.identity for one in place.batch} | {identity for identity, _ in place.memory}
+            place.after = frozenset(
+                (one.identity, one.envelope.digest)
+                for one in place.batch
+                if one.envelope and one.identity in known and published.holds(one.identity, one.envelope.digest)
+            ) | place.memory
+        return place

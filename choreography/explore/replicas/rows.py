@@ -1,0 +1,43 @@
+"""A store as a value: rows under ETags that never repeat, with the ways in which a real one misleads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from choreography.engine.operations import ANY_ETAG, Conflict, Stored, Values, Write
+from choreography.engine.records import EntityRecord, Outcome, decode_outcome
+
+Rows = tuple[tuple[str, str, int], ...]
+"""Key, value, and how often it was written, sorted by key."""
+
+
+def shown(rows: Rows, keys: Sequence[str]) -> Values:
+    """Answer a bulk get."""
+    return Values({key: Stored(value, f"etag-{count}") for key, value, count in rows if key in keys})
+
+
+def row(rows: Rows, key: str) -> Stored | None:
+    """Answer a single get."""
+    return next((Stored(value, f"etag-{count}") for one, value, count in rows if one == key), None)
+
+
+def written(rows: Rows, writes: Sequence[Write]) -> Rows | Conflict:
+    """Write all or nothing: under its ETag, or only if there is nothing yet."""
+    table = {key: (value, count) for key, value, count in rows}
+    for write in writes:
+        held = table.get(write.key)
+        if write.etag != ANY_ETAG and write.etag != (f"etag-{held[1]}" if held else None):
+            return Conflict("possible etag mismatch")
+    for write in writes:
+        table[write.key] = (write.value, table.get(write.key, ("", 0))[1] + 1)
+    return tuple(sorted((key, value, count) for key, (value, count) in table.items()))
+
+
+def outcomes(rows: Rows) -> Iterator[Outcome]:
+    """Return every outcome, in an entity's record or apart."""
+    for key, value, _ in rows:
+        kind = key.split(".")[1]
+        if kind == "outcome":
+            yield decode_outcome(value)
+        elif kind != "replica":
+            yield from (Outcome.from_json(raw) for raw in EntityRecord.decode(value).folded.values())

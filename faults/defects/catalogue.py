@@ -1,0 +1,18 @@
+"""Every seeded defect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faults.defects.engine_defects import ENGINE
+from faults.defects.seeding import Defect
+from faults.defects.sidecar_defects import SIDECAR
+
+DEFECTS: Final = {defect.name: defect for defect in (*ENGINE, *SIDECAR)}
+
+
+def defect_of(name: str) -> Defect:
+    """Return the defect of this name."""
+    if name not in DEFECTS:
+        raise LookupError(f"There is no defect called {name!r}. There are: {', '.join(DEFECTS)}.")
+    return DEFECTS[name]

@@ -1,0 +1,152 @@
+"""Defects of what stands between the engine and the sidecar, and of a service's own declarations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faults.defects.seeding import Change, Defect
+
+_DRIVER: Final = ("tests/faults/test_driver.py",)
+_CHECKOUT: Final = ("tests/unit/checkout",)
+
+
+def _driver(name: str, rule: int, does: str, module: str, old: str, new: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.{module}", old, new),), _DRIVER)
+
+
+def _declared(name: str, rule: int, does: str, module: str, old: str, new: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"apps.checkout.{module}", old, new),), _CHECKOUT)
+
+
+SIDECAR: Final = (
+    _driver(
+        "answered-before-settled",
+        0,
+        "the sidecar hears SUCCESS as soon as a batch has arrived",
+        "sidecar.driver",
+        "        settled = await future\n        return await self.release(settled)",
+        "        async def later() -> None:\n            await self.release(await future)\n"
+        "        self._late = asyncio.create_task(later())\n        return [True] * len(deliveries)",
+    ),
+    _driver(
+        "lost-answer-is-a-yes",
+        7,
+        "a connection that breaks during a commit is taken for a commit",
+        "sidecar.client",
+        "        except _TROUBLE as error:\n            return Unknown(_words(error))\n        text =",
+        "        except _TROUBLE:\n            return Committed()\n        text =",
+    ),
+    _driver(
+        "server-error-is-a-yes",
+        7,
+        "the status of a commit's answer is not looked at",
+        "sidecar.client",
+        "        if status < 300:\n            return Committed()",
+        "        if status:\n            return Committed()",
+    ),
+    _driver(
+        "server-error-is-a-refusal",
+        8,
+        "a store in trouble is taken for one that refuses the event",
+        "sidecar.client",
+        "        if 400 <= status < 500 and status not in (401, 403, 408, 429):",
+        "        if 400 <= status:",
+    ),
+    _driver(
+        "error-in-a-bulk-get-ignored",
+        5,
+        "a key that could not be read is missing from the answer, and nobody asks why",
+        "sidecar.client",
+        '                    failed.add(item["key"])',
+        "                    pass",
+    ),
+    _driver(
+        "failed-get-is-absence",
+        5,
+        "a single get that fails is taken for a missing key",
+        "sidecar.client",
+        "                    return Unknown(f\"{response.status}: {body[:300].decode(errors='replace')}\")",
+        "                    return None",
+    ),
+    _driver(
+        "failed-publish-swallowed",
+        0,
+        "a publish without an answer is taken for one that was confirmed",
+        "sidecar.client",
+        "        except _TROUBLE:\n            return frozenset(range(len(events)))",
+        "        except _TROUBLE:\n            return NOTHING_FAILED",
+    ),
+    _driver(
+        "partly-failed-publish-swallowed",
+        0,
+        "entries that the broker did not take are not counted",
+        "sidecar.client",
+        '            return frozenset(int(entry["entryId"]) for entry in failed) or frozenset(range(len(events)))',
+        "            return NOTHING_FAILED",
+    ),
+    _driver(
+        "unscheduled-deadline-swallowed",
+        20,
+        "a deadline that no scheduler took counts as scheduled",
+        "sidecar.client",
+        "        return status < 300 or status == 409",
+        "        return True",
+    ),
+    _driver(
+        "provider-500-is-an-answer",
+        18,
+        "a provider that fails is heard as one that answers",
+        "sidecar.effects",
+        "        if status >= 500 or status in _NO_ANSWER:",
+        "        if False:",
+    ),
+    _driver(
+        "intent-dropped-when-unanswered",
+        18,
+        "an intent whose call failed counts as carried out",
+        "sidecar.effects",
+        '            log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))\n'
+        "            return False",
+        "            return True",
+    ),
+    _driver(
+        "hostile-job-is-done",
+        20,
+        "a job whose deadlines could not be settled is answered with 200",
+        "web.deliveries",
+        '        await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})',
+        '        await _answer(send, 200, {"fired": sum(done)})',
+    ),
+    _driver(
+        "retry-said-as-success",
+        0,
+        "the answer per entry does not say what became of the entry",
+        "web.deliveries",
+        '"SUCCESS" if one is None or next(done) else "RETRY"}',
+        '("SUCCESS", one is None or next(done))[0]}',
+    ),
+    _declared(
+        "two-deciders",
+        22,
+        "order cancels by itself when a customer asks, while shipping may already have sent the parcel",
+        "order",
+        '    if order.cancellation != "not asked for":\n        return nothing\n    return order.but(cancellation="asked for")',
+        "    return _cancel(order, request.reason)",
+    ),
+    _declared(
+        "late-cancellation-overlooked",
+        18,
+        "a charge that is answered after the cancellation is kept",
+        "billing",
+        "    if payment.cancelled_meanwhile:",
+        "    if False:",
+    ),
+    _declared(
+        "compensation-not-idempotent",
+        1,
+        "stock goes back on the shelf with every cancellation that is heard",
+        "inventory",
+        '            return (reservation.but(status="released"), *back, StockReleased(order_id=cancelled.order_id))',
+        "            return (reservation, *back, StockReleased(order_id=cancelled.order_id))",
+    ),
+)

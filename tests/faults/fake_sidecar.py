@@ -1,0 +1,228 @@
+"""A sidecar over HTTP that lies, breaks off and refuses on demand, on top of the models the engine is tested with."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+from aiohttp import web
+from tests.unit.engine.store import Store
+
+from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Refused, Stored, Write
+from choreography.settings import Settings
+
+Fault = Literal["none", "breaks off before", "breaks off after", "500 before", "500 after", "400", "partly"]
+
+
+@dataclass
+class FakeSidecar:
+    """Answers like daprd on PostgreSQL and Redis.
+
+    Attributes:
+        faults: what happens to the next calls of a kind (read, confirm, commit, publish, schedule); nothing once empty.
+        on_publish: told of every event that is taken, by topic.
+    """
+
+    store: Store = field(default_factory=Store)
+    published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    faults: dict[str, deque[Fault]] = field(default_factory=dict)
+    on_publish: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
+    port: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def will(self, kind: str, *faults: Fault) -> None:
+        """Say what happens to the next calls."""
+        self.faults.setdefault(kind, deque()).extend(faults)
+
+    def settings(self, **more: Any) -> Settings:
+        """Return the settings of a service that has this sidecar."""
+        return Settings(sidecar=f"http://127.0.0.1:{self.port}", **more)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[FakeSidecar]:
+        """Listen for as long as the block lasts."""
+        app = web.Application(client_max_size=32 * 1024 * 1024)
+        app.router.add_post("/v1.0/state/statestore/bulk", self._read)
+        app.router.add_post("/v1.0/state/statestore/transaction", self._commit)
+        app.router.add_get("/v1.0/state/statestore/{key}", self._confirm)
+        app.router.add_post("/v1.0/publish/bulk/pubsub/{topic}", self._publish)
+        app.router.add_post("/v1.0/jobs/{name}", self._schedule)
+        app.router.add_get("/v1.0/healthz/outbound", self._healthy)
+        app.router.add_get("/v1.0/metadata", self._metadata)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        try:
+            yield self
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await runner.cleanup()
+
+    async def _fated(self, request: web.Request, kind: str, act: Callable[[], web.Response]) -> web.Response:
+        fault: Fault = self.faults[kind].popleft() if self.faults.get(kind) else "none"
+        if fault == "400":
+            return web.json_response({"message": "this request is not acceptable"}, status=400)
+        if fault == "500 before":
+            return web.json_response({"message": "the component is in trouble"}, status=500)
+        answer = act() if fault != "breaks off before" else web.Response()
+        if fault.startswith("breaks off"):
+            assert request.transport is not None
+            request.transport.abort()
+        if fault == "500 after":
+            return web.json_response({"message": "the component is in trouble"}, status=500)
+        return answer
+
+    async def _read(self, request: web.Request) -> web.Response:
+        keys: list[str] = (await request.json())["keys"]
+        partly = bool(self.faults.get("read")) and self.faults["read"][0] == "partly"
+
+        def act() -> web.Response:
+            values = self.store.read(keys)
+            items: list[dict[str, Any]] = []
+            for key in keys:
+                stored = values.found.get(key)
+                if partly:
+                    items.append({"key": key, "error": "canceling statement due to lock timeout"})
+                elif stored is not None:
+                    items.append({"key": key, "data": stored.value, "etag": stored.etag})
+                else:
+                    items.append({"key": key})
+            return web.json_response(items)
+
+        return await self._fated(request, "read", act)
+
+    async def _confirm(self, request: web.Request) -> web.Response:
+        def act() -> web.Response:
+            stored = self.store.confirm(request.match_info["key"])
+            if not isinstance(stored, Stored):
+                return web.Response(status=204)
+            return web.Response(body=orjson.dumps(stored.value), headers={"etag": stored.etag})
+
+        return await self._fated(request, "confirm", act)
+
+    async def _commit(self, request: web.Request) -> web.Response:
+        writes = [_write(one["request"]) for one in (await request.json())["operations"]]
+
+        def act() -> web.Response:
+            match self.store.commit(sorted(writes, key=lambda write: write.key)):
+                case Committed():
+                    return web.Response(status=204)
+                case Conflict(detail):
+                    return web.json_response({"message": detail}, status=500)
+                case Refused(detail):
+                    return web.json_response({"message": detail}, status=400)
+                case other:
+                    return web.json_response({"message": str(other)}, status=500)
+
+        return await self._fated(request, "commit", act)
+
+    async def _publish(self, request: web.Request) -> web.Response:
+        entries: Sequence[dict[str, Any]] = await request.json()
+        topic = request.match_info["topic"]
+        partly = bool(self.faults.get("publish")) and self.faults["publish"][0] == "partly"
+
+        def act() -> web.Response:
+            taken = entries[1:] if partly else entries
+            for entry in taken:
+                event = orjson.loads(base64.b64decode(entry["event"]))
+                self.published.append((topic, event))
+                if self.on_publish is not None:
+                    task = asyncio.ensure_future(self.on_publish(topic, event))
+                    self._tasks.add(task)
+            if partly:
+                return web.json_response({"failedEntries": [{"entryId": entries[0]["entryId"]}]}, status=500)
+            return web.Response(status=204)
+
+        return await self._fated(request, "publish", act)
+
+    async def _schedule(self, request: web.Request) -> web.Response:
+        job = await request.json()
+
+        def act() -> web.Response:
+            self.jobs.append(job)
+            return web.Response(status=204)
+
+        return await self._fated(request, "schedule", act)
+
+    async def _healthy(self, _request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def _metadata(self, _request: web.Request) -> web.Response:
+        return web.json_response({"scheduler": {"connected_addresses": ["127.0.0.1:1"]}})
+
+
+def _write(request: dict[str, Any]) -> Write:
+    ttl = (request.get("metadata") or {}).get("ttlInSeconds")
+    etag = request.get("etag") if request.get("options") else ANY_ETAG
+    return Write(request["key"], request["value"], etag, int(ttl) if ttl else None)
+
+
+@asynccontextmanager
+async def alive(app: Any) -> AsyncIterator[None]:
+    """Let an ASGI app start, and let it stop at the end."""
+    coming: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    going: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    running = asyncio.ensure_future(app({"type": "lifespan", "asgi": {"version": "3.0"}}, coming.get, going.put))
+    await coming.put({"type": "lifespan.startup"})
+    assert (await going.get())["type"] == "lifespan.startup.complete"
+    try:
+        yield
+    finally:
+        await coming.put({"type": "lifespan.shutdown"})
+        await going.get()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def ask(app: Any, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """Send one request straight to an ASGI app."""
+    sent: list[dict[str, Any]] = []
+    left = [{"type": "http.request", "body": orjson.dumps(body) if body is not None else b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if left:
+            return left.pop()
+        await asyncio.Event().wait()
+        raise AssertionError("nothing comes after an event that never happens")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"content-type", b"application/json"), (b"host", b"test")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    await app(scope, receive, send)
+    text = b"".join(message.get("body", b"") for message in sent[1:])
+    return int(sent[0]["status"]), orjson.loads(text) if text else None
+
+
+def batch(topic: str, *events: dict[str, Any]) -> dict[str, Any]:
+    """Return a bulk delivery as the sidecar sends it."""
+    return {
+        "topic": topic,
+        "entries": [
+            {"entryId": str(place), "event": base64.b64encode(orjson.dumps(event)).decode()}
+            for place, event in enumerate(events)
+        ],
+    }

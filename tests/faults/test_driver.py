@@ -1,0 +1,221 @@
+"""The driver on a sidecar that lies: what the client makes of each answer, and what is then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch
+from tests.unit.engine.events import wire
+from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, desk
+
+from choreography.engine.identity import store_key
+from choreography.web.app import build_app
+
+NOW = "2026-11-24T00:00:00Z"
+
+
+@dataclass
+class Bank:
+    """The outside: answers with these statuses first, then as it should."""
+
+    statuses: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def pay(self, request: web.Request) -> web.Response:
+        """Pay once per key."""
+        self.keys.append(request.headers["Idempotency-Key"])
+        status = self.statuses.pop(0) if self.statuses else 200
+        return web.json_response({"receipt": f"for {self.keys[-1]}"}, status=status)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen for as long as the block lasts."""
+        app = web.Application()
+        app.router.add_post("/pay", self.pay)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = runner.addresses[0][1]
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+
+@dataclass
+class Running:
+    """A desk on its sidecar, with its bank."""
+
+    app: Any
+    sidecar: FakeSidecar
+    bank: Bank
+
+    async def deliver(self, *events: dict[str, Any], topic: str = "street") -> list[bool]:
+        """Deliver a batch and return for each entry whether it was acknowledged."""
+        status, answer = await ask(self.app, "POST", "/events", batch(topic, *events))
+        assert status == 200
+        return [one["status"] == "SUCCESS" for one in answer["statuses"]]
+
+    async def until_acknowledged(self, *events: dict[str, Any], topic: str = "street") -> None:
+        """Deliver again and again, as a broker would."""
+        async with asyncio.timeout(20):
+            while not all(await self.deliver(*events, topic=topic)):
+                await asyncio.sleep(0.01)
+
+    def said(self, wire_type: str) -> set[str]:
+        """Ids of what was published of one type."""
+        return {event["id"] for _, event in self.sidecar.published if event["type"] == wire_type}
+
+    def coins(self, box: str) -> int | None:
+        """What is in a box, by the store."""
+        record = self.sidecar.store.entities().get(store_key("desk", Box.kind, box))
+        return record.state["coins"] if record and record.state else None
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    """Start a desk."""
+    sidecar, bank, refused = FakeSidecar(), Bank(), []
+    async with sidecar.listening(), bank.listening():
+        outsides = {"bank": f"http://127.0.0.1:{bank.port}"}
+        app = build_app(desk, sidecar.settings(self_check=False, outsides=outsides), refused.append)
+        async with alive(app):
+            async with asyncio.timeout(10):
+                while (await ask(app, "GET", "/readyz"))[0] != 200:
+                    await asyncio.sleep(0.01)
+            yield Running(app, sidecar, bank)
+    assert not refused
+
+
+def event(said: StreetEvent | Opened, event_id: str) -> dict[str, Any]:
+    """Return an event of today."""
+    return wire(said, event_id, time=NOW)
+
+
+@pytest.mark.parametrize("fault", ["breaks off before", "breaks off after", "500 before", "500 after"])
+async def test_a_commit_without_an_answer_happens_once(running: Running, fault: Fault) -> None:
+    """Whether it was written is read from the store, for each event by itself."""
+    running.sidecar.will("commit", fault, fault)
+    puts = [event(Put(box=f"b{number}", amount=1), f"put-{number}") for number in range(4)]
+    await running.until_acknowledged(*puts)
+    assert [running.coins(f"b{number}") for number in range(4)] == [1, 1, 1, 1]
+    assert len(running.said("box.counted.v1")) == 4
+
+
+async def test_a_store_in_trouble_sets_no_event_aside(running: Running) -> None:
+    """A 500 says something about the store and nothing about the event."""
+    running.sidecar.will("commit", *["500 before"] * 8)
+    await running.until_acknowledged(event(Put(box="b", amount=1), "put"))
+    assert running.coins("b") == 1
+    assert not [one for one in running.sidecar.store.outcomes() if one.quarantined]
+
+
+async def test_nothing_is_acknowledged_before_it_is_committed(running: Running) -> None:
+    """As long as the store says no, so does the service."""
+    running.sidecar.will("commit", *["500 before"] * 40)
+    assert await running.deliver(event(Put(box="b", amount=1), "put")) == [False]
+    assert not running.sidecar.published
+    assert running.coins("b") is None
+
+
+async def test_an_entry_that_is_not_done_is_not_acknowledged_with_its_neighbours(running: Running) -> None:
+    """The broker did not take what one of them led to: that one comes again, the other does not."""
+    running.sidecar.will("publish", "partly")
+    puts = [event(Put(box=f"b{number}", amount=1), f"put-{number}") for number in range(2)]
+    assert await running.deliver(*puts) == [False, True]
+    assert await running.deliver(puts[0]) == [True]
+    assert len(running.said("box.counted.v1")) == 2
+
+
+@pytest.mark.parametrize("fault", ["breaks off before", "breaks off after", "500 before", "500 after", "400"])
+async def test_a_publish_without_an_answer_is_done_again(running: Running, fault: Fault) -> None:
+    """With the same id, so that whoever heard it already knows."""
+    running.sidecar.will("publish", fault)
+    put = event(Put(box="b", amount=1), "put")
+    assert await running.deliver(put) == [False]
+    await running.until_acknowledged(put)
+    assert running.coins("b") == 1
+    assert len(running.said("box.counted.v1")) == 1
+
+
+@pytest.mark.parametrize("fault", ["partly", "breaks off before", "500 before"])
+async def test_a_read_that_fails_shows_nothing(running: Running, fault: Fault) -> None:
+    """What could not be read is not taken for missing: here the silence of a reaction would depend on it."""
+    await running.until_acknowledged(event(Put(box="from", amount=5), "put"))
+    running.sidecar.will("read", fault)
+    running.sidecar.will("confirm", "500 before")
+    await running.until_acknowledged(event(Moved(box="from", to=("a", "b")), "moved"))
+    assert [running.coins(box) for box in ("from", "a", "b")] == [3, 1, 1]
+
+
+async def test_a_failed_get_proves_no_absence(running: Running) -> None:
+    """A bulk get hides what is there, and the get that should confirm it fails: then nothing is decided."""
+    await running.until_acknowledged(event(Put(box="from", amount=5), "put"))
+    running.sidecar.store.reads.append(lambda _key: "hidden")
+    running.sidecar.will("confirm", "500 before", "breaks off before")
+    await running.until_acknowledged(event(Moved(box="from", to=("a", "b")), "moved"))
+    assert [running.coins(box) for box in ("from", "a", "b")] == [3, 1, 1]
+
+
+async def test_a_refused_event_is_set_aside_alone(running: Running) -> None:
+    """A 4xx is about the request: its neighbours go through."""
+    bad = store_key("desk", Box.kind, "bad")
+    running.sidecar.store.refuses = lambda writes: any(
+        write.key == bad and '"coins":1' in write.value for write in writes
+    )
+    puts = [event(Put(box=box, amount=1), f"put-{box}") for box in ("a", "bad", "c")]
+    await running.until_acknowledged(*puts)
+    assert [running.coins(box) for box in ("a", "bad", "c")] == [1, None, 1]
+    assert [one.event_id for one in running.sidecar.store.outcomes() if one.quarantined] == ["put-bad"]
+
+
+@pytest.mark.parametrize("fault", ["breaks off before", "500 before", "400"])
+async def test_a_delivery_waits_until_its_deadline_is_scheduled(running: Running, fault: Fault) -> None:
+    """Else nobody would ever remember it."""
+    running.sidecar.will("schedule", fault)
+    opened = event(Opened(box="b"), "opened")
+    assert await running.deliver(opened, topic="desk") == [False]
+    await running.until_acknowledged(opened, topic="desk")
+    assert len(running.sidecar.jobs) == 1
+
+
+async def test_a_deadline_that_cannot_be_settled_is_not_done(running: Running) -> None:
+    """Whoever fires it must come again."""
+    await running.until_acknowledged(event(Opened(box="b"), "opened"), topic="desk")
+    job = running.sidecar.jobs[0]["data"]
+    running.sidecar.will("commit", *["500 before"] * 40)
+    assert (await ask(running.app, "POST", "/job/due-1", job))[0] == 500
+    running.sidecar.faults.clear()
+    assert (await ask(running.app, "POST", "/job/due-1", job))[0] == 200
+    assert len(running.said("box.reminded.v1")) == 1
+
+
+@pytest.mark.parametrize("statuses", [[500], [503, 429], [500] * 6])
+async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: Running, statuses: list[int]) -> None:
+    """A 500 is no answer, however often it comes; only an answer is one."""
+    running.bank.statuses = list(statuses)
+    asked = event(Asked(box="b"), "asked")
+    await running.until_acknowledged(asked)
+    async with asyncio.timeout(20):
+        while not running.said("prize.paid.v1"):
+            for topic, later in list(running.sidecar.published):
+                if topic == "desk-intents":
+                    await running.deliver(later, topic=topic)
+            await asyncio.sleep(0.05)
+    assert len(set(running.bank.keys)) == 1
+    assert len(running.bank.keys) == len(statuses) + 1
+    assert running.coins("b") == 1000
+
+
+async def test_the_outside_is_asked_only_for_what_is_committed(running: Running) -> None:
+    """Whoever has not decided must not call."""
+    running.sidecar.will("commit", *["500 before"] * 40)
+    assert await running.deliver(event(Asked(box="b"), "asked")) == [False]
+    assert not running.bank.keys

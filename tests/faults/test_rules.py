@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def test_x() -> None:
+    pass
