@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import importlib.util
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,26 @@ Traced = Annotated[bool, typer.Option("--zipkin/--no-zipkin", help="Collect trac
 @app.callback()
 def commands() -> None:
     """Services that dance without a conductor."""
+
+
+@app.command()
+def new(flow: Annotated[str, typer.Argument(help="A folder to make, such as apps/visits.")]) -> None:
+    """Make a small complete flow to start from: two services, properties, tests and a run file."""
+    # Only these commands import flows.
+    from choreography.new import new_flow  # noqa: PLC0415
+    from choreography.render import write  # noqa: PLC0415
+
+    console = Console()
+    for path in new_flow(flow):
+        console.print(f"wrote {path}", style="green", highlight=False)
+    importlib.invalidate_caches()
+    package = flow.strip("/").replace("/", ".")
+    console.print(f"rendered {len(write(package))} files from its declarations", style="green", highlight=False)
+    console.print(
+        f"\nNow try:\n  pytest {flow}\n  choreography check {package}\n  choreography explore {package}\n"
+        f"  choreography up {flow}\nThen change it; docs/your-own-flow.md walks you through.",
+        highlight=False,
+    )
 
 
 @app.command()
@@ -120,6 +141,8 @@ def serve(module: Annotated[str, typer.Argument(help="The module of one service.
 
 def main() -> None:
     """Run the command line; what went wrong on purpose is told as a sentence, not as a stack."""
+    # A flow is imported from where the command is typed, as `python -m` would.
+    sys.path.insert(0, str(Path.cwd()))
     try:
         app()
     except ChoreographyError as error:

@@ -51,17 +51,13 @@ def main(
     progress = Progress(console)
     tools = prepare(progress, store="postgres", zipkin=False)
     complete = not short and not only
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=_parent()))
     with Show(console, len(first) + len(second)) as show:
-        played: list[Played] = []
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=_parent()))
-        per_second = rate or (25.0 if short else 40.0)
-        if first:
-            least = orders or (20_000 if complete else 0)
-            act = Act("faults", first, per_second, least, 3.5 if short else 6.0, seed, folder)
-            played.append(asyncio.run(play(act, tools, progress, show)))
-            show.verdict("The auditor, after every fault", played[-1].findings)
-        if second:
-            _second_act(second, seed, folder, tools, progress, show, played)
+        least = orders or (20_000 if complete else 0)
+        act = Act("every fault", first, rate or (25.0 if short else 40.0), least, 3.5 if short else 6.0, seed, folder)
+        played = [_play(one, tools, progress, show) for one in ([act] if first else [])]
+        # Later, since what is mounted for it is there for the rest of this process.
+        played += [_play(one, tools, progress, show) for one in _small_disks(second, seed, folder, show)]
     line = summary(played)
     if complete:
         draw(PICTURE, played[0].watch.seconds, played[0].watch.faults, caption(line))
@@ -75,30 +71,28 @@ def main(
     raise typer.Exit(0 if holds else 1)
 
 
+def _play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played:
+    played = asyncio.run(play(act, tools, progress, show))
+    show.verdict(f"The auditor, after {act.title}", played.findings)
+    return played
+
+
 def _parent() -> Path:
     RUN_FOLDER.mkdir(parents=True, exist_ok=True)
     return RUN_FOLDER
 
 
-def _second_act(
-    faults: list[Fault],
-    seed: int,
-    folder: Path,
-    tools: Tools,
-    progress: Progress,
-    show: Show,
-    played: list[Played],
-) -> None:
-    """Play on small disks, or say why not: the right to mount is not everybody's."""
+def _small_disks(faults: list[Fault], seed: int, folder: Path, show: Show) -> list[Act]:
+    """Play a second act on small disks, or say why not: the right to mount is not everybody's."""
+    if not faults:
+        return []
     small = folder.with_name(f"{folder.name}-small-disks")
     try:
         mount_small_disks([small / "redis", small / "postgres"])
     except SkippedError as reason:
         show.phase(str(reason))
-        return
-    act = Act("small disks", faults, 30.0, 0, 6.0, seed, small)
-    played.append(asyncio.run(play(act, tools, progress, show)))
-    show.verdict("The auditor, after the full disks", played[-1].findings)
+        return []
+    return [Act("the full disks", faults, 30.0, 0, 6.0, seed, small)]
 
 
 def summary(played: list[Played]) -> dict[str, object]:

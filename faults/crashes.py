@@ -75,6 +75,6 @@ async def _gone_for(stage: Stage, seconds: float, *names: str) -> None:
 async def _frozen(stage: Stage, name: str) -> None:
     stage.flow.pause(name)
     try:
-        await asyncio.sleep(2 * REDELIVERED_AFTER + 1)
+        await asyncio.sleep(REDELIVERED_AFTER + 4)
     finally:
         stage.flow.resume(name)

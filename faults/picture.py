@@ -66,17 +66,22 @@ def svg(seconds: Seconds, faults: Sequence[Suffered], caption: str) -> str:
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(rate):.1f}" y2="{y(rate):.1f}" stroke="#ddd"/>'
         for rate in (0.0, top / 2, top)
     ]
+    legend = (
+        f'<text x="{_LEFT}" y="{_HEIGHT - 22}" font-size="12" fill="#555">orders per second: '
+        '<tspan fill="#999999">sent</tspan>, <tspan fill="#111111" font-weight="bold">ended</tspan>. '
+        f"{escape(caption)}</text>"
+    )
+    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="10"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="10">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
             *heights,
             *bands,
             line(sent, "#999999"),
             line(ended, "#111111"),
             *ticks,
-            f'<text x="{_LEFT}" y="{_HEIGHT - 22}" font-size="12" fill="#555">orders per second: <tspan fill="#999999">sent</tspan>, '
-            f'<tspan fill="#111111" font-weight="bold">ended</tspan>. {escape(caption)}</text>',
+            legend,
             "</svg>",
         ]
     )

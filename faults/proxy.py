@@ -103,7 +103,7 @@ class Proxy:
 
 
 class Pipe:
-    """One direction of a connection. What is late stays in order; what silence held is not lost, as TCP would have it."""
+    """One direction of a connection. What is late stays in order; what silence held is not lost, as with TCP."""
 
     def __init__(self) -> None:
         self._to: asyncio.Transport | None = None

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from choreography.up import Tools
 from choreography.up.progress import Progress
-from faults.audit import Finding, gather, judge
+from faults.audit import Finding, Seen, gather, judge
 from faults.audit.evidence import waiting
 from faults.menu import Fault
 from faults.orders import HOT, PLENTY, SHELVES, Customers
@@ -74,12 +74,11 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
         watch = Watch()
         played = Played(act, watch)
         async with _watched(stage, customers, watch), _shown(show, customers, watch, stage):
-            most = max(act.least, int(len(act.faults) * 60 * act.per_second))
-            ordering = asyncio.create_task(customers.order(act.per_second, most))
+            most = max(2 * act.least, int(len(act.faults) * 60 * act.per_second))
+            ordering = asyncio.create_task(customers.order(act.per_second, act.least, most, watch.ends))
             try:
                 await _hurt(stage, act, watch, show)
-                while len(customers.orders) < act.least:
-                    await asyncio.sleep(0.2)
+                await customers.enough.wait()
             finally:
                 ordering.cancel()
                 with suppress(asyncio.CancelledError):
@@ -91,9 +90,8 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
             show.phase("the auditor reads every book")
             # Sidecars may be late with a deadline by a retry; what is due now is looked at only if it was due before.
             now = (datetime.now(UTC) - timedelta(seconds=10)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            late = _lateness(customers, watch)
-            evidence = await gather(stage, customers.orders, watch.ends, late, delivered, now)
-            played.findings = judge(evidence)
+            seen = Seen(customers.orders, watch.ends, _lateness(customers, watch), delivered, now)
+            played.findings = judge(await gather(stage, seen))
         played.sent, played.accepted, played.ended = len(customers.orders), customers.accepted, len(watch.ends)
         played.quarantined = len(stage.hostile)
         played.lost_answers = stage.store.lost_answers + stage.broker.lost_answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -34,7 +35,7 @@ class Show:
     _printed: float = 0.0
     _live: Live | None = None
 
-    def __enter__(self) -> Show:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self._live = Live(console=self.console, get_renderable=self._picture, refresh_per_second=4)
             self._live.start()

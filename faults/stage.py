@@ -27,7 +27,7 @@ SERVERS: Final = ("redis", "postgres", "scheduler")
 
 OVERDUE: Final = 15.0
 """Seconds after which an order asks to be cancelled: a long fault makes some orders late, and that is one more path."""
-REDELIVERED_AFTER: Final = 3.0
+REDELIVERED_AFTER: Final = 8.0
 """Seconds after which the broker takes a delivery for abandoned: rendered shorter than shipped, so that a run can wait
 for it many times."""
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from faults.crashes import Harm
 from faults.proxy import Proxy
-from faults.stage import Stage
+from faults.stage import REDELIVERED_AFTER, Stage
 
 Which = Literal["store", "broker"]
 
@@ -39,7 +39,7 @@ def late(which: Which, by: float) -> Harm:
         proxy = _proxy(stage, which)
         proxy.behave("late", late=by)
         try:
-            await asyncio.sleep(7)
+            await asyncio.sleep(REDELIVERED_AFTER + 1)
         finally:
             proxy.behave()
 
@@ -53,7 +53,7 @@ def silent(which: Which) -> Harm:
         proxy = _proxy(stage, which)
         proxy.behave("silent")
         try:
-            await asyncio.sleep(7)
+            await asyncio.sleep(REDELIVERED_AFTER + 1)
         finally:
             proxy.behave()
 

@@ -29,11 +29,15 @@ class Model:
 
     @classmethod
     def of(cls, flow: str) -> Model:
-        """Read a flow and its module ``properties``.
+        """Read a flow and its module ``properties``; or take a model that a module holds, ``tests.twins.late:model``.
 
         Raises:
             ExploreError: there is no such module, or no scenario in it.
         """
+        module, _, attribute = flow.partition(":")
+        if attribute:
+            held: Model = getattr(importlib.import_module(module), attribute)
+            return replace(held, name=flow)
         package = package_of(flow).__name__
         name = f"{package}.properties"
         if importlib.util.find_spec(name) is None:

@@ -4,7 +4,7 @@ It shares no code with the engine. It knows the declarations of the services, si
 happened, and the form in which outcomes are stored, since that is a promise to auditors.
 """
 
-from faults.audit.evidence import Evidence, gather
+from faults.audit.evidence import Evidence, Seen, gather
 from faults.audit.judging import Finding, judge
 
-__all__ = ["Evidence", "Finding", "gather", "judge"]
+__all__ = ["Evidence", "Finding", "Seen", "gather", "judge"]

@@ -144,21 +144,32 @@ class Evidence:
                 self.by_identity.setdefault(message.identity, []).append(message)
 
 
-async def gather(
-    stage: Stage,
-    orders: list[Ordered],
-    ends: dict[str, tuple[str, float]],
-    late: dict[str, float],
-    delivered: dict[str, int],
-    now: str,
-) -> Evidence:
+@dataclass(frozen=True)
+class Seen:
+    """What was seen while the orders flowed.
+
+    Attributes:
+        ends: order ids with how and when each was first said to have ended.
+        late: seconds of calm until each order ended.
+        delivered: how much of which product came in.
+        now: deadlines that are due after this are not looked at.
+    """
+
+    orders: list[Ordered]
+    ends: dict[str, tuple[str, float]]
+    late: dict[str, float]
+    delivered: dict[str, int]
+    now: str
+
+
+async def gather(stage: Stage, seen: Seen) -> Evidence:
     """Read every book."""
     services = services_of(".".join(FLOW.parts))
     rows = await _rows(stage.flow.postgres_dsn, [service.name for service in services])
     return Evidence(
-        orders=orders,
-        ends=ends,
-        late=late,
+        orders=seen.orders,
+        ends=seen.ends,
+        late=seen.late,
         stores={service.name: Store.read(service, rows[service.name]) for service in services},
         messages=[
             Message.read(topic, entry, raw) for topic in TOPICS async for entry, raw in entries(stage.redis, topic)
@@ -170,9 +181,9 @@ async def gather(
         ],
         groups=await waiting(stage.redis),
         entries=await _ledger(stage),
-        delivered=delivered,
+        delivered=seen.delivered,
         hostile=frozenset(stage.hostile),
-        now=now,
+        now=seen.now,
     )
 
 

@@ -7,7 +7,7 @@ the event was. The declared reactions are called again in that order, and must l
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -106,25 +106,7 @@ def _steps(evidence: Evidence, store: Store, report: Report) -> Iterable[Step]:
 def _in_order(steps: Iterable[Step], report: Report, service: str) -> Iterable[Step]:
     """Order the steps by the versions they wrote; whoever decided by a version comes before whoever replaced it."""
     steps = list(steps)
-    writers: dict[tuple[Key, int], Step] = {}
-    readers: dict[tuple[Key, int], list[Step]] = defaultdict(list)
-    for step in steps:
-        for write in step.writes.items():
-            if write in writers:
-                first, second = writers[write].outcome.event_id, step.outcome.event_id
-                report.forks.append(f"{service}: both {first} and {second} wrote {write}")
-            writers[write] = step
-        for read in step.reads.items():
-            readers[read].append(step)
-    for step in steps:
-        needed = [*((key, version - 1) for key, version in step.writes.items()), *step.reads.items()]
-        for need in needed:
-            if need[1] > 0 and need not in writers:
-                report.forks.append(f"{service}: nobody wrote {need}, on which {step.outcome.event_id} rests")
-            _after(step, writers.get(need))
-        for key, version in step.writes.items():
-            for reader in readers.get((key, version - 1), ()):
-                _after(step, reader)
+    _tie(steps, report, service)
     ready = deque(step for step in steps if not step.after)
     done = 0
     while ready:
@@ -136,9 +118,29 @@ def _in_order(steps: Iterable[Step], report: Report, service: str) -> Iterable[S
             if not later.after:
                 ready.append(later)
     if done < len(steps):
-        report.forks.append(
-            f"{service}: {len(steps) - done} steps each rest on another's result, so no order explains them"
-        )
+        report.forks.append(f"{service}: {len(steps) - done} steps rest on each other, so no order explains them")
+
+
+def _tie(steps: Sequence[Step], report: Report, service: str) -> None:
+    """Let every step know which come before it."""
+    writers: dict[tuple[Key, int], Step] = {}
+    readers: dict[tuple[Key, int], list[Step]] = defaultdict(list)
+    for step in steps:
+        for write in step.writes.items():
+            if write in writers:
+                first, second = writers[write].outcome.event_id, step.outcome.event_id
+                report.forks.append(f"{service}: both {first} and {second} wrote {write}")
+            writers[write] = step
+        for read in step.reads.items():
+            readers[read].append(step)
+    for step in steps:
+        rests_on = [(key, version - 1) for key, version in step.writes.items()]
+        for need in (*rests_on, *step.reads.items()):
+            if need[1] > 0 and need not in writers:
+                report.forks.append(f"{service}: nobody wrote {need}, on which {step.outcome.event_id} rests")
+            _after(step, writers.get(need))
+        for reader in (reader for need in rests_on for reader in readers.get(need, ())):
+            _after(step, reader)
 
 
 def _after(step: Step, earlier: Step | None) -> None:

@@ -9,8 +9,8 @@ from faults.defects.seeding import Change, Defect
 _ENGINE: Final = "choreography.engine."
 
 
-def _one(name: str, rule: int, does: str, module: str, old: str, new: str) -> Defect:
-    return Defect(name, rule, does, (Change(_ENGINE + module, old, new),))
+def _one(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(_ENGINE + module, *text),))
 
 
 _EARLY: Final = """        from choreography.engine.operations import Together
@@ -39,7 +39,8 @@ ENGINE: Final = (
         "outgoing ids are random, so a repeat is another event to everybody",
         "identity",
         '    return hashlib.blake2b("\\n".join(parts).encode(), digest_size=16).hexdigest()',
-        '    import secrets\n    return secrets.token_hex(16) if len(parts) > 4 else hashlib.blake2b("\\n".join(parts).encode(), digest_size=16).hexdigest()',
+        "    import secrets\n    at_random = secrets.token_hex(16) if len(parts) > 4 else ''\n"
+        '    return at_random or hashlib.blake2b("\\n".join(parts).encode(), digest_size=16).hexdigest()',
     ),
     _one(
         "digest-not-compared",

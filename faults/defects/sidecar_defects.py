@@ -10,12 +10,12 @@ _DRIVER: Final = ("tests/faults/test_driver.py",)
 _CHECKOUT: Final = ("tests/unit/checkout",)
 
 
-def _driver(name: str, rule: int, does: str, module: str, old: str, new: str) -> Defect:
-    return Defect(name, rule, does, (Change(f"choreography.{module}", old, new),), _DRIVER)
+def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), _DRIVER)
 
 
-def _declared(name: str, rule: int, does: str, module: str, old: str, new: str) -> Defect:
-    return Defect(name, rule, does, (Change(f"apps.checkout.{module}", old, new),), _CHECKOUT)
+def _declared(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"apps.checkout.{module}", *text),), _CHECKOUT)
 
 
 SIDECAR: Final = (

@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.memory import Published
-from choreography.engine.operations import Commit, Publish
-from choreography.engine.records import EntityRecord, Outcome
 from choreography.explore.replicas import Budget, EngineScope, Program, Situation, as_shipped
-from choreography.explore.replicas.program import Setting, Steps
 from choreography.explore.replicas.scope import said
 from tests.explore.toy import Moved, Put, Till, bank, came, tills
+from tests.explore.twins.eager_engine import publishes_first
 
 FIRST, SECOND = came(Put(till="a", amount=1), "e1"), came(Put(till="a", amount=10), "e2")
 LARGE = came(Put(till="a", amount=100), "e3")
@@ -82,16 +79,30 @@ def scope(deliveries: Sequence[Delivery], total: int, program: Program = as_ship
 
 
 SCOPES: dict[str, tuple[EngineScope, int]] = {
-    "one replica, two events, two crashes, one unknown answer": (
-        scope([FIRST, SECOND], 11, budget=Budget(crashes=2, unknown=1)), 0),
-    "one replica, an effect, one crash, one unknown answer": (
-        scope([LARGE], 100, budget=Budget(crashes=1, unknown=1, redeliveries=1)), 0),
-    "one replica, two entities, a bulk get that shows nothing": (
-        scope([FIRST, MOVE], 1, budget=Budget(crashes=1, hidden=2)), 0),
-    "two replicas, two events, one crash, one redelivery": (
-        scope([FIRST, SECOND], 11, replicas=2, budget=Budget(crashes=1, redeliveries=1)), 0),
-    "two replicas, one event, an unknown answer, one redelivery": (
-        scope([FIRST], 1, replicas=2, budget=Budget(unknown=1, crashes=1, redeliveries=1)), 0),
+    "one replica, two events, two crashes, two unknown answers": (
+        scope([FIRST, SECOND], 11, budget=Budget(crashes=2, unknown=2)),
+        0,
+    ),
+    "one replica, an effect, two crashes, two unknown answers, a redelivery": (
+        scope([LARGE], 100, budget=Budget(crashes=2, unknown=2, redeliveries=1)),
+        0,
+    ),
+    "one replica, two entities, bulk gets that show nothing": (
+        scope([FIRST, MOVE], 1, budget=Budget(crashes=1, hidden=2, redeliveries=1)),
+        0,
+    ),
+    "two replicas, two events, a crash, an unknown answer, a redelivery": (
+        scope([FIRST, SECOND], 11, replicas=2, budget=Budget(crashes=1, unknown=1, redeliveries=1)),
+        0,
+    ),
+    "two replicas, two entities, a bulk get that shows nothing": (
+        scope([FIRST, MOVE], 1, replicas=2, budget=Budget(hidden=1, redeliveries=1)),
+        0,
+    ),
+    "two replicas, an effect, a crash, a redelivery": (
+        scope([LARGE], 100, replicas=2, budget=Budget(crashes=1, redeliveries=2)),
+        0,
+    ),
 }
 
 
@@ -103,3 +114,20 @@ def test_the_engine_keeps_its_promise_whatever_goes_wrong(name: str) -> None:
     print(name, result.states, result.steps, result.depth, result.ends, result.cpu)
     assert result.found is None, result.found
     assert result.ends
+
+
+def test_an_engine_that_publishes_before_it_commits_is_found() -> None:
+    """With nothing but a crash, what it said is already more than what is recorded."""
+    found = scope([FIRST], 1, program=publishes_first, budget=Budget(crashes=1)).explore().found
+    assert found is not None
+    assert found.name == "what is published is recorded"
+    assert found.run == ["a replica is given e1", "it reads", "it publishes"]
+
+
+def test_publishing_before_the_commit_makes_one_id_say_two_things() -> None:
+    """And two replicas are enough for others to be told what never was: the same id with two contents."""
+    flawed = scope([FIRST, SECOND], 11, program=publishes_first, replicas=2)
+    flawed.always = {"one id says one thing": one_id_says_one_thing}
+    found = flawed.explore().found
+    assert found is not None
+    print(found.run)

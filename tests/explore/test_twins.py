@@ -15,12 +15,12 @@ from choreography.explore.telling import as_diagram, as_list, as_test
 
 TWINS: list[tuple[str, dict[str, Any], str, int]] = [
     ("forgetful_join", {}, "dispatched_too_early", 4),
-    ("ordered_compensation", {}, "cancelled_is_given_back", 1),
-    ("cancel_race", {"cancel": True}, "dispatched_and_cancelled", 1),
+    ("ordered_compensation", {}, "cancelled_is_given_back", 11),
+    ("cancel_race", {"cancel": True}, "dispatched_and_cancelled", 8),
     ("forgotten_key", {}, "charged_twice", 3),
-    ("eager_deadline", {}, "dispatched_and_cancelled", 1),
-    ("overwritten_status", {}, "every_order_ends", 1),
-    ("partial_reaction", {"cancel": True}, "nothing_is_set_aside", 1),
+    ("eager_deadline", {}, "dispatched_and_cancelled", 8),
+    ("overwritten_status", {}, "every_order_ends", 12),
+    ("partial_reaction", {"cancel": True}, "nothing_is_set_aside", 7),
 ]
 
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import orjson
 from aiohttp import web
-from tests.unit.engine.store import Store
 
 from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Refused, Stored, Write
 from choreography.settings import Settings
+from tests.unit.engine.store import Store
 
 Fault = Literal["none", "breaks off before", "breaks off after", "500 before", "500 after", "400", "partly"]
 
@@ -37,9 +37,9 @@ class FakeSidecar:
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def will(self, kind: str, *faults: Fault) -> None:
+    def will(self, kind: str, *faults: Fault, times: int = 1) -> None:
         """Say what happens to the next calls."""
-        self.faults.setdefault(kind, deque()).extend(faults)
+        self.faults.setdefault(kind, deque()).extend(faults * times)
 
     def settings(self, **more: Any) -> Settings:
         """Return the settings of a service that has this sidecar."""

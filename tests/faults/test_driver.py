@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch
-from tests.unit.engine.events import wire
-from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, desk
 
 from choreography.engine.identity import store_key
 from choreography.web.app import build_app
+from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch
+from tests.unit.engine.events import wire
+from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, desk
 
 NOW = "2026-11-24T00:00:00Z"
 
@@ -82,7 +82,8 @@ class Running:
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
     """Start a desk."""
-    sidecar, bank, refused = FakeSidecar(), Bank(), []
+    sidecar, bank = FakeSidecar(), Bank()
+    refused: list[str] = []
     async with sidecar.listening(), bank.listening():
         outsides = {"bank": f"http://127.0.0.1:{bank.port}"}
         app = build_app(desk, sidecar.settings(self_check=False, outsides=outsides), refused.append)
@@ -111,7 +112,7 @@ async def test_a_commit_without_an_answer_happens_once(running: Running, fault: 
 
 async def test_a_store_in_trouble_sets_no_event_aside(running: Running) -> None:
     """A 500 says something about the store and nothing about the event."""
-    running.sidecar.will("commit", *["500 before"] * 8)
+    running.sidecar.will("commit", "500 before", times=8)
     await running.until_acknowledged(event(Put(box="b", amount=1), "put"))
     assert running.coins("b") == 1
     assert not [one for one in running.sidecar.store.outcomes() if one.quarantined]
@@ -119,7 +120,7 @@ async def test_a_store_in_trouble_sets_no_event_aside(running: Running) -> None:
 
 async def test_nothing_is_acknowledged_before_it_is_committed(running: Running) -> None:
     """As long as the store says no, so does the service."""
-    running.sidecar.will("commit", *["500 before"] * 40)
+    running.sidecar.will("commit", "500 before", times=40)
     assert await running.deliver(event(Put(box="b", amount=1), "put")) == [False]
     assert not running.sidecar.published
     assert running.coins("b") is None
@@ -190,7 +191,7 @@ async def test_a_deadline_that_cannot_be_settled_is_not_done(running: Running) -
     """Whoever fires it must come again."""
     await running.until_acknowledged(event(Opened(box="b"), "opened"), topic="desk")
     job = running.sidecar.jobs[0]["data"]
-    running.sidecar.will("commit", *["500 before"] * 40)
+    running.sidecar.will("commit", "500 before", times=40)
     assert (await ask(running.app, "POST", "/job/due-1", job))[0] == 500
     running.sidecar.faults.clear()
     assert (await ask(running.app, "POST", "/job/due-1", job))[0] == 200
@@ -216,6 +217,6 @@ async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: R
 
 async def test_the_outside_is_asked_only_for_what_is_committed(running: Running) -> None:
     """Whoever has not decided must not call."""
-    running.sidecar.will("commit", *["500 before"] * 40)
+    running.sidecar.will("commit", "500 before", times=40)
     assert await running.deliver(event(Asked(box="b"), "asked")) == [False]
     assert not running.bank.keys

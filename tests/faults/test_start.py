@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from choreography.topics import canary
+from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch
 from tests.unit.engine.events import wire
 from tests.unit.engine.toy import Put, desk
-
-from choreography.topics import canary
-from choreography.web.app import build_app
 
 
 async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_of_its_sidecar() -> None:
@@ -18,7 +17,8 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
 
     A service that holds them until the canary is back waits for itself, gives up, and meets the same again.
     """
-    sidecar, refused = FakeSidecar(), []
+    sidecar = FakeSidecar()
+    refused: list[str] = []
     answered = asyncio.Event()
 
     async def bring(topic: str, event: dict[str, Any]) -> None:
@@ -43,7 +43,8 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
 
 async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
     """What it hears it may settle; whoever asks whether it has been checked hears no."""
-    sidecar, refused = FakeSidecar(), []
+    sidecar = FakeSidecar()
+    refused: list[str] = []
     async with sidecar.listening():
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app), asyncio.timeout(20):

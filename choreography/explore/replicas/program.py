@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from choreography.contracts import Answer
-from choreography.engine.answering import Answering
+from choreography.engine.answering import Answering, UnreadableError
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.memory import Published
@@ -84,7 +84,10 @@ def _carried_out(setting: Setting, operation: CarryOut, published: Published) ->
 def _answered(setting: Setting, wish: Wish, published: Published, *, repeated: bool) -> Steps:
     answering = Answering(setting.service)
     if repeated:
-        outcome = yield from answering.recall(wish)
+        try:
+            outcome = yield from answering.recall(wish)
+        except UnreadableError:
+            return False
         if outcome is not None:
             again = Settled(Delivery(None, outcome.heard, outcome.event_id, inside=True), outcome, repeated=True)
             return all((yield from released(setting, [again], published)))
@@ -92,6 +95,21 @@ def _answered(setting: Setting, wish: Wish, published: Published, *, repeated: b
         return False
     answer = answering.delivery(wish, setting.answers(wish), NOON)
     return all((yield from as_shipped(setting, [answer], published)))
+
+
+class _Noted(Published):
+    """What a replica remembers, so that it can be handed to its next batch."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(1000)
+        self.noted = set(memory)
+        for identity, digest in memory:
+            super().add(identity, digest)
+
+    def add(self, event_id: str, digest: str) -> None:
+        """Remember one."""
+        super().add(event_id, digest)
+        self.noted.add((event_id, digest))
 
 
 @dataclass(slots=True)
@@ -134,9 +152,7 @@ class Places:
     def _run(self, place: Place) -> Place:
         self._count += 1
         place.number = self._count
-        published = Published(1000)
-        for identity, digest in sorted(place.memory):
-            published.add(identity, digest)
+        published = _Noted(place.memory)
         steps = self._program(self._setting, place.batch, published)
         try:
             operation = next(steps)
@@ -145,10 +161,5 @@ class Places:
             place.operation = operation
         except StopIteration as end:
             place.done = tuple(end.value)
-            known = {one.identity for one in place.batch} | {identity for identity, _ in place.memory}
-            place.after = frozenset(
-                (one.identity, one.envelope.digest)
-                for one in place.batch
-                if one.envelope and one.identity in known and published.holds(one.identity, one.envelope.digest)
-            ) | place.memory
+            place.after = frozenset(published.noted)
         return place

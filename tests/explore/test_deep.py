@@ -1,0 +1,36 @@
+"""What takes minutes: run it with ``pytest -m deep tests/explore`` or ``make explore-deep``."""
+
+from __future__ import annotations
+
+import pytest
+
+from choreography.explore.model import Model
+from choreography.explore.search import Limits, search
+from choreography.explore.walking import walk
+
+CHECKOUT = Model.of("apps.checkout")
+
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(3600)]
+
+
+@pytest.mark.parametrize(("stock", "states", "ends"), [(0, 2094174, 300), (1, 1842644, 355)])
+def test_two_orders_fight_for_the_last_item(stock: int, states: int, ends: int) -> None:
+    """Every state of two orders, steps that cannot matter to the other order taken in one order only."""
+    result = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=stock))
+    assert result.complete
+    assert (result.tally.states, result.tally.ends) == (states, ends)
+
+
+def test_leaving_out_what_cannot_matter_loses_no_end() -> None:
+    """Without the reduction there are more states on the way, and the same ends."""
+    reduced = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=0))
+    whole = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=0), Limits(reduce=False))
+    assert whole.complete
+    assert reduced.tally.states < whole.tally.states
+    assert reduced.tally.ends == whole.tally.ends
+
+
+def test_a_hundred_thousand_random_runs_of_three_orders() -> None:
+    """Three orders, two cups, and everybody may ask to cancel."""
+    walked = walk(CHECKOUT, CHECKOUT.scenario(orders=3, stock=2, cancel=True), runs=100_000, seed=1)
+    assert walked.found is None
