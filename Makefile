@@ -1,8 +1,13 @@
 # One verb per task, the same on a laptop and in a build. Nothing has to be done before any of them.
 #
 #   make run     start the checkout flow on this machine and rehearse it   ORDERS=200 EXIT= BROKER=redis STORE=sqlite
-#   make test    unit and integration tests, with real sidecars            TESTS=tests
+#   make test    unit and integration tests, with real sidecars            TESTS=tests/integration
 #   make lint    style, format and types
+#   make check   the lint across services, and whether everything rendered is as the declarations say
+#   make explore the model checker: every order of every event, exhaustively and at random
+#   make faults  kill, cut, freeze and flood real processes, then audit every order         SHORT=
+#   make defects seed one defect per rule of the guarantee and show what catches it
+#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
 
@@ -11,19 +16,23 @@ ORDERS ?= 200
 EXIT ?=
 BROKER ?= redis
 STORE ?= sqlite
-TESTS ?= tests
+TESTS ?= tests/integration
+SHORT ?=
+QUICK ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 
-.PHONY: run test lint clean lock tools
+.PHONY: run test lint check explore faults defects bench clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
 
+# Unit tests on both cores; the others share the processes that they start.
 test: tools
+	@$(BIN)/pytest --quiet -n 2 tests/unit tests/faults
 	@$(BIN)/pytest $(TESTS)
 
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
@@ -34,6 +43,21 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+check: $(READY)
+	@$(BIN)/choreography check apps.checkout
+	@$(BIN)/choreography render apps.checkout --check
+
+explore: $(READY)
+	@$(BIN)/pytest --quiet -n 2 tests/explore
+	@$(BIN)/choreography explore apps.checkout --cancel
+	@$(BIN)/choreography explore apps.checkout --orders 2 --cancel --random 2000
+
+faults: tools
+	@$(BIN)/python -m faults $(if $(SHORT),--short)
+
+defects: $(READY)
+	@$(BIN)/python -m faults.defects
 
 clean:
 	rm -rf .run

@@ -190,6 +190,11 @@ class Entity(Value):
         """Check and remember the key."""
         super().__pydantic_init_subclass__()
         cls.key_field, cls.kind = key or cls.key_field, kind or cls.__name__.lower()
+        if "key" in cls.__annotations__:
+            raise DeclarationError(
+                f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "
+                "Call it by what it is, such as order_id, and name it as the key."
+            )
         if cls.key_field not in cls.model_fields:
             raise DeclarationError(
                 f"The entity {cls.__name__} needs a key among its fields ({', '.join(cls.model_fields)}): "

@@ -16,7 +16,7 @@ class FlowError(ChoreographyError):
     """A flow cannot be found, or its services contradict each other."""
 
 
-_NOT_SERVICES = ("contracts", "rehearsal", "__main__")
+_NOT_SERVICES = ("contracts", "properties", "rehearsal", "__main__")
 
 
 def package_of(flow: str) -> ModuleType:

@@ -24,7 +24,7 @@ from faults.show import Show
 from faults.stage import OVERDUE, SkippedError, Stage, raised
 from faults.watching import Suffered, Watch
 
-_QUIET: Final = 150.0
+_QUIET: Final = 240.0
 _CALM_FOR: Final = 3
 """How many looks in a row must find nothing to do before the quiet time is over."""
 

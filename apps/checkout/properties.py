@@ -31,12 +31,10 @@ PROVIDER = "payment-provider"
 
 @scenario
 def orders(orders: int = 1, stock: int = 1, cancel: bool = False) -> Scenario:
-    """So many orders of one cup each, of which so many are on the shelf; with ``cancel`` customers ask to be let out."""
+    """So many orders of one cup each, and so many cups; with ``cancel``, customers ask to be let out."""
     flows = tuple(f"order-{number}" for number in range(1, orders + 1))
     line = Line(sku="cup", quantity=1, unit_price=PRICE)
-    placed = [
-        OrderCreated(order_id=one, customer_id="c1", currency="EUR", lines=(line,), total=PRICE) for one in flows
-    ]
+    placed = [OrderCreated(order_id=one, customer_id="c1", currency="EUR", lines=(line,), total=PRICE) for one in flows]
     requests = [CancellationRequested(order_id=one, reason="changed my mind") for one in flows if cancel]
     return Scenario(flows, keeps=(Shelf(sku="cup", available=stock),), says=(*placed, *requests))
 
@@ -79,8 +77,8 @@ def dispatched_and_cancelled(world: World, order_id: str) -> bool:
 @never
 def dispatched_too_early(world: World, order_id: str) -> bool:
     """Nothing leaves before it is both reserved and paid."""
-    ready = world.said(StockReserved, order_id) and world.said(PaymentCharged, order_id)
-    return bool(world.said(ShipmentDispatched, order_id)) and not ready
+    reserved, paid = world.said(StockReserved, order_id), world.said(PaymentCharged, order_id)
+    return bool(world.said(ShipmentDispatched, order_id)) and not (reserved and paid)
 
 
 @never

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,52 +52,66 @@ def explore(
     Returns:
         0 if every property holds and everything was seen, 1 if one is broken, 2 if a bound was reached before.
     """
-    console = console or Console()
+    out = _Out(console or Console(), into or Path("tests"))
     model = Model.of(flow)
     begun = model.scenario(scenario, **dict(settings or {}))
     told = ", ".join(f"{key}={value}" for key, value in begun.settings)
-    console.print(f"[bold]{model.name}[/], {scenario or next(iter(model.makers))}({told})", highlight=False)
-    usual = Limits()
-    limits = Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds)
+    out.say(f"{model.name}, {scenario or next(iter(model.makers))}({told})")
     if runs:
-        return _walk(model, begun, runs, random.SystemRandom().randrange(10**9) if seed is None else seed, into, console)
-    return _search(model, begun, limits, into, console)
+        return _walk(model, begun, runs, random.SystemRandom().randrange(10**9) if seed is None else seed, out)
+    usual = Limits()
+    return _search(model, begun, Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds), out)
 
 
-def _search(model: Model, scenario: Scenario, limits: Limits, into: Path | None, console: Console) -> int:
-    with _progress(console) as progress:
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Where to say what was found, and where to leave what is to be kept."""
+
+    console: Console
+    folder: Path
+
+    def say(self, text: str, style: str = "") -> None:
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
+    with _progress(out) as progress:
         task = progress.add_task("", total=None)
         result = search(model, scenario, limits, lambda tally: progress.update(task, description=_spoken(tally)))
-    reduced = ", steps that cannot matter to other flows in one order only" if result.reduced else ""
-    console.print(f"{_spoken(result.tally)}, {result.tally.steps:,} steps, {result.tally.ends:,} ends{reduced}", highlight=False)
-    _show(result.judge, result.space.model, result.found, complete=result.complete, console=console)
+    tally = result.tally
+    reduced = "; steps that cannot matter to another flow were taken in one order only" if result.reduced else ""
+    out.say(f"{_spoken(tally)}, {tally.steps:,} steps, {tally.ends:,} ends, {tally.seconds:.1f} s{reduced}")
+    out.say(f"{len(result.space.decisions):,} decisions of the engine, each made twice as a duplicate would have it")
+    _show(result.judge, result.space.model, result.found, out, complete=result.complete)
     for bound in result.bounds:
-        console.print(f"NOT EVERYTHING WAS SEEN: {bound}", style="bold yellow", markup=False, highlight=False)
+        out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
     if result.found is not None and result.path:
-        again = f"choreography explore {model.name}{_options(scenario)}"
-        _tell(replayed(result.space, steps_along(result.space, result.path)), result.found, again, into, console)
-    return 1 if result.found is not None else 2 if result.bounds else 0
+        replay = replayed(result.space, steps_along(result.space, result.path))
+        _tell(replay, result.found, f"choreography explore {model.name}{_options(scenario)}", out)
+    if result.found is not None:
+        return 1
+    return 2 if result.bounds else 0
 
 
-def _walk(model: Model, scenario: Scenario, runs: int, seed: int, into: Path | None, console: Console) -> int:
-    again = f"choreography explore {model.name}{_options(scenario)}"
-    console.print(f"seed {seed}: the same again with --random {runs} --seed {seed}", highlight=False)
-    with _progress(console) as progress:
+def _walk(model: Model, scenario: Scenario, runs: int, seed: int, out: _Out) -> int:
+    out.say(f"seed {seed}: the same again with --random {runs} --seed {seed}")
+    with _progress(out) as progress:
         task = progress.add_task("", total=None)
         walked = walk(
             model, scenario, runs=runs, seed=seed, told=lambda tally: progress.update(task, description=_spoken(tally))
         )
-    console.print(f"{walked.tally.ends:,} runs, {walked.tally.steps:,} steps, at most {walked.tally.depth} in one run", highlight=False)
-    _show(walked.judge, walked.space.model, walked.found, complete=False, console=console)
+    tally = walked.tally
+    out.say(f"{tally.ends:,} runs, {tally.steps:,} steps, at most {tally.depth} in one run, {tally.seconds:.1f} s")
+    _show(walked.judge, walked.space.model, walked.found, out, complete=False)
     if walked.found is None:
         return 0
-    again += f" --random 1 --seed {walked.seed}"
-    console.print(f"this run alone: {again}", highlight=False)
-    _tell(replayed(walked.space, walked.steps), walked.found, again, into, console)
+    again = f"choreography explore {model.name}{_options(scenario)} --random 1 --seed {walked.seed}"
+    out.say(f"this run alone: {again}")
+    _tell(replayed(walked.space, walked.steps), walked.found, again, out)
     return 1
 
 
-def _show(judge: Judge, model: Model, found: Found | None, *, complete: bool, console: Console) -> None:
+def _show(judge: Judge, model: Model, found: Found | None, out: _Out, *, complete: bool) -> None:
     table = Table("", "property", "")
     for one in model.properties:
         if found is not None and one is found.property:
@@ -106,22 +121,23 @@ def _show(judge: Judge, model: Model, found: Found | None, *, complete: bool, co
         else:
             mark = "[green]holds[/]" if complete else "not broken so far"
         table.add_row(one.mode, one.text, mark)
-    console.print(table)
+    out.console.print(table)
 
 
-def _tell(replay: Replay, found: Found, again: str, into: Path | None, console: Console) -> None:
-    console.print(f"\n{found.property.text} That {found.property.complaint}:", style="red", markup=False, highlight=False)
+def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
+    broken = found.property
+    out.say(f"\n{broken.text} That {broken.complaint}:", "red")
     for line in as_list(replay):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if found.property.mode != "eventually" and found.property.name not in replay.broken:
-        console.print("The services themselves do NOT break it on this run: the explorer is wrong. Please report it.")
-    folder = into or Path("tests")
-    folder.mkdir(parents=True, exist_ok=True)
-    test = folder / f"test_{found.property.name}.py"
-    test.write_text(as_test(replay, found.property, again))
-    diagram = folder / f"{found.property.name}.mmd"
-    diagram.write_text(as_diagram(replay, found.property.text))
-    console.print(f"\na test that goes through it: {test}\nits sequence diagram: {diagram}", markup=False, highlight=False)
+        out.say(line)
+    if broken.mode != "eventually" and broken.name not in replay.broken:
+        out.say(
+            "The services themselves do NOT break it on this run, so the explorer is wrong: please report it.", "red"
+        )
+    out.folder.mkdir(parents=True, exist_ok=True)
+    test, diagram = out.folder / f"test_{broken.name}.py", out.folder / f"{broken.name}.mmd"
+    test.write_text(as_test(replay, broken, again))
+    diagram.write_text(as_diagram(replay, broken.text))
+    out.say(f"\na test that goes through it: {test}\nits sequence diagram: {diagram}")
 
 
 def _options(scenario: Scenario) -> str:
@@ -131,8 +147,8 @@ def _options(scenario: Scenario) -> str:
     return told
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True)
+def _progress(out: _Out) -> Progress:
+    return Progress(SpinnerColumn(), TextColumn("{task.description}"), console=out.console, transient=True)
 
 
 def _spoken(tally: Tally) -> str:

@@ -39,7 +39,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of it, as texts: new records, events said, intents decided, deadlines begun; or why it was set aside."""
+    """What came of it: records that are new, events said, intents decided, deadlines begun; or why it was set aside."""
 
     kept: tuple[tuple[Place, EntityRecord], ...] = ()
     said: tuple[tuple[str, str], ...] = ()

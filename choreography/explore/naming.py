@@ -11,7 +11,7 @@ from typing import Any, Final
 from choreography.explore.deciding import Heard
 
 PLACE: Final = "\ue000"
-_TOKEN: Final = "\ue001"
+_DIGEST_OF: Final = "\ue001"
 SHARED: Final = -1
 
 
@@ -71,7 +71,7 @@ class Naming:
         number = self._numbers.setdefault((neutral.type, neutral.text), len(self._heard))
         if number == len(self._heard):
             self._heard.append(neutral)
-        self._tokens.setdefault(self._digest(concrete), f"{_TOKEN}{number}")
+        self._tokens.setdefault(self._digest(concrete), f"{_DIGEST_OF}{number}")
         return concrete
 
     def neutral_slots(self, slots: Any) -> Any:
@@ -82,9 +82,9 @@ class Naming:
         """Return a join's slots with the digests put back."""
 
         def put_back(text: str) -> str:
-            if not text.startswith(_TOKEN):
+            if not text.startswith(_DIGEST_OF):
                 return text
-            neutral = self._heard[int(text.removeprefix(_TOKEN))]
+            neutral = self._heard[int(text.removeprefix(_DIGEST_OF))]
             return self._digest(self.heard(neutral, home))
 
         return _mapped(slots, put_back)

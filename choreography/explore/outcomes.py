@@ -54,7 +54,9 @@ class Outcome:
             if isinstance(fact, Published):
                 nth = _next(fact, fact.nth, home, before[at] | fresh[at], bit_of)
                 if nth > MOST_ALIKE:
-                    cut.add(f"{fact.type} was said {MOST_ALIKE} times alike; what follows from one more was not followed")
+                    cut.add(
+                        f"{fact.type} was said {MOST_ALIKE} times alike; what follows from one more was not followed"
+                    )
                 fact = replace(fact, nth=nth)  # noqa: PLW2901 - the same fact, told apart
             elif is_delivery(fact):
                 fact = replace(fact, nth=nth)  # noqa: PLW2901

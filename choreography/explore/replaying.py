@@ -104,7 +104,7 @@ class Replay:
         raise ExploreError("After 10,000 more steps something is still on its way: this flow does not end.")
 
     def check(self, name: str) -> None:
-        """Check that a property of the flow holds in every state of this run, or at its end if that is what it is about.
+        """Check that a property holds in every state of this run, or at its end if that is what it is about.
 
         Raises:
             AssertionError: it does not.
@@ -245,9 +245,7 @@ class Replay:
         }
 
 
-def _changes(
-    before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, str, str], Entity]
-) -> Iterator[str]:
+def _changes(before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, str, str], Entity]) -> Iterator[str]:
     for place, entity in after.items():
         old = before.get(place)
         blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old

@@ -30,7 +30,8 @@ def _sentence(replay: Replay, one: Happened) -> str:
         case "deadline":
             return f"{item.service} meets its deadline {item.name}{about}"
         case "intent" if one.replies.endswith(", lost"):
-            return f"{one.sender} does what {item.name}{about} asks ({one.replies.removesuffix(', lost')}); the answer is lost"
+            done = one.replies.removesuffix(", lost")
+            return f"{one.sender} does what {item.name}{about} asks ({done}); the answer is lost"
         case "intent":
             return f"{one.sender} is asked by {item.service} for {item.name}{about} and answers {one.replies}"
         case _:
@@ -59,9 +60,7 @@ def as_diagram(replay: Replay, title: str) -> str:
 
 
 def _participants(replay: Replay) -> Iterator[str]:
-    yield from dict.fromkeys(
-        name for one in replay.happened for name in (one.sender, one.item.service)
-    )
+    yield from dict.fromkeys(name for one in replay.happened for name in (one.sender, one.item.service))
 
 
 def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:

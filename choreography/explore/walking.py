@@ -113,4 +113,3 @@ def _breaks(space: Space, judge: Judge, steps: Sequence[Taken], found: Found) ->
         if after is not None:
             done.append(wanted)
             state = after
-

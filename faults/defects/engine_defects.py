@@ -152,7 +152,8 @@ ENGINE: Final = (
         "one event that the store refuses takes its whole batch into quarantine",
         "settling",
         "                case Refused():\n                    return (yield from self._halves(plans, now, attempts))",
-        "                case Refused(detail):\n                    plans = [self._refused(plan, detail) for plan in plans]",
+        "                case Refused(detail):\n"
+        "                    plans = [self._refused(plan, detail) for plan in plans]",
     ),
     _one(
         "batches-not-cut",
@@ -178,8 +179,8 @@ ENGINE: Final = (
         "            return _unshared(named.entity.model_validate_json(orjson.dumps(state)))",
         "            import builtins\n"
         '            memo = builtins.__dict__.setdefault("_leak", {})\n'
-        "            held = memo.setdefault(id(state), (state, named.entity.model_validate_json(orjson.dumps(state))))\n"
-        "            return held[1]",
+        "            decoded = named.entity.model_validate_json(orjson.dumps(state))\n"
+        "            return memo.setdefault(id(state), (state, decoded))[1]",
     ),
     _one(
         "outgoing-not-checked",

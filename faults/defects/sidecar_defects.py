@@ -105,9 +105,8 @@ SIDECAR: Final = (
         18,
         "an intent whose call failed counts as carried out",
         "sidecar.effects",
-        '            log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))\n'
-        "            return False",
-        "            return True",
+        "reason=str(error))\n            return False",
+        "reason=str(error))\n            return True",
     ),
     _driver(
         "hostile-job-is-done",
@@ -130,7 +129,8 @@ SIDECAR: Final = (
         22,
         "order cancels by itself when a customer asks, while shipping may already have sent the parcel",
         "order",
-        '    if order.cancellation != "not asked for":\n        return nothing\n    return order.but(cancellation="asked for")',
+        '    if order.cancellation != "not asked for":\n        return nothing\n'
+        '    return order.but(cancellation="asked for")',
         "    return _cancel(order, request.reason)",
     ),
     _declared(

@@ -1,4 +1,4 @@
-"""Lets the tests of the explorer import the flawed twins beside them, and keeps what takes minutes for those who ask."""
+"""Lets the tests import the flawed twins beside them, and keeps what takes minutes for those who ask."""
 
 import sys
 from pathlib import Path

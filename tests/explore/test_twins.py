@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from choreography.explore.model import Model
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import Result, search
-from choreography.explore.telling import as_diagram, as_list, as_test
 
 TWINS: list[tuple[str, dict[str, Any], str, int]] = [
     ("forgetful_join", {}, "dispatched_too_early", 4),
@@ -43,4 +41,3 @@ def test_the_flaw_of_a_twin_is_found_by_the_shortest_run(
     assert len(replay.happened) == length
     with pytest.raises(AssertionError, match=broken):
         replay.check(broken)
-    print("\n".join(as_list(replay)))

@@ -217,6 +217,20 @@ async def ask(app: Any, method: str, path: str, body: Any = None) -> tuple[int, 
     return int(sent[0]["status"]), orjson.loads(text) if text else None
 
 
+async def until(holds: Callable[[], Awaitable[bool]], patience: float = 20.0) -> None:
+    """Ask again and again until it holds."""
+    for _ in range(int(patience / 0.02)):
+        if await holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"it did not hold within {patience} s")
+
+
+async def ready(app: Any) -> bool:
+    """Tell whether a service says that it is."""
+    return (await ask(app, "GET", "/readyz"))[0] == 200
+
+
 def batch(topic: str, *events: dict[str, Any]) -> dict[str, Any]:
     """Return a bulk delivery as the sidecar sends it."""
     return {

@@ -1,4 +1,4 @@
-"""The checkout flow in one process, on the models of the engine's tests: a few orders whose books an auditor can read."""
+"""The checkout flow in one process, on the models of the engine's tests: a few orders with books for an auditor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from tests.unit.engine.replica import NOON, Replica, World
 
 from apps.checkout.billing import CardCharged, CardRefunded, CardRefused, Charge, Refund
 from apps.checkout.contracts import CancellationRequested, Line, OrderCreated, StockAdded
@@ -20,6 +19,7 @@ from choreography.engine.records import Wish
 from choreography.flow import services_of
 from faults.audit.evidence import Evidence, Message, Store, Waiting
 from faults.orders import Ordered
+from tests.unit.engine.replica import NOON, Replica, World
 
 SKU = "apron"
 LIMIT = 1_000

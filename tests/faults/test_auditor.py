@@ -1,5 +1,7 @@
 """The auditor finds what is wrong, and only that: honest books pass, and every way of cooking them is noticed."""
 
+# ruff: noqa: D103 - a way to cook the books is told by its name
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.faults.small_flow import SKU, played
 
 from faults.audit import Evidence, judge
 from faults.audit.evidence import OutcomeRecord, Record, Store, Waiting
+from tests.faults.small_flow import SKU, played
 
 
 def broken(evidence: Evidence) -> set[str]:

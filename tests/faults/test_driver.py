@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from aiohttp import web
 
 from choreography.engine.identity import store_key
 from choreography.web.app import build_app
-from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch
+from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, desk
 
@@ -65,9 +64,11 @@ class Running:
 
     async def until_acknowledged(self, *events: dict[str, Any], topic: str = "street") -> None:
         """Deliver again and again, as a broker would."""
-        async with asyncio.timeout(20):
-            while not all(await self.deliver(*events, topic=topic)):
-                await asyncio.sleep(0.01)
+
+        async def acknowledged() -> bool:
+            return all(await self.deliver(*events, topic=topic))
+
+        await until(acknowledged)
 
     def said(self, wire_type: str) -> set[str]:
         """Ids of what was published of one type."""
@@ -88,9 +89,7 @@ async def running() -> AsyncIterator[Running]:
         outsides = {"bank": f"http://127.0.0.1:{bank.port}"}
         app = build_app(desk, sidecar.settings(self_check=False, outsides=outsides), refused.append)
         async with alive(app):
-            async with asyncio.timeout(10):
-                while (await ask(app, "GET", "/readyz"))[0] != 200:
-                    await asyncio.sleep(0.01)
+            await until(lambda: ready(app))
             yield Running(app, sidecar, bank)
     assert not refused
 
@@ -204,12 +203,14 @@ async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: R
     running.bank.statuses = list(statuses)
     asked = event(Asked(box="b"), "asked")
     await running.until_acknowledged(asked)
-    async with asyncio.timeout(20):
-        while not running.said("prize.paid.v1"):
-            for topic, later in list(running.sidecar.published):
-                if topic == "desk-intents":
-                    await running.deliver(later, topic=topic)
-            await asyncio.sleep(0.05)
+
+    async def paid() -> bool:
+        for topic, later in list(running.sidecar.published):
+            if topic == "desk-intents":
+                await running.deliver(later, topic=topic)
+        return bool(running.said("prize.paid.v1"))
+
+    await until(paid)
     assert len(set(running.bank.keys)) == 1
     assert len(running.bank.keys) == len(statuses) + 1
     assert running.coins("b") == 1000

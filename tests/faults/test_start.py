@@ -7,7 +7,7 @@ from typing import Any
 
 from choreography.topics import canary
 from choreography.web.app import build_app
-from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch
+from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.toy import Put, desk
 
@@ -36,8 +36,7 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
             status, answer = await ask(app, "POST", "/events", batch("street", event))
             answered.set()
             assert (status, answer) == (200, {"statuses": [{"entryId": "0", "status": "SUCCESS"}]})
-            while (await ask(app, "GET", "/readyz"))[0] != 200:
-                await asyncio.sleep(0.05)
+            await until(lambda: ready(app))
     assert not refused
 
 

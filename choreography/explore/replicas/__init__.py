@@ -1,6 +1,7 @@
 """The engine itself under exploration: replicas of one service that die, are answered late, wrongly or not at all."""
 
+from choreography.explore.replicas.faults import Budget
 from choreography.explore.replicas.program import Program, as_shipped
-from choreography.explore.replicas.scope import Budget, EngineFound, EngineResult, EngineScope, Situation
+from choreography.explore.replicas.scope import EngineFound, EngineResult, EngineScope, Situation
 
 __all__ = ["Budget", "EngineFound", "EngineResult", "EngineScope", "Program", "Situation", "as_shipped"]

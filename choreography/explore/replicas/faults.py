@@ -16,8 +16,10 @@ from choreography.engine.operations import (
     Publish,
     Read,
     Schedule,
+    Together,
     Unknown,
     Values,
+    Write,
 )
 from choreography.engine.records import Outgoing
 from choreography.explore.replicas.program import Call, Operation
@@ -64,14 +66,7 @@ def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[Change]:
     less = budget.without("unknown") if budget.unknown else None
     match operation:
         case Read(keys):
-            found = shown(rows, keys)
-            told = tuple(sorted((key, stored.value, stored.etag) for key, stored in found.found.items()))
-            yield Change("it reads", told, found, budget)
-            if budget.hidden and told:
-                yield Change("it reads, and is shown nothing", (), Values({}), budget.without("hidden"))
-            if less:
-                failed = Values({}, frozenset(keys))
-                yield Change("it reads, and the read fails", "failed", failed, less)
+            yield from _reads(keys, rows, budget, less)
         case Confirm(key):
             stored = row(rows, key)
             yield Change("it reads one key", stored, stored, budget)
@@ -81,25 +76,23 @@ def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[Change]:
             yield from _commits(writes, rows, budget, less)
         case Pause():
             yield Change("it waits", None, None, budget)
-        case Publish(events):
-            yield Change("it publishes", "all", NOTHING_FAILED, budget, published=events)
-            if less:
-                missed = frozenset(range(len(events)))
-                yield Change("it publishes, and the reply is lost", "none", missed, less, published=events)
-                yield Change("it publishes, and nothing gets through", "none", missed, less)
-        case Schedule(dues):
-            jobs = tuple(due.encoded for due in dues)
-            yield Change("it schedules", True, True, budget, scheduled=jobs)
-            if less:
-                yield Change("it schedules, and the reply is lost", False, False, less, scheduled=jobs)
-        case Call(wish):
-            call = (wish.key, wish.body)
-            yield Change("it calls the outside", True, True, budget, called=call)
-            if less:
-                yield Change("it calls the outside, and the reply is lost", False, False, less, called=call)
+        case Publish() | Schedule() | Call():
+            yield from _releases(operation, budget, less)
+        case Together():
+            raise TypeError("A program lets things out one after the other, so that it may die in between.")
 
 
-def _commits(writes: Any, rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
+def _reads(keys: tuple[str, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
+    found = shown(rows, keys)
+    told = tuple(sorted((key, stored.value, stored.etag) for key, stored in found.found.items()))
+    yield Change("it reads", told, found, budget)
+    if budget.hidden and told:
+        yield Change("it reads, and is shown nothing", (), Values({}), budget.without("hidden"))
+    if less:
+        yield Change("it reads, and the read fails", "failed", Values({}, frozenset(keys)), less)
+
+
+def _commits(writes: tuple[Write, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
     after = written(rows, writes)
     if isinstance(after, Conflict):
         yield Change("it commits, and there is a conflict", "conflict", after, budget)
@@ -109,3 +102,22 @@ def _commits(writes: Any, rows: Rows, budget: Budget, less: Budget | None) -> It
             yield Change("it commits, and the reply is lost", "unknown", Unknown(), less, rows=after)
     if less:
         yield Change("it commits, and nothing is written", "unknown", Unknown(), less)
+
+
+def _releases(operation: Publish | Schedule | Call, budget: Budget, less: Budget | None) -> Iterator[Change]:
+    match operation:
+        case Publish(events):
+            missed = frozenset(range(len(events)))
+            done = Change("it publishes", "all", NOTHING_FAILED, budget, published=events)
+            lost = replace(done, told="none", answer=missed)
+        case Schedule(dues):
+            done = Change("it schedules", True, True, budget, scheduled=tuple(due.encoded for due in dues))
+            lost = replace(done, told=False, answer=False)
+        case Call(wish):
+            done = Change("it calls the outside", True, True, budget, called=(wish.key, wish.body))
+            lost = replace(done, told=False, answer=False)
+    yield done
+    if less:
+        yield replace(lost, label=f"{done.label}, and the reply is lost", budget=less)
+        none = replace(lost, label=f"{done.label}, and nothing gets through", budget=less)
+        yield replace(none, published=(), scheduled=(), called=None)

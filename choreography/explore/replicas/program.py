@@ -33,7 +33,7 @@ class Call:
     wish: Wish
 
 
-Operation = Read | Confirm | Commit | Pause | Publish | Schedule | Call
+Operation = Read | Confirm | Commit | Pause | Publish | Schedule | Call | Together
 Steps = Generator[Operation, Any, Any]
 
 

@@ -1,4 +1,4 @@
-"""Read by Python at the start of every process of a fault run that has this folder on its PYTHONPATH."""
+"""Read by Python at the start of every process of a fault run that has this folder on its PYTHONPATH."""  # noqa: INP001 - Python looks for a plain module
 
 import os
 

@@ -8,9 +8,9 @@ from typing import Any
 from choreography.engine.delivery import Delivery
 from choreography.engine.memory import Published
 from choreography.engine.operations import Commit, Publish
+from choreography.engine.settling import Settler
 from choreography.explore.replicas.program import Setting, Steps, released
 from choreography.explore.replicas.rows import outcomes
-from choreography.engine.settling import Settler
 from choreography.in_memory import NOON
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,7 +89,8 @@ def said(**fields: Any) -> list[Service]:
     annotations = {"thing": Id} | {name: hint for name, (hint, *_) in fields.items()}
     space: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__, "__doc__": "Said."}
     space |= {name: default[0] for name, (_, *default) in fields.items() if default}
-    event = type(Event)("Said", (Event,), space, topic="things", subject="thing", type="thing.said.v1", final=True)
+    words = {"topic": "things", "subject": "thing", "type": "thing.said.v1", "final": True}
+    event = types.new_class("Said", (Event,), words, lambda body: body.update(space))
     service = Service("things", topic="things", publishes=[event])
 
     def say(thing: Any) -> Any:

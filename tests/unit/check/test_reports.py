@@ -20,10 +20,7 @@ from choreography.check.finding import CheckError
 from choreography.check.machine import as_json, as_sarif
 from choreography.check.suppressions import Suppression, read_suppressions
 from choreography.check.telling import tell
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from flaws import beds, journeys, seats, trips  # type: ignore[import-not-found]  # noqa: E402 - tests are no package
+from tests.unit.check.flaws import beds, journeys, seats, trips
 
 ROOT = Path(__file__).resolve().parents[3]
 KNOWN = Suppression("CHO202", "journeys.prepare", "A person looks at every journey each morning.")
@@ -134,7 +131,7 @@ def test_the_sarif_has_what_its_standard_requires() -> None:
     assert place["artifactLocation"]["uri"] == "flaws.py"
     assert place["region"]["startLine"] >= 1
     assert result["suppressions"] == [{"kind": "external", "justification": KNOWN.reason}]
-    assert list(result["partialFingerprints"].values())[0]
+    assert next(iter(result["partialFingerprints"].values()))
 
 
 def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,7 @@
 """Pages and pictures say what the declarations say, and nothing a person has to keep up to date."""
 
+# ruff: noqa: ARG001 - what is drawn are signatures.
+
 from __future__ import annotations
 
 from typing import Literal

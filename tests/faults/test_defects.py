@@ -1,0 +1,59 @@
+"""The catalogue of seeded defects follows the code, and switching one on changes what is imported and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from faults.defects.catalogue import DEFECTS, defect_of
+from faults.defects.seeding import ROOT, Change, Defect, OutdatedDefectError, seed
+
+SHOW = "from choreography.engine.identity import derived_id; print(derived_id.__code__.co_names)"
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=list(DEFECTS))
+def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
+    """Whoever moves the code moves the defect along, else it would prove nothing in silence."""
+    for change in defect.changes:
+        assert change.path.read_text().count(change.old) == 1
+        compile(change.path.read_text().replace(change.old, change.new), change.module, "exec")
+
+
+def test_no_two_defects_have_one_name() -> None:
+    """The dictionary would keep only one of them."""
+    from faults.defects.engine_defects import ENGINE  # noqa: PLC0415 - only here
+    from faults.defects.sidecar_defects import SIDECAR  # noqa: PLC0415 - only here
+
+    assert len(DEFECTS) == len(ENGINE) + len(SIDECAR)
+
+
+def test_code_that_moved_on_is_told() -> None:
+    """A defect that changes nothing would count as survived for no reason."""
+    gone = Defect("gone", 0, "nothing", (Change("choreography.engine.memory", "this was never there", ""),))
+    with pytest.raises(OutdatedDefectError, match="stands 0 times"):
+        seed(gone)
+
+
+def test_an_unknown_defect_is_told() -> None:
+    """With those that there are."""
+    with pytest.raises(LookupError, match="random-ids"):
+        defect_of("no such defect")
+
+
+def test_a_process_that_is_told_to_has_the_defect() -> None:
+    """As the processes of a fault run are."""
+    honest, seeded = (
+        subprocess.run(
+            [sys.executable, "-c", SHOW],
+            env={"PYTHONPATH": f"{ROOT / 'faults/defects/site'}:{ROOT}", **told},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for told in ({}, {"FAULTS_DEFECT": "random-ids"})
+    )
+    assert "secrets" not in honest
+    assert "secrets" in seeded
