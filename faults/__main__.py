@@ -58,6 +58,9 @@ def main(
         played = [_play(one, tools, progress, show) for one in ([act] if first else [])]
         # Later, since what is mounted for it is there for the rest of this process.
         played += [_play(one, tools, progress, show) for one in _small_disks(second, seed, folder, show)]
+    if not played:
+        typer.echo("No fault was chosen that can be had here. See --list.", err=True)
+        raise typer.Exit(2)
     line = summary(played)
     if complete:
         draw(PICTURE, played[0].watch.seconds, played[0].watch.faults, caption(line))

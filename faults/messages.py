@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 
 from faults.crashes import Harm
-from faults.stage import TOPICS, Stage, follow
+from faults.stage import TOPICS, Stage, call_off, follow
 
 _HOLD_BACK: Final = """
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -33,9 +32,7 @@ async def twice(stage: Stage) -> None:
     """Everything that is published is published a second time, a moment later."""
     copying = asyncio.create_task(_copy(stage))
     await asyncio.sleep(9)
-    copying.cancel()
-    with suppress(asyncio.CancelledError):
-        await copying
+    await call_off(copying)
 
 
 async def _copy(stage: Stage) -> None:

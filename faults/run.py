@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from faults.audit.evidence import waiting
 from faults.menu import Fault
 from faults.orders import HOT, PLENTY, SHELVES, Customers
 from faults.show import Show
-from faults.stage import OVERDUE, SkippedError, Stage, raised
+from faults.stage import OVERDUE, SkippedError, Stage, call_off, raised
 from faults.watching import Suffered, Watch
 
 _QUIET: Final = 240.0
@@ -80,9 +80,7 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
                 await _hurt(stage, act, watch, show)
                 await customers.enough.wait()
             finally:
-                ordering.cancel()
-                with suppress(asyncio.CancelledError):
-                    await ordering
+                await call_off(ordering)
             show.phase("quiet: customers go home, the flow may finish")
             await customers.go_home()
             await _quiet(stage, customers, watch)
@@ -143,7 +141,7 @@ async def _watched(stage: Stage, customers: Customers, watch: Watch) -> AsyncIte
     try:
         yield
     finally:
-        await _cancelled(tasks)
+        await call_off(*tasks)
 
 
 @asynccontextmanager
@@ -158,13 +156,7 @@ async def _shown(show: Show, customers: Customers, watch: Watch, stage: Stage) -
     try:
         yield
     finally:
-        await _cancelled([task])
-
-
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await call_off(task)
 
 
 async def _quiet(stage: Stage, customers: Customers, watch: Watch) -> None:

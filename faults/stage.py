@@ -147,9 +147,7 @@ async def raised(folder: Path, tools: Tools, progress: Progress, chance: random.
             try:
                 yield stage
             finally:
-                alive.cancel()
-                with suppress(asyncio.CancelledError):
-                    await alive
+                await call_off(alive)
 
 
 def _postgres_port(flow: RunningFlow) -> int:
@@ -171,6 +169,15 @@ def _impatient(resources: Path, target: Path) -> Path:
             "The broker's component has no processingTimeout, so nothing here can be redelivered in time."
         )
     return target
+
+
+async def call_off(*tasks: asyncio.Task[None]) -> None:
+    """End tasks for certain: a client library may take a cancellation for a broken connection, and go on."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 async def entries(client: Broker, topic: str, after: str = "-") -> AsyncIterator[tuple[str, bytes]]:

@@ -307,6 +307,15 @@ def test_a_reaction_that_could_not_run_is_refused(
         garden.on(Planted)(reaction)
 
 
+@pytest.mark.filterwarnings("ignore:Field name")
+def test_an_entity_has_no_field_named_key() -> None:
+    """It would hide what every entity is known by."""
+    with refused("has a field named 'key'", "Call it by what it is"):
+
+        class Bad(Entity, key="key"):
+            key: str
+
+
 @pytest.mark.parametrize("reaction", [fits, takes_what_may_be_missing])
 def test_a_reaction_that_contradicts_nothing_is_taken_as_it_is(garden: Service, reaction: Callable[..., Any]) -> None:
     """It stays the function it was, so that it can be called and read."""
