@@ -18,15 +18,16 @@ from rich.console import Console
 
 from choreography.up import Tools, prepare
 from choreography.up.progress import Progress
-from faults.disks import mount_small_disks
+from faults.disks import mount_small_disks, unmount_small_disks
 from faults.menu import Fault, menu, on_small_disks
-from faults.picture import draw
+from faults.picture import draw, one_after_another
 from faults.run import Act, Played, play
 from faults.show import Show
 from faults.stage import SkippedError
 
 RUN_FOLDER = Path(".run/faults")
 PICTURE = Path("docs/faults.svg")
+SMALL = ("redis", "postgres")
 
 
 def main(
@@ -38,6 +39,7 @@ def main(
         int, typer.Option(help="At least so many orders (0: 20,000, or as many as fit into --short).")
     ] = 0,
     rate: Annotated[float, typer.Option(help="Orders per second.")] = 0.0,
+    defect: Annotated[str, typer.Option(help="Start every service with this seeded defect (see faults.defects).")] = "",
     listed: Annotated[bool, typer.Option("--list", help="Say which faults there are, and do nothing.")] = False,
 ) -> None:
     """Hurt the checkout flow while orders flow, then audit it. The exit code is 0 only if no rule is broken."""
@@ -50,11 +52,13 @@ def main(
     console = Console(stderr=True)
     progress = Progress(console)
     tools = prepare(progress, store="postgres", zipkin=False)
-    complete = not short and not only
+    complete = not (short or only or defect)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=_parent()))
     with Show(console, len(first) + len(second)) as show:
         least = orders or (20_000 if complete else 0)
-        act = Act("every fault", first, rate or (25.0 if short else 40.0), least, 3.5 if short else 6.0, seed, folder)
+        act = Act(
+            "every fault", first, rate or (25.0 if short else 40.0), least, 3.5 if short else 6.0, seed, folder, defect
+        )
         played = [_play(one, tools, progress, show) for one in ([act] if first else [])]
         # Later, since what is mounted for it is there for the rest of this process.
         played += [_play(one, tools, progress, show) for one in _small_disks(second, seed, folder, show)]
@@ -62,12 +66,13 @@ def main(
         typer.echo("No fault was chosen that can be had here. See --list.", err=True)
         raise typer.Exit(2)
     line = summary(played)
-    if complete:
-        draw(PICTURE, played[0].watch.seconds, played[0].watch.faults, caption(line))
-    draw(folder.parent / "faults.svg", played[0].watch.seconds, played[0].watch.faults, caption(line))
+    for picture in [RUN_FOLDER / "faults.svg", *([PICTURE] if complete else [])]:
+        draw(picture, *one_after_another([one.watch for one in played]), caption(line))
     holds = all(finding.holds for one in played for finding in one.findings)
     if holds:
-        shutil.rmtree(folder, ignore_errors=True)
+        for one in played:
+            unmount_small_disks([one.act.folder / name for name in SMALL])
+            shutil.rmtree(one.act.folder, ignore_errors=True)
     else:
         console.print(f"State, logs and broker of this run are kept in {folder}.", soft_wrap=True)
     typer.echo(f"faults: {json.dumps(line)}")
@@ -91,7 +96,7 @@ def _small_disks(faults: list[Fault], seed: int, folder: Path, show: Show) -> li
         return []
     small = folder.with_name(f"{folder.name}-small-disks")
     try:
-        mount_small_disks([small / "redis", small / "postgres"])
+        mount_small_disks([small / name for name in SMALL])
     except SkippedError as reason:
         show.phase(str(reason))
         return []

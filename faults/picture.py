@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Final
 
-from faults.watching import Suffered
+from faults.watching import Suffered, Watch
 
 _WIDTH, _HEIGHT = 1200, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 20, 150, 60
@@ -27,6 +28,17 @@ def draw(path: Path, seconds: Seconds, faults: Sequence[Suffered], caption: str)
     """Write the picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(svg(seconds, faults, caption) + "\n")
+
+
+def one_after_another(watches: Sequence[Watch]) -> tuple[list[tuple[float, int, int]], list[Suffered]]:
+    """Join the acts of a run on one line of time."""
+    seconds: list[tuple[float, int, int]] = []
+    faults: list[Suffered] = []
+    for watch in watches:
+        began, sent, ended = seconds[-1] if seconds else (0.0, 0, 0)
+        seconds += [(began + now, sent + more_sent, ended + more_ended) for now, more_sent, more_ended in watch.seconds]
+        faults += [replace(one, began=began + one.began, ended=began + one.ended) for one in watch.faults]
+    return seconds, faults
 
 
 def svg(seconds: Seconds, faults: Sequence[Suffered], caption: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,8 @@ class Act:
     healthy: float
     seed: int
     folder: Path
+    defect: str = ""
+    """A defect that every service is started with, to see whether the auditor notices."""
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Played:
 async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played:
     """Play one act and return what the auditor says."""
     chance = random.Random(act.seed)  # noqa: S311 - the same seed must choose the same
-    async with raised(act.folder, tools, progress, chance) as stage:
+    async with raised(act.folder, tools, progress, chance, act.defect) as stage:
         doors = [stage.flow.address(name) for name in stage.replicas("order")]
         customers = Customers(stage.session, doors, chance, f"{act.seed:x}-{time.time_ns():x}")
         delivered = await _stock(stage, act)
@@ -78,7 +80,10 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
             ordering = asyncio.create_task(customers.order(act.per_second, act.least, most, watch.ends))
             try:
                 await _hurt(stage, act, watch, show)
-                await customers.enough.wait()
+                # A flow that is stuck takes no more orders; then the auditor must say so, and not this line.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(60 + 3 * act.least / act.per_second - watch.now):
+                        await customers.enough.wait()
             finally:
                 await call_off(ordering)
             show.phase("quiet: customers go home, the flow may finish")

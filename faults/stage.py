@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import read_flow
 from choreography.up.progress import Progress
+from faults.defects.seeding import environment_of
 from faults.proxy import Proxy
 
 FLOW: Final = Path("apps/checkout")
@@ -121,8 +122,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def raised(folder: Path, tools: Tools, progress: Progress, chance: random.Random) -> AsyncIterator[Stage]:
-    """Start everything, and stop everything at the end."""
+async def raised(
+    folder: Path, tools: Tools, progress: Progress, chance: random.Random, defect: str = ""
+) -> AsyncIterator[Stage]:
+    """Start everything, with a seeded defect if one is named, and stop everything at the end."""
     async with (
         Proxy(lambda: _postgres_port(flow), chance) as store,
         Proxy(lambda: flow.redis_port, chance) as broker,
@@ -136,7 +139,8 @@ async def raised(folder: Path, tools: Tools, progress: Progress, chance: random.
             tools=tools,
             progress=progress,
             drain=False,
-            environment={"CHOREOGRAPHY_DEADLINES": f"overdue={OVERDUE:.0f}s"},
+            environment={"CHOREOGRAPHY_DEADLINES": f"overdue={OVERDUE:.0f}s"}
+            | (environment_of(defect) if defect else {}),
             resources=_impatient(read_flow(FLOW).resources_for("redis", "postgres"), folder / "resources"),
             detours={"postgres": store.port, "redis": broker.port},
         )

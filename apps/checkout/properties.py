@@ -17,6 +17,7 @@ from apps.checkout.contracts import (
     PaymentCharged,
     PaymentRefunded,
     ShipmentDispatched,
+    StockAdded,
     StockReserved,
 )
 from apps.checkout.inventory import Reservation, Shelf
@@ -30,13 +31,14 @@ PROVIDER = "payment-provider"
 
 
 @scenario
-def orders(orders: int = 1, stock: int = 1, cancel: bool = False) -> Scenario:
-    """So many orders of one cup each, and so many cups; with ``cancel``, customers ask to be let out."""
+def orders(orders: int = 1, stock: int = 1, cancel: bool = False, restock: bool = False) -> Scenario:
+    """So many orders of one cup each, and so many cups. Customers may ask to be let out, one more cup may come in."""
     flows = tuple(f"order-{number}" for number in range(1, orders + 1))
     line = Line(sku="cup", quantity=1, unit_price=PRICE)
     placed = [OrderCreated(order_id=one, customer_id="c1", currency="EUR", lines=(line,), total=PRICE) for one in flows]
     requests = [CancellationRequested(order_id=one, reason="changed my mind") for one in flows if cancel]
-    return Scenario(flows, keeps=(Shelf(sku="cup", available=stock),), says=(*placed, *requests))
+    goods = [StockAdded(sku="cup", quantity=1)] if restock else []
+    return Scenario(flows, keeps=(Shelf(sku="cup", available=stock),), says=(*placed, *requests, *goods))
 
 
 @outside(PROVIDER)

@@ -120,7 +120,7 @@ class Decider:
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None or plan.heard is None:
             raise TypeError("An event without reactions cannot be run.")
-        return Reacting(self.service, plan.subject, plan.delivery, working.records, now, plan.heard).run()
+        return Reacting(self.service, plan.subject, plan.delivery, working.records, now, heard=plan.heard).run()
 
     def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
         outcome = Outcome(

@@ -83,6 +83,7 @@ class Reacting:
         delivery: Delivery,
         records: Mapping[str, EntityRecord],
         now: datetime,
+        *,
         heard: Value | Mapping[str, Any],
     ) -> None:
         envelope = delivery.envelope

@@ -104,8 +104,8 @@ class Deciding:
         same = {place: memory.record(*place[1:]) for place in kept} == after
         if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
             raise ExploreError(
-                f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came of it. "
-                "That is against what the engine promises: please report it."
+                f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came "
+                "of it. That is against what the engine promises: please report it."
             )
         return _told(released, {place: after[place] for place in kept if _differ(kept[place], after[place])})
 

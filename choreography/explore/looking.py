@@ -59,7 +59,7 @@ class Looker:
         if look.own is not None:
             for number in range(len(self._space.flows)) if look.everywhere else (self._number,):
                 texts += self._texts(part, self._space.own, self._state[number + 1] & look.own.value, number)
-        return tuple(texts)
+        return tuple(sorted(texts))
 
     def _look(self, part: Part) -> Look:
         space, about = self._space, part[-1]

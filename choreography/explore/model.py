@@ -37,7 +37,7 @@ class Model:
         module, _, attribute = flow.partition(":")
         if attribute:
             held: Model = getattr(importlib.import_module(module), attribute)
-            return replace(held, name=flow)
+            return held.called(flow)
         package = package_of(flow).__name__
         name = f"{package}.properties"
         if importlib.util.find_spec(name) is None:
@@ -62,6 +62,10 @@ class Model:
         model = cls(name, tuple(services), (nothing_is_set_aside, *properties), makers, outsides)
         model.check()
         return model
+
+    def called(self, name: str) -> Model:
+        """Return this flow under the name by which it is found."""
+        return replace(self, name=name)
 
     def check(self) -> None:
         """Refuse a flow of which something is missing.

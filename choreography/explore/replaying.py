@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -249,14 +250,17 @@ def _changes(before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, 
     for place, entity in after.items():
         old = before.get(place)
         blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old
-        told = [
-            f"{name} {getattr(entity, name)}"
+        changed = [
+            name
             for name in type(entity).model_fields
             if name != entity.key_field
             and isinstance(getattr(entity, name), str | bool | int)
             and (blank is None or getattr(blank, name) != getattr(entity, name))
         ]
-        if told:
-            yield f"{type(entity).__name__} {entity.key}: {', '.join(told)}"
+        # Where an entity says which state it is in, the rest is detail.
+        states = [name for name in changed if typing.get_origin(type(entity).model_fields[name].annotation) is Literal]
+        if changed:
+            told = ", ".join(f"{name.replace('_', ' ')} {getattr(entity, name)}" for name in states or changed)
+            yield f"{type(entity).__name__} {entity.key}: {told}"
     for place in before.keys() - after.keys():
         yield f"{type(before[place]).__name__} {before[place].key}: gone"

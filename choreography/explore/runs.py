@@ -11,7 +11,7 @@ from choreography.explore.replaying import Replay
 from choreography.explore.space import Space, State, Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Taken:
     """One step, told so that it can be taken again elsewhere."""
 

@@ -50,12 +50,15 @@ def _telling(one: Happened) -> dict[str, Any]:
     return {key: value for key, value in one.item.data.items() if key in ("reason", "status")}
 
 
-def as_diagram(replay: Replay, title: str) -> str:
-    """Return a run as a Mermaid sequence diagram."""
-    lines = ["sequenceDiagram", f"    title {_plain(title)}"]
+def as_diagram(replay: Replay, broken: str) -> str:
+    """Return a run as a Mermaid sequence diagram that ends in what is broken."""
+    lines = ["sequenceDiagram"]
     lines += [f"    participant {_id(name)} as {name}" for name in _participants(replay)]
     for number, one in enumerate(replay.happened, 1):
         lines += [f"    {line}" for line in _arrows(replay, number, one)]
+    names = [_id(name) for name in _participants(replay)]
+    if names:
+        lines.append(f"    Note over {','.join(dict.fromkeys((names[0], names[-1])))}: BROKEN: {_plain(broken)}")
     return "\n".join(lines) + "\n"
 
 

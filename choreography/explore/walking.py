@@ -52,7 +52,7 @@ def walk(
 def _walks(space: Space, runs: int, seed: int, told: Callable[[Tally], None]) -> Walked:
     judge, tally, begun, cpu = Judge(space), Tally(), time.monotonic(), time.process_time()
     for number in range(runs):
-        steps, found = _one(space, judge, random.Random(seed + number))  # noqa: S311 - a seed, not a secret
+        steps, found = one_run(space, judge, seed + number)
         tally.ends += 1
         tally.steps += len(steps)
         tally.states += len(steps) + 1
@@ -66,15 +66,17 @@ def _walks(space: Space, runs: int, seed: int, told: Callable[[Tally], None]) ->
     return Walked(space, judge, tally)
 
 
-def _one(space: Space, judge: Judge, chance: random.Random) -> tuple[list[Taken], Found | None]:
+def one_run(space: Space, judge: Judge, seed: int) -> tuple[list[Taken], Found | None]:
     """Walk one run. Each has its own taste, so that some walks delay what others hurry."""
+    chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
     taste: dict[tuple[str, str], float] = {}
     state, steps = space.begin(), list[Taken]()
     while True:
         found = judge.all(state)
         if found is not None:
             return steps, found
-        choices = list(possible(space, state))
+        # In an order that a seed can repeat, whatever other walks have discovered before.
+        choices = sorted(possible(space, state), key=lambda choice: choice[0])
         if not choices:
             return steps, None
         weights = [taste.setdefault((one.service, one.type), chance.random() ** 3 + 0.001) for one, _ in choices]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from faults.defects.engine_defects import ENGINE
+from faults.defects.committing_defects import COMMITTING
+from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import Defect
 from faults.defects.sidecar_defects import SIDECAR
 
-DEFECTS: Final = {defect.name: defect for defect in (*ENGINE, *SIDECAR)}
+DEFECTS: Final = {defect.name: defect for defect in (*COMMITTING, *RELEASING, *SIDECAR)}
 
 
 def defect_of(name: str) -> Defect:

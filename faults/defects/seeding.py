@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class Defect:
     tests: tuple[str, ...] = ()
 
 
+def in_engine(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    """Return a defect that is one change of one module of the engine."""
+    return Defect(name, rule, does, (Change(f"choreography.engine.{module}", *text),))
+
+
 def seed(defect: Defect) -> None:
     """Make every later import of the defect's modules meet it.
 
@@ -74,6 +80,11 @@ def seed(defect: Defect) -> None:
     sys.meta_path.insert(0, _Finder(sources))
     for module in sources:
         sys.modules.pop(module, None)
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """Return what a process must be told so that it starts with a defect; see the folder `site`."""
+    return {SWITCH: name, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "site"), str(ROOT)])}
 
 
 class _Finder(importlib.abc.MetaPathFinder):

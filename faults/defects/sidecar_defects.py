@@ -14,6 +14,10 @@ def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
     return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), _DRIVER)
 
 
+def _started(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/faults/test_start.py",))
+
+
 def _declared(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
     return Defect(name, rule, does, (Change(f"apps.checkout.{module}", *text),), _CHECKOUT)
 
@@ -123,6 +127,40 @@ SIDECAR: Final = (
         "web.deliveries",
         '"SUCCESS" if one is None or next(done) else "RETRY"}',
         '("SUCCESS", one is None or next(done))[0]}',
+    ),
+    _driver(
+        "old-intent-called",
+        19,
+        "the outside is asked although it may have forgotten the key",
+        "sidecar.effects",
+        "    if now - wish.at > effect.keeps_keys - timedelta(minutes=5):",
+        "    if False:",
+    ),
+    _started(
+        "broker-not-probed",
+        23,
+        "a broker that forgets what was answered RETRY is good enough",
+        "sidecar.self_check",
+        "        if self._seen[canary] < 2:",
+        "        if False:",
+    ),
+    _started(
+        "store-not-probed",
+        23,
+        "a store whose transactions overwrite what others wrote is good enough",
+        "sidecar.self_check",
+        "        await self._check_store()",
+        "        await asyncio.sleep(0)",
+    ),
+    _started(
+        "held-until-the-canary-is-back",
+        23,
+        "what waited for a service takes the workers that would bring its canary, so it never starts",
+        "web.app",
+        "            deliveries.open.set()\n"
+        "            if self.settings.self_check:\n                await check.of_broker()",
+        "            if self.settings.self_check:\n                await check.of_broker()\n"
+        "            deliveries.open.set()",
     ),
     _declared(
         "two-deciders",

@@ -87,8 +87,8 @@ SCOPES: dict[str, EngineScope] = {
     "one replica, two entities, bulk gets that show nothing": scope(
         [FIRST, MOVE], 1, budget=Budget(crashes=1, hidden=2, redeliveries=1)
     ),
-    "two replicas, two events, a crash, an unknown answer, a redelivery": scope(
-        [FIRST, SECOND], 11, replicas=2, budget=Budget(crashes=1, unknown=1, redeliveries=1)
+    "two replicas, two events, a crash, an unknown answer": scope(
+        [FIRST, SECOND], 11, replicas=2, budget=Budget(crashes=1, unknown=1)
     ),
     "two replicas, two entities, a bulk get that shows nothing": scope(
         [FIRST, MOVE], 1, replicas=2, budget=Budget(hidden=1, redeliveries=1)

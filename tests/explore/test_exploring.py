@@ -46,6 +46,11 @@ def pigs_fly(world: World) -> bool:
     return len(world.flows) > 5
 
 
+def ended_thrice(world: World, order_id: str, times: int) -> bool:
+    """Ask for more than a property is shown."""
+    return len(world.flows) == times and bool(order_id)
+
+
 def test_what_can_never_happen_is_said() -> None:
     """A property that must be possible and is not fails, so that nothing holds only because nothing happens."""
     model = replace(CHECKOUT, properties=(*CHECKOUT.properties, pigs_fly))
@@ -102,8 +107,9 @@ def test_a_counterexample_is_told_as_a_list_and_as_a_picture() -> None:
         "       Shipment order-1: status dispatched",
         "       says ShipmentDispatched",
     ]
-    picture = as_diagram(replay, "Too early")
-    assert picture.startswith("sequenceDiagram\n    title Too early\n")
+    picture = as_diagram(replay, "Too early.")
+    assert picture.startswith("sequenceDiagram\n    participant order as order\n")
+    assert picture.endswith("    Note over order,shipping: BROKEN: Too early.\n")
     assert "billing->>shipping: 4. PaymentCharged" in picture
 
 
@@ -144,18 +150,18 @@ def test_what_is_missing_is_said_in_sentences() -> None:
     """Each error says what is wrong and what to do."""
     with pytest.raises(ExploreError, match="nothing says what must be true"):
         Model.of("apps.payment_provider")
-    with pytest.raises(ExploreError, match=r"has no setting colour; it has orders, stock, cancel"):
+    with pytest.raises(ExploreError, match=r"has no setting colour; it has orders, stock, cancel, restock"):
         CHECKOUT.scenario(colour="red")
     with pytest.raises(ExploreError, match="could be taken for a part of something else"):
         Scenario(("o1",))
     with pytest.raises(ExploreError, match="nothing says how that may answer"):
         replace(CHECKOUT, outsides={}).check()
     with pytest.raises(ExploreError, match="Give every parameter a default"):
-        scenario(lambda orders: Scenario(()))
+        scenario(Scenario)
     with pytest.raises(ExploreError, match="takes 3 parameters"):
-        sometimes(lambda world, one, two: True)
+        sometimes(ended_thrice)
     with pytest.raises(ExploreError, match="declares no reply"):
-        search(CHECKOUT.but(outside=outside("payment-provider")(lambda path, body: ())), CHECKOUT.scenario())
+        search(CHECKOUT.but(outside=outside("payment-provider")(lambda *_: ())), CHECKOUT.scenario())
 
 
 def test_properties_of_other_scenarios_are_not_asked_for() -> None:

@@ -8,7 +8,10 @@ import sys
 import pytest
 
 from faults.defects.catalogue import DEFECTS, defect_of
+from faults.defects.committing_defects import COMMITTING
+from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import ROOT, Change, Defect, OutdatedDefectError, seed
+from faults.defects.sidecar_defects import SIDECAR
 
 SHOW = "from choreography.engine.identity import derived_id; print(derived_id.__code__.co_names)"
 
@@ -23,10 +26,7 @@ def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
 
 def test_no_two_defects_have_one_name() -> None:
     """The dictionary would keep only one of them."""
-    from faults.defects.engine_defects import ENGINE  # noqa: PLC0415 - only here
-    from faults.defects.sidecar_defects import SIDECAR  # noqa: PLC0415 - only here
-
-    assert len(DEFECTS) == len(ENGINE) + len(SIDECAR)
+    assert len(DEFECTS) == len(COMMITTING) + len(RELEASING) + len(SIDECAR)
 
 
 def test_code_that_moved_on_is_told() -> None:

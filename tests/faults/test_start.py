@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from choreography.engine.operations import ANY_ETAG, CommitAnswer, Write
+from choreography.sidecar import self_check
 from choreography.topics import canary
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
+from tests.unit.engine.store import Store
 from tests.unit.engine.toy import Put, desk
 
 
@@ -50,3 +57,54 @@ async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
             event = wire(Put(box="b1", amount=1), "put-1", time="2026-11-24T00:00:00Z")
             await ask(app, "POST", "/events", batch("street", event))
             assert (await ask(app, "GET", "/readyz"))[0] == 503
+
+
+async def test_a_broker_that_forgets_what_was_answered_retry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It brings the canary once; answered RETRY, it is gone, and so would be every event whose handling fails once."""
+    monkeypatch.setattr(self_check, "_CANARY_PATIENCE", 1.0)
+    sidecar = FakeSidecar()
+    refused: list[str] = []
+
+    async def bring_once(topic: str, event: dict[str, Any]) -> None:
+        if topic == canary(desk.name):
+            await ask(app, "POST", "/events", batch(topic, event))
+
+    sidecar.on_publish = bring_once
+    async with sidecar.listening():
+        app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
+
+        async def has_refused() -> bool:
+            return bool(refused)
+
+        async with alive(app):
+            await until(has_refused)
+            assert not await ready(app)
+    assert "maxRetries" in refused[0]
+
+
+async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -> None:
+    """As `state.redis` would: nothing that waits may be settled on it."""
+    sidecar = FakeSidecar(store=Careless())
+    refused: list[str] = []
+    async with sidecar.listening():
+        app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
+        async with alive(app):
+            event = wire(Put(box="b1", amount=1), "put-1", time="2026-11-24T00:00:00Z")
+            delivered = asyncio.ensure_future(ask(app, "POST", "/events", batch("street", event)))
+
+            async def has_refused() -> bool:
+                return bool(refused)
+
+            await until(has_refused)
+            assert not delivered.done()
+            delivered.cancel()
+    assert "state.postgresql" in refused[0]
+    assert not sidecar.store.apart()
+
+
+class Careless(Store):
+    """A store that takes every write, whatever it was guarded by."""
+
+    def commit(self, writes: Sequence[Write]) -> CommitAnswer:
+        """Write all of it."""
+        return super().commit([replace(write, etag=ANY_ETAG) for write in writes])

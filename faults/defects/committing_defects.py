@@ -1,0 +1,192 @@
+"""Defects of what the engine recognises, reads, decides by and commits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faults.defects.seeding import in_engine
+
+COMMITTING: Final = (
+    in_engine(
+        "no-outcome-record",
+        1,
+        "what was done with an event is not recorded, so a redelivery does it again",
+        "deciding",
+        "        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):\n"
+        "            self._put_apart(plan, outcome, working)\n        return outcome",
+        "        return outcome",
+    ),
+    in_engine(
+        "random-ids",
+        1,
+        "outgoing ids are random, so a repeat is another event to everybody",
+        "identity",
+        '    return hashlib.blake2b("\\n".join(parts).encode(), digest_size=16).hexdigest()',
+        "    import secrets\n    at_random = secrets.token_hex(16) if len(parts) > 4 else ''\n"
+        '    return at_random or hashlib.blake2b("\\n".join(parts).encode(), digest_size=16).hexdigest()',
+    ),
+    in_engine(
+        "digest-not-compared",
+        1,
+        "another event under a known id passes for a repeat of it",
+        "deciding",
+        "            if known.digest != plan.digest:",
+        "            if False:",
+    ),
+    in_engine(
+        "ids-in-keys",
+        3,
+        "store keys are made of ids as they came, whatever characters are in them",
+        "identity",
+        '    return f"{service}.{kind}.{hashed(logical_id)}"',
+        '    return f"{service}.{kind}.{logical_id}"',
+    ),
+    in_engine(
+        "horizon-ignored",
+        4,
+        "an event older than every outcome is run as if it were new",
+        "plan",
+        "        if envelope.time < now - horizon and not delivery.inside and not replayed:",
+        "        if False:",
+    ),
+    in_engine(
+        "absence-believed",
+        5,
+        "what a bulk get did not show is written over, as if it were not there",
+        "working_set",
+        "        return Write(key, record.encode(), self.etags.get(key), tombstone_ttl if record.gone else None)",
+        '        return Write(key, record.encode(), self.etags.get(key, "*"), tombstone_ttl if record.gone else None)',
+    ),
+    in_engine(
+        "silence-by-absence",
+        5,
+        "a reaction that does nothing because an entity was not shown is believed without a second look",
+        "deciding",
+        "        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):",
+        "        if False:",
+    ),
+    in_engine(
+        "failed-read-believed",
+        5,
+        "a key that could not be read is taken for a missing one",
+        "settling",
+        "        if not isinstance(answer, Values) or answer.failed:",
+        "        if not isinstance(answer, Values):",
+    ),
+    in_engine(
+        "no-etags",
+        6,
+        "the last writer wins",
+        "working_set",
+        "        return Write(key, record.encode(), self.etags.get(key), tombstone_ttl if record.gone else None)",
+        '        return Write(key, record.encode(), "*", tombstone_ttl if record.gone else None)',
+    ),
+    in_engine(
+        "unchanged-left-out",
+        6,
+        "an entity that a reaction only looked at is not in the transaction",
+        "deciding",
+        "        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)",
+        "        working.accept(ran.records, plan.entity_keys if plan.folds else ())",
+    ),
+    in_engine(
+        "unknown-is-success",
+        7,
+        "a commit without an answer is taken for a yes",
+        "settling",
+        "                case Committed():\n                    return settled\n",
+        "                case Committed() | Unknown():\n                    return settled\n",
+    ),
+    in_engine(
+        "unknown-is-failure",
+        7,
+        "a commit without an answer is taken for a no, and its events for bad ones",
+        "settling",
+        "                case Refused(detail) if len(plans) == 1:",
+        "                case Refused(detail) | Unknown(detail) if len(plans) == 1:",
+    ),
+    in_engine(
+        "unknown-judged-per-batch",
+        7,
+        "if the outcome of one event of a batch is found, the whole batch is taken for committed",
+        "settling",
+        "                case Committed():\n                    return settled\n",
+        "                case Committed():\n                    return settled\n"
+        "                case Conflict() | Unknown() if len(plans) > 1:\n"
+        "                    working = yield from self._read(plans)\n"
+        "                    if any(plan.outcome_key in working.apart or any(\n"
+        "                        working.records[key].outcome_of(plan.event_key)\n"
+        "                        for key in plan.entity_keys if key in working.records\n"
+        "                    ) for plan in plans):\n"
+        "                        return settled\n"
+        "                    yield Pause(attempt)\n",
+    ),
+    in_engine(
+        "refused-batch-not-split",
+        8,
+        "one event that the store refuses takes its whole batch into quarantine",
+        "settling",
+        "                case Refused():\n                    return (yield from self._halves(plans, now, attempts))",
+        "                case Refused(detail):\n"
+        "                    plans = [self._refused(plan, detail) for plan in plans]",
+    ),
+    in_engine(
+        "batches-not-cut",
+        8,
+        "a transaction grows with whatever is in the batch",
+        "settling",
+        "        if len(plans) > 1 and (len(writes) > self.limits.commit_writes or size > self.limits.commit_bytes):",
+        "        if len(plans) > 1 and size < 0:",
+    ),
+    in_engine(
+        "keys-not-sorted",
+        8,
+        "two replicas lock the same keys in different orders",
+        "working_set",
+        "        return tuple(sorted((*entities, *self.others.values()), key=lambda write: write.key))",
+        "        return tuple(sorted((*entities, *self.others.values()), key=lambda write: write.key, reverse=True))",
+    ),
+    in_engine(
+        "mutation-leaks",
+        9,
+        "what a failing reaction did to a nested value is seen by the next one",
+        "reacting",
+        "            return _unshared(named.entity.model_validate_json(orjson.dumps(state)))",
+        "            import builtins\n"
+        '            memo = builtins.__dict__.setdefault("_leak", {})\n'
+        "            decoded = named.entity.model_validate_json(orjson.dumps(state))\n"
+        "            return memo.setdefault(id(state), (state, decoded))[1]",
+    ),
+    in_engine(
+        "outgoing-not-checked",
+        12,
+        "an event that nobody can take is committed, and then can never be published",
+        "envelope",
+        "        if len(encoded) > LARGEST_EVENT:",
+        "        if False:",
+    ),
+    in_engine(
+        "command-id-random",
+        17,
+        "a request sent twice is two events",
+        "commanding",
+        '        return derived_id("command", self._service.name, caller, route, key)',
+        "        import secrets\n        return secrets.token_hex(16)",
+    ),
+    in_engine(
+        "outcomes-evicted",
+        4,
+        "an entity forgets its oldest outcomes when there are many",
+        "records",
+        "            return False\n        self.folded = kept",
+        "            kept.pop(next(iter(kept)))\n        self.folded = kept",
+    ),
+    in_engine(
+        "tombstone-kept-for-ever",
+        10,
+        "what was deleted is never purged",
+        "working_set",
+        "tombstone_ttl if record.gone else None)",
+        "None)",
+    ),
+)
