@@ -21,7 +21,8 @@ _COLOURS: Final = {
     "scheduler": "#66a182",
     "collector": "#d8d8d8",
 }
-_DARK, _LIGHT = "#2f6690", "#b8cfe0"
+_DARK: Final = "#2f6690"
+_BELOW: Final[dict[str, Any]] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)}
 
 
 def draw(results: Results, folder: Path) -> None:
@@ -37,7 +38,7 @@ def draw(results: Results, folder: Path) -> None:
     _latency(axes["latency"], results)
     _growth(axes["growth"], results)
     figure.suptitle(
-        f"One checkout flow, five services, {results.plan.rounds} rounds of {results.plan.burst} orders each",
+        f"One checkout flow, five services, {results.plan.burst} orders a round, rounds: {results.plan.rounds}",
         fontsize=11,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def _cpu(axes: Any, results: Results) -> None:
         left = [before + more for before, more in zip(left, used, strict=True)]
     axes.bar_label(axes.containers[-1], [f"{one:.2f}" for one in left], padding=4)
     axes.invert_yaxis()
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, ncols=len(GROUPS), columnspacing=0.8, handlelength=1, **_BELOW)
     axes.set(title="CPU milliseconds per order, by process", xlim=(0, max(left) * 1.15))
 
 
@@ -80,23 +81,23 @@ def _latency(axes: Any, results: Results) -> None:
         where = [place + shift for place in places]
         colour = _DARK if which == 0 else "#edae49"
         axes.hlines(where, p50, p99, color=colour, linewidth=2)
-        axes.plot(p50, where, "o", color=colour, label=f"{told}: p50 (dot) to p99 (bar)")
+        axes.plot(p50, where, "o", color=colour, label=told)
         axes.plot(p99, where, "|", color=colour, markersize=11)
     axes.set_yticks(list(places), names)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.legend(fontsize=8, frameon=False)
-    axes.set(title="From created to dispatched, milliseconds (open loop, log scale)")
+    axes.legend(fontsize=8, frameon=False, ncols=2, **_BELOW)
+    axes.set(title="Milliseconds from created to dispatched: dot p50, bar p99")
 
 
 def _growth(axes: Any, results: Results) -> None:
     for name, bursts in results.growth.items():
         done = list(accumulate(burst.orders for burst in bursts))
-        axes.plot(done, [burst.total / 1000 for burst in bursts], "o-", label=f"{name}: orders so far")
-    axes.set(title="CPU milliseconds per order as orders pile up", xlabel="orders so far")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+        axes.plot(done, [burst.total / 1000 for burst in bursts], "o-", label=name)
+    highest = max((burst.total for bursts in results.growth.values() for burst in bursts), default=1000) / 1000
+    axes.set(title="CPU milliseconds per order as orders pile up", xlabel="orders so far", ylim=(0, highest * 1.3))
+    axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
     if results.replicas:
         counts = sorted(results.replicas)
         told = ", ".join(f"{count}: {results.replicas[count].per_second:.0f}" for count in counts)
-        axes.text(0.02, 0.04, f"orders/s with replicas of every service: {told}", transform=axes.transAxes, fontsize=8)
+        axes.text(0.02, 0.04, f"orders/s by replicas of every service: {told}", transform=axes.transAxes, fontsize=8)

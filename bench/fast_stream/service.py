@@ -12,7 +12,7 @@ from faststream.redis import RedisBroker, StreamSub
 from pydantic import BaseModel
 
 WORKERS = 16
-"""How many messages of a stream are handled at once. Measured: more than this brought nothing."""
+"""How many messages of a stream are handled at once, and how many connections to the database there are."""
 
 # A hundred connections, the default, are not enough for all workers beside the requests under way.
 broker = RedisBroker(os.environ["REDIS_URL"], max_connections=400, logger=logging.getLogger("faststream"))

@@ -126,10 +126,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class CarryOut:
-    """Carry out committed intents. The answer is the set of those (by their index) that are not answered yet."""
+    """Carry out committed intents. The answer is the set of those (by their index) that are not answered yet.
+
+    ``nudge`` is the nudge that asks for what the answers said to be published again, if one does.
+    """
 
     wishes: tuple[Wish, ...]
     repeated: bool
+    nudge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from choreography.engine.deciding import Settled
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import nudged
 from choreography.engine.memory import Published
 from choreography.engine.operations import CarryOut, Limits, Publish, Schedule, Together
@@ -56,6 +58,17 @@ def release(
         if done[index] and outcome and delivery.purpose == "run":
             published.add(outcome.event_id, outcome.digest)
     return done
+
+
+def nudged_deadlines(settled: Iterable[Settled], now: datetime) -> list[Delivery]:
+    """Return the fired deadlines of nudged events, each a nudge itself: their outcomes are found by nothing else."""
+    return [
+        replace(read_delivery(due.encoded.encode()), purpose="nudge", nudge=one.delivery.nudge, inside=True)
+        for one in settled
+        if one.outcome and one.delivery.purpose == "nudge"
+        for due in one.outcome.dues
+        if due.at <= now
+    ]
 
 
 def _first_of_each(settled: Sequence[Settled]) -> list[int]:
@@ -109,14 +122,12 @@ def _scheduling(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part
 
 
 def _carrying_out(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:
-    parts: list[_Part] = []
-    for repeated in (False, True):
-        wishes: list[tuple[int, Wish]] = []
-        for index in owners:
-            one = settled[index]
-            if one.outcome and one.repeated == repeated:
-                wishes += [(index, wish) for wish in one.outcome.wishes]
-        if wishes:
-            operation = CarryOut(tuple(wish for _, wish in wishes), repeated)
-            parts.append(_Part(operation, [index for index, _ in wishes]))
-    return parts
+    asked: dict[tuple[bool, str], list[tuple[int, Wish]]] = {}
+    for index in owners:
+        one = settled[index]
+        for wish in one.outcome.wishes if one.outcome else ():
+            asked.setdefault((one.repeated, one.delivery.nudge), []).append((index, wish))
+    return [
+        _Part(CarryOut(tuple(wish for _, wish in wishes), repeated, nudge), [index for index, _ in wishes])
+        for (repeated, nudge), wishes in asked.items()
+    ]

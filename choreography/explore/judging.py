@@ -75,7 +75,7 @@ class Judge:
         rest = self._space.at_rest(state)
         for verdict in self.verdicts:
             mode = verdict.property.mode
-            if mode == "eventually" and not rest:
+            if (mode == "eventually" and not rest) or verdict.property.name in self.reached:
                 continue
             for number in self._numbers(verdict):
                 holds = verdict(state, number)

@@ -28,7 +28,7 @@ from choreography.engine.operations import (
     Together,
 )
 from choreography.engine.records import Outcome, Wish
-from choreography.engine.releasing import release
+from choreography.engine.releasing import nudged_deadlines, release
 from choreography.engine.settling import Settler
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
@@ -48,7 +48,7 @@ _Waiting = tuple[Sequence[Delivery], asyncio.Future[list[Settled]]]
 class EffectLane(Protocol):
     """Carries out one committed intent; True once it is answered and the answer is settled."""
 
-    async def __call__(self, wish: Wish, *, repeated: bool) -> bool:
+    async def __call__(self, wish: Wish, *, repeated: bool, nudge: str = "") -> bool:
         """Carry it out."""
         ...
 
@@ -101,7 +101,10 @@ class Driver:
         self._waiting.append((deliveries, future))
         self._arrived.set()
         settled = await future
-        return await self.release(settled)
+        done = await self.release(settled)
+        # What a deadline said once it had fired is part of what a nudge asks for.
+        await self.submit(nudged_deadlines(settled, datetime.now(UTC)))
+        return done
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""
@@ -198,8 +201,10 @@ class Driver:
                 return await self._sidecar.publish(events, trace)
             case Schedule(dues):
                 return await self._sidecar.schedule(dues, datetime.now(UTC), trace)
-            case CarryOut(wishes, repeated):
+            case CarryOut(wishes, repeated, nudge):
                 if self.carry_out is None:
                     raise RuntimeError("No lane carries out intents.")
-                answered = await asyncio.gather(*(self.carry_out(wish, repeated=repeated) for wish in wishes))
+                answered = await asyncio.gather(
+                    *(self.carry_out(wish, repeated=repeated, nudge=nudge) for wish in wishes)
+                )
                 return frozenset(index for index, done in enumerate(answered) if not done)

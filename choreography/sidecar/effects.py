@@ -85,13 +85,13 @@ class Effects:
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         await self._session.close()
 
-    async def __call__(self, wish: Wish, *, repeated: bool) -> bool:
+    async def __call__(self, wish: Wish, *, repeated: bool, nudge: str = "") -> bool:
         """Carry out one intent, or hand it over if that takes long. False if it must be tried again.
 
         The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
         over one order must not hold up the others.
         """
-        task = self._under_way_with(wish, repeated=repeated)
+        task = self._under_way_with(wish, repeated=repeated, nudge=nudge)
         await asyncio.wait({task}, timeout=_IN_BATCH)
         if task.done() and task.result():
             return True
@@ -102,21 +102,23 @@ class Effects:
         wish = self._answering.read_later(delivery)
         return wish is None or await asyncio.shield(self._under_way_with(wish, repeated=True))
 
-    def _under_way_with(self, wish: Wish, *, repeated: bool) -> asyncio.Task[bool]:
+    def _under_way_with(self, wish: Wish, *, repeated: bool, nudge: str = "") -> asyncio.Task[bool]:
         task = self._under_way.get(wish.key)
         if task is None:
-            task = self._under_way[wish.key] = asyncio.create_task(self._carry_out(wish, repeated=repeated))
+            task = self._under_way[wish.key] = asyncio.create_task(
+                self._carry_out(wish, repeated=repeated, nudge=nudge)
+            )
             task.add_done_callback(lambda _: self._under_way.pop(wish.key, None))
         return task
 
-    async def _carry_out(self, wish: Wish, *, repeated: bool) -> bool:
+    async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
         if repeated:
             try:
                 outcome = await self._driver.recall(wish)
             except UnreadableError:
                 return False
             if outcome is not None:
-                return await self._release_again(wish, outcome)
+                return await self._release_again(wish, outcome, nudge)
         effect = self._answering.effect(wish)
         now = datetime.now(UTC)
         problem = _why_not(effect, wish, now)
@@ -159,8 +161,16 @@ class Effects:
     async def _settle(self, delivery: Delivery) -> bool:
         return all(await self._driver.submit([delivery]))
 
-    async def _release_again(self, wish: Wish, outcome: Outcome) -> bool:
-        delivery = Delivery(None, outcome.heard, outcome.event_id, traceparent=wish.traceparent, inside=True)
+    async def _release_again(self, wish: Wish, outcome: Outcome, nudge: str) -> bool:
+        delivery = Delivery(
+            None,
+            outcome.heard,
+            outcome.event_id,
+            traceparent=wish.traceparent,
+            inside=True,
+            purpose="nudge" if nudge else "run",
+            nudge=nudge,
+        )
         return all(await self._driver.release([Settled(delivery, outcome, repeated=True)]))
 
 

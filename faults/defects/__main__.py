@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from faults.defects.catalogue import DEFECTS
-from faults.defects.hunting import Caught, hunt, hunt_all, outdated
+from faults.defects.hunting import Caught, hunt, hunt_all, outdated, tests_of
 
 
 def main(
@@ -31,7 +31,7 @@ def main(
         raise typer.Exit(2)
     began = time.monotonic()
     console.print("without any defect, every test must pass ...")
-    healthy = asyncio.run(hunt(None))
+    healthy = asyncio.run(hunt(None, tests_of(defects)))
     if healthy.fate != "survived":
         console.print(escape(healthy.output[-3000:]))
         console.print("The tests fail without any defect, so they prove nothing about one. Mend them first.")

@@ -37,10 +37,14 @@ class Caught:
     output: str = ""
 
 
-async def hunt(defect: Defect | None) -> Caught:
+def tests_of(defects: Sequence[Defect]) -> list[str]:
+    """Return the tests that might notice one of these."""
+    return sorted({test for defect in defects for test in defect.tests or ENGINE_TESTS})
+
+
+async def hunt(defect: Defect | None, tests: Sequence[str]) -> Caught:
     """Run the tests that might notice a defect, until the first does. Without one, all of them must pass."""
     name = defect.name if defect else "none"
-    tests = [*(defect.tests if defect else ()), *(() if defect and defect.tests else ENGINE_TESTS)]
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
     command += ["-p", "faults.defects.plugin", *(["--defect", name] if defect else []), *tests]
@@ -74,7 +78,7 @@ async def hunt_all(defects: Sequence[Defect], at_once: int, told: Callable[[Caug
 
     async def one(defect: Defect) -> Caught:
         async with places:
-            caught = await hunt(defect)
+            caught = await hunt(defect, tests_of([defect]))
         told(caught)
         return caught
 

@@ -1,7 +1,5 @@
 """The proxy does what it says: an honest one is not noticed, and each vice shows as it would on a real wire."""
 
-# ruff: noqa: S311 - the same seed must choose the same
-
 from __future__ import annotations
 
 import asyncio

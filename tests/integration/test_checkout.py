@@ -175,21 +175,24 @@ async def test_events_in_reverse_lead_to_the_same_end(checkout: Checkout, sku: s
 
 
 async def test_a_nudge_brings_back_a_flow_that_lost_an_event(checkout: Checkout, sku: str) -> None:
-    """The broker lost StockReserved before shipping heard it; every service publishes again what it recorded."""
+    """The broker lost what inventory and billing said; each publishes it again, what an answer led to included."""
     await checkout.stock(sku, 5)
     await checkout.flow.stop("shipping")
     await checkout.flow.stop("shipping-sidecar")
     order_id = await checkout.place(sku)
     events = await checkout.until(lambda: checkout.events(order_id), lambda found: len(found) >= 3)
     for event in events:
-        if event.topic == "stock":
-            await checkout.broker.xdel("stock", event.entry)
+        if event.topic in ("stock", "payments"):
+            await checkout.broker.xdel(event.topic, event.entry)
     await checkout.flow.start("shipping", wait=False)
     await checkout.flow.start("shipping-sidecar")
     await asyncio.sleep(2)
     assert (await checkout.order(order_id))["status"] == "placed"
-    await checkout.nudge(f"nudge-{uuid.uuid4().hex[:8]}", [event for event in events if event.topic == "orders"])
+    nudge = f"nudge-{uuid.uuid4().hex[:8]}"
+    await checkout.nudge(nudge, [event for event in events if event.topic == "orders"])
     await checkout.ended(order_id, "completed")
+    repeated = {event.topic for event in await checkout.events(order_id) if event.attributes["id"].endswith(nudge)}
+    assert repeated >= {"stock", "payments"}
     assert (await checkout.ledger(order_id))["charges"] == 1
 
 

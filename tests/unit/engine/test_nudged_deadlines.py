@@ -1,0 +1,36 @@
+"""A nudge also reaches what a fired deadline said: nobody but the deadline's own outcome knows of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from choreography.engine.deciding import Settled
+from choreography.engine.delivery import Delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.records import Due, Outcome
+from choreography.engine.releasing import nudged_deadlines
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def _settled(purpose: str, due: datetime) -> Settled:
+    envelope = Envelope("due-1", "desk.late.due.v1", "desk", "a", due, "a", "e1", "", {"box": "a"})
+    outcome = Outcome("e1", "d", NOON, dues=(Due(due, envelope.encode()),))
+    asked = Delivery(None, "", "e1", purpose="nudge", nudge="n1") if purpose == "nudge" else Delivery(None, "", "e1")
+    return Settled(asked, outcome, repeated=True)
+
+
+def test_a_deadline_that_has_fired_is_nudged_too() -> None:
+    """Its outcome is looked up under the same nudge, and nothing is run."""
+    (delivery,) = nudged_deadlines([_settled("nudge", NOON - timedelta(seconds=1))], NOON)
+    assert (delivery.identity, delivery.purpose, delivery.nudge) == ("due-1", "nudge", "n1")
+
+
+def test_a_deadline_that_is_still_to_come_is_only_scheduled_again() -> None:
+    """There is nothing yet that it could have said."""
+    assert nudged_deadlines([_settled("nudge", NOON + timedelta(minutes=1))], NOON) == []
+
+
+def test_an_ordinary_repeat_nudges_nothing() -> None:
+    """A redelivery repeats what its own outcome recorded, no more."""
+    assert nudged_deadlines([_settled("run", NOON - timedelta(seconds=1))], NOON) == []
