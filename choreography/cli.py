@@ -130,6 +130,37 @@ def check(
     raise typer.Exit(run(flow, Format(form)))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def explore(
+    context: typer.Context,
+    flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
+    *,
+    scenario: Annotated[str, typer.Option(help="Which of its scenarios; the first by default.")] = "",
+    runs: Annotated[int, typer.Option("--random", help="Walk so many runs by chance instead.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Where chance begins.")] = None,
+    depth: Annotated[int, typer.Option(help="Follow runs no further than this.")] = 0,
+    states: Annotated[int, typer.Option(help="See no more states than this.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Take no longer than this.")] = 0.0,
+) -> None:
+    """Try every order of every event on the production reactions; a scenario's settings follow, such as --orders 2."""
+    # Only this command needs the model checker, and the flow.
+    from choreography.explore.command import explore as look  # noqa: PLC0415
+
+    settings = _settings(context.args)
+    raise typer.Exit(
+        look(
+            flow,
+            scenario=scenario,
+            settings=settings,
+            runs=runs,
+            seed=seed,
+            depth=depth,
+            states=states,
+            seconds=seconds,
+        )
+    )
+
+
 @app.command()
 def serve(module: Annotated[str, typer.Argument(help="The module of one service.")]) -> None:
     """Serve one service beside its Dapr sidecar."""
@@ -167,6 +198,20 @@ async def _perform(flow: RunningFlow, package: str, orders: int, console: Consol
             for task in (death, rehearsal):
                 task.cancel()
             await asyncio.gather(death, rehearsal, return_exceptions=True)
+
+
+def _settings(words: list[str]) -> dict[str, int | bool | str]:
+    """Read ``--orders 2 --cancel`` as settings of a scenario."""
+    settings: dict[str, int | bool | str] = {}
+    waiting = list(words)
+    while waiting:
+        name = waiting.pop(0)
+        if not name.startswith("--"):
+            raise typer.BadParameter(f"{name!r} stands alone. Settings of a scenario are written --name value.")
+        value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
+        known = {"true": True, "false": False}
+        settings[name[2:].replace("-", "_")] = int(value) if value.isdigit() else known.get(value.lower(), value)
+    return settings
 
 
 def _package(folder: Path) -> str:
