@@ -1,7 +1,7 @@
 """A small HTTP client for the load: what it costs is taken from the machine that is being measured.
 
-A general client costs several times as much. This one speaks only what uvicorn answers with: one response at a time over
-a connection that stays open, its length told in advance.
+A general client costs several times as much. This one speaks only what uvicorn answers with: one response at a time
+over a connection that stays open, its length told in advance.
 """
 
 from __future__ import annotations
