@@ -80,7 +80,8 @@ class Suspects:
         suspects = [plan for plan in plans if plan.identity in self._deaths and _may_run(plan)]
         if suspects and len(plans) > 1:
             return suspects
-        named = [plan.identity for plan in plans if _may_run(plan)]
+        # Each once: an event that came twice in a batch has not killed two processes.
+        named = list(dict.fromkeys(plan.identity for plan in plans if _may_run(plan)))
         if not isinstance((yield self._mark("running", named[:_MOST_NAMED])), Committed):
             raise UnmarkedError
         return []

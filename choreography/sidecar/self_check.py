@@ -144,8 +144,8 @@ class SelfCheck:
                 raise SelfCheckError(
                     f"An event that was answered RETRY did not come back within {_CANARY_PATIENCE:.0f} s, so the "
                     "broker would lose every event whose handling fails once. Give the pub/sub component an inbound "
-                    "retry policy with maxRetries -1, as the only resource in its file (components/resiliency.yaml), and a "
-                    f"subscription to {self._canaries.topic}."
+                    "retry policy with maxRetries -1, as the only resource in its file (components/resiliency.yaml), "
+                    f"and a subscription to {self._canaries.topic}."
                 )
             await asyncio.sleep(0.1)
 

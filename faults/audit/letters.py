@@ -130,7 +130,8 @@ def _quarantine(evidence: Evidence) -> Iterable[Finding]:
         if one.quarantined is not None and one.quarantined[3] not in hostile
     ]
     yield Finding("Only poison is quarantined", "wrong", looked_at, innocent)
-    kept = sum(service == "order" for service, _ in aside)
+    poisoned = [one for service, one in aside if service == "order"]
+    kept = sum(one.quarantined is not None and one.quarantined[3] in hostile for one in poisoned)
     missing = [f"{len(evidence.hostile)} were sent, {kept} are kept"] if kept != len(evidence.hostile) else []
     yield Finding("All poison is quarantined", "lost", looked_at, missing)
 

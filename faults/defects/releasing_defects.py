@@ -180,4 +180,12 @@ RELEASING: Final = (
         "            self._undone[wire_type] = self._undone.get(wire_type, 0) + 1",
         "            pass",
     ),
+    in_engine(
+        "named-twice",
+        15,
+        "an event that came twice in a batch counts as having killed two processes, and is set aside unrun",
+        "suspects",
+        "        named = list(dict.fromkeys(plan.identity for plan in plans if _may_run(plan)))",
+        "        named = [plan.identity for plan in plans if _may_run(plan)]",
+    ),
 )

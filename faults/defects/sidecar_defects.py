@@ -28,9 +28,10 @@ SIDECAR: Final = (
         0,
         "the sidecar hears SUCCESS as soon as a batch has arrived",
         "sidecar.driver",
-        "        settled = await future\n        return await self.release(settled)",
-        "        async def later() -> None:\n            await self.release(await future)\n"
-        "        self._late = asyncio.create_task(later())\n        return [True] * len(deliveries)",
+        "        settled = await future\n",
+        "        async def later() -> None:\n            await self.release(await future)\n\n"
+        "        self._late = asyncio.create_task(later())\n        return [True] * len(deliveries)\n"
+        "        settled = await future\n",
     ),
     _driver(
         "lost-answer-is-a-yes",
