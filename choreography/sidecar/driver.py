@@ -103,8 +103,8 @@ class Driver:
         settled = await future
         done = await self.release(settled)
         # What a deadline said once it had fired is part of what a nudge asks for.
-        await self.submit(nudged_deadlines(settled, datetime.now(UTC)))
-        return done
+        fired = await self.submit(nudged_deadlines(settled, datetime.now(UTC)))
+        return done if all(fired) else [False] * len(done)
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""

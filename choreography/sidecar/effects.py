@@ -48,7 +48,7 @@ class Call:
             async with self._session.post(
                 self._base_url + path, data=body.model_dump_json(), headers=self._headers, allow_redirects=False
             ) as response:
-                raw = await response.content.read(_LARGEST_REPLY)
+                raw = await _whole(response)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutsideUnavailableError(f"{self._name} did not answer: {type(error).__name__}: {error}.") from error
@@ -105,11 +105,17 @@ class Effects:
     def _under_way_with(self, wish: Wish, *, repeated: bool, nudge: str = "") -> asyncio.Task[bool]:
         task = self._under_way.get(wish.key)
         if task is None:
-            task = self._under_way[wish.key] = asyncio.create_task(
-                self._carry_out(wish, repeated=repeated, nudge=nudge)
-            )
+            task = self._under_way[wish.key] = asyncio.create_task(self._isolated(wish, repeated=repeated, nudge=nudge))
             task.add_done_callback(lambda _: self._under_way.pop(wish.key, None))
         return task
+
+    async def _isolated(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
+        """Carry out one intent; whatever goes wrong with it must not hold up those that came with it."""
+        try:
+            return await self._carry_out(wish, repeated=repeated, nudge=nudge)
+        except Exception:
+            log.exception("intent not carried out", effect=wish.effect, flow_id=wish.flow_id)
+            return False
 
     async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
         if repeated:
@@ -172,6 +178,16 @@ class Effects:
             nudge=nudge,
         )
         return all(await self._driver.release([Settled(delivery, outcome, repeated=True)]))
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """Read a reply to its end, in however many parts it comes."""
+    raw = bytearray()
+    async for part in response.content.iter_any():
+        raw += part
+        if len(raw) > _LARGEST_REPLY:
+            raise aiohttp.ClientPayloadError(f"its reply has more than {_LARGEST_REPLY} bytes")
+    return bytes(raw)
 
 
 def _why_not(effect: Effect | None, wish: Wish, now: datetime) -> str:

@@ -55,7 +55,10 @@ class Canaries:
         if self._seen[canary] < 2:
             return False
         returned = await sidecar.commit([Write(self.key(canary), "returned", ANY_ETAG, _PROBE_TTL)])
-        return isinstance(returned, Committed)
+        if not isinstance(returned, Committed):
+            return False
+        self._seen.pop(canary, None)
+        return True
 
 
 class SelfCheck:

@@ -49,7 +49,6 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     app.add_api_route("/healthz", running.alive, include_in_schema=False)
     app.add_api_route("/readyz", running.ready, include_in_schema=False)
     app.add_api_route("/metrics", running.measured, include_in_schema=False)
-    running.commands_for(app)
     _describe_bodies(app, service)
     if settings.zipkin:
         set_up_tracing(service.name, settings)
@@ -71,11 +70,6 @@ class _Running:
         self.deliveries: Deliveries | None = None
         self.driver: Driver | None = None
         self._checked = False
-        self._apps: list[FastAPI] = []
-
-    def commands_for(self, app: FastAPI) -> None:
-        """Remember the app whose commands are added once there is a driver for them."""
-        self._apps.append(app)
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:

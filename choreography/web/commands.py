@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import orjson
 from fastapi import FastAPI, Header, HTTPException, Path, Request, Response
@@ -109,6 +110,7 @@ class Commands:
     ) -> None:
         self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
         self._lane = CommandLane(commanding, driver, sidecar)
+        self._asking: dict[str, str] = {}
         self._caller_header = caller_header
 
     def add_to(self, app: FastAPI) -> None:
@@ -157,6 +159,9 @@ class Commands:
                 return JSONResponse({"detail": detail}, 422, headers)
             except _RefusedError as refused:
                 return JSONResponse({"detail": str(refused)}, refused.status, headers)
+            except HTTPException as unanswered:
+                headers |= unanswered.headers or {}
+                return JSONResponse({"detail": unanswered.detail}, unanswered.status_code, headers)
             return await self._answer(accepted, headers)
 
         parameters = [
@@ -198,7 +203,7 @@ class Commands:
             raise _RefusedError(422, str(error)) from error
 
     async def _answer(self, accepted: Accepted, headers: dict[str, str]) -> Response:
-        settled = False if self._commanding.contradicts(accepted) else await self._lane.submit(accepted)
+        settled = await self._submit(accepted)
         if settled is False:
             detail = "This Idempotency-Key was used with another body. Use a new key for a new request."
             return JSONResponse({"detail": detail}, 422, headers)
@@ -206,13 +211,24 @@ class Commands:
             return JSONResponse({"detail": _UNKNOWN}, 503, headers | {"Retry-After": "1"})
         self._metrics.commands.inc()
         self._commanding.remember(accepted)
-        subject, event = accepted.envelope.subject, self._event_type(accepted)
-        location = next((view.path for view in self._service.views if f"{{{event}}}" in view.path), "")
+        subject, field = accepted.envelope.subject, self._subject_field(accepted)
+        location = next((view.path for view in self._service.views if f"{{{field}}}" in view.path), "")
         if location:
-            headers = headers | {"Location": location.replace(f"{{{event}}}", subject)}
-        return JSONResponse({event: subject, "status": "accepted"}, 202, headers)
+            # A header takes ASCII only, and an id may be anything that can be printed.
+            headers = headers | {"Location": location.replace(f"{{{field}}}", quote(subject, safe=""))}
+        return JSONResponse({field: subject, "status": "accepted"}, 202, headers)
 
-    def _event_type(self, accepted: Accepted) -> str:
+    async def _submit(self, accepted: Accepted) -> bool | None:
+        """Publish, unless this replica has published, or is publishing, another body under the same key."""
+        event_id, digest = accepted.envelope.id, accepted.envelope.digest
+        if self._commanding.contradicts(accepted) or self._asking.setdefault(event_id, digest) != digest:
+            return False
+        try:
+            return await self._lane.submit(accepted)
+        finally:
+            self._asking.pop(event_id, None)
+
+    def _subject_field(self, accepted: Accepted) -> str:
         return next(
             event.subject_field for event in self._service.publishes if event.wire_type == accepted.envelope.type
         )

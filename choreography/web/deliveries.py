@@ -63,7 +63,7 @@ class Deliveries:
             return
         body = await _read(receive)
         if body is None:
-            await _answer(send, 413, {"detail": f"A delivery may have {_LARGEST_BODY} bytes."})
+            await _answer(send, 413, {"detail": f"A delivery must come whole and may have {_LARGEST_BODY} bytes."})
             return
         try:
             message = orjson.loads(body)
@@ -172,12 +172,13 @@ def _fired(body: bytes) -> list[str] | None:
 
 
 async def _read(receive: Receive) -> bytes | None:
+    """Read a body; None if it is too large, or if the sidecar went away in the middle of it."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(parts)
+            return None
         part = message.get("body", b"")
         size += len(part)
         if size > _LARGEST_BODY:
