@@ -28,6 +28,7 @@ Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 """An amount in the minor unit of its currency (cents), never a float."""
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
+_KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _RESERVED = ("canary", "outcome", "probe", "replica")
 """Kinds of records the library keeps for itself, in the same store."""
 
@@ -199,6 +200,11 @@ class Entity(Value):
             raise DeclarationError(
                 f"The entity {cls.__name__} needs a key among its fields ({', '.join(cls.model_fields)}): "
                 f'class {cls.__name__}(Entity, key="order_id").'
+            )
+        if not _KIND.match(cls.kind):
+            raise DeclarationError(
+                f"The entity {cls.__name__} would be kept as {cls.kind!r}, which stores and URLs may cut or confuse. "
+                'Use lower-case letters, digits and hyphens: kind="order-line".'
             )
         if cls.kind in _RESERVED:
             raise DeclarationError(

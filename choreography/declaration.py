@@ -216,12 +216,31 @@ def _pluck(source: object, path: tuple[str, ...]) -> tuple[str, ...]:
     return _pluck(inner, path[1:])
 
 
+_OURS = (
+    "/events",
+    "/undelivered",
+    "/job/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/dapr/",
+)
+
+
 def read_command(function: Callable[..., Any], route: str, of: type[Entity] | None) -> Command:
     """Read one command's route and signature."""
     method, _, path = route.partition(" ")
     where = f"The command {function.__name__}"
     if method not in ("POST", "PUT", "DELETE") or not path.startswith("/"):
         raise DeclarationError(f'{where} is at {route!r}. Write a method and a path: "POST /orders".')
+    if path.startswith(_OURS):
+        raise DeclarationError(
+            f"{where} is at {path!r}, which every service keeps for its sidecar, its health or its documentation. "
+            "Give the command a path of its own, such as /orders."
+        )
     hints = typing.get_type_hints(function, include_extras=True)
     event = hints.pop("return", None)
     if not (isinstance(event, type) and issubclass(event, Event) and event.wire_type):

@@ -14,7 +14,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from choreography.up import Tools
+from choreography.up import ProcessDiedError, Tools
 from choreography.up.progress import Progress
 from faults.audit import Finding, Seen, gather, judge
 from faults.audit.evidence import waiting
@@ -68,13 +68,25 @@ class Played:
 
 async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played:
     """Play one act and return what the auditor says."""
+    played = Played(act, Watch())
+    try:
+        await _play(played, tools, progress, show)
+    except ProcessDiedError as death:
+        # Told at the very end by the flow; whatever it did to the orders the auditor has seen by then.
+        if not played.findings:
+            raise
+        played.ended_by_themselves.append(str(death).partition(",")[0])
+    return played
+
+
+async def _play(played: Played, tools: Tools, progress: Progress, show: Show) -> None:
+    act, watch = played.act, played.watch
     chance = random.Random(act.seed)  # noqa: S311 - the same seed must choose the same
     async with raised(act.folder, tools, progress, chance, act.defect) as stage:
         doors = [stage.flow.address(name) for name in stage.replicas("order")]
         customers = Customers(stage.session, doors, chance, f"{act.seed:x}-{time.time_ns():x}")
         delivered = await _stock(stage, act)
-        watch = Watch()
-        played = Played(act, watch)
+        watch.began = time.monotonic()
         async with _watched(stage, customers, watch), _shown(show, customers, watch, stage):
             most = max(2 * act.least, int(len(act.faults) * 60 * act.per_second))
             ordering = asyncio.create_task(customers.order(act.per_second, act.least, most, watch.ends))
@@ -100,7 +112,6 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
         played.lost_answers = stage.store.lost_answers + stage.broker.lost_answers
         played.copies = len(stage.copies)
         played.ended_by_themselves = list(stage.ended_by_themselves)
-    return played
 
 
 async def _hurt(stage: Stage, act: Act, watch: Watch, show: Show) -> None:

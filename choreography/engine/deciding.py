@@ -58,7 +58,9 @@ class Decider:
         decided: dict[str, Outcome] = {}
         for plan in plans:
             known = decided.get(plan.identity) or (yield from self._known(plan, working, thorough=thorough))
-            if known is None and plan.delivery.purpose == "nudge":
+            # Whoever may ask for a repeat must not thereby make up an answer of the outside, or a deadline.
+            made_up = plan.delivery.purpose == "replay" and plan.inside
+            if known is None and (plan.delivery.purpose == "nudge" or made_up):
                 settled[plan.position] = Settled(plan.delivery)
                 continue
             outcome, repeated = yield from self._decide(plan, known, working, now)

@@ -7,7 +7,7 @@ sidecar; the tests and the model checker perform them against a store and a brok
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -160,6 +160,7 @@ class Limits:
         reaction_attempts: how often a reaction may fail on one event before the event is quarantined.
         horizon_seconds: H; no event older than this is run.
         skew_seconds: how far clocks may differ.
+        publish_bytes: a publish is cut before it grows beyond this; in base64 it must fit into a sidecar's usual 4 MiB.
         alone_seconds: how long a suspect event may run.
         suspect_attempts: after so many deaths a suspect is quarantined unrun.
     """
@@ -173,5 +174,5 @@ class Limits:
     alone_seconds: float = 5.0
     suspect_attempts: int = 2
     remembered: int = 100_000
-    publish_bytes: int = field(default=3 * 1024 * 1024)
+    publish_bytes: int = 2 * 1024 * 1024 + 512 * 1024
     publish_count: int = 250

@@ -60,14 +60,15 @@ class Suspects:
         self._deaths = dict(last.get("deaths", {}))
         for identity in last.get("named", ()):
             self._deaths[identity] = self._deaths.get(identity, 0) + 1
-        yield self._mark("running", ())
-        return True
+        return isinstance((yield self._mark("running", ())), Committed)
 
     def acquit(self) -> Generator[Operation, Answer, None]:
         """End the probation: whatever killed the last life would have come again by now."""
-        self.on_probation = False
-        self._deaths = {}
-        yield self._mark("running", ())
+        deaths, self._deaths = self._deaths, {}
+        if isinstance((yield self._mark("running", ())), Committed):
+            self.on_probation = False
+        else:
+            self._deaths = deaths
 
     def end(self) -> Generator[Operation, Answer, None]:
         """Say that this life ended tidily."""

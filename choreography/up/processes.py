@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _SHOWN_LINES = 12
+_BEFORE_ANOTHER_TRY = 0.5
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -108,6 +109,7 @@ class Process:
             except ProcessDiedError:
                 if not left or self.running:
                     raise
+                await asyncio.sleep(_BEFORE_ANOTHER_TRY)
                 await self.start()
             else:
                 self._was_ready = True

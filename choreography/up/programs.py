@@ -175,6 +175,7 @@ class Programs:
             log=self.log("postgres"),
             ready=probes.succeeds(postgres.ready_command()),
             stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client has gone by itself
+            starts=8,  # after a kill -9 it refuses until the last process of its predecessor has noticed
         )
 
     def _zipkin(self) -> Program:

@@ -307,6 +307,26 @@ def test_a_reaction_that_could_not_run_is_refused(
         garden.on(Planted)(reaction)
 
 
+@pytest.mark.parametrize("kind", ["a||b", "Order", "order line", "9"])
+def test_a_kind_of_entity_is_a_name_that_stores_do_not_confuse(kind: str) -> None:
+    """It is a part of every key."""
+    with refused("would be kept as", "lower-case letters"):
+
+        class Bad(Entity, key="plot", kind=kind):
+            plot: Id
+
+
+@pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/x", "/healthz", "/metrics", "/docs", "/dapr/config"])
+def test_a_command_leaves_the_paths_of_the_sidecar_alone(path: str) -> None:
+    """It would be taken for a delivery, or hide the service's health."""
+    garden = Service("garden", topic="garden", publishes=[Planted])
+    with refused("which every service keeps", "a path of its own"):
+
+        @garden.command(f"POST {path}")
+        def plant(plot: NewId) -> Planted:
+            return Planted(plot=plot)
+
+
 @pytest.mark.filterwarnings("ignore:Field name")
 def test_an_entity_has_no_field_named_key() -> None:
     """It would hide what every entity is known by."""

@@ -104,6 +104,10 @@ class Replica:
         begun: bool = finish(self._drive(self.settler.suspects.begin()))
         return begun
 
+    def acquit(self) -> None:
+        """End the probation."""
+        finish(self._drive(self.settler.suspects.acquit()))
+
     def end(self) -> None:
         """End tidily."""
         finish(self._drive(self.settler.suspects.end()))

@@ -170,6 +170,5 @@ def test_an_acquittal_ends_the_probation(world: World) -> None:
     replica = Replica(world)
     replica.begin()
     assert replica.settler.suspects.on_probation
-    for operation in replica.settler.suspects.acquit():
-        world.store.commit(operation.writes)  # type: ignore[union-attr]
+    replica.acquit()
     assert not replica.settler.suspects.on_probation

@@ -1,0 +1,25 @@
+"""Whoever may ask for a replay must not thereby make anything up."""
+
+from __future__ import annotations
+
+from apps.checkout.billing import CardCharged, Payment, billing
+from apps.checkout.contracts import Line, OrderCreated
+from tests.unit.engine.events import came, replay, state_of, wire
+from tests.unit.engine.replica import Replica, World
+
+CREATED = OrderCreated(
+    order_id="o1", customer_id="c1", currency="EUR", lines=(Line(sku="s", quantity=1, unit_price=5),), total=5
+)
+
+
+def test_a_replay_of_an_answer_nobody_gave_runs_nothing() -> None:
+    """Rules 16 and 18: it could say that the provider has charged, when nobody has paid."""
+    world = World(billing)
+    Replica(world).settle(came(CREATED, "e1"))
+    told = wire(CREATED, "made-up") | {"type": CardCharged.wire_type, "source": "billing"}
+    forged = told | {"data": {"order_id": "o1", "charge_id": "forged"}}
+    Replica(world).control(replay("r1", forged, service="billing"))
+    payment = state_of(world, Payment, "o1")
+    assert isinstance(payment, Payment)
+    assert payment.status == "charging"
+    assert not world.broker.ids()
