@@ -7,7 +7,7 @@
 #   make explore the model checker: every order of every event, exhaustively and at random
 #   make faults  kill, cut, freeze and flood real processes, then audit every order         SHORT=
 #   make defects seed one defect per rule of the guarantee and show what catches it
-#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
+#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK= LONG=
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
 
@@ -19,6 +19,7 @@ STORE ?= sqlite
 TESTS ?= tests/integration
 SHORT ?=
 QUICK ?=
+LONG ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -63,12 +64,17 @@ faults: tools
 defects: $(READY)
 	@$(BIN)/python -m faults.defects
 
+# In an environment of its own: what it compares with is no dependency of the project.
+bench: .venv-bench/.ready tools
+	@.venv-bench/bin/python -m bench $(if $(QUICK),--quick,$(if $(LONG),--long) --out docs)
+
 clean:
 	rm -rf .run
 
 lock: $(READY)
 	$(COMPILE) --output-file requirements.txt pyproject.toml
 	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
 
 # The stamp is written last: an installation that was interrupted is done again.
 $(READY): requirements-dev.txt pyproject.toml
@@ -78,4 +84,10 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-bench/.ready: requirements-bench.txt pyproject.toml
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.txt
+	@PYTHONWARNINGS=ignore .venv-bench/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
