@@ -106,7 +106,7 @@ def render(
     from choreography.render import compare, write  # noqa: PLC0415
 
     console = Console()
-    told = compare(flow) if check else [f"wrote {path}" for path in write(flow)]
+    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow)]
     for line in told:
         console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
     if not told:

@@ -36,6 +36,7 @@ class Metrics:
         self.again = self._counter("retries", "Deliveries answered RETRY.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
         self.quarantined = self._counter("quarantined", "Events set aside.")
+        self.unanswered = self._counter("unanswered", "Calls to the outside that got no answer.")
         self.commands = self._counter("commands", "Commands accepted.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)

@@ -37,7 +37,7 @@ def new_flow(where: str) -> list[Path]:
     target.mkdir(parents=True, exist_ok=True)
     words = {"package": ".".join(folder.parts), "folder": str(folder), "root": "/".join([".."] * len(folder.parts))}
     written = [*_packages(target), *(_fill(file, target, words) for file in _templates())]
-    return [*written, *_components()]
+    return [*written, *_settings(), *_components()]
 
 
 def _templates() -> list[Path]:
@@ -63,6 +63,15 @@ def _packages(target: Path) -> list[Path]:
             init.write_text('"""Flows."""\n')
             made.append(init)
     return made
+
+
+def _settings() -> list[Path]:
+    """Let `pytest` find the flow from here, as every other command does."""
+    settings = Path("pytest.ini")
+    if settings.exists() or Path("pyproject.toml").exists():
+        return []
+    settings.write_text("[pytest]\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n")
+    return [settings]
 
 
 def _components() -> list[Path]:

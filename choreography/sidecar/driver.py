@@ -63,7 +63,7 @@ class Driver:
     def __init__(
         self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics, replica: str = "one"
     ) -> None:
-        self._sidecar, self._limits, self._metrics = sidecar, limits, metrics
+        self._sidecar, self._limits, self.metrics = sidecar, limits, metrics
         self._published = Published(limits.remembered)
         self._settler = Settler(service, limits, self._published, time_limit, replica)
         self.answering = Answering(service)
@@ -112,12 +112,12 @@ class Driver:
         done: list[bool] = await self.drive(release(settled, self._limits, self._published), trace)
         for one in settled:
             if one.outcome and one.outcome.quarantined and not one.repeated:
-                self._metrics.quarantined.inc()
+                self.metrics.quarantined.inc()
                 log.warning("quarantined", reason=one.outcome.quarantined.reason, **named(one.delivery))
             elif one.outcome and chatty:
                 log.debug("settled", repeated=one.repeated, events=len(one.outcome.events), **named(one.delivery))
-        self._metrics.repeats.inc(sum(one.repeated for one in settled))
-        self._metrics.again.inc(len(done) - sum(done))
+        self.metrics.repeats.inc(sum(one.repeated for one in settled))
+        self.metrics.again.inc(len(done) - sum(done))
         return done
 
     async def recall(self, wish: Wish) -> Outcome | None:
@@ -154,9 +154,9 @@ class Driver:
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         batch = [delivery for deliveries, _ in group for delivery in deliveries]
         await self._maybe_acquit()
-        with self._metrics.settling.time():
+        with self.metrics.settling.time():
             settled = await self.drive(self._settler.settle(batch, datetime.now(UTC)), batch[0].traceparent)
-        self._metrics.batch.observe(len(batch))
+        self.metrics.batch.observe(len(batch))
         start = 0
         for deliveries, future in group:
             if not future.done():
@@ -189,7 +189,7 @@ class Driver:
             case Together(operations):
                 return await asyncio.gather(*(self._side(one, trace) for one in operations))
             case Pause(attempt):
-                self._metrics.attempts.inc()
+                self.metrics.attempts.inc()
                 # Two replicas that collided must not do so again in step.
                 await asyncio.sleep(min(2.0, 0.01 * 3**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
                 return None
@@ -197,7 +197,7 @@ class Driver:
     async def _side(self, operation: Publish | Schedule | CarryOut, trace: str) -> frozenset[int] | bool:
         match operation:
             case Publish(events):
-                self._metrics.published.inc(len(events))
+                self.metrics.published.inc(len(events))
                 return await self._sidecar.publish(events, trace)
             case Schedule(dues):
                 return await self._sidecar.schedule(dues, datetime.now(UTC), trace)

@@ -29,6 +29,8 @@ _IN_BATCH: Final = 0.3
 """Seconds an intent may take before its batch stops waiting for it."""
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0
+_LONGEST_PAUSE: Final = 5.0
+"""Seconds. Its place in the lane waits meanwhile, so it is short beside what people wait for."""
 
 log = structlog.get_logger()
 
@@ -76,6 +78,8 @@ class Effects:
             )
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
         self._under_way: dict[str, asyncio.Task[bool]] = {}
+        self._failures: dict[str, int] = {}
+        """How often an intent that is still un-acknowledged got no answer; as many as there are of those."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def close(self) -> None:
@@ -130,9 +134,12 @@ class Effects:
         problem = _why_not(effect, wish, now)
         if effect is None or problem:
             return await self._settle(self._answering.for_a_person(wish, problem, now))
+        failures = self._failures.pop(wish.key, 0)
         try:
-            answer = await self._patiently(effect, wish)
+            answer = await self._call_again(effect, wish, failures) if failures else await self._patiently(effect, wish)
         except OutsideUnavailableError as error:
+            self._failures[wish.key] = failures + 1
+            self._driver.metrics.unanswered.inc()
             log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
             return False
         except Exception as error:
@@ -140,6 +147,11 @@ class Effects:
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))
+
+    async def _call_again(self, effect: Effect, wish: Wish, failures: int) -> Answer:
+        """Wait before calling an outside that gave no answer, longer each time: it has trouble enough of its own."""
+        await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2.0**failures))
+        return await self._call(effect, wish)
 
     async def _patiently(self, effect: Effect, wish: Wish) -> Answer:
         """Try a few times at once: a delivery that is answered RETRY holds up its whole batch for much longer."""

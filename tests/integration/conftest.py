@@ -12,7 +12,7 @@ import redis.asyncio
 from choreography.up import RunningFlow
 from tests.integration.checkout_client import Checkout
 
-OVERDUE = "overdue=8s"
+OVERDUE = "overdue=20s"
 """Long enough for every order that is not meant to be late, short enough to be waited for."""
 
 
