@@ -12,6 +12,7 @@ from apps.checkout.contracts import (
     Line,
     OrderCancelled,
     OrderCreated,
+    Sku,
     StockAdded,
     StockRejected,
     StockReleased,
@@ -43,7 +44,7 @@ inventory = Service("inventory", topic="stock", publishes=[StockAdded, StockRese
 class NewStock(Request):
     """Goods that came in."""
 
-    sku: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    sku: Sku
     quantity: Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 

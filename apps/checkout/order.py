@@ -18,9 +18,11 @@ from apps.checkout.contracts import (
     OrderCompleted,
     OrderCreated,
     PaymentDeclined,
+    Quantity,
     Reason,
     ShipmentDispatched,
     ShipmentWithheld,
+    Sku,
     StockRejected,
 )
 from choreography import Deadline, Decision, Entity, Id, Money, NewId, Request, Service, nothing
@@ -47,8 +49,8 @@ order = Service(
 class NewLine(Request):
     """One line of a new order. ``unit_price`` is in the minor unit of the currency."""
 
-    sku: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    quantity: Annotated[int, Field(ge=1, le=10_000)]
+    sku: Sku
+    quantity: Quantity
     unit_price: Annotated[int, Field(ge=1, le=100_000_000)]
 
 
