@@ -44,6 +44,7 @@ def commands() -> None:
 def new(flow: Annotated[str, typer.Argument(help="A folder to make, such as apps/visits.")]) -> None:
     """Make a small complete flow to start from: two services, properties, tests and a run file."""
     # Only these commands import flows.
+    from choreography.flow import package_of  # noqa: PLC0415
     from choreography.new import new_flow  # noqa: PLC0415
     from choreography.render import write  # noqa: PLC0415
 
@@ -51,7 +52,7 @@ def new(flow: Annotated[str, typer.Argument(help="A folder to make, such as apps
     for path in new_flow(flow):
         console.print(f"wrote {path}", style="green", highlight=False)
     importlib.invalidate_caches()
-    package = flow.strip("/").replace("/", ".")
+    package = package_of(flow).__name__
     console.print(f"rendered {len(write(package))} files from its declarations", style="green", highlight=False)
     console.print(
         f"\nNow try:\n  pytest {flow}\n  choreography check {package}\n  choreography explore {package}\n"

@@ -15,7 +15,7 @@ from choreography.contracts import Intent
 from choreography.declaration import Effect
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope, as_moment, as_text
-from choreography.engine.identity import derived_id, hashed, outcome_key, store_key
+from choreography.engine.identity import derived_id, event_key, outcome_key, store_key
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
 from choreography.errors import InvalidEventError
@@ -103,7 +103,7 @@ class Answering:
         effect = self.effect(wish)
         for key in self._entity_keys(effect, wish) if effect else ():
             stored = yield from self._confirm(key)
-            folded = EntityRecord.decode(stored.value).outcome_of(hashed(identity)[:32]) if stored else None
+            folded = EntityRecord.decode(stored.value).outcome_of(event_key(identity)) if stored else None
             if folded is not None:
                 return folded
         stored = yield from self._confirm(outcome_key(self._service.name, identity))

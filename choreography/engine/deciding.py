@@ -80,7 +80,7 @@ class Decider:
                 return folded
         if not plan.folds:
             stored = working.apart.get(plan.outcome_key)
-        elif thorough or plan.delivery.purpose == "replay" or self.planner.apart(working.records, plan):
+        elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
             stored = yield from self._confirm(plan.outcome_key, working)
         else:
             # The record itself proves the absence: it is written under its ETag, or first-write.
@@ -144,7 +144,7 @@ class Decider:
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
         key = plan.entity_keys[0]
-        record = self.planner.record(working.records, key).copy()
+        record = working.record(key).copy()
         folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
         if folded:
             working.records[key] = record
@@ -155,7 +155,7 @@ class Decider:
         ttl = None if outcome.quarantined else self.ttl
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
         for entity_key in plan.entity_keys:
-            record = self.planner.record(working.records, entity_key)
+            record = working.record(entity_key)
             if not record.apart and (plan.folds or entity_key in working.guarded):
                 working.records[entity_key] = replace(record.copy(), apart=True)
                 working.guarded.add(entity_key)

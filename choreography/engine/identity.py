@@ -53,6 +53,11 @@ def outcome_key(service: str, event_id: str) -> str:
     return store_key(service, "outcome", event_id)
 
 
+def event_key(event_id: str) -> str:
+    """Return the name under which an entity's record holds the outcome of an event."""
+    return hashed(event_id)[:32]
+
+
 def digest_of(wire_type: str, source: str, subject: str, data: Any) -> str:
     """Return the digest of what an event says, whatever order its fields travelled in."""
     canonical = orjson.dumps([wire_type, source, subject, data], option=orjson.OPT_SORT_KEYS)

@@ -11,10 +11,10 @@ from choreography.contracts import Value
 from choreography.declaration import Subject
 from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import hashed, outcome_key, store_key
+from choreography.engine.identity import event_key, hashed, outcome_key, store_key
 from choreography.engine.operations import Limits
 from choreography.engine.reacting import heard_value, named_ids
-from choreography.engine.records import EntityRecord, Outgoing
+from choreography.engine.records import Outgoing
 from choreography.errors import InvalidEventError
 from choreography.service import Service
 
@@ -106,17 +106,15 @@ class Planner:
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
         keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
-        identity = delivery.identity
-        return Plan(
-            position,
-            delivery,
-            identity,
-            envelope.digest,
-            hashed(identity)[:32],
-            outcome_key(self.service.name, identity),
+        return replace(
+            self._bare(
+                delivery,
+                position,
+                envelope.digest,
+                self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
+            ),
             entity_keys=keys,
             subject=subject,
-            problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
             own=self._own(delivery, envelope, subject),
             heard=heard,
         )
@@ -139,22 +137,10 @@ class Planner:
             return f"It claims to be from {envelope.time:%Y-%m-%d %H:%M:%S}, which has not come yet."
         return ""
 
-    def set_aside(self, plan: Plan, problem: str) -> Plan:
-        """Return a plan that quarantines what cannot be run."""
-        return replace(plan, problem=problem)
-
-    def apart(self, records: Mapping[str, EntityRecord], plan: Plan) -> bool:
-        """Tell whether the record of the one entity it names says that outcomes are also kept apart."""
-        return self.record(records, plan.entity_keys[0]).apart
-
-    def record(self, records: Mapping[str, EntityRecord], key: str) -> EntityRecord:
-        """Return a record, or a vacant one to hold its place."""
-        return records.get(key) or EntityRecord()
-
     def _bare(self, delivery: Delivery, position: int, digest: str, problem: str) -> Plan:
         identity = delivery.identity
         key = outcome_key(self.service.name, identity)
-        return Plan(position, delivery, identity, digest, hashed(identity)[:32], key, problem=problem)
+        return Plan(position, delivery, identity, digest, event_key(identity), key, problem=problem)
 
     def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:

@@ -46,8 +46,10 @@ def release(
     if parts:
         answers = yield Together(tuple(part.operation for part in parts))
         for part, answer in zip(parts, answers, strict=True):
-            missed = set(range(len(part.owners))) if answer is False else answer
-            undone |= {part.owners[item] for item in missed} if not isinstance(missed, bool) else set()
+            if isinstance(answer, bool):
+                undone |= set() if answer else set(part.owners)
+            else:
+                undone |= {part.owners[item] for item in answer}
     by_event = {one.outcome.event_id for index, one in enumerate(settled) if index in undone and one.outcome}
     done = [
         index not in undone and not (one.outcome and one.outcome.event_id in by_event)

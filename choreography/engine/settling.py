@@ -153,7 +153,7 @@ class Settler:
     def _refused(self, plan: Plan, detail: str) -> Plan:
         # Refused even as a quarantine record, it is too much for the store: then only its beginning is kept.
         plan = replace(plan, delivery=shortened(plan.delivery)) if plan.problem else plan
-        return self.planner.set_aside(plan, f"The store refuses what this event leads to: {detail}")
+        return replace(plan, problem=f"The store refuses what this event leads to: {detail}")
 
     def _read(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}

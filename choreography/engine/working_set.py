@@ -33,6 +33,10 @@ class WorkingSet:
             apart={key: stored for key, stored in found.items() if key not in keys},
         )
 
+    def record(self, key: str) -> EntityRecord:
+        """Return a record, or a vacant one to hold its place."""
+        return self.records.get(key) or EntityRecord()
+
     def accept(self, changed: Mapping[str, EntityRecord], guarded: Iterable[str]) -> None:
         """Take over what one event's reactions decided."""
         self.records.update(changed)
@@ -49,5 +53,5 @@ class WorkingSet:
         return tuple(sorted((*entities, *self.others.values()), key=lambda write: write.key))
 
     def _entity_write(self, key: str, tombstone_ttl: int) -> Write:
-        record = self.records.get(key) or EntityRecord()
+        record = self.record(key)
         return Write(key, record.encode(), self.etags.get(key), tombstone_ttl if record.gone else None)

@@ -146,6 +146,10 @@ class Commands:
             )
 
     def _endpoint(self, command: Command) -> Callable[..., Awaitable[Response]]:
+        adapters = {name: TypeAdapter(hint) for name, hint in command.path_parameters.items()}
+        field = command.event.subject_field
+        location = next((view.path for view in self._service.views if f"{{{field}}}" in view.path), "")
+
         async def endpoint(request: Request, idempotency_key: str | None = None, **path: str) -> Response:
             key = idempotency_key or secrets.token_hex(16)
             if not _KEY.match(key):
@@ -153,7 +157,8 @@ class Commands:
             # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
             headers = {"Idempotency-Key": key}
             try:
-                accepted = await self._accepted(command, request, key, path)
+                named = {name: adapter.validate_python(path[name]) for name, adapter in adapters.items()}
+                accepted = await self._accepted(command, request, key, named)
             except ValidationError as error:
                 detail = error.errors(include_url=False, include_input=False, include_context=False)
                 return JSONResponse({"detail": detail}, 422, headers)
@@ -162,7 +167,7 @@ class Commands:
             except HTTPException as unanswered:
                 headers |= unanswered.headers or {}
                 return JSONResponse({"detail": unanswered.detail}, unanswered.status_code, headers)
-            return await self._answer(accepted, headers)
+            return await self._answer(accepted, headers, field, location)
 
         parameters = [
             inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request),
@@ -186,10 +191,8 @@ class Commands:
         endpoint.__doc__ = command.function.__doc__
         return endpoint
 
-    async def _accepted(self, command: Command, request: Request, key: str, path: Mapping[str, str]) -> Accepted:
-        arguments: dict[str, Any] = {
-            name: TypeAdapter(hint).validate_python(path[name]) for name, hint in command.path_parameters.items()
-        }
+    async def _accepted(self, command: Command, request: Request, key: str, path: Mapping[str, Any]) -> Accepted:
+        arguments = dict(path)
         if command.body:
             arguments[command.body[0]] = command.body[1].model_validate_json(await _read_body(request), strict=True)
         if command.of and not await self._exists(command.of, path[command.of.key_field]):
@@ -202,7 +205,7 @@ class Commands:
         except UnsayableEventError as error:
             raise _RefusedError(422, str(error)) from error
 
-    async def _answer(self, accepted: Accepted, headers: dict[str, str]) -> Response:
+    async def _answer(self, accepted: Accepted, headers: dict[str, str], field: str, location: str) -> Response:
         settled = await self._submit(accepted)
         if settled is False:
             detail = "This Idempotency-Key was used with another body. Use a new key for a new request."
@@ -211,8 +214,7 @@ class Commands:
             return JSONResponse({"detail": _UNKNOWN}, 503, headers | {"Retry-After": "1"})
         self._metrics.commands.inc()
         self._commanding.remember(accepted)
-        subject, field = accepted.envelope.subject, self._subject_field(accepted)
-        location = next((view.path for view in self._service.views if f"{{{field}}}" in view.path), "")
+        subject = accepted.envelope.subject
         if location:
             # A header takes ASCII only, and an id may be anything that can be printed.
             headers = headers | {"Location": location.replace(f"{{{field}}}", quote(subject, safe=""))}
@@ -227,11 +229,6 @@ class Commands:
             return await self._lane.submit(accepted)
         finally:
             self._asking.pop(event_id, None)
-
-    def _subject_field(self, accepted: Accepted) -> str:
-        return next(
-            event.subject_field for event in self._service.publishes if event.wire_type == accepted.envelope.type
-        )
 
     async def _exists(self, entity: type[Entity], logical_id: str) -> bool:
         if self._commanding.just_accepted(logical_id):

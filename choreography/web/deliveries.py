@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import orjson
-import structlog
 
 from choreography.engine.delivery import Delivery, read_control, read_delivery, read_parsed, unreadable
 from choreography.service import Service
@@ -26,8 +25,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _LARGEST_BODY: Final = 32 * 1024 * 1024
-
-log = structlog.get_logger()
 
 
 class Deliveries:
