@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any, Final
 
-import orjson
-
 from faults.crashes import Harm
+from faults.hostile import hostile
 from faults.stage import TOPICS, Stage, call_off, follow
 
 _HOLD_BACK: Final = """
@@ -67,55 +65,8 @@ def reversed_for(service: str) -> Harm:
 
 async def poison(stage: Stage) -> None:
     """Whatever somebody who can reach the broker might send."""
-    for raw in hostile():
+    for raw in hostile().values():
         stage.hostile.add(raw)
         for _ in range(2):
             await stage.redis.xadd("orders", {"data": raw})
         await asyncio.sleep(0.1)
-
-
-def hostile() -> list[bytes]:
-    """Events that nobody can run, each made anew so that two rounds send different ones."""
-    line = {"sku": "apron", "quantity": 1, "unit_price": 100}
-    good = {"order_id": "hostile", "customer_id": "c", "currency": "EUR", "lines": [line], "total": 100}
-
-    def event(**changes: Any) -> bytes:
-        attributes = {
-            "specversion": "1.0",
-            "id": uuid.uuid4().hex,
-            "type": "order.created.v1",
-            "source": "order",
-            "subject": "hostile",
-            "time": "2026-01-01T00:00:00Z",
-            "datacontenttype": "application/json",
-            "data": good,
-        } | changes
-        return orjson.dumps({name: value for name, value in attributes.items() if value is not ...})
-
-    once = uuid.uuid4().hex
-    return [
-        event(id=...),
-        event(id=""),
-        event(id=5),
-        event(id="x" * 10_000),
-        event(id=f"a\u0000{once}"),
-        event(id="a\ufffdb"),
-        event(type=...),
-        event(type=[once]),
-        event(time=...),
-        event(time="2026-01-01T00:00:00"),
-        event(time="2020-01-01T00:00:00Z"),
-        event(time="2036-01-01T00:00:00Z"),
-        event(type="order.created.v9"),
-        event(data=...),
-        event(data="hello"),
-        event(data={"order_id": 1, "customer_id": [], "lines": "no"}),
-        event(data=good | {"total": 2**63}),
-        event(data=good | {"lines": []}),
-        event(specversion="0.3"),
-        once.encode(),
-        orjson.dumps([once]),
-        b'{"' + once.encode() + b'": "\xff\xfe"}',
-        b'{"' + once.encode() + b'":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
-        event(data={"order_id": "big", "padding": "x" * 1_000_000}),
-    ]

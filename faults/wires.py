@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, Literal
 
 from faults.crashes import Harm
-from faults.proxy import Proxy
+from faults.proxy import Mood, Proxy
 from faults.stage import REDELIVERED_AFTER, Stage
 
 Which = Literal["store", "broker"]
@@ -34,24 +34,18 @@ def cut(which: Which) -> Harm:
 
 def late(which: Which, by: float) -> Harm:
     """Everything arrives, but late."""
-
-    async def harm(stage: Stage) -> None:
-        proxy = _proxy(stage, which)
-        proxy.behave("late", late=by)
-        try:
-            await asyncio.sleep(REDELIVERED_AFTER + 1)
-        finally:
-            proxy.behave()
-
-    return harm
+    return _until_redelivered(which, "late", late=by)
 
 
 def silent(which: Which) -> Harm:
     """Nothing arrives and nothing breaks, for longer than the broker waits; then all of it arrives at once."""
+    return _until_redelivered(which, "silent")
 
+
+def _until_redelivered(which: Which, mood: Mood, **more: float) -> Harm:
     async def harm(stage: Stage) -> None:
         proxy = _proxy(stage, which)
-        proxy.behave("silent")
+        proxy.behave(mood, **more)
         try:
             await asyncio.sleep(REDELIVERED_AFTER + 1)
         finally:

@@ -19,21 +19,25 @@ def subscriptions_of(service: Service) -> dict[str, str]:
     for topic in subscribed_by(service):
         short = topic.removeprefix(f"{service.name}-") if topic in own else topic
         name = f"{service.name}-{short}"
-        text = _undelivered if topic == undelivered(service.name) else _events
-        files[f"subscription-{name}.yaml"] = text(name, service.name, topic)
+        rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(undelivered(service.name))
+        files[f"subscription-{name}.yaml"] = (
+            _HEAD.format(name=name, topic=topic) + rest + f"scopes:\n  - {service.name}\n"
+        )
     return files
 
 
-def _events(name: str, service: str, topic: str) -> str:
-    return f"""\
+_HEAD: Final = f"""\
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
 metadata:
-  name: {name}
+  name: {{name}}
 spec:
   pubsubname: {PUBSUB}
-  topic: {topic}
+  topic: {{topic}}
   metadata:
+"""
+
+_EVENTS: Final = f"""\
     # The sidecar hands the bytes on as they are. If it parsed them, it would re-encode every number, acknowledge or
     # set aside what it cannot read, and (before 1.18.3) end itself over a traceparent that is not a text.
     rawPayload: "true"
@@ -46,27 +50,13 @@ spec:
     # At low load every hop waits all of it; one millisecond costs no throughput at high load.
     maxAwaitDurationMs: 1
   # For whatever the sidecar itself cannot hand over; without it such a message is acknowledged in silence.
-  deadLetterTopic: {undelivered(service)}
-scopes:
-  - {service}
+  deadLetterTopic: {{}}
 """
 
-
-def _undelivered(name: str, service: str, topic: str) -> str:
-    return f"""\
-apiVersion: dapr.io/v2alpha1
-kind: Subscription
-metadata:
-  name: {name}
-spec:
-  pubsubname: {PUBSUB}
-  topic: {topic}
-  metadata:
+_UNDELIVERED: Final = f"""\
     # The bytes as they are: whoever sent them may have meant anything.
     rawPayload: "true"
   routes:
     default: {UNDELIVERED_ROUTE}
   # No dead letter topic of its own: what cannot be quarantined now is delivered again until it can.
-scopes:
-  - {service}
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -136,12 +136,19 @@ class Evidence:
     delivered: dict[str, int]
     hostile: frozenset[bytes]
     now: str
-    by_identity: dict[str, list[Message]] = field(default_factory=dict)
+    by_identity: dict[str, list[Message]] = field(init=False)
 
     def __post_init__(self) -> None:
-        for message in self.messages:
-            if message.identity:
-                self.by_identity.setdefault(message.identity, []).append(message)
+        self.by_identity = by_identity(self.messages)
+
+
+def by_identity(messages: Iterable[Message]) -> dict[str, list[Message]]:
+    """Sort messages by the event they carry, under whichever envelope id they came."""
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        if message.identity:
+            found.setdefault(message.identity, []).append(message)
+    return found
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ class Seen:
 async def gather(stage: Stage, seen: Seen) -> Evidence:
     """Read every book."""
     services = services_of(".".join(FLOW.parts))
-    rows = await _rows(stage.flow.postgres_dsn, [service.name for service in services])
+    rows = await postgres_rows(stage.flow.postgres_dsn, [service.name for service in services])
     return Evidence(
         orders=seen.orders,
         ends=seen.ends,
@@ -200,7 +207,8 @@ async def waiting(client: Broker) -> list[Waiting]:
     return found
 
 
-async def _rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
+async def postgres_rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
+    """Read every text that PostgreSQL holds, by service and key."""
     rows: dict[str, dict[str, str]] = {service: {} for service in services}
     # The rest of the connection string is for the sidecar's driver; this one does not know it.
     async with await psycopg.AsyncConnection.connect(" ".join(dsn.split()[:5])) as connection:

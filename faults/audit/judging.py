@@ -18,7 +18,7 @@ def judge(evidence: Evidence) -> list[Finding]:
 
 
 def _replayed(evidence: Evidence) -> Iterable[Finding]:
-    reports = [replay(evidence, store) for store in evidence.stores.values()]
+    reports = [replay(evidence.by_identity, store) for store in evidence.stores.values()]
     steps = sum(report.steps for report in reports)
     forks = [one for report in reports for one in report.forks]
     differs = [one for report in reports for one in report.differs]

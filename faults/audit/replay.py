@@ -15,7 +15,7 @@ import orjson
 
 from choreography import Deadline, Entity, Event, Intent, Service, Value
 from choreography.declaration import Reaction
-from faults.audit.evidence import Evidence, OutcomeRecord, Store
+from faults.audit.evidence import Message, OutcomeRecord, Store
 
 Key = tuple[str, str]
 
@@ -68,11 +68,16 @@ class Report:
     """Terminal states that were left."""
 
 
-def replay(evidence: Evidence, store: Store) -> Report:
-    """Replay one service's store."""
+def replay(messages: Mapping[str, Sequence[Message]], store: Store) -> Report:
+    """Replay one service's store.
+
+    Args:
+        messages: every event on the broker by its identity, in the order in which the broker took them.
+        store: what the service holds.
+    """
     report = Report()
     replaying = _Replaying(store.service, report)
-    for step in _in_order(_steps(evidence, store, report), report, store.service.name):
+    for step in _in_order(_steps(messages, store, report), report, store.service.name):
         report.steps += 1
         replaying.run(step)
     held = {(one.kind, _id_of(store.service, one.kind, one.state)): one for one in store.records if one.state}
@@ -87,12 +92,12 @@ def replay(evidence: Evidence, store: Store) -> Report:
     return report
 
 
-def _steps(evidence: Evidence, store: Store, report: Report) -> Iterable[Step]:
+def _steps(messages: Mapping[str, Sequence[Message]], store: Store, report: Report) -> Iterable[Step]:
     for outcome in store.outcomes:
         if not outcome.written:
             continue
-        messages = evidence.by_identity.get(outcome.event_id)
-        event = orjson.loads(outcome.heard) if outcome.heard else (messages[0].event if messages else None)
+        told = messages.get(outcome.event_id)
+        event = orjson.loads(outcome.heard) if outcome.heard else (told[0].event if told else None)
         if event is None:
             report.differs.append(
                 f"{store.service.name}: the event {outcome.event_id} was run but is nowhere to be found"

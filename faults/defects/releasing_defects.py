@@ -96,9 +96,8 @@ RELEASING: Final = (
         0,
         "a delivery is acknowledged although the broker did not take what it led to",
         "releasing",
-        "            undone |= {part.owners[item] for item in missed} if not isinstance(missed, bool) else set()",
-        "            undone |= set() if isinstance(part.operation, Publish) or isinstance(missed, bool) else "
-        "{part.owners[item] for item in missed}",
+        "                undone |= {part.owners[item] for item in answer}",
+        "                undone |= {part.owners[item] for item in answer if not isinstance(part.operation, Publish)}",
     ),
     in_engine(
         "published-before-commit",
@@ -137,8 +136,8 @@ RELEASING: Final = (
         20,
         "a delivery is acknowledged although its deadlines could not be scheduled",
         "releasing",
-        "            missed = set(range(len(part.owners))) if answer is False else answer",
-        "            missed = set() if answer is False else answer",
+        "                undone |= set() if answer else set(part.owners)",
+        "                undone |= set()",
     ),
     in_engine(
         "deadline-from-now",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, unt
 from tests.unit.engine.events import wire
 from tests.unit.engine.store import Store
 from tests.unit.engine.toy import Put, desk
+
+NOW = datetime.now(UTC).isoformat()
 
 
 async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_of_its_sidecar() -> None:
@@ -39,7 +42,7 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
     async with sidecar.listening():
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app), asyncio.timeout(20):
-            event = wire(Put(box="b1", amount=1), "put-1", time="2026-11-24T00:00:00Z")
+            event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
             status, answer = await ask(app, "POST", "/events", batch("street", event))
             answered.set()
             assert (status, answer) == (200, {"statuses": [{"entryId": "0", "status": "SUCCESS"}]})
@@ -54,7 +57,7 @@ async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
     async with sidecar.listening():
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app), asyncio.timeout(20):
-            event = wire(Put(box="b1", amount=1), "put-1", time="2026-11-24T00:00:00Z")
+            event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
             await ask(app, "POST", "/events", batch("street", event))
             assert (await ask(app, "GET", "/readyz"))[0] == 503
 
@@ -89,7 +92,7 @@ async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -
     async with sidecar.listening():
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app):
-            event = wire(Put(box="b1", amount=1), "put-1", time="2026-11-24T00:00:00Z")
+            event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
             delivered = asyncio.ensure_future(ask(app, "POST", "/events", batch("street", event)))
 
             async def has_refused() -> bool:
