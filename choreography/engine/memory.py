@@ -24,3 +24,7 @@ class Published:
     def holds(self, event_id: str, digest: str) -> bool:
         """Tell whether exactly this event was fully published by this replica."""
         return self._digests.get(event_id) == digest
+
+    def knows(self, event_id: str) -> bool:
+        """Tell whether an event of this id was fully published by this replica, whatever it said."""
+        return event_id in self._digests

@@ -33,6 +33,7 @@ from choreography.engine.settling import Settler
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.guard import time_limit
+from choreography.sidecar.publishing import Publishing
 from choreography.telemetry import Metrics, named
 
 _LARGEST_GROUP: Final = 400
@@ -64,6 +65,7 @@ class Driver:
         self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics, replica: str = "one"
     ) -> None:
         self._sidecar, self._limits, self.metrics = sidecar, limits, metrics
+        self.publishing = Publishing(sidecar, limits)
         self._published = Published(limits.remembered)
         self._settler = Settler(service, limits, self._published, time_limit, replica)
         self.answering = Answering(service)
@@ -79,6 +81,7 @@ class Driver:
         """Stop committing; what waits is delivered again by the broker."""
         self._lane.cancel()
         await asyncio.gather(self._lane, return_exceptions=True)
+        await self.publishing.close()
         if self._began is not None and self.failed is None:
             await self.drive(self._settler.suspects.end(), "")
 
@@ -119,6 +122,10 @@ class Driver:
         self.metrics.repeats.inc(sum(one.repeated for one in settled))
         self.metrics.again.inc(len(done) - sum(done))
         return done
+
+    def has_answered(self, wish: Wish) -> bool:
+        """Tell whether this replica has itself settled and fully published the answer of an intent."""
+        return self._published.knows(self.answering.answer_id(wish))
 
     async def recall(self, wish: Wish) -> Outcome | None:
         """Find the outcome of an intent's answer, if it has one."""
@@ -198,7 +205,7 @@ class Driver:
         match operation:
             case Publish(events):
                 self.metrics.published.inc(len(events))
-                return await self._sidecar.publish(events, trace)
+                return await self.publishing.publish(events, trace)
             case Schedule(dues):
                 return await self._sidecar.schedule(dues, datetime.now(UTC), trace)
             case CarryOut(wishes, repeated, nudge):

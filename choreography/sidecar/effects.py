@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,13 +21,13 @@ from choreography.engine.records import Outcome, Wish
 from choreography.errors import ChoreographyError, OutsideUnavailableError
 from choreography.outside import Reply
 from choreography.service import Service
-from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 
 _NO_ANSWER: Final = frozenset({408, 425, 429})
 _LARGEST_REPLY: Final = 1024 * 1024
 _IN_BATCH: Final = 0.3
-"""Seconds an intent may take before its batch stops waiting for it."""
+"""Seconds the outside may take over an intent before its batch stops waiting for it. Our own work does not count: it
+is slow when there is much of it, and handing over would make it more."""
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
@@ -66,8 +67,8 @@ class Call:
 class Effects:
     """Carries out the intents of one service."""
 
-    def __init__(self, service: Service, driver: Driver, sidecar: Sidecar, outsides: Mapping[str, str]) -> None:
-        self._driver, self._sidecar, self._outsides = driver, sidecar, outsides
+    def __init__(self, service: Service, driver: Driver, outsides: Mapping[str, str]) -> None:
+        self._driver, self._outsides = driver, outsides
         self._answering = driver.answering
         missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
         if missing:
@@ -77,6 +78,10 @@ class Effects:
                 f"Set {names} to its base URL."
             )
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
+        self._moved = dict.fromkeys(self._places, 0.0)
+        """When a call of an effect last ended, by the loop's clock."""
+        self._outside_since: dict[str, float] = {}
+        """When the call of an intent began, by the loop's clock; once it is answered, never."""
         self._under_way: dict[str, asyncio.Task[bool]] = {}
         self._failures: dict[str, int] = {}
         """How often an intent that is still un-acknowledged got no answer; as many as there are of those."""
@@ -95,23 +100,43 @@ class Effects:
         The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
         over one order must not hold up the others.
         """
-        task = self._under_way_with(wish, repeated=repeated, nudge=nudge)
-        await asyncio.wait({task}, timeout=_IN_BATCH)
-        if task.done() and task.result():
+        if repeated and not nudge and self._driver.has_answered(wish):
             return True
-        return not await self._sidecar.publish([self._answering.for_later(wish, datetime.now(UTC))], wish.traceparent)
+        task = self._under_way_with(wish, repeated=repeated, nudge=nudge)
+        if await self._ends_in_time(task, wish) and task.result():
+            return True
+        later = self._answering.for_later(wish, datetime.now(UTC))
+        return not await self._driver.publishing.publish([later], wish.traceparent)
 
     async def later(self, delivery: Delivery) -> bool:
         """Carry out an intent that was handed over, however long it takes. False if it must be tried again."""
         wish = self._answering.read_later(delivery)
-        return wish is None or await asyncio.shield(self._under_way_with(wish, repeated=True))
+        if wish is None or self._driver.has_answered(wish):
+            return True
+        return await asyncio.shield(self._under_way_with(wish, repeated=True))
+
+    async def _ends_in_time(self, task: asyncio.Task[bool], wish: Wish) -> bool:
+        """Wait for as long as the outside answers: this intent or, while it queues for a place, others."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not task.done():
+            since = self._outside_since.get(wish.key, max(began, self._moved.get(wish.effect, began)))
+            left = since + _IN_BATCH - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait({task}, timeout=min(left, _IN_BATCH))
+        return True
 
     def _under_way_with(self, wish: Wish, *, repeated: bool, nudge: str = "") -> asyncio.Task[bool]:
         task = self._under_way.get(wish.key)
         if task is None:
             task = self._under_way[wish.key] = asyncio.create_task(self._isolated(wish, repeated=repeated, nudge=nudge))
-            task.add_done_callback(lambda _: self._under_way.pop(wish.key, None))
+            task.add_done_callback(lambda _: self._forget(wish.key))
         return task
+
+    def _forget(self, key: str) -> None:
+        self._under_way.pop(key, None)
+        self._outside_since.pop(key, None)
 
     async def _isolated(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
         """Carry out one intent; whatever goes wrong with it must not hold up those that came with it."""
@@ -123,12 +148,14 @@ class Effects:
 
     async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
         if repeated:
+            self._outside_since[wish.key] = math.inf
             try:
                 outcome = await self._driver.recall(wish)
             except UnreadableError:
                 return False
             if outcome is not None:
                 return await self._release_again(wish, outcome, nudge)
+            del self._outside_since[wish.key]
         effect = self._answering.effect(wish)
         now = datetime.now(UTC)
         problem = _why_not(effect, wish, now)
@@ -168,13 +195,18 @@ class Effects:
     async def _call(self, effect: Effect, wish: Wish) -> Answer:
         intent = self._answering.intent(effect, wish)
         call = Call(self._session, effect.outside, self._outsides[effect.outside], wish)
+        clock = asyncio.get_running_loop().time
         async with self._places[effect.name]:
+            self._outside_since.setdefault(wish.key, clock())
             try:
                 async with asyncio.timeout(effect.timeout.total_seconds()):
                     answer: Answer = await effect.function(intent, call)
-                    return answer
             except TimeoutError as error:
                 raise OutsideUnavailableError(f"{effect.outside} did not answer within {effect.timeout}.") from error
+            finally:
+                self._moved[effect.name] = clock()
+        self._outside_since[wish.key] = math.inf
+        return answer
 
     async def _settle(self, delivery: Delivery) -> bool:
         return all(await self._driver.submit([delivery]))

@@ -76,7 +76,7 @@ class _Running:
         """Start the driver, check the surroundings, and stop in the right order."""
         sidecar = Sidecar(self.settings)
         self.driver = Driver(self.service, sidecar, self.limits, self.metrics, self.settings.replica)
-        effects = Effects(self.service, self.driver, sidecar, self.settings.outsides)
+        effects = Effects(self.service, self.driver, self.settings.outsides)
         self.driver.carry_out = effects
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
         self.deliveries = Deliveries(

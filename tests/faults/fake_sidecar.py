@@ -27,6 +27,8 @@ class FakeSidecar:
     Attributes:
         faults: what happens to the next calls of a kind (read, confirm, commit, publish, schedule); nothing once empty.
         on_publish: told of every event that is taken, by topic.
+        slow: seconds by which the answers to a kind of call come late.
+        calls: how many events each call to publish carried, by topic.
     """
 
     store: Store = field(default_factory=Store)
@@ -34,6 +36,8 @@ class FakeSidecar:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     faults: dict[str, deque[Fault]] = field(default_factory=dict)
     on_publish: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
+    slow: dict[str, float] = field(default_factory=dict)
+    calls: list[tuple[str, int]] = field(default_factory=list)
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -69,6 +73,7 @@ class FakeSidecar:
             await runner.cleanup()
 
     async def _fated(self, request: web.Request, kind: str, act: Callable[[], web.Response]) -> web.Response:
+        await asyncio.sleep(self.slow.get(kind, 0.0))
         fault: Fault = self.faults[kind].popleft() if self.faults.get(kind) else "none"
         if fault == "400":
             return web.json_response({"message": "this request is not acceptable"}, status=400)
@@ -129,6 +134,7 @@ class FakeSidecar:
     async def _publish(self, request: web.Request) -> web.Response:
         entries: Sequence[dict[str, Any]] = await request.json()
         topic = request.match_info["topic"]
+        self.calls.append((topic, len(entries)))
         partly = bool(self.faults.get("publish")) and self.faults["publish"][0] == "partly"
 
         def act() -> web.Response:

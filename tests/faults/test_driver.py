@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,15 +25,17 @@ NOW = datetime.now(UTC).isoformat()
 
 @dataclass
 class Bank:
-    """The outside: answers with these statuses first, then as it should."""
+    """The outside: answers with these statuses first, then as it should; while it is closed, it answers nothing."""
 
     statuses: list[int] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
     keys: list[str] = field(default_factory=list)
     port: int = 0
 
     async def pay(self, request: web.Request) -> web.Response:
         """Pay once per key."""
         self.keys.append(request.headers["Idempotency-Key"])
+        await self.open.wait()
         status = self.statuses.pop(0) if self.statuses else 200
         return web.json_response({"receipt": f"for {self.keys[-1]}"}, status=status)
 
@@ -87,6 +90,7 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     """Start a desk."""
     sidecar, bank = FakeSidecar(), Bank()
+    bank.open.set()
     refused: list[str] = []
     async with sidecar.listening(), bank.listening():
         outsides = {"bank": f"http://127.0.0.1:{bank.port}"}
@@ -225,6 +229,48 @@ async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: R
     assert len(set(running.bank.keys)) == 1
     assert len(running.bank.keys) == len(statuses) + 1
     assert running.coins("b") == 1000
+
+
+async def test_an_answer_that_is_slow_to_settle_is_not_handed_over(running: Running) -> None:
+    """Under load our own work is what takes long, and a second lane for it would only be more work."""
+    running.sidecar.slow = {"read": 0.2, "commit": 0.2, "publish": 0.2}
+    assert await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(5))) == [True] * 5
+    assert len(running.said("prize.paid.v1")) == 5
+    assert not running.said("choreography.intent.v1")
+
+
+async def test_an_intent_is_handed_over_while_the_outside_hangs(running: Running) -> None:
+    """The batch goes on: those whose call hangs, and those that queue behind them."""
+    running.bank.open.clear()
+    many = [event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(70)]
+    assert await running.deliver(*many) == [True] * 70
+    assert len(running.bank.keys) == 64
+    assert len(running.said("choreography.intent.v1")) == 70
+    running.bank.open.set()
+    later = [said for topic, said in running.sidecar.published if topic == "desk-intents"]
+    await running.until_acknowledged(*later, topic="desk-intents")
+    assert len(running.said("prize.paid.v1")) == 70
+    assert len(running.bank.keys) == len(set(running.bank.keys)) == 70
+
+
+async def test_an_intent_that_was_answered_and_told_is_not_told_again(running: Running) -> None:
+    """A broker that redelivers eagerly must not multiply what is downstream."""
+    running.bank.open.clear()
+    await running.deliver(event(Asked(box="b"), "asked"))
+    running.bank.open.set()
+    (later,) = [said for topic, said in running.sidecar.published if topic == "desk-intents"]
+    for _ in range(3):
+        await running.until_acknowledged(later, topic="desk-intents")
+    assert [topic for topic, _ in running.sidecar.published].count("desk") == 1
+
+
+async def test_answers_share_the_calls_that_publish_them(running: Running) -> None:
+    """They come one by one, and a call for each would be what costs most."""
+    running.sidecar.slow = {"publish": 0.05}
+    await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(50)))
+    calls = [count for topic, count in running.sidecar.calls if topic == "desk"]
+    assert sum(calls) == 50
+    assert len(calls) < 10
 
 
 async def test_the_outside_is_asked_only_for_what_is_committed(running: Running) -> None:

@@ -1,0 +1,80 @@
+"""The publishing lane: events of one topic that wait at the same moment share one call.
+
+What a batch led to comes in bulk already, but the answers of the outside come one by one, and a call for each of them
+would cost the sidecar more than anything else it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from choreography.engine.operations import NOTHING_FAILED, Limits
+from choreography.engine.records import Outgoing
+from choreography.sidecar.client import Sidecar
+
+_Waiting = tuple[Sequence[Outgoing], asyncio.Future[frozenset[int]]]
+
+
+class Publishing:
+    """Publishes for one service: one call per topic at a time, so at low load nothing waits."""
+
+    def __init__(self, sidecar: Sidecar, limits: Limits) -> None:
+        self._sidecar, self._limits = sidecar, limits
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Stop; what waits is published when its cause is delivered again."""
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
+        """Publish events of one topic. Return the indices of those the broker did not confirm."""
+        topic = events[0].topic
+        future: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(topic, []).append((events, future))
+        if topic not in self._lanes:
+            self._lanes[topic] = asyncio.create_task(self._empty(topic, trace), name=f"publish to {topic}")
+        return await future
+
+    async def _empty(self, topic: str, trace: str) -> None:
+        group: list[_Waiting] = []
+        try:
+            while group := self._next(topic):
+                answers = await self._together([events for events, _ in group], trace)
+                for (_, future), answer in zip(group, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)
+        finally:
+            # Nobody may join between the last look and this, and nobody may wait for a lane that ended early.
+            del self._lanes[topic]
+            for _, future in [*group, *self._waiting.pop(topic)]:
+                future.cancel()
+
+    def _next(self, topic: str) -> list[_Waiting]:
+        """Take as many of those that wait as one call may carry, the first of them in any case."""
+        waiting, taken, count, size = self._waiting[topic], 0, 0, 0
+        for events, _ in waiting:
+            count += len(events)
+            size += sum(event.size for event in events)
+            if taken and (count > self._limits.publish_count or size > self._limits.publish_bytes):
+                break
+            taken += 1
+        group, self._waiting[topic] = waiting[:taken], waiting[taken:]
+        return group
+
+    async def _together(self, parts: Sequence[Sequence[Outgoing]], trace: str) -> list[frozenset[int]]:
+        failed = await self._sidecar.publish([event for events in parts for event in events], trace)
+        if not failed:
+            return [NOTHING_FAILED] * len(parts)
+        if len(parts) > 1 and len(failed) == sum(len(events) for events in parts):
+            # Perhaps for the sake of one of them: strangers must not fail with it for ever.
+            return await asyncio.gather(*(self._sidecar.publish(events, trace) for events in parts))
+        answers, start = [], 0
+        for events in parts:
+            answers.append(frozenset(index for index in range(len(events)) if start + index in failed))
+            start += len(events)
+        return answers
