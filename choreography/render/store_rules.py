@@ -62,6 +62,13 @@ _POSTGRES: Final = (
     ),
     Rule(
         "connectionString",
+        lacks("enable_bitmapscan=off"),
+        "",
+        "The planner does not know the keys of a new table and reads all that has not expired for every batch.",
+        "Add `enable_bitmapscan=off` to it as a plain parameter.",
+    ),
+    Rule(
+        "connectionString",
         lambda value: re.search(r"options\s*=.*-c.*-c", value) is not None,
         "",
         "A second -c inside `options` ends the sidecar.",

@@ -33,13 +33,13 @@ class Postgres:
     def dsn(self) -> str:
         """The connection string of the flow's store.
 
-        Lock and idle limits bound how long a frozen replica can hold up the others. Without sequential scans
-        the planner uses the index also while the statistics of a growing table are those of an empty one.
+        Lock and idle limits bound how long a frozen replica can hold up the others. Without sequential and bitmap
+        scans the planner looks keys up also while the statistics of a growing table are those of an empty one.
         """
         return (
             f"host=127.0.0.1 port={self.port} user={self.database} password={self.password} "
             f"dbname={self.database} lock_timeout=2000 idle_in_transaction_session_timeout=3000 "
-            "enable_seqscan=off"
+            "enable_seqscan=off enable_bitmapscan=off"
         )
 
     def command(self) -> list[str]:

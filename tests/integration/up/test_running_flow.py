@@ -59,7 +59,7 @@ async def test_state_is_found_again_by_the_next_run(tmp_path: Path, http: aiohtt
         if store == "sqlite":
             assert flow.state_file("greeter").is_file()
         else:
-            assert "enable_seqscan=off" in flow.postgres_dsn
+            assert "enable_seqscan=off enable_bitmapscan=off" in flow.postgres_dsn
 
 
 async def test_what_is_killed_comes_back_on_its_old_port(tmp_path: Path, http: aiohttp.ClientSession) -> None:

@@ -73,7 +73,8 @@ JETSTREAM = {"durableName": "{appID}", "queueGroupName": "{appID}"}
 SQLITE = {"connectionString": "order.db", "cleanupInterval": "10m"}
 POSTGRES = {
     "connectionString": (
-        "host=db database=orders lock_timeout=2000 idle_in_transaction_session_timeout=3000 enable_seqscan=off"
+        "host=db database=orders lock_timeout=2000 idle_in_transaction_session_timeout=3000 "
+        "enable_seqscan=off enable_bitmapscan=off"
     )
 }
 SAFE = {
@@ -140,6 +141,7 @@ def test_safe_settings_are_accepted(tmp_path: Path, type_: str, settings: dict[s
         ("state.postgresql", "connectionString", "host=db", "wait for it without end", "lock_timeout=2000"),
         ("state.postgresql", "connectionString", "host=db", "keep its row locks for ever", "session_timeout=3000"),
         ("state.postgresql", "connectionString", "host=db", "reads all of it for every batch", "enable_seqscan=off"),
+        ("state.postgresql", "connectionString", "host=db", "all that has not expired", "enable_bitmapscan=off"),
         (
             "state.postgresql",
             "connectionString",
