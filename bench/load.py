@@ -13,7 +13,7 @@ import orjson
 from bench.client import Client
 from bench.orders import Order
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 256
 MOST_ORDERS: Final = 200_000
 MOST_A_SECOND: Final = 5_000
 

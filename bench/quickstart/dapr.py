@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 PUBSUB = "pubsub"
 STORE = "statestore"
+_CONFLICTS = ("already exists", "no item was updated")
 
 client = DaprClient()
 
@@ -63,7 +64,8 @@ def _saved(key: str, value: dict[str, Any], etag: str) -> bool:
             options=StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write),
         )
     except grpc.RpcError as error:
-        if error.code() == grpc.StatusCode.ABORTED or "already exists" in str(error.details()):
+        # Some stores say ABORTED; PostgreSQL says INTERNAL, and only its words tell what it means.
+        if error.code() == grpc.StatusCode.ABORTED or any(words in str(error.details()) for words in _CONFLICTS):
             return False
         raise
     return True

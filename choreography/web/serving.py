@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -14,6 +15,7 @@ from choreography.telemetry import set_up_logging
 from choreography.web.app import build_app
 
 _STOPPING_SECONDS = 20
+_OBJECTS_PER_COLLECTION = 50_000
 
 
 def service_in(module_name: str) -> Service:
@@ -56,10 +58,18 @@ def serve(module_name: str) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        # Nobody asks where a request came from, so nobody needs to believe what it says about that.
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=_STOPPING_SECONDS,
         timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
+    # What was made until here lives as long as the process, and events leave next to no cycles behind: looking for
+    # them after every 700 new objects took a tenth of a service's time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     server.run()
     if refused:
         raise SystemExit(1)
