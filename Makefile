@@ -7,7 +7,7 @@
 #   make explore the model checker: every order of every event, exhaustively and at random
 #   make faults  kill, cut, freeze and flood real processes, then audit every order         SHORT=
 #   make defects seed one defect per rule of the guarantee and show what catches it
-#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK= LONG=
+#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
 
@@ -19,7 +19,6 @@ STORE ?= sqlite
 TESTS ?= tests/integration
 SHORT ?=
 QUICK ?=
-LONG ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -66,7 +65,7 @@ defects: $(READY)
 
 # In an environment of its own: what it compares with is no dependency of the project.
 bench: .venv-bench/.ready tools
-	@.venv-bench/bin/python -m bench $(if $(QUICK),--quick,$(if $(LONG),--long) --out docs)
+	@.venv-bench/bin/python -m bench $(if $(QUICK),--quick,--out docs)
 
 clean:
 	rm -rf .run

@@ -1,4 +1,4 @@
-"""Run it: ``python -m bench``, ``python -m bench --quick``, ``python -m bench --long``."""
+"""Run it: ``python -m bench``, ``python -m bench --quick``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.measuring import Run, session
-from bench.plan import FULL, LONG, QUICK, Plan
+from bench.plan import FULL, QUICK, Plan
 from bench.plot import draw
 from bench.report import tables, write_into
 from bench.results import Results
@@ -84,7 +84,7 @@ class Bench:
 def main() -> None:
     """Parse the command line, run, and end with one line of JSON."""
     options = _options().parse_args()
-    plan = QUICK if options.quick else LONG if options.long else FULL
+    plan = QUICK if options.quick else FULL
     systems = [system for system in SYSTEMS if not options.only or system.name in options.only]
     progress = Progress()
     # Before any clock runs, as it may build Dapr or download Zipkin.
@@ -100,7 +100,6 @@ def main() -> None:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, under six minutes")
-    parser.add_argument("--long", action="store_true", help="grow to 50,000 orders")
     parser.add_argument("--only", action="append", metavar="SYSTEM", choices=[one.name for one in SYSTEMS])
     parser.add_argument("--folder", type=Path, default=Path(".run/bench"), help="where the runs keep their state")
     parser.add_argument("--out", type=Path, default=Path(".run/bench"), help="where the picture and bench.md are")

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from bench.client import Answer
-from bench.load import MOST_ORDERS, Load, RefusedError
+from bench.load import AT_ONCE, MOST_ORDERS, Load, RefusedError
 from bench.orders import orders
 
 
@@ -47,7 +47,7 @@ async def test_no_more_than_so_many_at_once() -> None:
     shop = SlowShop(0.001)
     load = load_on(shop)
     await load.place(orders(0, 300))
-    assert (shop.taken, shop.most, len(load.sent)) == (300, 64, 300)
+    assert (shop.taken, shop.most, len(load.sent)) == (300, AT_ONCE, 300)
 
 
 async def test_a_slow_shop_does_not_slow_the_customers() -> None:
