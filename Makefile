@@ -72,8 +72,8 @@ clean:
 
 lock: $(READY)
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
-	$(COMPILE) --extra dev --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
+	$(COMPILE) --extra dev --extra brokers --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
 
 # The stamp is written last: an installation that was interrupted is done again.
 $(READY): requirements-dev.txt pyproject.toml

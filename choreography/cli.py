@@ -97,6 +97,23 @@ def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = Tr
 
 
 @app.command()
+def provision(
+    resources: Annotated[Path, typer.Argument(help="Rendered Dapr files, such as apps/checkout/dapr/kafka-postgres.")],
+    *,
+    address: Annotated[str, typer.Option(envvar="BROKER_ADDRESS", help="Where it is, as its component says it.")],
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic; no more replicas than that have work.")] = 12,
+    copies: Annotated[int, typer.Option(min=1, help="On how many nodes the broker keeps everything.")] = 3,
+) -> None:
+    """Make the topics, streams or queues that a broker must have beforehand. What is there is left as it is."""
+    # Only this command speaks to brokers itself.
+    from choreography.provision import layout_of, provision  # noqa: PLC0415
+
+    console = Console()
+    for sentence in asyncio.run(provision(layout_of(resources), address, partitions=partitions, copies=copies)):
+        console.print(sentence, style="green", highlight=False)
+
+
+@app.command()
 def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,

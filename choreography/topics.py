@@ -13,6 +13,9 @@ from choreography.service import Service
 PUBSUB: Final = "pubsub"
 """The one neutral name of the broker, so that exchanging the broker is exchanging one file."""
 
+PUBSUB_OF_TOPIC: Final = "pubsub-{topic}"
+"""Where a component of the broker serves one topic only, each topic has one of this name."""
+
 STATESTORE: Final = "statestore"
 """The one neutral name of the store."""
 

@@ -80,7 +80,8 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "10m",
         "warning",
         "One batch in a hundred takes {{ $labels.service }} more than a second from read to commit.",
-        "The store is slow or locked. Look at its locks and its disk, and at enable_seqscan=off and enable_bitmapscan=off on PostgreSQL.",
+        "The store is slow or locked. Look at its locks and its disk; on PostgreSQL also at enable_seqscan and "
+        "enable_bitmapscan.",
     )
 
 

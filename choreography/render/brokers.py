@@ -54,7 +54,7 @@ def _rabbitmq(service: str, topic: str) -> Trigger:
 
 
 def _jetstream(service: str, topic: str) -> Trigger:
-    metadata = {"account": "$G", "stream": topic, "consumer": service, "lagThreshold": str(WAITING)}
+    metadata = {"account": "$G", "stream": topic, "consumer": f"{service}-{topic}", "lagThreshold": str(WAITING)}
     return {"type": "nats-jetstream", "metadata": metadata}
 
 
@@ -67,14 +67,14 @@ BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
     "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
     "rabbitmq": Broker(5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar."),
-    "jetstream": Broker(
+    "nats": Broker(
         4222,
         _jetstream,
         True,
         "natsServerMonitoringEndpoint",
         "One replica handles one message at a time, so this broker needs replicas soonest.",
     ),
-    "sqs": Broker(
+    "aws": Broker(
         443,
         _sqs,
         False,

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import yaml
 
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.topics import CHRONICLE, CONTROL, PUBSUB, STATESTORE, all_topics, published_by, subscribed_by
+from choreography.topics import (
+    CHRONICLE,
+    CONTROL,
+    PUBSUB,
+    PUBSUB_OF_TOPIC,
+    STATESTORE,
+    all_topics,
+    published_by,
+    subscribed_by,
+)
+
+SUBSCRIPTION_METADATA: Final = "choreography/subscription-metadata"
+"""The annotation of a broker's component that holds ``name=value,...`` for all of its subscriptions."""
 
 
 class ComponentFileError(ChoreographyError):
@@ -18,6 +30,10 @@ class ComponentFileError(ChoreographyError):
 
 def pubsub(base: str, services: Sequence[Service]) -> str:
     """Complete a broker's file: who may publish what, who may hear what, and who may use it at all."""
+    if name_in(base) == PUBSUB_OF_TOPIC:
+        return "---\n".join(
+            _one_topic(base, topic, services, first=not place) for place, topic in enumerate(all_topics(services))
+        )
     _expect(base, PUBSUB)
     everything = all_topics(services)
     metadata = (
@@ -34,15 +50,71 @@ def pubsub(base: str, services: Sequence[Service]) -> str:
     return _checked(completed, PUBSUB, "publishingScopes")
 
 
+def name_in(base: str) -> str:
+    """Return the name of the one component in a file, which may be a pattern with ``{topic}``."""
+    documents = [document for document in yaml.safe_load_all(base) if document]
+    return str(documents[0].get("metadata", {}).get("name", "")) if len(documents) == 1 else ""
+
+
+def subscription_metadata_in(base: str) -> dict[str, str]:
+    """Return what subscriptions to this broker must say, which only a subscription and no component can say."""
+    component: dict[str, Any] = next(iter(document for document in yaml.safe_load_all(base) if document), {})
+    told = (component.get("metadata", {}).get("annotations") or {}).get(SUBSCRIPTION_METADATA, "")
+    return dict(part.strip().split("=", 1) for part in str(told).split(",") if "=" in part)
+
+
+def _one_topic(base: str, topic: str, services: Sequence[Service], *, first: bool) -> str:
+    """Complete a component that serves one topic; what its lines are there for is said once."""
+    lines = base.replace("{topic}", topic).rstrip("\n").splitlines()
+    text = "\n".join(line for line in lines if first or not line.lstrip().startswith("#")) + "\n"
+    may_say = {service.name: topic in published_by(service) for service in services}
+    may_hear = {service.name: topic in subscribed_by(service) for service in services}
+    may_say[CHRONICLE], may_hear[CHRONICLE] = topic == CONTROL, True
+    names = [name for name in may_say if may_say[name] or may_hear[name]]
+
+    def granted(may: Mapping[str, bool]) -> list[str]:
+        grants = [f"{name}={topic if may[name] else ''}" for name in names]
+        return [*(f"{grant};" for grant in grants[:-1]), grants[-1]]
+
+    metadata = (
+        _setting("publishingScopes", granted(may_say))
+        + _setting("subscriptionScopes", granted(may_hear))
+        + _setting("allowedTopics", [topic])
+        + _setting("protectedTopics", [topic])
+    )
+    return _checked(text + metadata + _app_ids(names), PUBSUB_OF_TOPIC.format(topic=topic), "publishingScopes")
+
+
 def statestore(base: str, services: Sequence[Service]) -> str:
     """Complete a store's file: only the services of the flow may use it."""
     _expect(base, STATESTORE)
     return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
 
 
-def resiliency(base: str, services: Sequence[Service]) -> str:
+def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB) -> str:
     """Complete the resiliency: other apps of the same namespace keep their own."""
+    if pubsub == PUBSUB_OF_TOPIC:
+        base = _for_each_topic(base, all_topics(services))
     return base.rstrip("\n") + "\n" + _app_ids([*(service.name for service in services), CHRONICLE])
+
+
+def _for_each_topic(base: str, topics: Iterable[str]) -> str:
+    """Say of every topic's component what is said of the one."""
+    head, target, rest = base.partition(f"      {PUBSUB}:\n")
+    if not target:
+        raise ComponentFileError(
+            f"components/resiliency.yaml does not name {PUBSUB!r} under spec.targets.components, indented by six "
+            "blanks, so no component of a topic would be tried again. Bring it back from the Choreography repository."
+        )
+    lines = rest.splitlines(keepends=True)
+    end = next((place for place, line in enumerate(lines) if not line.startswith(" " * 8)), len(lines))
+    policy, after = lines[:end], "".join(lines[end:])
+    bare = [line for line in policy if not line.lstrip().startswith("#")]
+    said = [
+        f"      {PUBSUB_OF_TOPIC.format(topic=topic)}:\n" + "".join(bare if place else policy)
+        for place, topic in enumerate(topics)
+    ]
+    return head + "".join(said) + after
 
 
 def _scopes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from choreography.flow import FlowError
 from choreography.render import components
 from choreography.render.source import Files, Source, read
@@ -11,24 +13,28 @@ from choreography.render.subscriptions import subscriptions_of
 def dapr_files(source: Source) -> Files:
     """Render what sidecars read."""
     texts = {"dapr/config.yaml": source.component("tracing.yaml")}
-    resiliency = components.resiliency(source.component("resiliency.yaml"), source.services)
     for broker in source.brokers:
-        pubsub = components.pubsub(read(broker), source.services)
+        base = read(broker)
+        name, said = components.name_in(base), components.subscription_metadata_in(base)
+        pubsub = components.pubsub(base, source.services)
+        resiliency = components.resiliency(source.component("resiliency.yaml"), source.services, name)
         for store in source.stores:
             place = f"dapr/{broker.stem}-{store.stem}"
             texts[f"{place}/pubsub.yaml"] = pubsub
             texts[f"{place}/statestore.yaml"] = components.statestore(read(store), source.services)
             texts[f"{place}/resiliency.yaml"] = resiliency
-            _add_subscriptions(texts, place, source)
+            _add_subscriptions(texts, place, source, name, said)
     return texts
 
 
-def _add_subscriptions(texts: Files, place: str, source: Source) -> None:
+def _add_subscriptions(texts: Files, place: str, source: Source, pubsub: str, said: Mapping[str, str]) -> None:
+    seen: set[str] = set()
     for service in source.services:
-        for name, text in subscriptions_of(service).items():
-            if f"{place}/{name}" in texts:
-                raise FlowError(
-                    f"Two subscriptions would be written to {name}, so a service would never hear "
-                    f"one of its topics. Rename {service.name} or the topic it hears."
-                )
-            texts[f"{place}/{name}"] = text
+        documents = subscriptions_of(service, pubsub, said)
+        if twice := seen & documents.keys():
+            raise FlowError(
+                f"Two subscriptions would be named {min(twice)}, so a service would never hear "
+                f"one of its topics. Rename {service.name} or the topic it hears."
+            )
+        seen |= documents.keys()
+        texts[f"{place}/subscriptions-{service.name}.yaml"] = "---\n".join(documents.values())

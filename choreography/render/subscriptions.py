@@ -1,7 +1,8 @@
-"""One Dapr subscription per service and topic, each in a file of its own."""
+"""One Dapr subscription per service and topic."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from choreography.service import Service
@@ -12,28 +13,36 @@ EVENTS_ROUTE: Final = "/events"
 UNDELIVERED_ROUTE: Final = "/undelivered"
 
 
-def subscriptions_of(service: Service) -> dict[str, str]:
-    """Return the subscription files of one service: file name to text."""
+def subscriptions_of(
+    service: Service, pubsub: str = PUBSUB, metadata: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the subscriptions of one service, by name.
+
+    Args:
+        service: who hears.
+        pubsub: the broker's component, or a pattern with ``{topic}`` where each topic has its own.
+        metadata: what this broker's subscriptions must say besides.
+    """
+    more = "".join(f'    {name}: "{value}"\n' for name, value in (metadata or {}).items())
     own = (canary(service.name), intents(service.name), undelivered(service.name))
-    files = {}
+    subscriptions = {}
     for topic in subscribed_by(service):
         short = topic.removeprefix(f"{service.name}-") if topic in own else topic
         name = f"{service.name}-{short}"
         rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(undelivered(service.name))
-        files[f"subscription-{name}.yaml"] = (
-            _HEAD.format(name=name, topic=topic) + rest + f"scopes:\n  - {service.name}\n"
-        )
-    return files
+        head = _HEAD.format(name=name, topic=topic, pubsub=pubsub.format(topic=topic))
+        subscriptions[name] = f"{head}{more}{rest}scopes:\n  - {service.name}\n"
+    return subscriptions
 
 
-_HEAD: Final = f"""\
+_HEAD: Final = """\
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
 metadata:
-  name: {{name}}
+  name: {name}
 spec:
-  pubsubname: {PUBSUB}
-  topic: {{topic}}
+  pubsubname: {pubsub}
+  topic: {topic}
   metadata:
 """
 

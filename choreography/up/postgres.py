@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import signal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 from choreography.up.commands import work
 from choreography.up.errors import MissingToolError
+from choreography.up.probes import succeeds
+from choreography.up.processes import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,22 @@ class Postgres:
     port: int
     database: str
     password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+    name: str = "postgres"
+
+    def at(self, port: int) -> Self:
+        """The same server by another way, such as a proxy."""
+        return replace(self, port=port)
+
+    def program(self, log: Path) -> Program:
+        """The program that serves the data."""
+        return Program(
+            name=self.name,
+            command=self.command(),
+            log=log,
+            ready=succeeds(self.ready_command()),
+            stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client has gone by itself
+            starts=8,  # after a kill -9 it refuses until the last process of its predecessor has noticed
+        )
 
     @property
     def dsn(self) -> str:

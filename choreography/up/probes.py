@@ -50,6 +50,31 @@ async def redis_ready(port: int) -> None:
         await asyncio.sleep(_PAUSE)
 
 
+async def amqp_ready(port: int) -> None:
+    """Wait until an AMQP broker greets: a RabbitMQ that still recovers its queues closes at once."""
+    while True:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"AMQP\x00\x00\x09\x01")
+            frame = await asyncio.wait_for(reader.readexactly(1), 2)
+            writer.close()
+            if frame == b"\x01":
+                return
+        await asyncio.sleep(_PAUSE)
+
+
+async def mysql_ready(port: int) -> None:
+    """Wait until a MySQL server greets."""
+    while True:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            greeting = await asyncio.wait_for(reader.readexactly(5), 2)
+            writer.close()
+            if greeting[4] == 10:  # the version of the protocol; 255 would be a refusal
+                return
+        await asyncio.sleep(_PAUSE)
+
+
 def succeeds(command: Sequence[str]) -> Callable[[], Awaitable[None]]:
     """Wait until a helper program is content: a starting PostgreSQL accepts connections, then refuses."""
 

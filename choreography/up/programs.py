@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from choreography.provision import layout_of
 from choreography.up import probes
 from choreography.up.errors import UnknownNameError
 from choreography.up.processes import Program
@@ -17,9 +18,9 @@ from choreography.up.sidecars import LOOPBACK, Addresses
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from choreography.up.databases import Database
     from choreography.up.flowfile import App, FlowFile
     from choreography.up.ports import Ports
-    from choreography.up.postgres import Postgres
     from choreography.up.toolbox import Tools
 
 _SCHEDULER = "dapr-scheduler-server-0"
@@ -38,14 +39,14 @@ class Programs:
     traced: bool
     environment: Mapping[str, str]
     detours: Mapping[str, int] = field(default_factory=dict)
-    postgres: Postgres | None = None
+    database: Database | None = None
     addresses: dict[str, Addresses] = field(default_factory=dict)
 
     def servers(self) -> list[Program]:
         """Everything the sidecars stand on."""
-        programs = [self._redis(), self._scheduler()]
-        if self.postgres is not None:
-            programs.append(self._database(self.postgres))
+        programs = [*self.tools.broker.programs(self), self._scheduler()]
+        if self.database is not None:
+            programs.append(self.database.program(self.log(self.database.name)))
         if self.traced:
             programs.append(self._zipkin())
         return programs
@@ -56,7 +57,7 @@ class Programs:
         told = {
             "APP_ID": app.name,
             "APP_PORT": str(port),
-            "PROVIDER_DATABASE": str(self._folder("outside") / f"{app.name}.db"),
+            "PROVIDER_DATABASE": str(self.folder("outside") / f"{app.name}.db"),
         }
         return Program(
             name=app.name,
@@ -79,14 +80,18 @@ class Programs:
             command=app.command,
             folder=app.folder,
             log=self.log(name),
-            environment=self._for_python(app) | outside | traces | addresses.for_app(),
+            environment=self._for_python(app)
+            | outside
+            | traces
+            | addresses.for_app()
+            | {"CHOREOGRAPHY_PUBSUB": layout_of(self.resources).pubsub},
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{addresses.app}/readyz"),
         )
 
     def sidecar(self, name: str, resources: Path | None = None) -> Program:
         """The sidecar of one replica, or of a guest with resources of its own."""
         addresses = self.address_of(name)
-        store = self._store(addresses.app_id)
+        store, broker = self._store(addresses.app_id), self.tools.broker
         # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
         health = "healthz" if addresses.app is not None else "healthz/outbound"
         return Program(
@@ -95,9 +100,7 @@ class Programs:
                 self.tools.daprd, resources or self.resources, self.configuration, self.ports.of("scheduler")
             ),
             log=self.log(f"{name}-sidecar"),
-            environment=addresses.for_sidecar(
-                {"REDIS_HOST": f"{LOOPBACK}:{self._way_to('redis')}", "STATE_CONNECTION": store}
-            ),
+            environment=addresses.for_sidecar({**broker.told(self._way_to(broker.name)), "STATE_CONNECTION": store}),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
             # The first of many to reach a new database creates its tables; on a slow machine the lock_timeout of the
             # connection string ends those that wait for it.
@@ -105,9 +108,13 @@ class Programs:
         )
 
     def _store(self, service: str) -> str:
-        if self.postgres is None:
+        if self.database is None:
             return str(self.state_file(service))
-        return replace(self.postgres, port=self._way_to("postgres")).dsn
+        return self.database.at(self._way_to(self.database.name)).dsn
+
+    def port(self, name: str) -> int:
+        """The port called `name`."""
+        return self.ports.of(name)
 
     def _way_to(self, server: str) -> int:
         return self.detours.get(server) or self.ports.of(server)
@@ -128,25 +135,15 @@ class Programs:
 
     def state_file(self, service: str) -> Path:
         """The SQLite file of a service: one each, because SQLite lets one writer at a time into a file."""
-        return self._folder("state") / f"{service}.db"
+        return self.folder("state") / f"{service}.db"
 
     def log(self, name: str) -> Path:
         """The log of a process."""
-        return self._folder("logs") / f"{name}.log"
+        return self.folder("logs") / f"{name}.log"
 
     def zipkin_endpoint(self) -> str:
         """Where spans are sent."""
         return f"http://{LOOPBACK}:{self.ports.of('zipkin')}/api/v2/spans"
-
-    def _redis(self) -> Program:
-        port = self.ports.of("redis")
-        return Program(
-            name="redis",
-            command=self.tools.redis.command(port, self._folder("redis")),
-            log=self.log("redis"),
-            ready=lambda: probes.redis_ready(port),
-            holds_stdin=self.tools.redis.in_container,
-        )
 
     def _scheduler(self) -> Program:
         port, health = self.ports.of("scheduler"), self.ports.of("scheduler-health")
@@ -159,23 +156,13 @@ class Programs:
                 # Without it the scheduler tells sidecars an address of its own choice.
                 *["--override-broadcast-host-port", f"{LOOPBACK}:{port}"],
                 *["--healthz-port", str(health), "--healthz-listen-address", LOOPBACK],
-                *["--etcd-data-dir", str(self._folder("scheduler"))],
+                *["--etcd-data-dir", str(self.folder("scheduler"))],
                 *["--etcd-client-port", str(client), "--etcd-client-listen-address", LOOPBACK],
                 *["--etcd-initial-cluster", f"{_SCHEDULER}=http://{LOOPBACK}:{peer}"],
                 *["--enable-metrics=false", "--log-level", "warn"],
             ],
             log=self.log("scheduler"),
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{health}/healthz"),
-        )
-
-    def _database(self, postgres: Postgres) -> Program:
-        return Program(
-            name="postgres",
-            command=postgres.command(),
-            log=self.log("postgres"),
-            ready=probes.succeeds(postgres.ready_command()),
-            stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client has gone by itself
-            starts=8,  # after a kill -9 it refuses until the last process of its predecessor has noticed
         )
 
     def _zipkin(self) -> Program:
@@ -198,7 +185,8 @@ class Programs:
             "PYTHONUNBUFFERED": "1",  # the last words of a process that dies must be in its log
         }
 
-    def _folder(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
+        """A folder of the run, made if it is not there."""
         folder = self.run_folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

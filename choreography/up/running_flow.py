@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from choreography.provision import layout_of, provision
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
 from choreography.up.places import alone
 from choreography.up.ports import Ports
-from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes
 from choreography.up.programs import Programs
 from choreography.up.progress import Progress
@@ -100,9 +100,9 @@ class RunningFlow:
     @property
     def postgres_dsn(self) -> str:
         """The connection string of the store."""
-        if self._programs.postgres is None:
+        if self._programs.database is None:
             raise UpError("This flow keeps its state in SQLite, so it has no PostgreSQL. Use state_file(service).")
-        return self._programs.postgres.dsn
+        return self._programs.database.dsn
 
     def state_file(self, service: str) -> Path:
         """The SQLite file of a service."""
@@ -244,10 +244,9 @@ class RunningFlow:
             self.run_folder / "config.yaml",
             programs.zipkin_endpoint() if self.zipkin else None,
         )
-        if self.store == "postgres" and tools.postgres is not None:
-            data, port = self.run_folder / "postgres", self._ports.of("postgres")
-            programs.postgres = Postgres(tools.postgres, data, port, self.file.name)
-            programs.postgres.prepare(self._progress)
+        if tools.database is not None:
+            programs.database = tools.database(self.run_folder / self.store, self._ports.of(self.store), self.file.name)
+            programs.database.prepare(self._progress)
         return programs
 
     async def _start_everything(self) -> None:
@@ -260,6 +259,9 @@ class RunningFlow:
             await process.start()
         # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
         await self._all_ready(servers)
+        broker = self._programs.tools.broker
+        # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
+        await provision(layout_of(self._resources), broker.address(self._ports.of(broker.name)))
         sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
         for process in sidecars:
             await process.start()

@@ -1,4 +1,4 @@
-"""The servers a flow stands on: where their programs come from and how each is started safely."""
+"""The servers a flow stands on beside its broker: where their programs come from and how each is started."""
 
 from __future__ import annotations
 
@@ -17,37 +17,7 @@ if TYPE_CHECKING:
     from choreography.up.progress import Progress
 
 _ZIPKIN = "3.5.1"
-_REDIS_IMAGE = "redis:7-alpine"
 _POSTGRES_BINARIES = "/usr/lib/postgresql"  # Debian keeps server programs of each version off the PATH
-
-# A container must not outlive us. Its standard input does not: when that ends, so does the server in it.
-_IN_CONTAINER = (
-    'exec 3<&0; redis-server "$@" & server=$!; trap "kill $server" TERM; '
-    "(cat >/dev/null; kill $server) <&3 & wait $server"
-)
-
-
-@dataclass(frozen=True)
-class Redis:
-    """How to start Redis: a program of this machine, or one in a container."""
-
-    program: str
-    in_container: bool = False
-
-    def command(self, port: int, data: Path) -> list[str]:
-        """The command that serves `data` on `port`."""
-        # With anything less than appendfsync always, an acknowledged publish may be lost.
-        safe = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        if not self.in_container:
-            own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
-            return [self.program, *own, *safe]
-        return [
-            *[self.program, "run", "--rm", "--interactive", "--user", f"{os.getuid()}:{os.getgid()}"],
-            *["--publish", f"127.0.0.1:{port}:6379", "--volume", f"{data}:/data", _REDIS_IMAGE],
-            *["sh", "-c", _IN_CONTAINER, "sh"],
-            # Every address of the container, of which only the one published above can be reached.
-            *["--port", "6379", "--bind", "*", "--protected-mode", "no", "--dir", "/data", *safe],
-        ]
 
 
 @dataclass(frozen=True)
@@ -68,35 +38,12 @@ class Zipkin:
         ]
 
 
-def find_redis(progress: Progress) -> Redis:
-    """Redis from the PATH, else from the system's packages, else from a container engine."""
-    program = shutil.which("redis-server")
-    if program is None and _can_install():
-        _install(progress, "redis-server")
-        program = shutil.which("redis-server")
-        if program:
-            progress.done(f"{_first_words(program)} installed with apt-get")
-            return Redis(program)
-    if program is not None:
-        progress.done(f"{_first_words(program)} found at {program}")
-        return Redis(program)
-    docker = shutil.which("docker")
-    if docker and ask([docker, "info"]) is not None:
-        progress.done(f"Redis will run in a container ({_REDIS_IMAGE}), as redis-server is not installed")
-        return Redis(docker, in_container=True)
-    raise MissingToolError(
-        "redis-server was not found, and neither apt-get (as root) nor a running container engine can "
-        "provide it. It is the broker of this flow, so no event could travel. Install it (`sudo apt-get "
-        "install redis-server`, `brew install redis`) or start Docker, then start again."
-    )
-
-
 def find_postgres(progress: Progress) -> Path:
     """The folder with initdb and postgres, from the PATH or the system's packages."""
     folder = _postgres_folder()
     how = f"found in {folder}"
-    if folder is None and _can_install():
-        _install(progress, "postgresql")
+    if folder is None and can_install():
+        install(progress, "postgresql")
         folder, how = _postgres_folder(), "installed with apt-get"
     if folder is None:
         raise MissingToolError(
@@ -167,11 +114,12 @@ def _release(folder: Path) -> float:
     return float(folder.parent.name)
 
 
-def _can_install() -> bool:
+def can_install() -> bool:
+    """Tell whether this machine lets us install packages."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _install(progress: Progress, package: str) -> None:
+def install(progress: Progress, package: str) -> None:
     """Install a Debian package but not start its service: the flow starts its own, on its own port."""
     why = f"{package} is needed by this flow. Install it by hand, then start again."
     # RUNLEVEL=1 is what keeps Debian's maintainer scripts from starting a service.
@@ -184,8 +132,3 @@ def _install(progress: Progress, package: str) -> None:
             # On a fresh machine the package lists are missing; on an old one they name files that are gone.
             work(["apt-get", "update"], why=why, ticker=ticker, environment=quiet)
             work(command, why=why, ticker=ticker, environment=quiet)
-
-
-def _first_words(program: str) -> str:
-    words = (ask([program, "--version"]) or "redis-server").split()
-    return " ".join(["redis-server", *(word.removeprefix("v=") for word in words if word.startswith("v="))])

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from choreography.up import dapr, servers
+from choreography.up.brokers import BROKERS, Broker
+from choreography.up.databases import DATABASES, STORES, Installed
 from choreography.up.errors import MissingToolError, UpError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from choreography.up.progress import Progress
-
-BROKERS = ("redis",)
-STORES = ("sqlite", "postgres")
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Tools:
 
     daprd: Path
     scheduler: Path
-    redis: servers.Redis
-    postgres: Path | None
+    broker: Broker
+    database: Installed | None
     zipkin: servers.Zipkin | None
 
 
@@ -33,13 +32,13 @@ def prepare(progress: Progress, *, broker: str = "redis", store: str = "sqlite",
 
     Small things come first, so that what is missing is told before a build of minutes, not after it.
     """
-    _known("broker", broker, BROKERS)
+    _known("broker", broker, tuple(BROKERS))
     _known("store", store, STORES)
-    redis = servers.find_redis(progress)
-    postgres = servers.find_postgres(progress) if store == "postgres" else None
+    server = BROKERS[broker](progress)
+    database = DATABASES[store](progress) if store in DATABASES else None
     traces = _zipkin_if_possible(progress) if zipkin else None
     daprd, scheduler = dapr.find_or_build(progress)
-    return Tools(daprd, scheduler, redis, postgres, traces)
+    return Tools(daprd, scheduler, server, database, traces)
 
 
 def _zipkin_if_possible(progress: Progress) -> servers.Zipkin | None:

@@ -17,9 +17,8 @@ from aiohttp import web
 
 from choreography.render import render
 from choreography.up import Tools, prepare
+from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
-from choreography.up.postgres import Postgres
-from choreography.up.probes import succeeds
 from choreography.up.progress import Progress
 
 LOOPBACK: Final = "127.0.0.1"
@@ -138,6 +137,7 @@ async def staged(tools: Tools, resources: Path, folder: Path, connection: str = 
     """Start Redis, the app and its sidecar, and stop them again."""
     ports = Ports(folder / "ports.json")
     redis, app_port, http = ports.of("redis"), ports.of("app"), ports.of("http")
+    broker = find_redis(Progress.silent())
     app = App()
     web_app = web.Application()
     web_app.add_routes(app.routes())
@@ -156,7 +156,7 @@ async def staged(tools: Tools, resources: Path, folder: Path, connection: str = 
     where = {"REDIS_HOST": f"{LOOPBACK}:{redis}", "STATE_CONNECTION": connection or str(folder / "state.db")}
     try:
         with (
-            running(tools.redis.command(redis, folder), folder / "redis.log"),
+            running(broker.command(redis, folder), folder / "redis.log"),
             running(command, folder / "daprd.log", where) as sidecar,
         ):
             async with aiohttp.ClientSession() as client:
@@ -289,14 +289,15 @@ async def test_a_service_may_publish_where_its_declaration_says(stage: Stage, to
 @asynccontextmanager
 async def postgres(folder: Path) -> AsyncIterator[str]:
     """Start a PostgreSQL, and give the connection string of its database."""
-    programs = prepare(Progress.silent(), broker="redis", store="postgres", zipkin=False).postgres
+    programs = prepare(Progress.silent(), broker="redis", store="postgres", zipkin=False).database
     assert programs is not None
     ports = Ports(folder / "postgres-port.json")
-    server = Postgres(programs, folder / "postgres", ports.of("postgres"), "checkout")
+    server = programs(folder / "postgres", ports.of("postgres"), "checkout")
     server.prepare(Progress.silent())
-    with running(server.command(), folder / "postgres.log"):
+    program = server.program(folder / "postgres.log")
+    with running(list(program.command), program.log):
         async with asyncio.timeout(PATIENCE):
-            await succeeds(server.ready_command())()
+            await program.ready()
         yield server.dsn
     ports.release()
 

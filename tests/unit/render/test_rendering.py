@@ -23,12 +23,13 @@ COMBINATIONS = ["redis-postgres", "redis-sqlite"]
 
 
 def documents(combination: str) -> dict[str, Any]:
-    """Read every rendered file of one broker and store."""
+    """Read every rendered resource of one broker and store: subscriptions by name, others by file."""
     broker, store = combination.split("-")
     return {
-        path.name: yaml.safe_load(text)
+        document["metadata"]["name"] if document["kind"] == "Subscription" else path.name: document
         for path, text in render(FLOW, broker=broker, store=store).items()
         if path.parent.name == combination
+        for document in yaml.safe_load_all(text)
     }
 
 
@@ -242,7 +243,7 @@ def test_beside_pages_and_manifests_a_person_may_keep_files(elsewhere: Elsewhere
 def test_writing_removes_what_was_rendered_once_and_leaves_what_was_not(elsewhere: Elsewhere) -> None:
     """A subscription to a topic nobody hears any more would go on receiving it."""
     write(elsewhere.flow)
-    stale = elsewhere.folder / "redis-sqlite" / "subscription-shipping-gone.yaml"
+    stale = elsewhere.folder / "redis-sqlite" / "subscriptions-gone.yaml"
     stale.write_text("# Rendered by `choreography render` once upon a time.\n")
     foreign = elsewhere.folder / "redis-sqlite" / "notes.yaml"
     foreign.write_text("mine: yes\n")

@@ -1,0 +1,8 @@
+"""What a broker needs before the first sidecar comes: topics with their partitions, streams, queues. Idempotent."""
+
+from __future__ import annotations
+
+from choreography.provision.layout import Layout, ProvisionError, layout_of
+from choreography.provision.provisioning import provision
+
+__all__ = ["Layout", "ProvisionError", "layout_of", "provision"]

@@ -1,0 +1,62 @@
+"""What a folder of Dapr resources says about its broker: its kind, its topics, and who hears which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from choreography.errors import ChoreographyError
+from choreography.render.resources import Resource, read_resources
+from choreography.topics import PUBSUB_OF_TOPIC
+
+
+class ProvisionError(ChoreographyError):
+    """A broker could not be given what a flow needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one flow needs of its broker.
+
+    Attributes:
+        kind: the type of its component, such as ``pubsub.kafka``.
+        pubsub: the name of that component, or a pattern with ``{topic}`` where each topic has its own.
+        topics: every topic, sorted.
+        hearers: who subscribes to what, as pairs of app id and topic, sorted.
+    """
+
+    kind: str
+    pubsub: str
+    topics: tuple[str, ...]
+    hearers: tuple[tuple[str, str], ...]
+
+
+def layout_of(folder: Path) -> Layout:
+    """Read a folder as a sidecar would.
+
+    Raises:
+        ProvisionError: it holds no broker, or two kinds of them.
+    """
+    if not folder.is_dir():
+        raise ProvisionError(f"{folder} is not a folder, so nothing says what the broker needs. Render the flow first.")
+    resources, unreadable = read_resources(folder)
+    if unreadable:
+        raise ProvisionError(" ".join(unreadable))
+    brokers = [one for one in resources if one.kind == "Component" and one.type.startswith("pubsub.")]
+    kinds = sorted({one.type for one in brokers})
+    if len(kinds) != 1:
+        raise ProvisionError(
+            f"{folder} names {', '.join(kinds) or 'no broker'}, so it is unclear what to provision. "
+            "Name a folder with the components of one broker, such as apps/checkout/dapr/kafka-postgres."
+        )
+    hearers = {
+        (app, str(one.spec.get("topic"))) for one in resources if one.kind == "Subscription" for app in one.scopes
+    }
+    topics = sorted({*_allowed(brokers), *(topic for _, topic in hearers)})
+    pubsub = brokers[0].name if len(brokers) == 1 else PUBSUB_OF_TOPIC
+    return Layout(kinds[0], pubsub, tuple(topics), tuple(sorted(hearers)))
+
+
+def _allowed(brokers: Iterable[Resource]) -> set[str]:
+    return {topic for one in brokers for topic in one.text("allowedTopics").replace(" ", "").split(",") if topic}

@@ -1,0 +1,56 @@
+"""Chooses who provisions a broker by the type of its component."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from choreography.provision.layout import Layout, ProvisionError
+
+_MODULES: Final = {
+    "pubsub.kafka": "choreography.provision.kafka",
+    "pubsub.rabbitmq": "choreography.provision.rabbitmq",
+    "pubsub.jetstream": "choreography.provision.nats",
+}
+_NOTHING_TO_DO: Final = {
+    "pubsub.redis": "Redis keeps what is published before the first subscription, and needs nothing beforehand.",
+}
+
+
+class Provisioner(Protocol):
+    """One broker's module."""
+
+    async def provision(self, layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
+        """Make what is missing, leave what is there, and say in a sentence each what was made."""
+        ...
+
+
+async def provision(layout: Layout, address: str, *, partitions: int = 4, copies: int = 1) -> Sequence[str]:
+    """Give a broker what a flow needs. What is there already is left as it is.
+
+    Args:
+        layout: what the flow needs.
+        address: where the broker is, in the form its component takes it.
+        partitions: of each topic, where topics have some: the most replicas a service can use.
+        copies: on how many nodes the broker keeps everything.
+
+    Returns:
+        A sentence for everything that was made.
+
+    Raises:
+        ProvisionError: the broker is unknown, does not answer, or refuses.
+    """
+    if layout.kind in _NOTHING_TO_DO:
+        return [_NOTHING_TO_DO[layout.kind]]
+    if layout.kind not in _MODULES:
+        known = ", ".join(sorted({*_MODULES, *_NOTHING_TO_DO}))
+        raise ProvisionError(f"Nobody here can provision {layout.kind!r}. Known are: {known}.")
+    try:
+        module: Provisioner = importlib.import_module(_MODULES[layout.kind])
+    except ImportError as error:
+        raise ProvisionError(
+            f"{error.name} is not installed, and without it {layout.kind} cannot be reached. "
+            "Install it: pip install 'choreography[brokers]'."
+        ) from error
+    return await module.provision(layout, address, partitions=partitions, copies=copies)

@@ -1,0 +1,23 @@
+"""The brokers a flow can be started on: where each comes from, how it is started safely, what its sidecars are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from choreography.up.brokers.broker import Broker, Place
+from choreography.up.brokers.kafka import find_kafka
+from choreography.up.brokers.nats import find_nats
+from choreography.up.brokers.rabbitmq import find_rabbitmq
+from choreography.up.brokers.redis import find_redis
+from choreography.up.progress import Progress
+
+BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
+    "redis": find_redis,
+    "kafka": find_kafka,
+    "rabbitmq": find_rabbitmq,
+    "nats": find_nats,
+}
+"""How the server of each broker is found or obtained, by the name of its file in components/brokers."""
+
+__all__ = ["BROKERS", "Broker", "Place"]

@@ -1,0 +1,46 @@
+"""What every broker of a flow can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from choreography.up.processes import Program
+
+
+class Place(Protocol):
+    """Where a server lives: its ports, its data and its log."""
+
+    def port(self, name: str) -> int:
+        """The port called `name`."""
+        ...
+
+    def folder(self, name: str) -> Path:
+        """A folder of the run, made if it is not there."""
+        ...
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        ...
+
+
+class Broker(Protocol):
+    """The server of one broker, found on this machine or obtained for it."""
+
+    @property
+    def name(self) -> str:
+        """What its process, its port and its data are called."""
+        ...
+
+    def programs(self, place: Place) -> Sequence[Program]:
+        """What is started, in this order, so that what it acknowledged survives a crash."""
+        ...
+
+    def told(self, port: int) -> Mapping[str, str]:
+        """What sidecars are told: the variables that its component file takes by `envRef`."""
+        ...
+
+    def address(self, port: int) -> str:
+        """Where `choreography provision` finds it."""
+        ...

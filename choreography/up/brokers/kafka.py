@@ -1,0 +1,143 @@
+"""Kafka in KRaft mode, one node, from Maven: no ZooKeeper, no container."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from choreography.up.brokers.broker import Place
+from choreography.up.commands import ask, work
+from choreography.up.errors import MissingToolError
+from choreography.up.places import cache, only_one
+from choreography.up.probes import listening
+from choreography.up.processes import Program
+from choreography.up.progress import Progress
+
+_VERSION: Final = "4.1.1"
+_WHY: Final = (
+    "Without Kafka no event could travel. Install Maven and a Java 17 runtime, put Kafka's jars where they are "
+    "looked for, or choose another broker."
+)
+_POM: Final = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>choreography</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j2-impl</artifactId><version>2.25.1</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+_PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+# One node: what replicas would keep must be on its disk before a publish is acknowledged.
+log.flush.interval.messages=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+# A topic that nobody provisioned would have one partition and be a spelling mistake.
+auto.create.topics.enable=false
+"""
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """How to start Kafka."""
+
+    java: str
+    jars: Path
+    name: str = "kafka"
+
+    def programs(self, place: Place) -> list[Program]:
+        """The program that serves the run's data, its disk prepared."""
+        port, data = place.port(self.name), place.folder(self.name)
+        properties = data / "server.properties"
+        logs = data / "logs"
+        properties.write_text(_PROPERTIES.format(port=port, controller=place.port("kafka-controller"), data=logs))
+        if not (logs / "meta.properties").exists():
+            self._format(properties)
+        return [
+            Program(
+                name=self.name,
+                command=self._java("kafka.Kafka", str(properties)),
+                log=place.log(self.name),
+                ready=lambda: listening(port),
+                folder=data,
+            )
+        ]
+
+    def told(self, port: int) -> Mapping[str, str]:
+        """Where sidecars find it."""
+        return {"KAFKA_BROKERS": self.address(port)}
+
+    def address(self, port: int) -> str:
+        """The bootstrap server."""
+        return f"127.0.0.1:{port}"
+
+    def _format(self, properties: Path) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+        with Progress.silent().doing("preparing the disk of Kafka") as ticker:
+            work(command, why=_WHY, ticker=ticker)
+
+    def _java(self, main: str, *arguments: str) -> list[str]:
+        return [self.java, "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{self.jars}/*", main, *arguments]
+
+
+def find_kafka(progress: Progress) -> Kafka:
+    """Kafka's jars from the cache, else from Maven."""
+    java = shutil.which("java")
+    if java is None or ask([java, "-version"]) is None:
+        raise MissingToolError(f"`java` was not found or does not run. {_WHY}")
+    jars = cache() / f"kafka-{_VERSION}"
+    if not jars.exists():
+        with only_one(
+            cache() / "kafka.lock",
+            lambda: progress.note("another run is obtaining Kafka already; waiting for it"),
+        ):
+            if not jars.exists():
+                _download(progress, jars)
+                progress.done(f"Kafka {_VERSION} downloaded with Maven; kept in {jars}")
+                return Kafka(java, jars)
+    progress.done(f"Kafka {_VERSION} found in {jars}")
+    return Kafka(java, jars)
+
+
+def _download(progress: Progress, jars: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingToolError(f"`mvn` was not found, and Kafka's jars are not in {jars}. {_WHY}")
+    with (
+        progress.doing(f"downloading Kafka {_VERSION} with Maven, once (120 MB)") as ticker,
+        tempfile.TemporaryDirectory(dir=cache()) as scratch,
+    ):
+        folder = Path(scratch)
+        (folder / "pom.xml").write_text(_POM)
+        work(
+            [maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={folder / 'jars'}"],
+            why=_WHY,
+            ticker=ticker,
+            folder=folder,
+        )
+        # A rename is all or nothing: a download that is interrupted leaves no half server behind.
+        (folder / "jars").replace(jars)

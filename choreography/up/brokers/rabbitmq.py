@@ -1,0 +1,123 @@
+"""RabbitMQ, from the PATH or the system's packages, with a user and data of this run's own."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from choreography.up.brokers.broker import Place
+from choreography.up.errors import MissingToolError
+from choreography.up.probes import amqp_ready, listening
+from choreography.up.processes import Program
+from choreography.up.progress import Progress
+from choreography.up.servers import can_install, install
+from choreography.up.sidecars import LOOPBACK
+
+_DEBIAN: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""What Debian puts on the PATH changes to a user of its own, who may not write here; this is what it calls."""
+
+_CONFIGURATION: Final = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+default_user = choreography
+default_pass = {password}
+loopback_users.choreography = true
+log.console = true
+log.console.level = warning
+log.file = false
+"""
+
+
+@dataclass
+class RabbitMQ:
+    """How to start RabbitMQ."""
+
+    server: str
+    epmd: str
+    password: str = field(default="", repr=False)
+    name: str = "rabbitmq"
+
+    def programs(self, place: Place) -> list[Program]:
+        """The node, and before it the little server by which Erlang nodes find each other.
+
+        A node that does not find one starts its own, which would outlive this run.
+        """
+        port, folder, names = place.port(self.name), place.folder(self.name), place.port("epmd")
+        self.password = _kept_secret(folder / "password")
+        configuration = folder / "rabbitmq.conf"
+        configuration.touch(0o600)
+        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password))
+        shared = {"ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": LOOPBACK}
+        epmd = Program(
+            name="epmd",
+            command=[self.epmd, "-port", str(names), "-address", LOOPBACK],
+            log=place.log("epmd"),
+            environment=shared,
+            ready=lambda: listening(names),
+        )
+        node = Program(
+            name=self.name,
+            command=[self.server],
+            log=place.log(self.name),
+            environment=shared
+            | {
+                # Called after its port: two runs on this machine must not be one cluster.
+                "RABBITMQ_NODENAME": f"choreography-{port}@localhost",
+                "RABBITMQ_DIST_PORT": str(place.port("rabbitmq-distribution")),
+                "RABBITMQ_CONFIG_FILE": str(configuration),
+                "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+                "RABBITMQ_LOG_BASE": str(folder),
+                "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+                # The script then becomes the node, instead of waiting for it, so that a signal reaches the node.
+                "RABBITMQ_ALLOW_INPUT": "1",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput +sbwt none",
+                # The cookie by which nodes trust each other is made here.
+                "HOME": str(folder),
+            },
+            ready=lambda: amqp_ready(port),
+        )
+        return [epmd, node]
+
+    def told(self, port: int) -> Mapping[str, str]:
+        """Where sidecars find it, and as whom."""
+        return {"RABBITMQ_CONNECTION": self.address(port)}
+
+    def address(self, port: int) -> str:
+        """Its address, with the password of this run."""
+        return f"amqp://choreography:{self.password}@{LOOPBACK}:{port}/"
+
+
+def find_rabbitmq(progress: Progress) -> RabbitMQ:
+    """RabbitMQ from the PATH, else from the system's packages."""
+    server, how = _server(), "found"
+    if server is None and can_install():
+        install(progress, "rabbitmq-server")
+        server, how = _server(), "installed with apt-get:"
+    if server is None:
+        raise MissingToolError(
+            "rabbitmq-server was not found. It is the broker that was asked for, so no event could travel. Install it "
+            "(`sudo apt-get install rabbitmq-server`, `brew install rabbitmq`), or choose another broker."
+        )
+    epmd = shutil.which("epmd")
+    if epmd is None:
+        raise MissingToolError(
+            "`epmd` was not found. It belongs to Erlang, on which RabbitMQ runs. Put it on the PATH, or choose another "
+            "broker."
+        )
+    progress.done(f"rabbitmq-server {how} {server}")
+    return RabbitMQ(server, epmd)
+
+
+def _server() -> str | None:
+    return str(_DEBIAN) if _DEBIAN.exists() else shutil.which("rabbitmq-server")
+
+
+def _kept_secret(file: Path) -> str:
+    """The password with which the node was made; a restart finds it again."""
+    if not file.exists():
+        file.touch(0o600)
+        file.write_text(secrets.token_hex(24))
+    return file.read_text()

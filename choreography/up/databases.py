@@ -1,0 +1,58 @@
+"""The database servers a flow can keep its state in; SQLite needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from choreography.up.mariadb import MariaDB, find_mariadb
+from choreography.up.postgres import Postgres
+from choreography.up.processes import Program
+from choreography.up.progress import Progress
+from choreography.up.servers import find_postgres
+
+
+class Database(Protocol):
+    """One server with one database and one user, its data in the run folder."""
+
+    @property
+    def name(self) -> str:
+        """What its process and its port are called."""
+        ...
+
+    @property
+    def dsn(self) -> str:
+        """The connection string, in the form its component takes it."""
+        ...
+
+    def prepare(self, progress: Progress) -> None:
+        """Make its data folder, if it is not there."""
+        ...
+
+    def program(self, log: Path) -> Program:
+        """The program that serves the data."""
+        ...
+
+    def at(self, port: int) -> Self:
+        """The same server by another way, such as a proxy."""
+        ...
+
+
+Installed = Callable[[Path, int, str], Database]
+"""An installed server: given a folder, a port and a name, it is a database."""
+
+
+def _postgres(progress: Progress) -> Installed:
+    return partial(Postgres, find_postgres(progress))
+
+
+def _mysql(progress: Progress) -> Installed:
+    return partial(MariaDB, find_mariadb(progress))
+
+
+DATABASES: Final[Mapping[str, Callable[[Progress], Installed]]] = {"postgres": _postgres, "mysql": _mysql}
+"""How each server is found or obtained, by the name of its file in components/stores."""
+
+STORES: Final = ("sqlite", *DATABASES)
