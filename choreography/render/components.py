@@ -18,6 +18,7 @@ from choreography.topics import (
     all_topics,
     published_by,
     subscribed_by,
+    undelivered,
 )
 
 SUBSCRIPTION_METADATA: Final = "choreography/subscription-metadata"
@@ -67,20 +68,22 @@ def _one_topic(base: str, topic: str, services: Sequence[Service], *, first: boo
     """Complete a component that serves one topic; what its lines are there for is said once."""
     lines = base.replace("{topic}", topic).rstrip("\n").splitlines()
     text = "\n".join(line for line in lines if first or not line.lstrip().startswith("#")) + "\n"
-    may_say = {service.name: topic in published_by(service) for service in services}
-    may_hear = {service.name: topic in subscribed_by(service) for service in services}
-    may_say[CHRONICLE], may_hear[CHRONICLE] = topic == CONTROL, True
-    names = [name for name in may_say if may_say[name] or may_hear[name]]
-
-    def granted(may: Mapping[str, bool]) -> list[str]:
-        grants = [f"{name}={topic if may[name] else ''}" for name in names]
-        return [*(f"{grant};" for grant in grants[:-1]), grants[-1]]
-
+    hears = [service.name for service in services if topic in subscribed_by(service)]
+    says = [service.name for service in services if topic in published_by(service)] + [CHRONICLE] * (topic == CONTROL)
+    names = [
+        name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)
+    ]
+    # Its sidecar sets aside on the same component what it cannot hand over.
+    aside = {name: undelivered(name) for name in hears if undelivered(name) != topic}
+    grants = {name: ([topic] if name in says else []) + ([aside[name]] if name in aside else []) for name in names}
+    topics = [topic, *sorted(aside.values())]
     metadata = (
-        _setting("publishingScopes", granted(may_say))
-        + _setting("subscriptionScopes", granted(may_hear))
-        + _setting("allowedTopics", [topic])
-        + _setting("protectedTopics", [topic])
+        _setting("publishingScopes", _joined({name: ",".join(granted) for name, granted in grants.items()}))
+        + _setting(
+            "subscriptionScopes", _joined({name: topic if name in (*hears, CHRONICLE) else "" for name in names})
+        )
+        + _setting("allowedTopics", _wrapped(topics))
+        + _setting("protectedTopics", _wrapped(topics))
     )
     return _checked(text + metadata + _app_ids(names), PUBSUB_OF_TOPIC.format(topic=topic), "publishingScopes")
 
@@ -120,9 +123,13 @@ def _for_each_topic(base: str, topics: Iterable[str]) -> str:
 def _scopes(
     services: Sequence[Service], topics_of: Callable[[Service], Iterable[str]], chronicle: Iterable[str]
 ) -> list[str]:
-    granted = [f"{service.name}={','.join(topics_of(service))}" for service in services]
-    granted.append(f"{CHRONICLE}={','.join(chronicle)}")
-    return [*(f"{grant};" for grant in granted[:-1]), granted[-1]]
+    granted = {service.name: ",".join(topics_of(service)) for service in services}
+    return _joined(granted | {CHRONICLE: ",".join(chronicle)})
+
+
+def _joined(granted: Mapping[str, str]) -> list[str]:
+    grants = [f"{name}={topics}" for name, topics in granted.items()]
+    return [*(f"{grant};" for grant in grants[:-1]), grants[-1]]
 
 
 def _wrapped(topics: Sequence[str]) -> list[str]:
