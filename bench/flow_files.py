@@ -43,9 +43,9 @@ def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) 
     resources = folder / "dapr" / _RESOURCES
     resources.mkdir(parents=True, exist_ok=True)
     for path in sorted((CHECKOUT / "dapr" / _RESOURCES).glob("*.yaml")):
-        resource = yaml.safe_load(path.read_text())
-        if keeps(resource):
-            (resources / path.name).write_text(yaml.safe_dump(resource, sort_keys=False))
+        kept = [resource for resource in yaml.safe_load_all(path.read_text()) if keeps(resource)]
+        if kept:
+            (resources / path.name).write_text(yaml.safe_dump_all(kept, sort_keys=False))
     apps: list[dict[str, Any]] = [
         {"appID": name, "appDirPath": str(ROOT), "command": ["python", "-m", module, name]} for name in services
     ]

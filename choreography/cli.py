@@ -114,6 +114,25 @@ def provision(
 
 
 @app.command()
+def conform(
+    component: Annotated[Path, typer.Argument(help="A Dapr component file, ours or yours: a broker or a store.")],
+    *,
+    start: Annotated[str, typer.Option(help="Start this server for it; without, it is used as it is running.")] = "",
+    address: Annotated[str, typer.Option(help="Where a running broker is, so that topics can be made.")] = "",
+    resiliency: Annotated[Path | None, typer.Option(help="The policies it is used with.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Part of the name of a case; may be repeated.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="A folder with conformance.md to write the results into.")] = None,
+) -> None:
+    """Show, on the real broker or store, whether it does what the guarantee rests on."""
+    # Only this command tests components.
+    from choreography.conform.command import run  # noqa: PLC0415
+    from choreography.conform.conforming import Subject  # noqa: PLC0415
+
+    subject = Subject(component, start, address, resiliency, tuple(only or ()))
+    raise typer.Exit(run(subject, RUN_FOLDERS / "conform" / component.stem, Console(), docs))
+
+
+@app.command()
 def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,

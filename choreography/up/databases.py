@@ -27,6 +27,11 @@ class Database(Protocol):
         """The connection string, in the form its component takes it."""
         ...
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        ...
+
     def prepare(self, progress: Progress) -> None:
         """Make its data folder, if it is not there."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,11 @@ class MariaDB:
             f"{_USER}:{self.password}@tcp(127.0.0.1:{self.port})/"
             "?innodb_lock_wait_timeout=2&idle_transaction_timeout=3&allowNativePasswords=true"
         )
+
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return _version()
 
     def at(self, port: int) -> Self:
         """The same server by another way, such as a proxy."""
@@ -97,10 +103,15 @@ def find_mariadb(progress: Progress) -> Path:
             "asked for, so no state could be kept. Install them (`sudo apt-get install mariadb-server`) or use the "
             "store sqlite."
         )
-    version = (ask(["mariadbd", "--version"]) or ask(["/usr/sbin/mariadbd", "--version"]) or "MariaDB").split()
-    progress.done(f"{' '.join(version[:3])} {how}")
+    progress.done(f"{_version()} {how}")
     return Path(installer)
 
 
 def _account() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _version() -> str:
+    told = ask(["mariadbd", "--version"]) or ask(["/usr/sbin/mariadbd", "--version"]) or ""
+    found = re.search(r"(\d+\.\d+\.\d+)", told)
+    return f"MariaDB {found.group(1)}" if found else "MariaDB"

@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from choreography.up.commands import work
+from choreography.up.commands import ask, work
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import succeeds
 from choreography.up.processes import Program
@@ -32,6 +32,16 @@ class Postgres:
     database: str
     password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     name: str = "postgres"
+
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return (
+            (ask([str(self.programs / "postgres"), "--version"]) or "")
+            .partition(" (Debian")[0]
+            .replace("postgres (PostgreSQL)", "PostgreSQL")
+            .strip()
+        )
 
     def at(self, port: int) -> Self:
         """The same server by another way, such as a proxy."""

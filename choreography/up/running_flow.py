@@ -261,7 +261,8 @@ class RunningFlow:
         await self._all_ready(servers)
         broker = self._programs.tools.broker
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
-        await provision(layout_of(self._resources), broker.address(self._ports.of(broker.name)))
+        if self.file.services:
+            await provision(layout_of(self._resources), broker.address(self._ports.of(broker.name)))
         sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
         for process in sidecars:
             await process.start()

@@ -33,6 +33,11 @@ class Broker(Protocol):
         """What its process, its port and its data are called."""
         ...
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        ...
+
     def programs(self, place: Place) -> Sequence[Program]:
         """What is started, in this order, so that what it acknowledged survives a crash."""
         ...

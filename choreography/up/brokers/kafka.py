@@ -68,6 +68,11 @@ class Kafka:
     jars: Path
     name: str = "kafka"
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return f"Kafka {_VERSION}"
+
     def programs(self, place: Place) -> list[Program]:
         """The program that serves the run's data, its disk prepared."""
         port, data = place.port(self.name), place.folder(self.name)

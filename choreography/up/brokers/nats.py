@@ -31,6 +31,11 @@ class Nats:
     server: str
     name: str = "nats"
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return (ask([self.server, "--version"]) or "NATS").strip().replace("nats-server: v", "NATS ")
+
     def programs(self, place: Place) -> list[Program]:
         """The program that serves the run's data."""
         port, monitoring, folder = place.port(self.name), place.port("nats-monitoring"), place.folder(self.name)

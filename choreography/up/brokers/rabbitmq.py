@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -39,6 +40,11 @@ class RabbitMQ:
     epmd: str
     password: str = field(default="", repr=False)
     name: str = "rabbitmq"
+
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return f"RabbitMQ {_version(self.server)}"
 
     def programs(self, place: Place) -> list[Program]:
         """The node, and before it the little server by which Erlang nodes find each other.
@@ -121,3 +127,10 @@ def _kept_secret(file: Path) -> str:
         file.touch(0o600)
         file.write_text(secrets.token_hex(24))
     return file.read_text()
+
+
+def _version(server: str) -> str:
+    """Read the version from the folder of the server's own code: asking it would start an Erlang machine."""
+    folders = [*Path(server).resolve().parents[1].glob("lib/rabbitmq_server-*"), Path(server).resolve().parents[1]]
+    found = re.search(r"(\d+\.\d+\.\d+)", " ".join(str(folder.resolve()) for folder in folders))
+    return found.group(1) if found else "of unknown version"

@@ -33,6 +33,11 @@ class Redis:
     in_container: bool = False
     name: str = "redis"
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return _IMAGE if self.in_container else _first_words(self.executable).replace("redis-server", "Redis")
+
     def programs(self, place: Place) -> list[Program]:
         """The program that serves the run's data."""
         port = place.port(self.name)

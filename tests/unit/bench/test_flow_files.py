@@ -14,7 +14,7 @@ from choreography.up import read_flow
 def resources(flow: Path) -> list[dict[str, Any]]:
     """Read what a flow's sidecars are given."""
     folder = read_flow(flow).resources_for("redis", "postgres")
-    return [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))]
+    return [one for path in sorted(folder.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text())]
 
 
 def settings(flow: Path, kind: str) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from choreography.render import command
+from choreography.flow import services_of
+from choreography.render import command, components
 from choreography.render.component_lint import judge
 
 COMPONENTS = Path(command.__file__).parents[2] / "components"
+SERVICES = services_of("apps.checkout")
 FILES = sorted(COMPONENTS.rglob("*.yaml"))
 STATED = ("apiVersion:", "kind:", "metadata:", "name:", "spec:", "type:", "version: v1")
 """What names a resource rather than setting anything."""
@@ -46,8 +48,11 @@ def test_a_file_holds_one_resource_and_tells_what_it_is_for(file: Path) -> None:
 @pytest.mark.parametrize("broker", sorted((COMPONENTS / "brokers").glob("*.yaml")), ids=shown)
 def test_the_files_are_safe_together(broker: Path, store: Path, tmp_path: Path) -> None:
     """The lint that refuses what loses messages accepts every broker with every store."""
-    for file in (broker, store, COMPONENTS / "resiliency.yaml"):
-        shutil.copy(file, tmp_path)
+    base = broker.read_text()
+    (tmp_path / "pubsub.yaml").write_text(components.pubsub(base, SERVICES))
+    resiliency = (COMPONENTS / "resiliency.yaml").read_text()
+    (tmp_path / "resiliency.yaml").write_text(components.resiliency(resiliency, SERVICES, components.name_in(base)))
+    shutil.copy(store, tmp_path)
     assert judge(tmp_path) == []
 
 

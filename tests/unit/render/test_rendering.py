@@ -19,7 +19,10 @@ from choreography.topics import all_topics
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
 NAMES = [service.name for service in SERVICES]
-COMBINATIONS = ["redis-postgres", "redis-sqlite"]
+BROKERS, STORES = ("kafka", "nats", "rabbitmq", "redis"), ("mysql", "postgres", "sqlite")
+ALL = [f"{broker}-{store}" for broker in BROKERS for store in STORES]
+COMBINATIONS = ["redis-postgres", "redis-sqlite", "kafka-mysql", "rabbitmq-sqlite"]
+"""Those whose files are looked at; a broker with a component for each topic is looked at below."""
 
 
 def documents(combination: str) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def test_every_file_says_where_it_comes_from() -> None:
 
 def test_every_broker_is_rendered_with_every_store() -> None:
     """A new file in components/ is enough to run a flow on it."""
-    assert sorted({path.parent.name for path in render(FLOW) if path.parent.parent.name == "dapr"}) == COMBINATIONS
+    assert sorted({path.parent.name for path in render(FLOW) if path.parent.parent.name == "dapr"}) == ALL
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
@@ -144,6 +147,49 @@ def test_every_topic_is_protected_and_no_other_is_allowed() -> None:
         assert setting(pubsub, name).split(",") == list(all_topics(SERVICES))
 
 
+def per_topic() -> dict[str, dict[str, Any]]:
+    """Read the components of a broker that has one for each topic, by topic."""
+    (text,) = (text for path, text in render(FLOW, broker="nats", store="sqlite").items() if path.name == "pubsub.yaml")
+    return {one["metadata"]["name"].removeprefix("pubsub-"): one for one in yaml.safe_load_all(text)}
+
+
+def test_a_broker_may_have_a_component_for_each_topic() -> None:
+    """A subscription names its own, and every one of them is tried again by the sidecar."""
+    assert sorted(per_topic()) == list(all_topics(SERVICES))
+    resources = documents("nats-sqlite")
+    subscriptions = [one for one in resources.values() if one["kind"] == "Subscription"]
+    assert all(one["spec"]["pubsubname"] == f"pubsub-{one['spec']['topic']}" for one in subscriptions)
+    targets = resources["resiliency.yaml"]["spec"]["targets"]["components"]
+    for topic in all_topics(SERVICES):
+        assert targets[f"pubsub-{topic}"] == {"inbound": {"retry": "until-done"}, "outbound": {"retry": "briefly"}}
+    assert targets["statestore"] == {"outbound": {}}
+
+
+def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it() -> None:
+    """Each may say what it publishes, and set aside there what it hears and cannot hand over."""
+    orders = per_topic()["orders"]
+    assert grants(orders, "publishingScopes") == {
+        "order": {"orders", "order-undelivered"},
+        "inventory": {"inventory-undelivered"},
+        "billing": {"billing-undelivered"},
+        "shipping": {"shipping-undelivered"},
+        "notification": {"notification-undelivered"},
+        "chronicle": {""},
+    }
+    assert grants(per_topic()["order-canary"], "subscriptionScopes") == {
+        "order": {"order-canary"},
+        "chronicle": {"order-canary"},
+    }
+    assert per_topic()["order-canary"]["scopes"] == ["order", "chronicle"]
+
+
+def test_what_only_a_subscription_can_say_is_said_by_the_brokers_file() -> None:
+    """A quorum queue is asked for by whoever subscribes."""
+    for name, one in documents("rabbitmq-postgres").items():
+        if one["kind"] == "Subscription":
+            assert one["spec"]["metadata"] == {"queueType": "quorum", "rawPayload": "true"}, name
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_only_the_services_may_use_the_store(combination: str) -> None:
     """The chronicle sees events, never state."""
@@ -170,7 +216,7 @@ def test_a_flow_that_is_not_there_is_refused_by_name() -> None:
 
 def test_a_broker_without_a_file_is_refused_and_the_known_ones_are_listed() -> None:
     """Nothing is rendered with settings that nobody judged."""
-    with pytest.raises(FlowError, match=r"brokers/pigeon.yaml is not in components/.*\(redis\)"):
+    with pytest.raises(FlowError, match=r"brokers/pigeon.yaml is not in components/.*\(kafka, nats, rabbitmq, redis\)"):
         render(FLOW, broker="pigeon")
 
 

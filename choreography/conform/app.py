@@ -1,0 +1,113 @@
+"""The app behind the kit's sidecars: it remembers what it is given, and fails when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One delivery of one message."""
+
+    topic: str
+    raw: bytes
+    replica: str
+    at: float
+    batch: int
+
+    @property
+    def text(self) -> str:
+        """The message as text."""
+        return self.raw.decode(errors="replace")
+
+
+@dataclass
+class App:
+    """An app of one or more replicas, each on a port of its own.
+
+    Attributes:
+        heard: every delivery, also of those that were refused.
+        done: the messages that were answered SUCCESS.
+        refuses: tells whether a delivery is to be answered RETRY.
+        gate: while it is closed, deliveries get no answer.
+    """
+
+    heard: list[Heard] = field(default_factory=list)
+    done: list[Heard] = field(default_factory=list)
+    refuses: Callable[[Heard], bool] = lambda _: False
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    _runners: dict[str, web.AppRunner] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def listen(self, replica: str, port: int) -> None:
+        """Listen for one replica's sidecar."""
+        app = web.Application(client_max_size=32 * 1024 * 1024)
+
+        async def take(request: web.Request) -> web.Response:
+            return await self._take(replica, request)
+
+        app.router.add_post("/events", take)
+        app.router.add_post("/undelivered", take)
+        # An app that stops drops what it has in hand, as one that is killed.
+        runner = web.AppRunner(app, shutdown_timeout=0.05)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
+        self._runners[replica] = runner
+
+    async def stop(self, replica: str) -> None:
+        """Stop listening, and break off every connection."""
+        runner = self._runners.pop(replica, None)
+        if runner is not None:
+            await runner.cleanup()
+
+    async def close(self) -> None:
+        """Stop listening for good."""
+        self.gate.set()
+        for replica in list(self._runners):
+            await self.stop(replica)
+
+    def texts(self, topic: str) -> list[str]:
+        """What was done of one topic, in order."""
+        return [one.text for one in self.done if one.topic == topic]
+
+    async def _take(self, replica: str, request: web.Request) -> web.Response:
+        message: dict[str, Any] = orjson.loads(await request.read())
+        entries = message.get("entries")
+        one_by_one = entries is None
+        deliveries = [message] if entries is None else entries
+        heard = [
+            Heard(str(message.get("topic", "")), _raw(one), replica, time.monotonic(), len(deliveries))
+            for one in deliveries
+        ]
+        self.heard += heard
+        await self.gate.wait()
+        refused = [self.refuses(one) for one in heard]
+        self.done += [one for one, no in zip(heard, refused, strict=True) if not no]
+        if one_by_one:
+            return web.json_response({"status": "RETRY" if refused[0] else "SUCCESS"})
+        statuses = [
+            {"entryId": entry["entryId"], "status": "RETRY" if no else "SUCCESS"}
+            for entry, no in zip(deliveries, refused, strict=True)
+        ]
+        return web.json_response({"statuses": statuses})
+
+
+def _raw(entry: dict[str, Any]) -> bytes:
+    event = entry.get("event", entry.get("data_base64", entry.get("data")))
+    if isinstance(event, str):
+        try:
+            return base64.b64decode(event, validate=True)
+        except ValueError:
+            return event.encode()
+    # Not raw: the sidecar has made a CloudEvent of it.
+    return orjson.dumps(event)

@@ -1,0 +1,234 @@
+"""What a broker must do, and what is worth knowing of it, each shown on the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from choreography.conform.result import Case, require
+from choreography.conform.rig import PATIENCE, Rig
+
+_MANY: Final = 200
+
+
+def _texts(word: str, count: int) -> list[str]:
+    return [f'{{"id":"{word}-{number}"}}' for number in range(count)]
+
+
+async def comes_again_when_refused(rig: Rig) -> str:
+    """A handler that fails once must be asked again."""
+    one = await rig.replica("one")
+    texts = _texts("again", 10)
+    failed: set[str] = set()
+
+    def once(heard: object) -> bool:
+        text = getattr(heard, "text", "")
+        first = text not in failed
+        failed.add(text)
+        return first
+
+    rig.app.refuses = once
+    await one.publish_all(rig.topic, texts)
+    began = time.monotonic()
+    await rig.until_done(texts, "what was refused once came again")
+    return f"again after {_seconds(time.monotonic() - began)}"
+
+
+async def waits_while_the_app_is_down(rig: Rig) -> str:
+    """An app that restarts beside a living sidecar must lose nothing."""
+    one = await rig.replica("one")
+    await one.publish_all(rig.topic, _texts("before", 5))
+    await rig.until_done(_texts("before", 5), "what came before")
+    await rig.app.stop("one")
+    texts = _texts("down", 20)
+    await one.publish_all(rig.topic, texts)
+    await asyncio.sleep(3)
+    require(not set(texts) & set(rig.app.texts(rig.topic)), "nobody was there to take it")
+    await one.start_app()
+    await rig.until_done(texts, "what was published while the app was down")
+    return "all of it came once the app was back"
+
+
+async def comes_again_when_the_app_is_killed(rig: Rig) -> str:
+    """What an app had in hand when it died must come again."""
+    one = await rig.replica("one")
+    texts = _texts("killed", 20)
+    rig.app.gate.clear()
+    await one.publish_all(rig.topic, texts)
+    await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
+    await rig.app.stop("one")
+    rig.app.gate.set()
+    rig.app.done.clear()
+    await one.start_app()
+    await rig.until_done(texts, "what the app had in hand")
+    return "all of it came again"
+
+
+async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
+    """What a sidecar had taken when it died must come again."""
+    one = await rig.replica("one")
+    texts = _texts("taken", 20)
+    rig.app.gate.clear()
+    await one.publish_all(rig.topic, texts)
+    await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
+    await one.process.kill()
+    await rig.app.stop("one")
+    rig.app.gate.set()
+    rig.app.done.clear()
+    began = time.monotonic()
+    await one.start()
+    await rig.until_done(texts, "what the sidecar had taken", PATIENCE)
+    return f"all of it came again after {_seconds(time.monotonic() - began)}"
+
+
+async def survives_a_restart_of_the_server(rig: Rig) -> str:
+    """What was acknowledged must be there after a crash of the server."""
+    server = rig.bench.owned_server()
+    one, other = await rig.replica("one"), await rig.replica("other", hears=False)
+    await rig.app.stop("one")
+    texts = _texts("kept", 50)
+    await other.publish_all(rig.topic, texts)
+    await server.kill()
+    await server.start()
+    await server.until_ready()
+    await one.start_app()
+    await rig.until_done(texts, "what was acknowledged before the crash")
+    after = _texts("after", 20)
+    await other.publish_all(rig.topic, after)
+    await rig.until_done(after, "what was published after the restart")
+    return "nothing lost; sidecars found it again by themselves"
+
+
+async def two_replicas_share(rig: Rig) -> str:
+    """A second replica must take work from the first, not do it a second time."""
+    one = await rig.replica("one")
+    await rig.replica("two")
+    await asyncio.sleep(4)  # Kafka hands partitions over for seconds
+    texts = _texts("shared", _MANY)
+    parts = [texts[start : start + 10] for start in range(0, _MANY, 10)]
+    for number, part in enumerate(parts):
+        await one.publish_all(rig.topic, part, key=f"key-{number}")
+    await rig.until_done(texts, "all of it was handled")
+    shares = Counter(heard.replica for heard in rig.app.done if heard.topic == rig.topic)
+    require(len(shares) == 2, f"only {', '.join(shares)} got anything of {_MANY}")
+    twice = sum(shares.values()) - _MANY
+    require(twice < _MANY / 2, f"{twice} of {_MANY} were handled by both")
+    return f"{shares['one']} and {shares['two']} of {_MANY}, {twice} twice"
+
+
+async def keeps_what_came_before_the_first_subscription(rig: Rig) -> str:
+    """A service that is deployed late must hear what was said before."""
+    other = await rig.replica("other", hears=False)
+    texts = _texts("early", 30)
+    await other.publish_all(rig.topic, texts)
+    await asyncio.sleep(1)
+    await rig.replica("one")
+    await rig.until_done(texts, "what was published before anybody subscribed")
+    return "all of it"
+
+
+async def poison_blocks_nobody(rig: Rig) -> str:
+    """What is no event must arrive to the byte, and its neighbours beside it."""
+    one = await rig.replica("one")
+    poison = [b"this is not JSON", b"\xff\xfe\x00\x01", b"[1, 2"]
+    pubsub = rig.pubsub.format(topic=rig.topic)
+    statuses = [await one.publish_bytes(pubsub, rig.topic, raw) for raw in poison]
+    require(all(status < 300 for status in statuses), f"publishing it was answered {statuses}")
+    texts = _texts("beside", 30)
+    await one.publish_all(rig.topic, texts)
+    await rig.until_done(texts, "its neighbours")
+    raw = {heard.raw for heard in rig.app.done}
+    changed = [one for one in poison if one not in raw]
+    require(not changed, f"these did not arrive as they were: {changed}")
+    return "it arrived to the byte, and so did its neighbours"
+
+
+async def dead_letters_arrive(rig: Rig) -> str:
+    """What a sidecar that parses cannot read must end at the dead letter topic, not in silence."""
+    one = await rig.replica("one", metadata=_parsed(rig))
+    pubsub = rig.pubsub.format(topic=rig.topic)
+    raw = b"this is not JSON"
+    require(await one.publish_bytes(pubsub, rig.topic, raw) < 300, "it could not be published")
+    await rig.until(
+        lambda: any(raw in heard.raw or heard.topic == rig.aside for heard in rig.app.done),
+        "the dead letter",
+    )
+    return "it came to the topic for what could not be handed over"
+
+
+async def a_stopped_server_is_told(rig: Rig) -> str:
+    """Whoever publishes to a server that is away must hear of it, and be served once it is back."""
+    server = rig.bench.owned_server()
+    one = await rig.replica("one")
+    await one.publish_all(rig.topic, _texts("before", 3))
+    await server.kill()
+    began = time.monotonic()
+    try:
+        failed = await one.publish(rig.topic, *_texts("away", 3))
+        took = time.monotonic() - began
+    finally:
+        await server.start()
+        await server.until_ready()
+    require(failed == {0, 1, 2}, f"of three events it confirmed {3 - len(failed)} although nobody took them")
+    texts = _texts("back", 5)
+    await one.publish_all(rig.topic, texts)
+    await rig.until_done(texts, "what was published once it was back")
+    return f"told after {_seconds(took)}, and served again by itself"
+
+
+async def order_and_duplicates(rig: Rig) -> str:
+    """How much comes out of order, or twice, while nothing fails."""
+    one = await rig.replica("one")
+    texts = _texts("order", _MANY)
+    for start in range(0, _MANY, 50):
+        await one.publish_all(rig.topic, texts[start : start + 50])
+    await rig.until_done(texts, "all of it was handled")
+    await asyncio.sleep(1)
+    seen = [text for text in rig.app.texts(rig.topic) if "order" in text]
+    first = list(dict.fromkeys(seen))
+    turned = sum(before > after for before, after in pairwise([texts.index(text) for text in first]))
+    return f"{turned} of {_MANY} out of order for one key, {len(seen) - len(first)} twice"
+
+
+async def batches_fill(rig: Rig) -> str:
+    """How many messages one request brings when many wait."""
+    other = await rig.replica("other", hears=False)
+    texts = _texts("many", 5 * _MANY)
+    await other.publish_all(rig.topic, texts)
+    began = time.monotonic()
+    await rig.replica("one")
+    await rig.until_done(texts, "all of it was handled")
+    batches = [heard.batch for heard in rig.app.done if heard.topic == rig.topic]
+    rate = len(texts) / (time.monotonic() - began)
+    mean = sum(batches) / len(batches)
+    return f"up to {max(batches)} at once, {mean:.0f} on average; {rate:.0f} a second with the start"
+
+
+def _parsed(rig: Rig) -> dict[str, str]:
+    annotations = rig.bench.component.get("metadata", {}).get("annotations") or {}
+    told = str(annotations.get("choreography/subscription-metadata", ""))
+    return dict(part.strip().split("=", 1) for part in told.split(",") if "=" in part)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s"
+
+
+BROKER_CASES: Final[Sequence[Case]] = (
+    Case("a message that was refused comes again", comes_again_when_refused),
+    Case("a message waits while the app is down", waits_while_the_app_is_down),
+    Case("a message comes again when the app is killed over it", comes_again_when_the_app_is_killed),
+    Case("a message comes again when the sidecar is killed over it", comes_again_when_the_sidecar_is_killed),
+    Case("what was acknowledged survives a crash of the server", survives_a_restart_of_the_server),
+    Case("two replicas share the work", two_replicas_share),
+    Case("what came before the first subscription is heard", keeps_what_came_before_the_first_subscription),
+    Case("poison arrives to the byte and blocks nobody", poison_blocks_nobody),
+    Case("a dead letter arrives", dead_letters_arrive),
+    Case("a server that is away is told to whoever publishes", a_stopped_server_is_told),
+    Case("order and duplicates", order_and_duplicates, must=False),
+    Case("size of batches", batches_fill, must=False),
+)

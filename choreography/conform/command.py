@@ -1,0 +1,49 @@
+"""`choreography conform`: one component, all cases, a table, and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from choreography.conform.conforming import Subject, conform
+from choreography.conform.matrix import keep, write_into
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
+from choreography.up.progress import Progress
+
+_MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yellow]-[/]"}
+
+
+def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> int:
+    """Put a component to the test and tell what was found. Return 1 if anything failed."""
+    # What an earlier run left on a server would be heard by this one.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    report = asyncio.run(conform(subject, folder.resolve(), Progress(console)))
+    console.print(_table(report))
+    if docs is not None:
+        results = docs / "conformance.json"
+        keep(report, results, datetime.now(UTC).date().isoformat())
+        write_into(docs / "conformance.md", json.loads(results.read_text()))
+    if report.failed:
+        console.print(f"{len(report.failed)} of {len(report.results)} failed; the logs are in {folder}", style="red")
+    return 1 if report.failed else 0
+
+
+def _table(report: Report) -> Table:
+    table = Table(
+        title=f"{report.type} on {report.server}, Dapr {report.dapr}", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("")
+    table.add_column("what was asked")
+    table.add_column("what was seen", overflow="fold")
+    table.add_column("s", justify="right")
+    for one in report.results:
+        table.add_row(_MARKS[one.outcome], one.case, one.told, f"{one.seconds:.0f}")
+    return table

@@ -1,0 +1,229 @@
+"""Puts one component to the test: its server, its sidecars, case after case."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from choreography.conform.broker_cases import BROKER_CASES
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, NotMetError, NotShownError, Report, Result
+from choreography.conform.rig import Bench, rigged
+from choreography.conform.store_cases import STORE_CASES
+from choreography.conform.store_rig import store_rigged
+from choreography.errors import ChoreographyError
+from choreography.up import dapr
+from choreography.up.brokers import BROKERS
+from choreography.up.commands import ask
+from choreography.up.databases import DATABASES
+from choreography.up.places import alone
+from choreography.up.ports import Ports
+from choreography.up.processes import Process, Processes
+from choreography.up.progress import Progress
+
+STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
+"""The servers that can be started for a component."""
+
+_LONGEST: Final = 400.0
+"""Seconds a case may take before it counts as failed."""
+
+
+class ConformError(ChoreographyError):
+    """A component cannot be put to the test."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server of a component lives."""
+
+    ports: Ports
+    root: Path
+
+    def port(self, name: str) -> int:
+        """The port called `name`."""
+        return self.ports.of(name)
+
+    def folder(self, name: str) -> Path:
+        """A folder of the run, made if it is not there."""
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self.root / f"{name}.log"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is put to the test, and on what.
+
+    Attributes:
+        component: the component file.
+        start: which server to start for it; none if somebody else has started one.
+        address: where that one is, so that topics can be made; they must make themselves if empty.
+        resiliency: the policies a broker is used with.
+        only: names of cases, or parts of them; all if empty.
+    """
+
+    component: Path
+    start: str = ""
+    address: str = ""
+    resiliency: Path | None = None
+    only: Sequence[str] = ()
+
+
+async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
+    """Put a component to the test.
+
+    Raises:
+        ConformError: its file, or the policies, cannot be used.
+    """
+    component = _component(subject.component)
+    kind = str(component["spec"]["type"])
+    if subject.start and subject.start not in STARTABLE:
+        raise ConformError(f"Nobody here can start {subject.start!r}. Known are: {', '.join(STARTABLE)}.")
+    async with AsyncExitStack() as closing:
+        closing.enter_context(alone(folder / "lock"))
+        ports = Ports(folder / "ports.json")
+        closing.callback(ports.release)
+        daprd, _ = await asyncio.to_thread(dapr.find_or_build, progress)
+        processes = await closing.enter_async_context(Processes())
+        place = Place(ports, folder)
+        is_broker = kind.startswith("pubsub.")
+        start = _start_broker if is_broker else _start_store
+        served = await start(subject, place, processes, progress)
+        report = Report(
+            "broker" if is_broker else "store", subject.component.stem, kind, served.version, _version(daprd)
+        )
+        cases = [one for one in (BROKER_CASES if is_broker else STORE_CASES) if _chosen(one, subject.only)]
+        if is_broker:
+            bench = Bench(daprd, component, _resiliency(subject), served.told, served.address, served.process, folder)
+            for case in cases:
+                async with _watched(case, report, progress), rigged(bench, processes, ports) as rig:
+                    report.results[-1:] = [await _asked(case, rig)]
+        else:
+            async with store_rigged(
+                daprd,
+                component,
+                served.told,
+                processes=processes,
+                ports=ports,
+                folder=folder,
+                server=served.process,
+            ) as store_rig:
+                for case in cases:
+                    async with _watched(case, report, progress):
+                        report.results[-1:] = [await _asked(case, store_rig)]
+    return report
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A server, ours or somebody else's."""
+
+    told: dict[str, str]
+    address: str
+    version: str
+    process: Process | None
+
+
+async def _start_broker(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:
+    if not subject.start:
+        return _Served({}, subject.address, "as it was running", None)
+    broker = await asyncio.to_thread(BROKERS[subject.start], progress)
+    started = processes.wave(broker.programs(place))
+    for process in started:
+        await process.start()
+        await process.until_ready()
+    port = place.port(broker.name)
+    return _Served(dict(broker.told(port)), broker.address(port), broker.version, started[-1])
+
+
+async def _start_store(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:
+    if not subject.start:
+        return _Served({}, "", "as it was running", None)
+    if subject.start == "sqlite":
+        return _Served({"STATE_CONNECTION": str(place.folder("sqlite") / "state.db")}, "", "in the sidecar", None)
+    installed = await asyncio.to_thread(DATABASES[subject.start], progress)
+    database = installed(place.folder("data") / subject.start, place.port(subject.start), "conform")
+    await asyncio.to_thread(database.prepare, progress)
+    process = processes.wave([database.program(place.log(subject.start))])[0]
+    await process.start()
+    await process.until_ready()
+    return _Served({"STATE_CONNECTION": database.dsn}, "", database.version, process)
+
+
+@asynccontextmanager
+async def _watched(case: Case, report: Report, progress: Progress) -> AsyncIterator[None]:
+    """Keep the place of a result while a case runs, so that what goes wrong around it is a failure and not an end."""
+    began = time.monotonic()
+    report.results.append(Result(case.name, FAILED, "it was not asked", 0.0))
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it was, the other cases must still be asked
+        report.results[-1] = Result(case.name, FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
+    result = report.results[-1]
+    tell = progress.done if result.outcome != FAILED else progress.note
+    mark = "FAILED: " if result.outcome == FAILED else "left out: " if result.outcome == LEFT_OUT else ""
+    tell(f"{report.name}: {case.name} ({time.monotonic() - began:.0f} s)  {mark}{result.told}")
+
+
+async def _asked(case: Case, rig: Any) -> Result:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(_LONGEST):
+            told, outcome = await case.ask(rig), PASSED
+    except NotShownError as error:
+        told, outcome = str(error), LEFT_OUT
+    except TimeoutError:
+        told, outcome = f"it had not ended after {_LONGEST:.0f} s", FAILED
+    except NotMetError as error:
+        told, outcome = str(error), FAILED
+    return Result(case.name, outcome, told, time.monotonic() - began)
+
+
+def _component(file: Path) -> dict[str, Any]:
+    try:
+        documents = [one for one in yaml.safe_load_all(file.read_text()) if one]
+    except (OSError, yaml.YAMLError) as error:
+        raise ConformError(f"{file} cannot be read as a component ({error}), so there is nothing to test.") from error
+    components = [one for one in documents if isinstance(one, dict) and one.get("kind") == "Component"]
+    kinds = [str(one.get("spec", {}).get("type", "")) for one in components]
+    if len(components) != 1 or not kinds[0].startswith(("pubsub.", "state.")):
+        raise ConformError(
+            f"{file} holds {', '.join(kinds) or 'no component'}; exactly one broker (pubsub.*) or store (state.*) "
+            "can be tested at a time. Name a file with one."
+        )
+    return components[0]
+
+
+def _resiliency(subject: Subject) -> dict[str, Any]:
+    folders = [subject.component.resolve().parent, *subject.component.resolve().parents[1:3]]
+    found = subject.resiliency or next(
+        (one / "resiliency.yaml" for one in folders if (one / "resiliency.yaml").exists()), None
+    )
+    if found is None:
+        raise ConformError(
+            f"There is no resiliency.yaml beside or above {subject.component}, and without its retries most "
+            "brokers lose what failed once. Name one: --resiliency components/resiliency.yaml."
+        )
+    policies: dict[str, Any] = yaml.safe_load(found.read_text())
+    return policies
+
+
+def _chosen(case: Case, only: Sequence[str]) -> bool:
+    return not only or any(word in case.name for word in only)
+
+
+def _version(daprd: Path) -> str:
+    found = re.search(r"\d+\.\d+\.\d+", ask([str(daprd), "--version"]) or "")
+    # One that we built may not know its own version; its folder does.
+    return found.group() if found else daprd.parent.name.removeprefix("dapr-")

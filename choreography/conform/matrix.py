@@ -1,0 +1,73 @@
+"""The results of all components, kept as JSON and rendered as the matrix in the docs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from choreography.conform.broker_cases import BROKER_CASES
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, Report
+from choreography.conform.store_cases import STORE_CASES
+
+_BEGIN: Final = "<!-- results: begin -->"
+_END: Final = "<!-- results: end -->"
+_MARKS: Final = {PASSED: "✓", FAILED: "**✗**", LEFT_OUT: "not shown"}
+
+
+def keep(report: Report, file: Path, day: str) -> None:
+    """Put a report's results into the file, over what it held about this component."""
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    known[report.name] = {"day": day} | report.as_json()
+    file.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")
+
+
+def tables(results: Mapping[str, Any]) -> str:
+    """Return everything that is known as Markdown."""
+    parts = []
+    for kind, title, cases in (("broker", "Brokers", BROKER_CASES), ("store", "Stores", STORE_CASES)):
+        told = {name: one for name, one in results.items() if one["kind"] == kind}
+        if told:
+            parts += [f"### {title}", _matrix(told, cases), _observed(told, cases)]
+    return "\n\n".join(parts)
+
+
+def write_into(document: Path, results: Mapping[str, Any]) -> None:
+    """Replace the tables in a document, and nothing else of it."""
+    before, begun, rest = document.read_text().partition(_BEGIN)
+    _, ended, after = rest.partition(_END)
+    if not begun or not ended:
+        raise ValueError(f"{document} has no place for the results. Put these two lines into it: {_BEGIN} and {_END}")
+    document.write_text(f"{before}{_BEGIN}\n\n{tables(results)}\n\n{_END}{after}")
+
+
+def _matrix(results: Mapping[str, Any], cases: Sequence[Case]) -> str:
+    names = list(results)
+    rows = [
+        ["", *names],
+        ["---"] * (len(names) + 1),
+        ["component", *(f"`{one['type']}`" for one in results.values())],
+        ["server", *(one["server"] for one in results.values())],
+        ["sidecar", *(one["dapr"] for one in results.values())],
+        ["last run", *(one["day"] for one in results.values())],
+    ]
+    rows += [
+        [case.name, *(_mark(one["cases"].get(case.name)) for one in results.values())] for case in cases if case.must
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _observed(results: Mapping[str, Any], cases: Sequence[Case]) -> str:
+    lines = ["What was seen:", ""]
+    for case in cases:
+        lines.append(f"- **{case.name}**")
+        for name, one in results.items():
+            result = one["cases"].get(case.name)
+            if result:
+                lines.append(f"  - {name}: {'FAILED: ' if result['outcome'] == FAILED else ''}{result['told']}")
+    return "\n".join(lines)
+
+
+def _mark(result: Mapping[str, Any] | None) -> str:
+    return _MARKS[result["outcome"]] if result else ""

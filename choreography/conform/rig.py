@@ -1,0 +1,265 @@
+"""Sidecars on a component under test, each with an app, made anew for every case."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+
+from choreography.conform.app import App
+from choreography.conform.result import NotMetError, NotShownError
+from choreography.engine.records import Outgoing
+from choreography.provision import Layout, provision
+from choreography.settings import Settings
+from choreography.sidecar.client import Sidecar
+from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC
+from choreography.up import probes
+from choreography.up.ports import Ports
+from choreography.up.processes import Process, Processes, Program
+from choreography.up.sidecars import Addresses
+
+PATIENCE: Final = 150.0
+"""Seconds. Some servers need more than one minute to find their queues again after a crash."""
+_SCOPES: Final = {"publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics"}
+
+
+@dataclass
+class Bench:
+    """What every case of one component shares.
+
+    Attributes:
+        daprd: the sidecar's program.
+        component: the component under test, as read; its name may be a pattern with ``{topic}``.
+        resiliency: the policies it is tested together with.
+        environment: what its ``envRef`` take.
+        address: where it is, for provisioning; nothing is provisioned if empty.
+        server: the server's process, if it is ours to stop.
+        folder: where files and logs go.
+    """
+
+    daprd: Path
+    component: dict[str, Any]
+    resiliency: dict[str, Any]
+    environment: Mapping[str, str]
+    address: str
+    server: Process | None
+    folder: Path
+
+    def owned_server(self) -> Process:
+        """Return the server.
+
+        Raises:
+            NotShownError: somebody else started it.
+        """
+        if self.server is None:
+            raise NotShownError("the server is not ours to stop")
+        return self.server
+
+
+@dataclass
+class Replica:
+    """One app with its sidecar."""
+
+    name: str
+    addresses: Addresses
+    process: Process
+    sidecar: Sidecar
+    app: App
+
+    async def start(self) -> None:
+        """Start the app and its sidecar, and wait until both talk."""
+        await self.start_app()
+        await self.process.start()
+        await self.process.until_ready()
+
+    async def start_app(self) -> None:
+        """Listen again."""
+        if self.addresses.app is not None:
+            await self.app.listen(self.name, self.addresses.app)
+
+    async def publish(self, topic: str, *texts: str, key: str = "one") -> frozenset[int]:
+        """Publish in bulk, the way services do. Return the indices of what was not taken."""
+        return await self.sidecar.publish([Outgoing(topic, key, text) for text in texts])
+
+    async def publish_all(self, topic: str, texts: Sequence[str], key: str = "one") -> None:
+        """Publish until all of it is taken, a hundred at once.
+
+        Raises:
+            NotMetError: it was not taken within the patience.
+        """
+        left, began = list(texts), time.monotonic()
+        while left:
+            failed = await self.publish(topic, *left[:100], key=key)
+            left = [text for index, text in enumerate(left[:100]) if index in failed] + left[100:]
+            if time.monotonic() - began > PATIENCE:
+                raise NotMetError(f"{len(left)} of {len(texts)} could not be published within {PATIENCE:.0f} s")
+            if failed:
+                await asyncio.sleep(0.2)
+
+    async def publish_bytes(self, pubsub: str, topic: str, raw: bytes) -> int:
+        """Publish something that may be no text, and return the status."""
+        headers = {"dapr-api-token": self.addresses.api_token, "content-type": "application/octet-stream"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(
+                f"{self.addresses.url}/v1.0/publish/{pubsub}/{topic}?metadata.rawPayload=true", data=raw
+            ) as answer,
+        ):
+            return answer.status
+
+
+@dataclass
+class Rig:
+    """The sidecars of one case."""
+
+    bench: Bench
+    processes: Processes
+    ports: Ports
+    app_id: str
+    topic: str
+    pubsub: str
+    app: App = field(default_factory=App)
+    _made: list[Replica] = field(default_factory=list)
+
+    @property
+    def aside(self) -> str:
+        """Where a sidecar puts what it cannot hand over."""
+        return f"{self.topic}-undelivered"
+
+    async def replica(self, name: str, *, hears: bool = True, **subscription: Any) -> Replica:
+        """Start one replica of the app; one that does not hear has a sidecar only, to publish."""
+        made = self.prepare(name, hears=hears, **subscription)
+        await made.start()
+        return made
+
+    def prepare(self, name: str, *, hears: bool = True, **subscription: Any) -> Replica:
+        """Make one replica but do not start it."""
+        app_id = self.app_id if hears else f"{self.app_id}-says"
+        app, http, grpc, internal, metrics = (
+            self.ports.of(f"{name}-{part}") for part in ("app", "http", "grpc", "internal", "metrics")
+        )
+        addresses = Addresses(app_id, app if hears else None, http, grpc, internal, metrics)
+        resources = self._write(name, hears=hears, **subscription)
+        health = "healthz" if hears else "healthz/outbound"
+        program = Program(
+            name=f"{name}-{self.topic}",
+            command=addresses.command(self.bench.daprd, resources, None, None),
+            log=self.bench.folder / f"{self.topic}-{name}.log",
+            environment=addresses.for_sidecar(dict(self.bench.environment)),
+            ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
+            starts=4,
+        )
+        settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, pubsub=self.pubsub)
+        (process,) = self.processes.wave([program])
+        made = Replica(name, addresses, process, Sidecar(settings), self.app)
+        self._made.append(made)
+        return made
+
+    async def until(self, holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+        """Wait until something holds.
+
+        Raises:
+            NotMetError: it did not within the patience.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                while not holds():  # noqa: ASYNC110 - what is waited for happens in other processes
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise NotMetError(f"{what}: not within {patience:.0f} s") from None
+
+    async def until_done(self, texts: Sequence[str], what: str, patience: float = PATIENCE) -> None:
+        """Wait until all of these were handled."""
+        await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what, patience)
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self.app.close()
+        for made in self._made:
+            if made.process.running:
+                await made.process.kill()
+            await made.sidecar.close()
+
+    def _write(self, name: str, *, hears: bool, **subscription: Any) -> Path:
+        folder = self.bench.folder / f"{self.topic}-{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        topics = (self.topic, self.aside)
+        documents = [
+            one for topic in topics for one in ([] if not hears else [self._subscription(topic, subscription)])
+        ]
+        (folder / "component.yaml").write_text(yaml.safe_dump_all(self._components(topics)))
+        (folder / "resiliency.yaml").write_text(yaml.safe_dump(_without_scopes(self._resiliency(topics))))
+        (folder / "subscriptions.yaml").write_text(yaml.safe_dump_all(documents))
+        return folder
+
+    def _components(self, topics: Sequence[str]) -> list[dict[str, Any]]:
+        text = yaml.safe_dump(_without_scopes(self.bench.component))
+        each = [text.replace("{topic}", topic) for topic in topics] if "{topic}" in self.pubsub else [text]
+        return [yaml.safe_load(one) for one in each]
+
+    def _resiliency(self, topics: Sequence[str]) -> dict[str, Any]:
+        policies: dict[str, Any] = yaml.safe_load(yaml.safe_dump(self.bench.resiliency))
+        targets = policies["spec"]["targets"]["components"]
+        policy = targets.pop(PUBSUB, {})
+        targets |= {self.pubsub.format(topic=topic): policy for topic in topics}
+        return policies
+
+    def _subscription(self, topic: str, more: Mapping[str, Any]) -> dict[str, Any]:
+        annotations = self.bench.component.get("metadata", {}).get("annotations") or {}
+        said = dict(
+            part.strip().split("=", 1)
+            for part in str(annotations.get("choreography/subscription-metadata", "")).split(",")
+            if "=" in part
+        )
+        spec: dict[str, Any] = {
+            "pubsubname": self.pubsub.format(topic=topic),
+            "topic": topic,
+            "metadata": {"rawPayload": "true"} | said,
+            "routes": {"default": "/events" if topic == self.topic else "/undelivered"},
+        }
+        if topic == self.topic:
+            spec["bulkSubscribe"] = {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 1}
+            spec["deadLetterTopic"] = self.aside
+            spec |= more
+        return {
+            "apiVersion": "dapr.io/v2alpha1",
+            "kind": "Subscription",
+            "metadata": {"name": topic},
+            "spec": spec,
+            "scopes": [self.app_id],
+        }
+
+
+def _without_scopes(resource: dict[str, Any]) -> dict[str, Any]:
+    """The kit's apps are nobody's services; who may do what is tested where services are."""
+    spec = dict(resource["spec"])
+    if "metadata" in spec:
+        spec["metadata"] = [item for item in spec["metadata"] if item["name"] not in _SCOPES]
+    return {key: value for key, value in resource.items() if key != "scopes"} | {"spec": spec}
+
+
+@asynccontextmanager
+async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncIterator[Rig]:
+    """Make topics of a case's own, and stop whatever it started at its end."""
+    name = f"c{secrets.token_hex(4)}"
+    pubsub = str(bench.component["metadata"]["name"])
+    rig = Rig(bench, processes, ports, f"{name}-app", f"{name}-topic", pubsub)
+    try:
+        if bench.address:
+            kind = str(bench.component["spec"]["type"])
+            topics = (rig.topic, rig.aside)
+            pattern = PUBSUB_OF_TOPIC if "{topic}" in pubsub else pubsub
+            await provision(
+                Layout(kind, pattern, topics, tuple((rig.app_id, topic) for topic in topics)), bench.address
+            )
+        yield rig
+    finally:
+        await rig.close()
