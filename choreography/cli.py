@@ -121,6 +121,7 @@ def conform(
     address: Annotated[str, typer.Option(help="Where a running broker is, so that topics can be made.")] = "",
     resiliency: Annotated[Path | None, typer.Option(help="The policies it is used with.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Part of the name of a case; may be repeated.")] = None,
+    patience: Annotated[float, typer.Option(help="Seconds after which what has not happened never will.")] = 150,
     docs: Annotated[Path | None, typer.Option(help="A folder with conformance.md to write the results into.")] = None,
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
@@ -128,7 +129,7 @@ def conform(
     from choreography.conform.command import run  # noqa: PLC0415
     from choreography.conform.conforming import Subject  # noqa: PLC0415
 
-    subject = Subject(component, start, address, resiliency, tuple(only or ()))
+    subject = Subject(component, start, address, resiliency, tuple(only or ()), patience)
     raise typer.Exit(run(subject, RUN_FOLDERS / "conform" / component.stem, Console(), docs))
 
 

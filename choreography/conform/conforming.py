@@ -71,6 +71,7 @@ class Subject:
         address: where that one is, so that topics can be made; they must make themselves if empty.
         resiliency: the policies a broker is used with.
         only: names of cases, or parts of them; all if empty.
+        patience: seconds until something that does not happen counts as never happening.
     """
 
     component: Path
@@ -78,6 +79,7 @@ class Subject:
     address: str = ""
     resiliency: Path | None = None
     only: Sequence[str] = ()
+    patience: float = 150.0
 
 
 async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
@@ -105,7 +107,16 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
         )
         cases = [one for one in (BROKER_CASES if is_broker else STORE_CASES) if _chosen(one, subject.only)]
         if is_broker:
-            bench = Bench(daprd, component, _resiliency(subject), served.told, served.address, served.process, folder)
+            bench = Bench(
+                daprd,
+                component,
+                _resiliency(subject),
+                served.told,
+                served.address,
+                served.process,
+                folder,
+                subject.patience,
+            )
             for case in cases:
                 async with _watched(case, report, progress), rigged(bench, processes, ports) as rig:
                     report.results[-1:] = [await _asked(case, rig)]

@@ -26,8 +26,9 @@ from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.sidecars import Addresses
 
-PATIENCE: Final = 150.0
-"""Seconds. Some servers need more than one minute to find their queues again after a crash."""
+_SETTLES: Final = {"pubsub.rabbitmq": 25.0}
+"""Seconds for which a server is left alone before it is killed. RabbitMQ 3.10 writes down which quorum queues it has
+seconds after they were declared; one that is younger when it is killed has no leader any more (seen)."""
 _SCOPES: Final = {"publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics"}
 
 
@@ -43,6 +44,7 @@ class Bench:
         address: where it is, for provisioning; nothing is provisioned if empty.
         server: the server's process, if it is ours to stop.
         folder: where files and logs go.
+        patience: seconds until something that does not happen counts as never happening.
     """
 
     daprd: Path
@@ -52,15 +54,17 @@ class Bench:
     address: str
     server: Process | None
     folder: Path
+    patience: float = 150.0
 
-    def owned_server(self) -> Process:
-        """Return the server.
+    async def server_to_kill(self) -> Process:
+        """Return the server, once it may be killed.
 
         Raises:
             NotShownError: somebody else started it.
         """
         if self.server is None:
             raise NotShownError("the server is not ours to stop")
+        await asyncio.sleep(_SETTLES.get(str(self.component["spec"]["type"]), 0.0))
         return self.server
 
 
@@ -73,6 +77,7 @@ class Replica:
     process: Process
     sidecar: Sidecar
     app: App
+    patience: float
 
     async def start(self) -> None:
         """Start the app and its sidecar, and wait until both talk."""
@@ -99,8 +104,8 @@ class Replica:
         while left:
             failed = await self.publish(topic, *left[:100], key=key)
             left = [text for index, text in enumerate(left[:100]) if index in failed] + left[100:]
-            if time.monotonic() - began > PATIENCE:
-                raise NotMetError(f"{len(left)} of {len(texts)} could not be published within {PATIENCE:.0f} s")
+            if time.monotonic() - began > self.patience:
+                raise NotMetError(f"{len(left)} of {len(texts)} could not be published within {self.patience:.0f} s")
             if failed:
                 await asyncio.sleep(0.2)
 
@@ -159,26 +164,26 @@ class Rig:
         )
         settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, pubsub=self.pubsub)
         (process,) = self.processes.wave([program])
-        made = Replica(name, addresses, process, Sidecar(settings), self.app)
+        made = Replica(name, addresses, process, Sidecar(settings), self.app, self.bench.patience)
         self._made.append(made)
         return made
 
-    async def until(self, holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until something holds.
 
         Raises:
             NotMetError: it did not within the patience.
         """
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self.bench.patience):
                 while not holds():  # noqa: ASYNC110 - what is waited for happens in other processes
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise NotMetError(f"{what}: not within {patience:.0f} s") from None
+            raise NotMetError(f"{what}: not within {self.bench.patience:.0f} s") from None
 
-    async def until_done(self, texts: Sequence[str], what: str, patience: float = PATIENCE) -> None:
+    async def until_done(self, texts: Sequence[str], what: str) -> None:
         """Wait until all of these were handled."""
-        await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what, patience)
+        await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what)
 
     async def close(self) -> None:
         """Stop everything."""

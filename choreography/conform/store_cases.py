@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from choreography.conform.result import Case, NotMetError, require
-from choreography.conform.rig import PATIENCE
 from choreography.conform.store_rig import StoreRig
 from choreography.engine.operations import ANY_ETAG, Committed, Stored, Unknown, Write
 from choreography.sidecar.client import Sidecar
 
 _RACERS: Final = 12
+_PATIENCE: Final = 90.0
 
 
 def _keys(count: int) -> list[str]:
@@ -27,7 +27,7 @@ async def _put(sidecar: Sidecar, *writes: Write) -> None:
 
 
 async def _value(sidecar: Sidecar, key: str) -> str | None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(_PATIENCE):
         while isinstance(stored := await sidecar.confirm(key), Unknown):  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.2)
     return stored.value if isinstance(stored, Stored) else None
