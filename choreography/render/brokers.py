@@ -63,6 +63,11 @@ def _sqs(service: str, _: str) -> Trigger:
     return {"type": "aws-sqs-queue", "metadata": metadata}
 
 
+def _eventbridge(service: str, topic: str) -> Trigger:
+    metadata = {"queueURL": f"{service}-{topic}", "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
+    return {"type": "aws-sqs-queue", "metadata": metadata}
+
+
 BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
     "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
@@ -80,5 +85,13 @@ BROKERS: Final[Mapping[str, Broker]] = {
         False,
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
+    ),
+    "eventbridge": Broker(
+        443,
+        _eventbridge,
+        True,
+        "awsAccessKeyID",
+        "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
+        "message of a topic at a time, so this broker needs replicas soonest.",
     ),
 }
