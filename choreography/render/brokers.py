@@ -22,6 +22,7 @@ class Broker:
         per_topic: whether each topic of a service has a queue of its own.
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
+        elsewhere: whether it is never in the cluster, so that no pod can be selected.
     """
 
     port: int
@@ -29,6 +30,7 @@ class Broker:
     per_topic: bool
     address: str
     advice: str
+    elsewhere: bool = False
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -85,6 +87,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         False,
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
+        elsewhere=True,
     ),
     "eventbridge": Broker(
         443,
@@ -93,5 +96,6 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "awsAccessKeyID",
         "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
         "message of a topic at a time, so this broker needs replicas soonest.",
+        elsewhere=True,
     ),
 }
