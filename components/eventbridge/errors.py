@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -15,12 +16,16 @@ class SettingsError(ComponentError):
     """A setting of the component, or of one subscription, is missing, unknown or impossible."""
 
 
-AWS_FAILURES: Final = (BotoCoreError, ClientError, OSError, TimeoutError)
+AWS_FAILURES: Final = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, TimeoutError)
 """What a call to AWS may raise: it was refused, not answered, or never sent."""
 
+_ALLOW: Final = (
+    "Allow it in the policy of the identity that the component runs as; or, if it is about making things, make them "
+    'beforehand and set provision to "false".'
+)
 _ADVICE: Final = {
-    "AccessDeniedException": "Allow it in the policy of the identity that the component runs as.",
-    "AccessDenied": "Allow it in the policy of the identity that the component runs as.",
+    "AccessDeniedException": _ALLOW,
+    "AccessDenied": _ALLOW,
     "UnrecognizedClientException": "The access key is not known to AWS; check the credentials.",
     "InvalidClientTokenId": "The access key is not known to AWS; check the credentials.",
     "ExpiredToken": "The session token is too old; renew the credentials.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Final
 
 from .aws import LOG, Aws, patiently, pause
@@ -45,8 +46,9 @@ class Subscription:
         reading = asyncio.create_task(self._read(), name=f"read {self._topic}")
         try:
             while True:
+                delivery = await self._ready.get()
                 await self._running.wait()
-                yield await self._ready.get()
+                yield delivery
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -82,24 +84,30 @@ class Subscription:
         """Read until the queue is gone, or the task is cancelled."""
         in_flight = InFlight(self._aws, queue.url, self._settings.visibility_timeout, self._settings.max_in_flight)
         self._in_flight = in_flight
-        keeping, deleting = asyncio.create_task(in_flight.keep()), asyncio.create_task(in_flight.delete())
-        gone = False
-        try:
-            while not gone:
-                room = await in_flight.room()
-                await self._running.wait()
-                taken = await patiently(f"reading queue {queue.name}", lambda: self._receive(queue, room))  # noqa: B023
-                gone = taken is None
-                for message in taken or ():
-                    delivery = str(next(self._ids))
-                    in_flight.take(delivery, message)
-                    self._ready.put_nowait((delivery, unwrap(message.body), message))
-        finally:
-            keeping.cancel()
-            if not gone:
-                await in_flight.close(_CLOSING_WITHIN)
-            deleting.cancel()
-            await asyncio.gather(keeping, deleting, return_exceptions=True)
+        # Together: reading without deleting would deliver everything again and again.
+        async with asyncio.TaskGroup() as together:
+            keeping, deleting = together.create_task(in_flight.keep()), together.create_task(in_flight.delete())
+            gone = False
+            try:
+                await self._take(queue, in_flight)
+                gone = True
+            finally:
+                keeping.cancel()
+                if not gone:
+                    await in_flight.close(_CLOSING_WITHIN)
+                deleting.cancel()
+
+    async def _take(self, queue: Queue, in_flight: InFlight) -> None:
+        while True:
+            room = await in_flight.room()
+            await self._running.wait()
+            taken = await patiently(f"reading queue {queue.name}", partial(self._receive, queue, room))
+            if taken is None:
+                return
+            for message in taken:
+                delivery = str(next(self._ids))
+                in_flight.take(delivery, message)
+                self._ready.put_nowait((delivery, unwrap(message.body), message))
 
     async def _receive(self, queue: Queue, most: int) -> list[Taken] | None:
         try:

@@ -37,6 +37,7 @@ class App:
     """An app that remembers what its sidecar hands over."""
 
     failures: dict[bytes, int] = field(default_factory=dict)
+    delays: dict[bytes, float] = field(default_factory=dict)
     heard: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
 
     def data(self, topic: str) -> list[bytes]:
@@ -49,6 +50,7 @@ class App:
         statuses = []
         for entry in batch["entries"]:
             data = base64.b64decode(entry["event"])
+            await asyncio.sleep(self.delays.get(data, 0))
             status = "SUCCESS"
             if self.failures.get(data, 0):
                 self.failures[data] -= 1

@@ -13,7 +13,7 @@ import pytest
 from tests.components.eventbridge.pod import ACCOUNT, BUS, Pod, running
 from tests.components.eventbridge.waiting import eventually
 
-TOPICS = ("orders", "bytes", "failing", "poison", "foreign", "outage", "early", "reopened")
+TOPICS = ("orders", "bytes", "failing", "slow", "poison", "foreign", "outage", "early", "reopened")
 ROOT = Path(__file__).parents[3]
 
 
@@ -51,6 +51,16 @@ async def test_what_an_app_could_not_handle_is_delivered_again(pod: Pod) -> None
     await pod.publish("failing", b"fails never")
     await eventually(lambda: len(pod.app.data("failing")) == 2)
     assert sorted(pod.app.data("failing")) == [b"fails never", b"fails once"]
+
+
+async def test_a_message_stays_with_whoever_works_on_it(pod: Pod) -> None:
+    """For longer than the time after which it would count as abandoned, and so do those that wait behind it."""
+    pod.app.delays[b"slow"] = 8
+    for data in (b"slow", b"waits"):
+        await pod.publish("slow", data)
+    await eventually(lambda: len(pod.app.data("slow")) == 2)
+    await asyncio.sleep(6)
+    assert sorted(pod.app.data("slow")) == [b"slow", b"waits"]
 
 
 async def test_what_no_app_can_handle_ends_in_the_dead_letter_queue(pod: Pod) -> None:
