@@ -50,7 +50,7 @@ class App:
         statuses = []
         for entry in batch["entries"]:
             data = base64.b64decode(entry["event"])
-            await asyncio.sleep(self.delays.get(data, 0))
+            await asyncio.sleep(self.delays.pop(data, 0))  # once, so that a repeat is seen soon
             status = "SUCCESS"
             if self.failures.get(data, 0):
                 self.failures[data] -= 1
