@@ -116,7 +116,7 @@ class Subscription:
                 MaxNumberOfMessages=most,
                 WaitTimeSeconds=self._settings.wait_seconds,
                 VisibilityTimeout=self._settings.visibility_timeout,
-                AttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
         except AWS_FAILURES as error:
             if queue_is_gone(error):
