@@ -17,6 +17,11 @@ class Aws:
 
     name: str = "aws"
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return moto.server_version()
+
     def programs(self, place: Place) -> list[Program]:
         """The emulator."""
         return [moto.server(place, self.name)]

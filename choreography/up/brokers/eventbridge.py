@@ -31,6 +31,11 @@ class EventBridge:
     component_of_dapr: Path
     name: str = "eventbridge"
 
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return moto.server_version()
+
     def programs(self, place: Place) -> list[Program]:
         """The emulator."""
         return [moto.server(place, self.name)]

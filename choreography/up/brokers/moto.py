@@ -32,7 +32,12 @@ def require_moto(progress: Progress) -> None:
             "moto[server] was not found in this Python environment. It emulates the broker that was asked for, so no "
             "event could travel. Install it (`pip install 'choreography[brokers]'`), or choose another broker."
         )
-    progress.done(f"moto {version('moto')} will emulate AWS; it forgets everything when it stops")
+    progress.done(f"{server_version()} will emulate AWS; it forgets everything when it stops")
+
+
+def server_version() -> str:
+    """What emulates AWS, and its version."""
+    return f"moto {version('moto')}"
 
 
 def server(place: Place, name: str) -> Program:
