@@ -22,6 +22,7 @@ from choreography.settings import Settings
 from choreography.sidecar.client import Sidecar
 from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC
 from choreography.up import probes
+from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.sidecars import Addresses
@@ -43,6 +44,7 @@ class Bench:
         address: where it is, for provisioning; nothing is provisioned if empty.
         server: the server's process, if it is ours to stop.
         folder: where files and logs go.
+        beside: makes the process by which a sidecar reaches the component, for those that are not in the sidecar.
     """
 
     daprd: Path
@@ -52,6 +54,7 @@ class Bench:
     address: str
     server: Process | None
     folder: Path
+    beside: Callable[[str], Program] | None = None
 
     def owned_server(self) -> Process:
         """Return the server.
@@ -73,10 +76,14 @@ class Replica:
     process: Process
     sidecar: Sidecar
     app: App
+    beside: Process | None = None
 
     async def start(self) -> None:
         """Start the app and its sidecar, and wait until both talk."""
         await self.start_app()
+        if self.beside is not None:
+            await self.beside.start()
+            await self.beside.until_ready()
         await self.process.start()
         await self.process.until_ready()
 
@@ -149,17 +156,22 @@ class Rig:
         addresses = Addresses(app_id, app if hears else None, http, grpc, internal, metrics)
         resources = self._write(name, hears=hears, **subscription)
         health = "healthz" if hears else "healthz/outbound"
+        told, beside = dict(self.bench.environment), None
+        if self.bench.beside is not None:
+            component = self.bench.beside(f"{name}-{self.topic}")
+            told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
+            (beside,) = self.processes.wave([component])
         program = Program(
             name=f"{name}-{self.topic}",
             command=addresses.command(self.bench.daprd, resources, None, None),
             log=self.bench.folder / f"{self.topic}-{name}.log",
-            environment=addresses.for_sidecar(dict(self.bench.environment)),
+            environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
             starts=4,
         )
         settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, pubsub=self.pubsub)
         (process,) = self.processes.wave([program])
-        made = Replica(name, addresses, process, Sidecar(settings), self.app)
+        made = Replica(name, addresses, process, Sidecar(settings), self.app, beside)
         self._made.append(made)
         return made
 
@@ -186,6 +198,8 @@ class Rig:
         for made in self._made:
             if made.process.running:
                 await made.process.kill()
+            if made.beside is not None:
+                await made.beside.stop()
             await made.sidecar.close()
 
     def _write(self, name: str, *, hears: bool, **subscription: Any) -> Path:
@@ -246,6 +260,11 @@ def _without_scopes(resource: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in resource.items() if key != "scopes"} | {"spec": spec}
 
 
+def _settings(component: Mapping[str, Any]) -> dict[str, str]:
+    metadata = component["spec"].get("metadata") or ()
+    return {str(item["name"]).lower(): str(item["value"]) for item in metadata if "value" in item}
+
+
 @asynccontextmanager
 async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncIterator[Rig]:
     """Make topics of a case's own, and stop whatever it started at its end."""
@@ -257,9 +276,8 @@ async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncItera
             kind = str(bench.component["spec"]["type"])
             topics = (rig.topic, rig.aside)
             pattern = PUBSUB_OF_TOPIC if "{topic}" in pubsub else pubsub
-            await provision(
-                Layout(kind, pattern, topics, tuple((rig.app_id, topic) for topic in topics)), bench.address
-            )
+            hearers = tuple((rig.app_id, topic) for topic in topics)
+            await provision(Layout(kind, pattern, topics, hearers, _settings(bench.component)), bench.address)
         yield rig
     finally:
         await rig.close()
