@@ -119,7 +119,7 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-        LOG.info("%s is heard no more", topic)
+                LOG.info("%s is heard no more", topic)
 
     async def close(self) -> None:
         """Close every connection to AWS, after the streams have ended."""
