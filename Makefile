@@ -1,7 +1,7 @@
 # One verb per task, the same on a laptop and in a build. Nothing has to be done before any of them.
 #
 #   make run     start the checkout flow on this machine and rehearse it   ORDERS=200 EXIT= BROKER=redis STORE=sqlite
-#   make test    unit and integration tests, with real sidecars            TESTS=tests/integration
+#   make test    unit and integration tests, with real sidecars            TESTS="tests/integration tests/components"
 #   make lint    style, format and types
 #   make check   the lint across services, and whether everything rendered is as the declarations say
 #   make explore the model checker: every order of every event, exhaustively and at random
@@ -16,7 +16,7 @@ ORDERS ?= 200
 EXIT ?=
 BROKER ?= redis
 STORE ?= sqlite
-TESTS ?= tests/integration
+TESTS ?= tests/integration tests/components
 SHORT ?=
 QUICK ?=
 

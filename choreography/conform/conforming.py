@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,12 @@ from choreography.conform.store_cases import STORE_CASES
 from choreography.conform.store_rig import store_rigged
 from choreography.errors import ChoreographyError
 from choreography.up import dapr
-from choreography.up.brokers import BROKERS
+from choreography.up.brokers import BROKERS, Pluggable
 from choreography.up.commands import ask
 from choreography.up.databases import DATABASES
 from choreography.up.places import alone
 from choreography.up.ports import Ports
-from choreography.up.processes import Process, Processes
+from choreography.up.processes import Process, Processes, Program
 from choreography.up.progress import Progress
 
 STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
@@ -116,6 +117,8 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
                 served.process,
                 folder,
                 subject.patience,
+                served.beside,
+                served.forgets,
             )
             for case in cases:
                 async with _watched(case, report, progress), rigged(bench, processes, ports) as rig:
@@ -144,6 +147,8 @@ class _Served:
     address: str
     version: str
     process: Process | None
+    beside: Callable[[str], Program] | None = None
+    forgets: str = ""
 
 
 async def _start_broker(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:
@@ -155,7 +160,8 @@ async def _start_broker(subject: Subject, place: Place, processes: Processes, pr
         await process.start()
         await process.until_ready()
     port = place.port(broker.name)
-    return _Served(dict(broker.told(port)), broker.address(port), broker.version, started[-1])
+    beside = partial(broker.component, place, port=port) if isinstance(broker, Pluggable) else None
+    return _Served(dict(broker.told(port)), broker.address(port), broker.version, started[-1], beside, broker.forgets)
 
 
 async def _start_store(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:

@@ -22,6 +22,7 @@ from choreography.settings import Settings
 from choreography.sidecar.client import Sidecar
 from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC
 from choreography.up import probes
+from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.sidecars import Addresses
@@ -45,6 +46,8 @@ class Bench:
         server: the server's process, if it is ours to stop.
         folder: where files and logs go.
         patience: seconds until something that does not happen counts as never happening.
+        beside: makes the process by which a sidecar reaches the component, for those that are not in the sidecar.
+        forgets: why the server must not be killed, if it keeps nothing.
     """
 
     daprd: Path
@@ -55,6 +58,8 @@ class Bench:
     server: Process | None
     folder: Path
     patience: float = 150.0
+    beside: Callable[[str], Program] | None = None
+    forgets: str = ""
 
     async def server_to_kill(self) -> Process:
         """Return the server, once it may be killed.
@@ -64,6 +69,8 @@ class Bench:
         """
         if self.server is None:
             raise NotShownError("the server is not ours to stop")
+        if self.forgets:
+            raise NotShownError(self.forgets)
         await asyncio.sleep(_SETTLES.get(str(self.component["spec"]["type"]), 0.0))
         return self.server
 
@@ -78,10 +85,14 @@ class Replica:
     sidecar: Sidecar
     app: App
     patience: float
+    beside: Process | None = None
 
     async def start(self) -> None:
         """Start the app and its sidecar, and wait until both talk."""
         await self.start_app()
+        if self.beside is not None:
+            await self.beside.start()
+            await self.beside.until_ready()
         await self.process.start()
         await self.process.until_ready()
 
@@ -154,17 +165,22 @@ class Rig:
         addresses = Addresses(app_id, app if hears else None, http, grpc, internal, metrics)
         resources = self._write(name, hears=hears, **subscription)
         health = "healthz" if hears else "healthz/outbound"
+        told, beside = dict(self.bench.environment), None
+        if self.bench.beside is not None:
+            component = self.bench.beside(f"{name}-{self.topic}")
+            told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
+            (beside,) = self.processes.wave([component])
         program = Program(
             name=f"{name}-{self.topic}",
             command=addresses.command(self.bench.daprd, resources, None, None),
             log=self.bench.folder / f"{self.topic}-{name}.log",
-            environment=addresses.for_sidecar(dict(self.bench.environment)),
+            environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
             starts=4,
         )
         settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, pubsub=self.pubsub)
         (process,) = self.processes.wave([program])
-        made = Replica(name, addresses, process, Sidecar(settings), self.app, self.bench.patience)
+        made = Replica(name, addresses, process, Sidecar(settings), self.app, self.bench.patience, beside)
         self._made.append(made)
         return made
 
@@ -191,6 +207,8 @@ class Rig:
         for made in self._made:
             if made.process.running:
                 await made.process.kill()
+            if made.beside is not None:
+                await made.beside.stop()
             await made.sidecar.close()
 
     def _write(self, name: str, *, hears: bool, **subscription: Any) -> Path:
@@ -251,6 +269,11 @@ def _without_scopes(resource: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in resource.items() if key != "scopes"} | {"spec": spec}
 
 
+def _settings(component: Mapping[str, Any]) -> dict[str, str]:
+    metadata = component["spec"].get("metadata") or ()
+    return {str(item["name"]).lower(): str(item["value"]) for item in metadata if "value" in item}
+
+
 @asynccontextmanager
 async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncIterator[Rig]:
     """Make topics of a case's own, and stop whatever it started at its end."""
@@ -262,9 +285,8 @@ async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncItera
             kind = str(bench.component["spec"]["type"])
             topics = (rig.topic, rig.aside)
             pattern = PUBSUB_OF_TOPIC if "{topic}" in pubsub else pubsub
-            await provision(
-                Layout(kind, pattern, topics, tuple((rig.app_id, topic) for topic in topics)), bench.address
-            )
+            hearers = tuple((rig.app_id, topic) for topic in topics)
+            await provision(Layout(kind, pattern, topics, hearers, _settings(bench.component)), bench.address)
         yield rig
     finally:
         await rig.close()

@@ -80,5 +80,5 @@ def _components() -> list[Path]:
     source = Path(choreography.__file__).parents[1] / "components"
     if here.exists() or not source.is_dir():
         return []
-    shutil.copytree(source, here)
+    shutil.copytree(source, here, ignore=shutil.ignore_patterns("__pycache__"))
     return [here]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from choreography.errors import ChoreographyError
@@ -24,12 +24,14 @@ class Layout:
         pubsub: the name of that component, or a pattern with ``{topic}`` where each topic has its own.
         topics: every topic, sorted.
         hearers: who subscribes to what, as pairs of app id and topic, sorted.
+        settings: what its file says, by lower-cased name, but for what comes from elsewhere.
     """
 
     kind: str
     pubsub: str
     topics: tuple[str, ...]
     hearers: tuple[tuple[str, str], ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def layout_of(folder: Path) -> Layout:
@@ -55,7 +57,8 @@ def layout_of(folder: Path) -> Layout:
     }
     topics = sorted({*_allowed(brokers), *(topic for _, topic in hearers)})
     pubsub = brokers[0].name if len(brokers) == 1 else PUBSUB_OF_TOPIC
-    return Layout(kinds[0], pubsub, tuple(topics), tuple(sorted(hearers)))
+    settings = {name: value for name, value in brokers[0].settings.items() if value is not None}
+    return Layout(kinds[0], pubsub, tuple(topics), tuple(sorted(hearers)), settings)
 
 
 def _allowed(brokers: Iterable[Resource]) -> set[str]:

@@ -12,6 +12,8 @@ _MODULES: Final = {
     "pubsub.kafka": "choreography.provision.kafka",
     "pubsub.rabbitmq": "choreography.provision.rabbitmq",
     "pubsub.jetstream": "choreography.provision.nats",
+    "pubsub.aws.snssqs": "choreography.provision.aws",
+    "pubsub.eventbridge": "choreography.provision.eventbridge",
 }
 _NOTHING_TO_DO: Final = {
     "pubsub.redis": "Redis keeps what is published before the first subscription, and needs nothing beforehand.",

@@ -167,5 +167,28 @@ BROKER_RULES: Final[dict[str, tuple[Rule, ...]]] = {
             "A message is deleted once it has been received ten times, however long the store is away.",
             'Write "true", or name a queue in sqsDeadLettersQueueName and watch it.',
         ),
+        Rule(
+            "concurrencyMode",
+            is_any_of("single"),
+            "parallel",
+            "One message at a time is handled, so no batch is ever full and every event pays more.",
+            'Write "parallel" or remove it.',
+        ),
+        Rule(
+            "concurrencyLimit",
+            lambda value: 0 < whole(value) < 100,
+            "0",
+            "Below 100 no batch is ever full, and every event pays more.",
+            'Write "400".',
+        ),
+    ),
+    "pubsub.eventbridge": (
+        Rule(
+            "maxReceives",
+            lambda value: 0 < whole(value, 10) < 1000,
+            "10",
+            "A message is set aside after so many reads, however long the store is away.",
+            'Write "1000", or "0" for never.',
+        ),
     ),
 }

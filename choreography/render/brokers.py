@@ -22,6 +22,7 @@ class Broker:
         per_topic: whether each topic of a service has a queue of its own.
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
+        elsewhere: whether it is never in the cluster, so that no pod can be selected.
     """
 
     port: int
@@ -29,6 +30,7 @@ class Broker:
     per_topic: bool
     address: str
     advice: str
+    elsewhere: bool = False
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -63,6 +65,11 @@ def _sqs(service: str, _: str) -> Trigger:
     return {"type": "aws-sqs-queue", "metadata": metadata}
 
 
+def _eventbridge(service: str, topic: str) -> Trigger:
+    metadata = {"queueURL": f"{service}-{topic}", "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
+    return {"type": "aws-sqs-queue", "metadata": metadata}
+
+
 BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
     "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
@@ -80,5 +87,15 @@ BROKERS: Final[Mapping[str, Broker]] = {
         False,
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
+        elsewhere=True,
+    ),
+    "eventbridge": Broker(
+        443,
+        _eventbridge,
+        True,
+        "awsAccessKeyID",
+        "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
+        "message of a topic at a time, so this broker needs replicas soonest.",
+        elsewhere=True,
     ),
 }

@@ -52,7 +52,7 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
                 ingress=[{"from": [_pods(flow, **{"app.kubernetes.io/name": name}) for name in names]}],
             ),
         )
-    for component, port in (("broker", broker.port), ("store", _STORE_PORT)):
+    for component, port in _servers(broker):
         yield (
             f"Only services of the flow reach the {component}. One managed elsewhere has no pod to be selected.",
             _policy(
@@ -71,7 +71,8 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
         {"to": [_namespace("kube-system")], "ports": [{"protocol": one, "port": 53} for one in ("UDP", "TCP")]},
         # All of its ports: they differ between versions, and nothing else is in that namespace.
         {"to": [_namespace("dapr-system")]},
-        {"to": [_pods(flow, **{"app.kubernetes.io/component": "broker"})], **_ports(broker.port)},
+        # One that is elsewhere has addresses that nobody knows beforehand.
+        {"to": [_ANYWHERE if broker.elsewhere else _pods(flow, **_BROKER)], **_ports(broker.port)},
         {"to": [_pods(flow, **{"app.kubernetes.io/component": "store"})], **_ports(_STORE_PORT)},
         {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "zipkin"}}}], **_ports(_TRACES_PORT)},
         *({"to": [_pods(flow, **{"app.kubernetes.io/name": outside})]} for outside in outsides),
@@ -82,6 +83,14 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
         ingress.append({"from": [{"namespaceSelector": {"matchLabels": _EDGE}}], **_ports(_APP_PORT)})
     yield told, _policy(service.name, _labels(flow, service.name), ingress=ingress, egress=egress)
 
+
+def _servers(broker: Broker) -> list[tuple[str, int]]:
+    store = ("store", _STORE_PORT)
+    return [store] if broker.elsewhere else [("broker", broker.port), store]
+
+
+_BROKER: Final = {"app.kubernetes.io/component": "broker"}
+_ANYWHERE: Final = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 
 _EDGE: Final = {"app.kubernetes.io/component": "edge"}
 """The label of the namespace from which requests of people come, such as that of an ingress controller."""

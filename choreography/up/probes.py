@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -32,6 +33,16 @@ async def listening(port: int) -> None:
     while True:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(_PAUSE)
+
+
+async def listening_at(path: Path) -> None:
+    """Wait until somebody accepts connections at a socket; one that a crash left behind is there as well."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_unix_connection(path)
             writer.close()
             return
         await asyncio.sleep(_PAUSE)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from choreography.provision import layout_of
 from choreography.up import probes
+from choreography.up.brokers import Pluggable
+from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.errors import UnknownNameError
 from choreography.up.processes import Program
 from choreography.up.sidecars import LOOPBACK, Addresses
@@ -92,6 +94,9 @@ class Programs:
         """The sidecar of one replica, or of a guest with resources of its own."""
         addresses = self.address_of(name)
         store, broker = self._store(addresses.app_id), self.tools.broker
+        told = {**broker.told(self._way_to(broker.name)), "STATE_CONNECTION": store}
+        if component := self.component(name):
+            told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
         # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
         health = "healthz" if addresses.app is not None else "healthz/outbound"
         return Program(
@@ -100,12 +105,17 @@ class Programs:
                 self.tools.daprd, resources or self.resources, self.configuration, self.ports.of("scheduler")
             ),
             log=self.log(f"{name}-sidecar"),
-            environment=addresses.for_sidecar({**broker.told(self._way_to(broker.name)), "STATE_CONNECTION": store}),
+            environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
             # The first of many to reach a new database creates its tables; on a slow machine the lock_timeout of the
             # connection string ends those that wait for it.
             starts=4,
         )
+
+    def component(self, name: str) -> Program | None:
+        """What runs beside the sidecar of one replica; it must be there first."""
+        broker = self.tools.broker
+        return broker.component(self, name, self._way_to(broker.name)) if isinstance(broker, Pluggable) else None
 
     def _store(self, service: str) -> str:
         if self.database is None:

@@ -178,6 +178,10 @@ class RunningFlow:
         addresses = self._programs.give_addresses(guest, app_id, None)
         folder = self.run_folder / "guests" / app_id
         resources = write_guest_resources(self._resources, folder, app_id, topics)
+        if component := self._programs.component(guest):
+            beside = self._processes.join(component)
+            await beside.start()
+            await beside.until_ready()
         process = self._processes.join(self._programs.sidecar(guest, resources))
         await process.start()
         await process.until_ready()
@@ -263,6 +267,10 @@ class RunningFlow:
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
         if self.file.services:
             await provision(layout_of(self._resources), broker.address(self._ports.of(broker.name)))
+        components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])
+        for process in components:
+            await process.start()
+        await self._all_ready(components)
         sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
         for process in sidecars:
             await process.start()

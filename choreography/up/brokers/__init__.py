@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from choreography.up.brokers.broker import Broker, Place
+from choreography.up.brokers.aws import find_aws
+from choreography.up.brokers.broker import Broker, Place, Pluggable
+from choreography.up.brokers.eventbridge import find_eventbridge
 from choreography.up.brokers.kafka import find_kafka
 from choreography.up.brokers.nats import find_nats
 from choreography.up.brokers.rabbitmq import find_rabbitmq
@@ -17,7 +19,9 @@ BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
     "kafka": find_kafka,
     "rabbitmq": find_rabbitmq,
     "nats": find_nats,
+    "aws": find_aws,
+    "eventbridge": find_eventbridge,
 }
 """How the server of each broker is found or obtained, by the name of its file in components/brokers."""
 
-__all__ = ["BROKERS", "Broker", "Place"]
+__all__ = ["BROKERS", "Broker", "Place", "Pluggable"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from choreography.up.processes import Program
+
+SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
+"""The variable by which a sidecar and the components beside it agree on a folder."""
 
 
 class Place(Protocol):
@@ -38,6 +41,11 @@ class Broker(Protocol):
         """The server and its version."""
         ...
 
+    @property
+    def forgets(self) -> str:
+        """Why it must not be killed, if it keeps nothing; else nothing."""
+        ...
+
     def programs(self, place: Place) -> Sequence[Program]:
         """What is started, in this order, so that what it acknowledged survives a crash."""
         ...
@@ -48,4 +56,13 @@ class Broker(Protocol):
 
     def address(self, port: int) -> str:
         """Where `choreography provision` finds it."""
+        ...
+
+
+@runtime_checkable
+class Pluggable(Protocol):
+    """A broker that a sidecar reaches through a process beside it, as a container would be in its pod."""
+
+    def component(self, place: Place, sidecar: str, port: int) -> Program:
+        """The process beside one sidecar; `SOCKETS_FOLDER` in its environment is what the sidecar is told, too."""
         ...

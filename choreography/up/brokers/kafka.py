@@ -67,6 +67,7 @@ class Kafka:
     java: str
     jars: Path
     name: str = "kafka"
+    forgets: str = ""
 
     @property
     def version(self) -> str:

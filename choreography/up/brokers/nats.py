@@ -30,6 +30,7 @@ class Nats:
 
     server: str
     name: str = "nats"
+    forgets: str = ""
 
     @property
     def version(self) -> str:

@@ -40,6 +40,7 @@ class RabbitMQ:
     epmd: str
     password: str = field(default="", repr=False)
     name: str = "rabbitmq"
+    forgets: str = ""
 
     @property
     def version(self) -> str:

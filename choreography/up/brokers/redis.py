@@ -32,6 +32,7 @@ class Redis:
     executable: str
     in_container: bool = False
     name: str = "redis"
+    forgets: str = ""
 
     @property
     def version(self) -> str:

@@ -83,6 +83,7 @@ SAFE = {
     "pubsub.rabbitmq": RABBITMQ,
     "pubsub.jetstream": JETSTREAM,
     "pubsub.aws.snssqs": {"disableDeleteOnRetryLimit": "true"},
+    "pubsub.eventbridge": {"maxReceives": "1000"},
     "state.sqlite": SQLITE,
     "state.postgresql": POSTGRES,
 }
@@ -134,6 +135,10 @@ def test_safe_settings_are_accepted(tmp_path: Path, type_: str, settings: dict[s
         ("pubsub.jetstream", "maxDeliver", "5", "however long the store is away", "Remove it"),
         ("pubsub.jetstream", "deliverPolicy", "new", "before a service first subscribed", 'Write "all"'),
         ("pubsub.aws.snssqs", "disableDeleteOnRetryLimit", None, "received ten times", 'Write "true"'),
+        ("pubsub.aws.snssqs", "concurrencyMode", "single", "no batch is ever full", 'Write "parallel"'),
+        ("pubsub.aws.snssqs", "concurrencyLimit", "10", "no batch is ever full", 'Write "400"'),
+        ("pubsub.eventbridge", "maxReceives", None, "however long the store is away", 'Write "1000"'),
+        ("pubsub.eventbridge", "maxReceives", "5", "however long the store is away", 'Write "1000"'),
         ("state.sqlite", "cleanupInterval", None, "grow with every event", 'Write "10m"'),
         ("state.sqlite", "connectionString", ":memory:", "gone with its sidecar", "Name a file"),
         ("state.sqlite", "connectionString", "o.db?_pragma=synchronous(off)", "after a power cut", "default is FULL"),

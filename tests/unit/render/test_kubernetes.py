@@ -76,11 +76,20 @@ def test_only_a_service_that_answers_requests_is_reached_from_the_edge() -> None
     assert edges == {service.name for service in SERVICES if service.commands or service.views}
 
 
-@pytest.mark.parametrize("broker", BROKERS)
+@pytest.mark.parametrize("broker", [name for name, broker in BROKERS.items() if not broker.elsewhere])
 def test_each_broker_is_reached_on_its_own_port(broker: str) -> None:
     """No other port of it is open to anybody."""
     rendered = {policy["metadata"]["name"]: policy["spec"] for _, policy in policies("f", SERVICES, BROKERS[broker])}
     assert [one["port"] for one in rendered["f-broker"]["ingress"][0]["ports"]] == [BROKERS[broker].port]
+
+
+@pytest.mark.parametrize("broker", [name for name, broker in BROKERS.items() if broker.elsewhere])
+def test_a_broker_outside_of_the_cluster_is_reached_by_its_port_only(broker: str) -> None:
+    """It has no pod that a policy could select, and no address that one could name."""
+    rendered = {policy["metadata"]["name"]: policy["spec"] for _, policy in policies("f", SERVICES, BROKERS[broker])}
+    assert "f-broker" not in rendered
+    (rule,) = [one for one in rendered["order"]["egress"] if "ipBlock" in str(one)]
+    assert [one["port"] for one in rule["ports"]] == [443]
 
 
 @pytest.mark.parametrize("broker", BROKERS)

@@ -1,0 +1,101 @@
+"""The connection to AWS: two clients, and patience."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Final, Self, TypeVar
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from .errors import AWS_FAILURES, explain
+from .settings import Settings
+
+LOG: Final = logging.getLogger("eventbridge")
+
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 10.0
+
+Result = TypeVar("Result")
+
+
+class Aws:
+    """Clients for one file's settings. They connect when they are first used, and again after every failure.
+
+    Attributes:
+        events: the client of EventBridge.
+        sqs: the client of SQS.
+    """
+
+    events: Any
+    sqs: Any
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        settings, session = self._settings, get_session()
+        config = AioConfig(
+            # Who calls knows better than the client whether and how long to try again.
+            retries={"total_max_attempts": 1},
+            connect_timeout=5,
+            read_timeout=settings.wait_seconds + 10,
+            # A read of a queue keeps a connection for as long as it waits, and each topic has one.
+            max_pool_connections=200,
+        )
+        try:
+            self.events, self.sqs = [
+                await self._closing.enter_async_context(
+                    session.create_client(
+                        name,
+                        region_name=settings.region,
+                        endpoint_url=settings.endpoint,
+                        aws_access_key_id=settings.access_key,
+                        aws_secret_access_key=settings.secret_key,
+                        aws_session_token=settings.session_token,
+                        config=config,
+                    )
+                )
+                for name in ("events", "sqs")
+            ]
+        except BaseException:
+            await self._closing.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._closing.aclose()
+
+
+def pause(attempt: int, longest: float = _LONGEST_PAUSE) -> float:
+    """Seconds to wait before the next attempt: twice as long each time, and never the same for two components."""
+    most = min(longest, _FIRST_PAUSE * 2.0 ** min(attempt, 20))
+    return most * (0.5 + secrets.randbelow(1000) / 2000)
+
+
+async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
+    """Try until AWS answers. The first failure of each kind is logged, and the end of them.
+
+    Args:
+        what: what is tried, for the log, such as ``reading queue orders``.
+        call: tries once.
+    """
+    attempt, told = 0, ""
+    while True:
+        try:
+            result = await call()
+        except AWS_FAILURES as error:
+            if (said := explain(error)) != told:
+                LOG.warning("%s failed and is tried until it succeeds: %s", what, said)
+                told = said
+            await asyncio.sleep(pause(attempt))
+            attempt += 1
+        else:
+            if attempt:
+                LOG.info("%s succeeds again", what)
+            return result

@@ -1,0 +1,1 @@
+"""Stubs generated from Dapr's proto files by `generate.sh`."""

@@ -1,0 +1,152 @@
+"""Publishes with PutEvents, ten events to a call, and tells of each event whether EventBridge has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .aws import Aws, pause
+from .envelope import wrap
+from .errors import AWS_FAILURES, code_of, explain
+from .queues import ensure_bus
+from .settings import Settings
+
+MOST_ENTRIES: Final = 10
+MOST_BYTES: Final = 256 * 1024
+"""What one call may carry."""
+
+MOST_BYTES_OF_AN_EVENT: Final = MOST_BYTES - 2048
+"""EventBridge puts its own names around an event before it sends it to a queue, which takes no more than it does."""
+
+_ATTEMPTS: Final = 6
+_CALLS_AT_ONCE: Final = 8
+_TRANSIENT: Final = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "InternalFailure",
+        "InternalException",
+        "InternalServiceError",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "RequestTimeout",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event to publish."""
+
+    topic: str
+    data: bytes
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an event was not published, and whether the same event would fail for the same reason again."""
+
+    why: str
+    lasting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    place: int
+    fields: Mapping[str, str]
+    size: int
+
+
+class Publisher:
+    """Publishes to one bus."""
+
+    def __init__(self, aws: Aws, settings: Settings) -> None:
+        self._aws, self._settings = aws, settings
+        self._bus_is_there = False
+        self._free = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+    async def publish(self, events: Sequence[Outgoing]) -> dict[int, Failure]:
+        """Publish events, in no order. What AWS throttles, or does not answer, is tried again for a few seconds.
+
+        Returns:
+            For each event that EventBridge did not take, its place and why. An event without an answer is
+            among them, though EventBridge may have it: to publish it again is to deliver it at least once.
+        """
+        failures: dict[int, Failure] = {}
+        entries = []
+        for place, event in enumerate(events):
+            entry = self._entry(place, event)
+            if entry.size > MOST_BYTES_OF_AN_EVENT:
+                why = (
+                    f"The event needs {entry.size} bytes and EventBridge takes {MOST_BYTES_OF_AN_EVENT}. "
+                    "Put what is large elsewhere and publish where it is."
+                )
+                failures[place] = Failure(why, lasting=True)
+            else:
+                entries.append(entry)
+        for failed in await asyncio.gather(*(self._put(batch) for batch in batches(entries))):
+            failures |= failed
+        return failures
+
+    def _entry(self, place: int, event: Outgoing) -> _Entry:
+        fields = {
+            "EventBusName": self._settings.bus,
+            "Source": self._settings.source,
+            "DetailType": event.topic,
+            "Detail": wrap(event.data, event.content_type),
+        }
+        # As AWS counts it, see "Calculating PutEvents event entry size" in its guide.
+        counted = ("Source", "DetailType", "Detail")
+        return _Entry(place, fields, sum(len(fields[name].encode()) for name in counted))
+
+    async def _put(self, batch: Sequence[_Entry]) -> dict[int, Failure]:
+        left, failures = {entry.place: entry for entry in batch}, dict[int, Failure]()
+        async with self._free:
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    await asyncio.sleep(pause(attempt, longest=2))
+                failed = await self._attempt(list(left.values()))
+                failures |= {place: failure for place, failure in failed.items() if failure.lasting}
+                left = {place: left[place] for place, failure in failed.items() if not failure.lasting}
+                if not left:
+                    return failures
+        return failures | failed
+
+    async def _attempt(self, batch: Sequence[_Entry]) -> dict[int, Failure]:
+        try:
+            if not self._bus_is_there:
+                await ensure_bus(self._aws, self._settings)
+                self._bus_is_there = True
+            answer = await self._aws.events.put_events(Entries=[entry.fields for entry in batch])
+        except AWS_FAILURES as error:
+            code = code_of(error)
+            # Without a code there was no answer; with one, AWS refused the call as a whole.
+            failure = Failure(explain(error), lasting=bool(code) and code not in _TRANSIENT)
+            return {entry.place: failure for entry in batch}
+        return {
+            entry.place: Failure(
+                f"EventBridge did not take the event: {code} {result.get('ErrorMessage', '')}".strip(),
+                lasting=code not in _TRANSIENT,
+            )
+            for entry, result in zip(batch, answer["Entries"], strict=True)
+            if (code := result.get("ErrorCode"))
+        }
+
+
+def batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
+    """Cut entries into calls, none with more events or more bytes than AWS takes."""
+    batch: list[_Entry] = []
+    size = 0
+    for entry in entries:
+        if batch and (len(batch) == MOST_ENTRIES or size + entry.size > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += entry.size
+    if batch:
+        yield batch

@@ -1,0 +1,76 @@
+"""The process: a socket in the folder where a sidecar looks for components, until it is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+
+from .aws import LOG
+from .errors import ComponentError
+from .proto import pubsub_pb2, pubsub_pb2_grpc
+from .service import PubSubService
+from .sidecar import ask_to_restart
+
+SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
+_DEFAULT_FOLDER: Final = "/tmp/dapr-components-sockets"  # noqa: S108 - where a sidecar looks
+_LONGEST_PATH: Final = 100
+_CLOSING_WITHIN: Final = 10.0
+
+
+def socket_path() -> Path:
+    """Where the sidecar looks for a component of the type ``pubsub.eventbridge``."""
+    return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / "eventbridge.sock"
+
+
+async def serve(path: Path) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ComponentError: the path is too long, or another process serves there.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    was_there_before = _clear(path)
+    # A bulk publish of many large events is one message; the socket never leaves the pod.
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+    service = PubSubService()
+    pubsub_pb2_grpc.add_PubSubServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
+    names = (pubsub_pb2.DESCRIPTOR.services_by_name["PubSub"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    LOG.info("serving at %s", path)
+    if was_there_before:
+        await ask_to_restart()
+    await stop.wait()
+    LOG.info("ending; what was taken and not acknowledged is given back")
+    await server.stop(None)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING_WITHIN):
+            await service.close()
+    path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody waits for this process any more
+
+
+def _clear(path: Path) -> bool:
+    """Make room for the socket. Return whether a process that died had one there."""
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise ComponentError(f"{path} is too long for a socket. Name a shorter folder in {SOCKETS_FOLDER}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return True
+    raise ComponentError(f"Another process serves {path}. End it, or name another folder in {SOCKETS_FOLDER}.")

@@ -1,0 +1,42 @@
+"""What can be done when this process was started again beneath a running sidecar.
+
+A sidecar (Dapr 1.18) opens its streams to a component once, when it starts. After a crash of the component it can
+publish again, as soon as it has been told its settings, but it hears nothing any more and does not say so.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import aiohttp
+
+from .aws import LOG
+
+SIDECAR: Final = "EVENTBRIDGE_SIDECAR"
+"""The variable with the address of the sidecar's HTTP API, such as ``http://127.0.0.1:3500``."""
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+
+
+async def ask_to_restart() -> None:
+    """Let the sidecar end itself, so that whoever supervises it starts it again and it opens its streams anew."""
+    address = os.environ.get(SIDECAR)
+    if not address:
+        LOG.warning(
+            "an earlier process of this component died. A sidecar that ran meanwhile hears nothing until it is "
+            "restarted; name its HTTP API in %s, and it is asked to restart itself",
+            SIDECAR,
+        )
+        return
+    headers = {"dapr-api-token": token} if (token := os.environ.get("DAPR_API_TOKEN")) else {}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session,
+            session.post(f"{address.rstrip('/')}/v1.0/shutdown") as answer,
+        ):
+            answer.raise_for_status()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        LOG.info("no sidecar was asked to restart: %s", error)
+    else:
+        LOG.warning("an earlier process of this component died; the sidecar was asked to restart, to hear again")

@@ -1,0 +1,183 @@
+"""The parts of the component that need neither AWS nor a sidecar."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.eventbridge import publishing
+from components.eventbridge.envelope import unwrap, wrap
+from components.eventbridge.errors import SettingsError
+from components.eventbridge.names import subscription_name
+from components.eventbridge.publishing import MOST_BYTES, Outgoing, Publisher
+from components.eventbridge.settings import Settings, read_settings
+
+SETTINGS = Settings(consumer="order", region="eu-west-1")
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["", "application/json"]))
+def test_bytes_arrive_as_they_were_published(data: bytes, content_type: str) -> None:
+    """Also when EventBridge parses the event and writes it anew."""
+    body = json.dumps({"id": "1", "detail": json.loads(wrap(data, content_type))})
+    received = unwrap(body)
+    assert received.data == data
+    assert received.content_type == (content_type or "application/octet-stream")
+    assert received.metadata == {"eventId": "1"}
+
+
+@pytest.mark.parametrize("data", [b"\x00", "\ufffe".encode(), b"\xff\xfe", b"\x1b[0m"])
+def test_what_a_queue_would_refuse_is_coded(data: bytes) -> None:
+    """SQS takes only some characters, and refuses after the publish succeeded."""
+    assert "daprBase64" in json.loads(wrap(data, ""))
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "[]", '{"detail": 1}', '{"detail": {"daprBase64": "!"}}'])
+def test_what_is_not_wrapped_is_handed_over_whole(body: str) -> None:
+    """Another publisher's event is the business of the app."""
+    assert unwrap(body).data == body.encode()
+
+
+def test_names_are_readable_where_aws_allows_it() -> None:
+    """What AWS does not take is replaced, and never by the name of another subscription."""
+    assert subscription_name("order", "payments") == "order-payments"
+    slashed, dotted = subscription_name("order", "a/b"), subscription_name("order", "a.b")
+    assert slashed.startswith("order-a-b-")
+    assert slashed != dotted
+    assert len(subscription_name("x" * 80, "y" * 80)) == 64
+
+
+def test_settings_have_defaults_and_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty value, as of a variable that is not set, is none."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    told = {"consumerID": "order", "BUSNAME": "mine", "endpoint": "", "allowedTopics": "a,b"}
+    settings = read_settings(told)
+    assert (settings.bus, settings.endpoint, settings.region) == ("mine", None, "eu-west-1")
+    assert settings.dead_letter_queue == "order-dead-letters"
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"bus": "x"}, "'bus' is no setting of this component"),
+        ({"visibilityTimeout": "1"}, "whole number from 5 to 43200"),
+        ({"visibilityTimeout": "30s"}, "whole number"),
+        ({"endpoint": "localhost:4566"}, "must begin with http://"),
+        ({"provision": "yes"}, '"true" or "false"'),
+        ({"accessKey": "x"}, "belong together"),
+        ({"region": ""}, "No region is set"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(
+    told: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a sentence that says what to write."""
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings({"consumerID": "order", "region": "eu-west-1", **told})
+
+
+class _Events:
+    """EventBridge, answering what a test wants: an error code for each event, or an exception for the call."""
+
+    def __init__(self, *answers: list[str] | Exception) -> None:
+        self.answers, self.calls = list(answers), list[list[str]]()
+
+    async def put_events(self, **arguments: Any) -> dict[str, Any]:
+        """Take the next answer; without any left, everything succeeds."""
+        entries = arguments["Entries"]
+        self.calls.append([entry["DetailType"] for entry in entries])
+        answer = self.answers.pop(0) if self.answers else [""] * len(entries)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Entries": [{"ErrorCode": code} if code else {"EventId": "1"} for code in answer]}
+
+
+class _Aws:
+    def __init__(self, events: _Events) -> None:
+        self.events = events
+
+
+def _publisher(events: _Events) -> Publisher:
+    return Publisher(_Aws(events), SETTINGS)  # type: ignore[arg-type] # stands for the connection
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test wait between attempts."""
+    monkeypatch.setattr(publishing, "pause", lambda *_, **__: 0.0)
+
+
+def _events(*topics: str) -> list[Outgoing]:
+    return [Outgoing(topic, b"{}") for topic in topics]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_only_what_was_throttled_is_put_again() -> None:
+    """What AWS took is not published twice for the sake of its neighbours."""
+    aws = _Events(["", "ThrottlingException", "", "InternalFailure"])
+    assert await _publisher(aws).publish(_events("a", "b", "c", "d")) == {}
+    assert aws.calls == [["a", "b", "c", "d"], ["b", "d"]]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_aws_refuses_for_good_is_told_and_not_tried_again() -> None:
+    """Beside what succeeded."""
+    aws = _Events(["", "MalformedDetail"])
+    failures = await _publisher(aws).publish(_events("a", "b"))
+    assert [(place, failure.lasting) for place, failure in failures.items()] == [(1, True)]
+    assert "MalformedDetail" in failures[1].why
+    assert len(aws.calls) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_aws_that_stays_away_is_told_after_some_attempts() -> None:
+    """The sidecar, or the app, decides how long to go on."""
+    aws = _Events(*[EndpointConnectionError(endpoint_url="http://aws")] * 99)
+    failures = await _publisher(aws).publish(_events("a"))
+    assert not failures[0].lasting
+    assert "Could not connect" in failures[0].why
+    assert 1 < len(aws.calls) < 10
+
+
+async def test_calls_are_cut_by_number_and_by_bytes() -> None:
+    """Ten events, and 256 KB."""
+    aws = _Events()
+    assert await _publisher(aws).publish(_events(*"abcdefghijkl")) == {}
+    assert [len(call) for call in aws.calls] == [10, 2]
+    aws = _Events()
+    large = Outgoing("large", b"x" * (MOST_BYTES // 3))
+    assert await _publisher(aws).publish([large] * 5) == {}
+    assert [len(call) for call in aws.calls] == [2, 2, 1]
+
+
+async def test_an_event_that_is_too_large_is_refused_before_it_is_sent() -> None:
+    """And its neighbours are published."""
+    aws = _Events()
+    failures = await _publisher(aws).publish([Outgoing("small", b"x"), Outgoing("large", b"x" * MOST_BYTES)])
+    assert list(failures) == [1]
+    assert "Put what is large elsewhere" in failures[1].why
+    assert aws.calls == [["small"]]
+
+
+async def test_calls_run_side_by_side() -> None:
+    """But not more than eight."""
+    at_once, most = 0, 0
+
+    class Slow(_Events):
+        async def put_events(self, **arguments: Any) -> dict[str, Any]:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.01)
+            at_once -= 1
+            return await super().put_events(**arguments)
+
+    assert await _publisher(Slow()).publish(_events(*["a"] * 200)) == {}
+    assert most == 8
