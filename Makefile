@@ -1,12 +1,14 @@
 # One verb per task, the same on a laptop and in a build. Nothing has to be done before any of them.
 #
 #   make run     start the checkout flow on this machine and rehearse it   ORDERS=200 EXIT= BROKER=redis STORE=sqlite
-#   make test    unit and integration tests, with real sidecars            TESTS="tests/integration tests/components"
+#   make test    unit and integration tests, with real sidecars            TESTS="tests/integration ..."
 #   make lint    style, format and types
 #   make check   the lint across services, and whether everything rendered is as the declarations say
 #   make explore the model checker: every order of every event, exhaustively and at random
 #   make faults  kill, cut, freeze and flood real processes, then audit every order         SHORT=
 #   make defects seed one defect per rule of the guarantee and show what catches it
+#   make conformance  ask every broker and every store, on real servers, what the guarantee rests on   DOCS=
+#   make brokers the rehearsal on every broker and every store
 #   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
@@ -16,8 +18,9 @@ ORDERS ?= 200
 EXIT ?=
 BROKER ?= redis
 STORE ?= sqlite
-TESTS ?= tests/integration tests/components
+TESTS ?= tests/integration tests/components tests/conformance
 SHORT ?=
+DOCS ?=
 QUICK ?=
 
 BIN := .venv/bin
@@ -25,7 +28,10 @@ READY := .venv/.ready
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 
-.PHONY: run test lint check explore explore-deep faults defects bench clean lock tools
+BROKERS := redis kafka rabbitmq nats aws eventbridge
+STORES := sqlite postgres mysql
+
+.PHONY: run test lint check explore explore-deep faults conformance brokers defects bench clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -59,6 +65,20 @@ explore-deep: $(READY)
 
 faults: tools
 	@$(BIN)/python -m faults $(if $(SHORT),--short)
+
+# All of them are asked, also when one fails: whoever mends one wants to know about the others.
+conformance: $(READY)
+	@failed=; for broker in $(BROKERS); do \
+		$(BIN)/choreography conform components/brokers/$$broker.yaml --start $$broker $(if $(DOCS),--docs docs) || failed="$$failed $$broker"; \
+	done; for store in $(STORES); do \
+		$(BIN)/choreography conform components/stores/$$store.yaml --start $$store $(if $(DOCS),--docs docs) || failed="$$failed $$store"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+brokers: $(READY)
+	@failed=; for broker in $(BROKERS); do \
+		$(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --broker $$broker --store postgres || failed="$$failed $$broker"; \
+	done; $(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --store mysql || failed="$$failed mysql"; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 defects: $(READY)
 	@$(BIN)/python -m faults.defects

@@ -108,9 +108,8 @@ def provision(
     # Only this command speaks to brokers itself.
     from choreography.provision import layout_of, provision  # noqa: PLC0415
 
-    console = Console()
     for sentence in asyncio.run(provision(layout_of(resources), address, partitions=partitions, copies=copies)):
-        console.print(sentence, style="green", highlight=False)
+        Console().print(sentence, style="green", highlight=False)
 
 
 @app.command()
@@ -126,8 +125,7 @@ def conform(
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
     # Only this command tests components.
-    from choreography.conform.command import run  # noqa: PLC0415
-    from choreography.conform.conforming import Subject  # noqa: PLC0415
+    from choreography.conform.command import Subject, run  # noqa: PLC0415
 
     subject = Subject(component, start, address, resiliency, tuple(only or ()), patience)
     raise typer.Exit(run(subject, RUN_FOLDERS / "conform" / component.stem, Console(), docs))

@@ -17,6 +17,8 @@ from choreography.conform.matrix import keep, write_into
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
 from choreography.up.progress import Progress
 
+__all__ = ["Subject", "run"]
+
 _MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yellow]-[/]"}
 
 

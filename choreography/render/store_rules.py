@@ -78,6 +78,23 @@ _POSTGRES: Final = (
 )
 
 STORE_RULES: Final[dict[str, tuple[Rule, ...]]] = {
+    "state.mysql": (
+        Rule(
+            "connectionString",
+            lacks("innodb_lock_wait_timeout="),
+            "",
+            "A replica that freezes keeps its row locks, and all others would wait for it for most of a minute.",
+            "Add `innodb_lock_wait_timeout=2` to it as a parameter.",
+        ),
+        Rule(
+            "connectionString",
+            lambda value: bool(value) and re.search(r"[?&](idle_transaction_timeout|wait_timeout)=", value) is None,
+            "",
+            "A replica that freezes inside a transaction would keep its row locks for hours.",
+            "Add `idle_transaction_timeout=3` (MariaDB) or a short `wait_timeout` (MySQL) to it as a parameter.",
+        ),
+        Rule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
+    ),
     "state.sqlite": (
         Rule("cleanupInterval", is_zero, "0", _GROWS, 'Write "10m".'),
         Rule(

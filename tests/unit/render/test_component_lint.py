@@ -77,6 +77,7 @@ POSTGRES = {
         "enable_seqscan=off enable_bitmapscan=off"
     )
 }
+MYSQL = {"connectionString": "u:p@tcp(db:3306)/?innodb_lock_wait_timeout=2&idle_transaction_timeout=3"}
 SAFE = {
     "pubsub.redis": REDIS,
     "pubsub.kafka": KAFKA,
@@ -86,6 +87,7 @@ SAFE = {
     "pubsub.eventbridge": {"maxReceives": "1000"},
     "state.sqlite": SQLITE,
     "state.postgresql": POSTGRES,
+    "state.mysql": MYSQL,
 }
 
 
@@ -142,6 +144,9 @@ def test_safe_settings_are_accepted(tmp_path: Path, type_: str, settings: dict[s
         ("state.sqlite", "cleanupInterval", None, "grow with every event", 'Write "10m"'),
         ("state.sqlite", "connectionString", ":memory:", "gone with its sidecar", "Name a file"),
         ("state.sqlite", "connectionString", "o.db?_pragma=synchronous(off)", "after a power cut", "default is FULL"),
+        ("state.mysql", "connectionString", "u:p@tcp(db:3306)/", "most of a minute", "innodb_lock_wait_timeout=2"),
+        ("state.mysql", "connectionString", "u:p@tcp(db:3306)/", "for hours", "idle_transaction_timeout=3"),
+        ("state.mysql", "cleanupInterval", "0", "grow with every event", 'Write "10m"'),
         ("state.postgresql", "cleanupInterval", "-1", "grow with every event", 'Write "10m"'),
         ("state.postgresql", "connectionString", "host=db", "wait for it without end", "lock_timeout=2000"),
         ("state.postgresql", "connectionString", "host=db", "keep its row locks for ever", "session_timeout=3000"),

@@ -19,7 +19,7 @@ from choreography.topics import all_topics
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
 NAMES = [service.name for service in SERVICES]
-BROKERS, STORES = ("kafka", "nats", "rabbitmq", "redis"), ("mysql", "postgres", "sqlite")
+BROKERS, STORES = ("aws", "eventbridge", "kafka", "nats", "rabbitmq", "redis"), ("mysql", "postgres", "sqlite")
 ALL = [f"{broker}-{store}" for broker in BROKERS for store in STORES]
 COMBINATIONS = ["redis-postgres", "redis-sqlite", "kafka-mysql", "rabbitmq-sqlite"]
 """Those whose files are looked at; a broker with a component for each topic is looked at below."""
@@ -216,7 +216,10 @@ def test_a_flow_that_is_not_there_is_refused_by_name() -> None:
 
 def test_a_broker_without_a_file_is_refused_and_the_known_ones_are_listed() -> None:
     """Nothing is rendered with settings that nobody judged."""
-    with pytest.raises(FlowError, match=r"brokers/pigeon.yaml is not in components/.*\(kafka, nats, rabbitmq, redis\)"):
+    with pytest.raises(
+        FlowError,
+        match=r"brokers/pigeon.yaml is not in components/.*\(aws, eventbridge, kafka, nats, rabbitmq, redis\)",
+    ):
         render(FLOW, broker="pigeon")
 
 
