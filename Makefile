@@ -9,6 +9,7 @@
 #   make defects seed one defect per rule of the guarantee and show what catches it
 #   make conformance  ask every broker and every store, on real servers, what the guarantee rests on   DOCS=
 #   make brokers the rehearsal on every broker and every store
+#   make hurt    the same on every broker while a service, sidecars and the broker are killed
 #   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
@@ -31,7 +32,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: run test lint check explore explore-deep faults conformance brokers defects bench clean lock tools
+.PHONY: run test lint check explore explore-deep faults conformance brokers hurt defects bench clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -79,6 +80,10 @@ brokers: $(READY)
 		$(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --broker $$broker --store postgres || failed="$$failed $$broker"; \
 	done; $(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --store mysql || failed="$$failed mysql"; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+# On request; last run by hand on 2026-11-24 (see docs/conformance.md).
+hurt: $(READY)
+	@$(BIN)/python -m faults.on_brokers
 
 defects: $(READY)
 	@$(BIN)/python -m faults.defects

@@ -19,7 +19,10 @@ _MARKS: Final = {PASSED: "✓", FAILED: "**✗**", LEFT_OUT: "not shown"}
 def keep(report: Report, file: Path, day: str) -> None:
     """Put a report's results into the file, over what it held about this component."""
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    known[report.name] = {"day": day} | report.as_json()
+    new = report.as_json()
+    # Some cases may have been left for another day.
+    new["cases"] = known.get(report.name, {}).get("cases", {}) | new["cases"]
+    known[report.name] = {"day": day} | new
     file.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")
 
 

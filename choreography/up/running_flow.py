@@ -98,6 +98,11 @@ class RunningFlow:
         return self._ports.of("redis")
 
     @property
+    def broker_forgets(self) -> str:
+        """Why the broker must not be killed, if it keeps nothing; else nothing."""
+        return self._programs.tools.broker.forgets
+
+    @property
     def postgres_dsn(self) -> str:
         """The connection string of the store."""
         if self._programs.database is None:
