@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from choreography.conform.app import Heard
 from choreography.conform.result import Case, NotMetError, require
 from choreography.conform.rig import Replica, Rig
+from choreography.render.components import subscription_metadata_in
 
 _MANY: Final = 200
 _FORGETS: Final = {
@@ -30,10 +32,9 @@ async def comes_again_when_refused(rig: Rig) -> str:
     texts = _texts("again", 10)
     failed: set[str] = set()
 
-    def once(heard: object) -> bool:
-        text = getattr(heard, "text", "")
-        first = text not in failed
-        failed.add(text)
+    def once(heard: Heard) -> bool:
+        first = heard.text not in failed
+        failed.add(heard.text)
         return first
 
     rig.app.refuses = once
@@ -174,7 +175,7 @@ async def poison_blocks_nobody(rig: Rig) -> str:
 
 async def dead_letters_arrive(rig: Rig) -> str:
     """What a sidecar that parses cannot read must end at the dead letter topic, not in silence."""
-    one = await rig.replica("one", metadata=_parsed(rig))
+    one = await rig.replica("one", metadata=subscription_metadata_in(rig.bench.component))
     pubsub = rig.pubsub.format(topic=rig.topic)
     raw = b"this is not JSON"
     require(await one.publish_bytes(pubsub, rig.topic, raw) < 300, "it could not be published")
@@ -264,12 +265,6 @@ async def batches_fill(rig: Rig) -> str:
     rate = len(texts) / (time.monotonic() - began)
     mean = sum(batches) / len(batches)
     return f"up to {max(batches)} at once, {mean:.0f} on average; {rate:.0f} a second with the start"
-
-
-def _parsed(rig: Rig) -> dict[str, str]:
-    annotations = rig.bench.component.get("metadata", {}).get("annotations") or {}
-    told = str(annotations.get("choreography/subscription-metadata", ""))
-    return dict(part.strip().split("=", 1) for part in told.split(",") if "=" in part)
 
 
 def _seconds(seconds: float) -> str:

@@ -18,6 +18,7 @@ from choreography.conform.app import App
 from choreography.conform.result import NotMetError, NotShownError
 from choreography.engine.records import Outgoing
 from choreography.provision import Layout, provision
+from choreography.render.components import subscription_metadata_in
 from choreography.settings import Settings
 from choreography.sidecar.client import Sidecar
 from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC
@@ -215,9 +216,7 @@ class Rig:
         folder = self.bench.folder / f"{self.topic}-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         topics = (self.topic, self.aside)
-        documents = [
-            one for topic in topics for one in ([] if not hears else [self._subscription(topic, subscription)])
-        ]
+        documents = [self._subscription(topic, subscription) for topic in topics] if hears else []
         (folder / "component.yaml").write_text(yaml.safe_dump_all(self._components(topics)))
         (folder / "resiliency.yaml").write_text(yaml.safe_dump(_without_scopes(self._resiliency(topics))))
         (folder / "subscriptions.yaml").write_text(yaml.safe_dump_all(documents))
@@ -236,16 +235,10 @@ class Rig:
         return policies
 
     def _subscription(self, topic: str, more: Mapping[str, Any]) -> dict[str, Any]:
-        annotations = self.bench.component.get("metadata", {}).get("annotations") or {}
-        said = dict(
-            part.strip().split("=", 1)
-            for part in str(annotations.get("choreography/subscription-metadata", "")).split(",")
-            if "=" in part
-        )
         spec: dict[str, Any] = {
             "pubsubname": self.pubsub.format(topic=topic),
             "topic": topic,
-            "metadata": {"rawPayload": "true"} | said,
+            "metadata": {"rawPayload": "true"} | subscription_metadata_in(self.bench.component),
             "routes": {"default": "/events" if topic == self.topic else "/undelivered"},
         }
         if topic == self.topic:

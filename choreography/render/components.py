@@ -57,9 +57,8 @@ def name_in(base: str) -> str:
     return str(documents[0].get("metadata", {}).get("name", "")) if len(documents) == 1 else ""
 
 
-def subscription_metadata_in(base: str) -> dict[str, str]:
+def subscription_metadata_in(component: Mapping[str, Any]) -> dict[str, str]:
     """Return what subscriptions to this broker must say, which only a subscription and no component can say."""
-    component: dict[str, Any] = next(iter(document for document in yaml.safe_load_all(base) if document), {})
     told = (component.get("metadata", {}).get("annotations") or {}).get(SUBSCRIPTION_METADATA, "")
     return dict(part.strip().split("=", 1) for part in str(told).split(",") if "=" in part)
 

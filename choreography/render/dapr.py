@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import yaml
+
 from choreography.flow import FlowError
 from choreography.render import components
 from choreography.render.source import Files, Source, read
@@ -15,7 +17,7 @@ def dapr_files(source: Source) -> Files:
     texts = {"dapr/config.yaml": source.component("tracing.yaml")}
     for broker in source.brokers:
         base = read(broker)
-        name, said = components.name_in(base), components.subscription_metadata_in(base)
+        name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
         pubsub = components.pubsub(base, source.services)
         resiliency = components.resiliency(source.component("resiliency.yaml"), source.services, name)
         for store in source.stores:

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.provision import layout_of
+from choreography.provision import Layout, layout_of
 from choreography.up import probes
 from choreography.up.brokers import Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
@@ -43,6 +44,11 @@ class Programs:
     detours: Mapping[str, int] = field(default_factory=dict)
     database: Database | None = None
     addresses: dict[str, Addresses] = field(default_factory=dict)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the flow needs of its broker, read once for all replicas."""
+        return layout_of(self.resources)
 
     def servers(self) -> list[Program]:
         """Everything the sidecars stand on."""
@@ -86,7 +92,7 @@ class Programs:
             | outside
             | traces
             | addresses.for_app()
-            | {"CHOREOGRAPHY_PUBSUB": layout_of(self.resources).pubsub},
+            | {"CHOREOGRAPHY_PUBSUB": self.layout.pubsub},
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{addresses.app}/readyz"),
         )
 

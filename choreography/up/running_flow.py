@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from choreography.provision import layout_of, provision
+from choreography.provision import provision
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
 from choreography.up.places import alone
@@ -271,7 +271,7 @@ class RunningFlow:
         broker = self._programs.tools.broker
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
         if self.file.services:
-            await provision(layout_of(self._resources), broker.address(self._ports.of(broker.name)))
+            await provision(self._programs.layout, broker.address(self._ports.of(broker.name)))
         components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])
         for process in components:
             await process.start()
