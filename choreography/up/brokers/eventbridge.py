@@ -7,7 +7,6 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,29 +24,12 @@ _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 
 
 @dataclass(frozen=True)
-class EventBridge:
+class EventBridge(moto.Emulated):
     """How to start an emulator of AWS, and a component beside each sidecar."""
 
     component_of_dapr: Path
     name: str = "eventbridge"
     forgets: str = moto.FORGETS
-
-    @property
-    def version(self) -> str:
-        """The server and its version."""
-        return moto.server_version()
-
-    def programs(self, place: Place) -> list[Program]:
-        """The emulator."""
-        return [moto.server(place, self.name)]
-
-    def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it, and a key that it takes."""
-        return moto.told(port)
-
-    def address(self, port: int) -> str:
-        """Where `choreography provision` finds it."""
-        return moto.address(port)
 
     def component(self, place: Place, sidecar: str, port: int) -> Program:
         """The component of one sidecar: it cannot tell the calls of two apart, so they cannot share one."""

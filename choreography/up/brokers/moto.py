@@ -66,3 +66,26 @@ def told(port: int) -> Mapping[str, str]:
 def address(port: int) -> str:
     """Where `choreography provision` finds it."""
     return f"http://{_KEY}:{_KEY}@{LOOPBACK}:{port}/{REGION}"
+
+
+class Emulated:
+    """What the brokers of AWS have in common: the same emulator, under the name of each."""
+
+    name: str
+
+    @property
+    def version(self) -> str:
+        """The server and its version."""
+        return server_version()
+
+    def programs(self, place: Place) -> list[Program]:
+        """The emulator."""
+        return [server(place, self.name)]
+
+    def told(self, port: int) -> Mapping[str, str]:
+        """Where sidecars find it, and a key that it takes."""
+        return told(port)
+
+    def address(self, port: int) -> str:
+        """Where `choreography provision` finds it."""
+        return address(port)
