@@ -15,6 +15,11 @@ class Published:
         self._bound = bound
         self._digests: OrderedDict[str, str] = OrderedDict()
 
+    def distrust(self) -> None:
+        """Remember nothing from now on: what was said to be published may not be, and a repeat must say it again."""
+        self._bound = 0
+        self._digests.clear()
+
     def add(self, event_id: str, digest: str) -> None:
         """Remember one."""
         self._digests[event_id] = digest

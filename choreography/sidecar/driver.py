@@ -127,6 +127,10 @@ class Driver:
         self.metrics.again.inc(len(done) - sum(done))
         return done
 
+    def distrust_confirms(self) -> None:
+        """Publish again whatever is delivered again, also what the sidecar has confirmed."""
+        self._published.distrust()
+
     def has_answered(self, wish: Wish) -> bool:
         """Tell whether this replica has itself settled and fully published the answer of an intent."""
         return self._published.knows(self.answering.answer_id(wish))

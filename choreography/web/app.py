@@ -19,6 +19,7 @@ from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
 from choreography.service import Service
 from choreography.settings import Settings
+from choreography.sidecar import confirms
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
@@ -26,6 +27,7 @@ from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
+from choreography.web.looking_after import LookingAfter
 
 log = structlog.get_logger()
 
@@ -99,7 +101,7 @@ class _Running:
         )
         commands.add_to(app)
         tasks = [
-            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries)),
+            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries, commands)),
             asyncio.create_task(self._end_if_broken(self.driver)),
         ]
         try:
@@ -112,12 +114,15 @@ class _Running:
             await effects.close()
             await sidecar.close()
 
-    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries) -> None:
+    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries, commands: Commands) -> None:
         check = SelfCheck(self.service, sidecar, self.canaries)
         try:
             if self.settings.self_check:
                 await check.of_store()
             await driver.begin()
+            if not await confirms.are_sure(sidecar):
+                driver.distrust_confirms()
+                commands.looking_after = LookingAfter(self.commanding, driver, sidecar)
             deliveries.open.set()
             if self.settings.self_check:
                 await check.of_broker()
@@ -126,6 +131,8 @@ class _Running:
             return
         self._checked = True
         log.info("ready", hears=sorted(self.service.subjects))
+        if commands.looking_after:
+            await commands.looking_after.forever()
 
     async def _end_if_broken(self, driver: Driver) -> None:
         await driver.broken.wait()

@@ -27,6 +27,7 @@ from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.telemetry import Metrics, current_traceparent
+from choreography.web.looking_after import LookingAfter
 
 _LARGEST_BODY: Final = 128 * 1024
 _KEY: Final = re.compile(r"^[\x21-\x7e]{1,128}$")
@@ -109,6 +110,7 @@ class Commands:
         caller_header: str,
     ) -> None:
         self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
+        self.looking_after: LookingAfter | None = None
         self._lane = CommandLane(commanding, driver, sidecar)
         self._asking: dict[str, str] = {}
         self._caller_header = caller_header
@@ -214,6 +216,8 @@ class Commands:
             return JSONResponse({"detail": _UNKNOWN}, 503, headers | {"Retry-After": "1"})
         self._metrics.commands.inc()
         self._commanding.remember(accepted)
+        if self.looking_after:
+            self.looking_after.add(accepted)
         subject = accepted.envelope.subject
         if location:
             # A header takes ASCII only, and an id may be anything that can be printed.

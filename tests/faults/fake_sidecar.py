@@ -29,6 +29,7 @@ class FakeSidecar:
         on_publish: told of every event that is taken, by topic.
         slow: seconds by which the answers to a kind of call come late.
         calls: how many events each call to publish carried, by topic.
+        broker: the type of its pub/sub component.
     """
 
     store: Store = field(default_factory=Store)
@@ -38,6 +39,7 @@ class FakeSidecar:
     on_publish: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
     slow: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
+    broker: str = "pubsub.redis"
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -164,7 +166,9 @@ class FakeSidecar:
         return web.Response(status=204)
 
     async def _metadata(self, _request: web.Request) -> web.Response:
-        return web.json_response({"scheduler": {"connected_addresses": ["127.0.0.1:1"]}})
+        components = [{"name": "pubsub", "type": self.broker}, {"name": "statestore", "type": "state.postgresql"}]
+        scheduler = {"connected_addresses": ["127.0.0.1:1"]}
+        return web.json_response({"components": components, "scheduler": scheduler})
 
 
 def _write(request: dict[str, Any]) -> Write:

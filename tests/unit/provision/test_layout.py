@@ -17,7 +17,7 @@ SERVICES = services_of("apps.checkout")
     ("folder", "kind", "pubsub"),
     [
         ("kafka-postgres", "pubsub.kafka", PUBSUB),
-        ("rabbitmq-sqlite", "pubsub.rabbitmq", PUBSUB),
+        ("rabbitmq-sqlite", "pubsub.rabbitmq", PUBSUB_OF_TOPIC),
         ("nats-mysql", "pubsub.jetstream", PUBSUB_OF_TOPIC),
     ],
 )

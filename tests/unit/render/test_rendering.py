@@ -21,7 +21,8 @@ SERVICES = services_of(FLOW)
 NAMES = [service.name for service in SERVICES]
 BROKERS, STORES = ("aws", "eventbridge", "kafka", "nats", "rabbitmq", "redis"), ("mysql", "postgres", "sqlite")
 ALL = [f"{broker}-{store}" for broker in BROKERS for store in STORES]
-COMBINATIONS = ["redis-postgres", "redis-sqlite", "kafka-mysql", "rabbitmq-sqlite"]
+COMBINATIONS = ["redis-postgres", "redis-sqlite", "kafka-mysql", "aws-sqlite"]
+PER_TOPIC = ["nats", "rabbitmq"]
 """Those whose files are looked at; a broker with a component for each topic is looked at below."""
 
 
@@ -147,16 +148,17 @@ def test_every_topic_is_protected_and_no_other_is_allowed() -> None:
         assert setting(pubsub, name).split(",") == list(all_topics(SERVICES))
 
 
-def per_topic() -> dict[str, dict[str, Any]]:
+def per_topic(broker: str) -> dict[str, dict[str, Any]]:
     """Read the components of a broker that has one for each topic, by topic."""
-    (text,) = (text for path, text in render(FLOW, broker="nats", store="sqlite").items() if path.name == "pubsub.yaml")
+    (text,) = (text for path, text in render(FLOW, broker=broker, store="sqlite").items() if path.name == "pubsub.yaml")
     return {one["metadata"]["name"].removeprefix("pubsub-"): one for one in yaml.safe_load_all(text)}
 
 
-def test_a_broker_may_have_a_component_for_each_topic() -> None:
+@pytest.mark.parametrize("broker", PER_TOPIC)
+def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
     """A subscription names its own, and every one of them is tried again by the sidecar."""
-    assert sorted(per_topic()) == list(all_topics(SERVICES))
-    resources = documents("nats-sqlite")
+    assert sorted(per_topic(broker)) == list(all_topics(SERVICES))
+    resources = documents(f"{broker}-sqlite")
     subscriptions = [one for one in resources.values() if one["kind"] == "Subscription"]
     assert all(one["spec"]["pubsubname"] == f"pubsub-{one['spec']['topic']}" for one in subscriptions)
     targets = resources["resiliency.yaml"]["spec"]["targets"]["components"]
@@ -165,9 +167,10 @@ def test_a_broker_may_have_a_component_for_each_topic() -> None:
     assert targets["statestore"] == {"outbound": {}}
 
 
-def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it() -> None:
+@pytest.mark.parametrize("broker", PER_TOPIC)
+def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it(broker: str) -> None:
     """Each may say what it publishes, and set aside there what it hears and cannot hand over."""
-    orders = per_topic()["orders"]
+    orders = per_topic(broker)["orders"]
     assert grants(orders, "publishingScopes") == {
         "order": {"orders", "order-undelivered"},
         "inventory": {"inventory-undelivered"},
@@ -176,11 +179,11 @@ def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it() -> None:
         "notification": {"notification-undelivered"},
         "chronicle": {""},
     }
-    assert grants(per_topic()["order-canary"], "subscriptionScopes") == {
+    assert grants(per_topic(broker)["order-canary"], "subscriptionScopes") == {
         "order": {"order-canary"},
         "chronicle": {"order-canary"},
     }
-    assert per_topic()["order-canary"]["scopes"] == ["order", "chronicle"]
+    assert per_topic(broker)["order-canary"]["scopes"] == ["order", "chronicle"]
 
 
 def test_what_only_a_subscription_can_say_is_said_by_the_brokers_file() -> None:
