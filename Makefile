@@ -32,7 +32,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: run test lint check explore explore-deep faults conformance brokers hurt defects bench clean lock tools
+.PHONY: run test lint check explore explore-deep faults conformance brokers hurt defects bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -91,6 +91,10 @@ defects: $(READY)
 # In an environment of its own: what it compares with is no dependency of the project.
 bench: .venv-bench/.ready tools
 	@.venv-bench/bin/python -m bench $(if $(QUICK),--quick,--out docs)
+
+# On request; last run by hand on 2026-11-24 (see docs/conformance.md).
+bench-brokers: .venv-bench/.ready tools
+	@.venv-bench/bin/python -m bench.on_brokers $(if $(DOCS),--out docs)
 
 clean:
 	rm -rf .run

@@ -35,7 +35,6 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
     Raises:
         WrongResultError: something is missing, too much, or wrong.
     """
-    must = expected(sent.values())
     wrong: list[str] = []
     completed = await broker.count("orders", "order.completed.v1")
     cancelled = await broker.count("orders", "order.cancelled.v1")
@@ -53,12 +52,17 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
     if aside := await broker.waiting_for_a_person():
         wrong.append(f"{aside} events were set aside")
     if keeps_state:
-        wrong += await _money(stage, must.money)
-        wrong += await _stock(stage, must.sold)
+        wrong += await money_and_stock(stage, sent)
         wrong += await _shown(stage, sent)
     if wrong:
         raise WrongResultError("; ".join(wrong) + ".")
     return len(completed)
+
+
+async def money_and_stock(stage: Stage, sent: Mapping[str, Order]) -> list[str]:
+    """Compare the provider's ledger and the shelves with what was sent. Return what differs."""
+    must = expected(sent.values())
+    return [*await _money(stage, must.money), *await _stock(stage, must.sold)]
 
 
 async def _money(stage: Stage, due: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final
 from bench.meter import GROUPS
 from bench.results import FASTSTREAM, FLOOR, QUICKSTART, Results, machine
 from bench.systems import SYSTEMS
+from choreography.insight.placed import put_between
 
 _BEGIN: Final = "<!-- figures of the last full run: begin -->"
 _END: Final = "<!-- figures of the last full run: end -->"
@@ -36,12 +37,7 @@ def tables(results: Results) -> str:
 
 def write_into(document: Path, results: Results) -> None:
     """Replace the figures in a document, and nothing else of it."""
-    text = document.read_text()
-    before, begun, rest = text.partition(_BEGIN)
-    _, ended, after = rest.partition(_END)
-    if not begun or not ended:
-        raise ValueError(f"{document} has no place for the figures. Put these two lines into it: {_BEGIN} and {_END}")
-    document.write_text(f"{before}{_BEGIN}\n\n{tables(results)}\n\n{_END}{after}")
+    put_between(document, _BEGIN, _END, tables(results))
 
 
 def _speed(results: Results) -> str:

@@ -54,14 +54,14 @@ class System:
 async def _ours(folder: Path, replicas: int, *, traced: bool) -> AsyncIterator[Stage]:
     flow = RunningFlow(CHECKOUT, folder, store="postgres", zipkin=traced, replicas=replicas, drain=False)
     async with flow:
-        yield _stage(flow, replicas, more_streams=("billing-intents",))
+        yield stage_of(flow, replicas, more_streams=("billing-intents",))
 
 
 @asynccontextmanager
 async def _on_sidecars(folder: Path, replicas: int, write: Callable[[Path], Path]) -> AsyncIterator[Stage]:
     flow = RunningFlow(write(folder / "flow"), folder, store="postgres", replicas=replicas, drain=False)
     async with flow:
-        yield _stage(flow, replicas)
+        yield stage_of(flow, replicas)
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def _fast_stream(folder: Path, replicas: int) -> AsyncIterator[Stage]:
     async with flow, Processes() as processes:
         told = {
             "REDIS_URL": f"redis://127.0.0.1:{flow.redis_port}",
-            "DATABASE_URL": _as_url(flow.postgres_dsn),
+            "DATABASE_URL": as_url(flow.postgres_dsn),
             "OUTSIDE_PAYMENT_PROVIDER": flow.address("payment-provider"),
         }
         names = {name: service for service in SERVICES for name in _replica_names(service, replicas)}
@@ -103,7 +103,8 @@ def _program(folder: Path, name: str, service: str, port: int, told: Mapping[str
     )
 
 
-def _stage(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = ()) -> Stage:
+def stage_of(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = (), broker: str = "redis") -> Stage:
+    """Return where a running flow is to be met, and which processes it is made of."""
     names = [name for service in SERVICES for name in _replica_names(service, replicas)]
     own = {
         "services": {name: flow.pid(name) or 0 for name in names},
@@ -113,14 +114,14 @@ def _stage(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = ())
         orders=tuple(flow.address(name) for name in _replica_names("order", replicas)),
         inventory=flow.address("inventory"),
         provider=flow.address("payment-provider"),
-        redis_port=flow.redis_port,
-        pids=_pids(flow, own),
+        redis_port=flow.redis_port if broker == "redis" else 0,
+        pids=_pids(flow, own, broker),
         more_streams=more_streams,
     )
 
 
-def _pids(flow: RunningFlow, own: Mapping[str, Mapping[str, int]]) -> Pids:
-    servers = {"broker": "redis", "database": "postgres", "provider": "payment-provider", "scheduler": "scheduler"}
+def _pids(flow: RunningFlow, own: Mapping[str, Mapping[str, int]], broker: str = "redis") -> Pids:
+    servers = {"broker": broker, "database": "postgres", "provider": "payment-provider", "scheduler": "scheduler"}
     if flow.zipkin:
         servers["collector"] = "zipkin"
     return {**own, **{group: {name: flow.pid(name) or 0} for group, name in servers.items()}}
@@ -130,7 +131,7 @@ def _replica_names(service: str, count: int) -> list[str]:
     return [service, *(f"{service}-{number}" for number in range(2, count + 1))]
 
 
-def _as_url(dsn: str) -> str:
+def as_url(dsn: str) -> str:
     """The connection string as asyncpg wants it; the flow's is the one of libpq."""
     words = dict(word.split("=", 1) for word in dsn.split())
     return f"postgresql://{words['user']}:{words['password']}@{words['host']}:{words['port']}/{words['dbname']}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 from choreography.conform.broker_cases import BROKER_CASES
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, Report
 from choreography.conform.store_cases import STORE_CASES
+from choreography.insight.placed import put_between
 
 _BEGIN: Final = "<!-- results: begin -->"
 _END: Final = "<!-- results: end -->"
@@ -38,11 +39,7 @@ def tables(results: Mapping[str, Any]) -> str:
 
 def write_into(document: Path, results: Mapping[str, Any]) -> None:
     """Replace the tables in a document, and nothing else of it."""
-    before, begun, rest = document.read_text().partition(_BEGIN)
-    _, ended, after = rest.partition(_END)
-    if not begun or not ended:
-        raise ValueError(f"{document} has no place for the results. Put these two lines into it: {_BEGIN} and {_END}")
-    document.write_text(f"{before}{_BEGIN}\n\n{tables(results)}\n\n{_END}{after}")
+    put_between(document, _BEGIN, _END, tables(results))
 
 
 def _matrix(results: Mapping[str, Any], cases: Sequence[Case]) -> str:
