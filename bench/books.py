@@ -14,7 +14,8 @@ from bench.broker import UnfinishedError
 _LOOK_EVERY: Final = 0.25
 _ENDED: Final = """
     SELECT record->>'order_id' AS order_id, record->>'status' AS status, extract(epoch FROM changed)::float8 AS at
-    FROM (SELECT convert_from(value, 'utf8')::jsonb->'s' AS record, updated_at AS changed
+    FROM (SELECT (convert_from(value, 'utf8')::jsonb #>> '{}')::jsonb->'s' AS record,
+                 coalesce(updated_at, created_at) AS changed
           FROM choreography_state WHERE key LIKE 'order||order.order.%') AS orders
     WHERE record->>'status' IN ('completed', 'cancelled')
 """

@@ -25,8 +25,6 @@ _KEEPING: Final = ("redis", "kafka", "rabbitmq", "nats")
 """Those that run as they would anywhere; an emulator keeps nothing, and takes minutes for what is seconds elsewhere."""
 
 _PAUSE: Final = 1.5
-_SETTLES: Final = 25.0
-"""Seconds before the broker is killed: RabbitMQ 3.10 forgets a quorum queue that is younger (docs/conformance.md)."""
 
 
 async def hurt(flow: RunningFlow, console: Console) -> int:
@@ -51,7 +49,6 @@ async def rehearse_hurt(broker: str, orders: int, folder: Path, console: Console
     flow = RunningFlow("apps/checkout", folder, broker=broker, store="postgres", drain=False)
     await asyncio.to_thread(flow.prepare)
     async with flow:
-        await asyncio.sleep(_SETTLES)
         hurting = asyncio.create_task(hurt(flow, console))
         try:
             holds = await rehearse(flow, orders, console)

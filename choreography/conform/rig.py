@@ -28,9 +28,6 @@ from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.sidecars import Addresses
 
-_SETTLES: Final = {"pubsub.rabbitmq": 25.0}
-"""Seconds for which a server is left alone before it is killed. RabbitMQ 3.10 writes down which quorum queues it has
-seconds after they were declared; one that is younger when it is killed has no leader any more (seen)."""
 _SCOPES: Final = {"publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics"}
 
 
@@ -62,7 +59,7 @@ class Bench:
     beside: Callable[[str], Program] | None = None
     forgets: str = ""
 
-    async def server_to_kill(self) -> Process:
+    def server_to_kill(self) -> Process:
         """Return the server, once it may be killed.
 
         Raises:
@@ -72,7 +69,6 @@ class Bench:
             raise NotShownError("the server is not ours to stop")
         if self.forgets:
             raise NotShownError(self.forgets)
-        await asyncio.sleep(_SETTLES.get(str(self.component["spec"]["type"]), 0.0))
         return self.server
 
 
@@ -185,22 +181,23 @@ class Rig:
         self._made.append(made)
         return made
 
-    async def until(self, holds: Callable[[], bool], what: str) -> None:
+    async def until(self, holds: Callable[[], bool], what: str, patience: float | None = None) -> None:
         """Wait until something holds.
 
         Raises:
             NotMetError: it did not within the patience.
         """
+        patience = patience or self.bench.patience
         try:
-            async with asyncio.timeout(self.bench.patience):
+            async with asyncio.timeout(patience):
                 while not holds():  # noqa: ASYNC110 - what is waited for happens in other processes
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise NotMetError(f"{what}: not within {self.bench.patience:.0f} s") from None
+            raise NotMetError(f"{what}: not within {patience:.0f} s") from None
 
-    async def until_done(self, texts: Sequence[str], what: str) -> None:
+    async def until_done(self, texts: Sequence[str], what: str, patience: float | None = None) -> None:
         """Wait until all of these were handled."""
-        await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what)
+        await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what, patience)
 
     async def close(self) -> None:
         """Stop everything."""
