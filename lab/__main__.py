@@ -1,0 +1,55 @@
+"""`make cluster`: a Kubernetes with Dapr until Ctrl-C, and how to use it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from choreography.errors import ChoreographyError
+from choreography.up.progress import Progress
+from lab import running
+
+if TYPE_CHECKING:
+    from lab.cluster import Cluster
+
+FOLDER = Path(".run") / "cluster"
+
+
+async def run(console: Console) -> None:
+    """Start it, say how it is used, and stay."""
+    async with running(FOLDER, Progress(console)) as cluster:
+        show(cluster, console)
+        raise await cluster.until_death()
+
+
+def show(cluster: Cluster, console: Console) -> None:
+    """Print what to type into another terminal."""
+    settings = [f"export {name}={value}" for name, value in cluster.environment.items()]
+    folders = {
+        str(Path(program).parent)
+        for program in (cluster.kubectl_program, cluster.helm_program, cluster.skaffold_program)
+    }
+    console.print("\nUse it from another terminal:\n")
+    for line in [*settings, f"export PATH={':'.join(sorted(folders))}:$PATH"]:
+        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+    console.print("\nCtrl-C stops it; nothing of it stays.", highlight=False)
+
+
+def main() -> None:
+    """Run until Ctrl-C."""
+    console = Console()
+    try:
+        asyncio.run(run(console))
+    except KeyboardInterrupt:
+        console.print("stopped")
+    except ChoreographyError as error:
+        Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Every image of the lab, under the names that manifests use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choreography.up.dapr import BUILT, CONTROL_PLANE
+from lab.debian import Debian
+from lab.image import Built, Image
+from lab.settings import PAUSE
+
+if TYPE_CHECKING:
+    from lab.tools import Tools
+
+DAPR_REGISTRY = "choreography-lab"
+COREDNS = f"{DAPR_REGISTRY}/coredns:1"
+PROJECT = "choreography:lab"
+ROOT = Path(__file__).resolve().parents[1]
+_FILES = Path(__file__).parent / "images"
+BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm",))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The images, each with what it is made of."""
+
+    tools: Tools
+
+    def system(self) -> list[Image]:
+        """What a cluster with Dapr needs before anything of ours runs."""
+        program = _FILES / "program.Dockerfile"
+        dapr = ("daprd", *CONTROL_PLANE)
+        return [
+            Built((PAUSE,), _FILES / "pause.Dockerfile", {"pause": self.tools.pause}),
+            Built((COREDNS,), program, {"coredns": self.tools.coredns}),
+            # One image with all programs under all names, because each is started by its path.
+            Built(
+                tuple(f"{DAPR_REGISTRY}/{name}:{BUILT}" for name in dapr),
+                program,
+                {name: self.tools.dapr / name for name in dapr},
+            ),
+        ]
+
+    def servers(self) -> list[Image]:
+        """What flows stand on, for manifests that name official images."""
+        return [
+            self._server("redis", "redis:7"),
+            self._server("nats", "nats:2"),
+            self._server("postgres", "postgres:17", {"entrypoint.sh": _FILES / "postgres-entrypoint.sh"}),
+            self._server("zipkin", "openzipkin/zipkin:3", {"zipkin.jar": self.tools.zipkin}),
+        ]
+
+    def project(self) -> Image:
+        """The image of every service of ours, from the Dockerfile that is shipped."""
+        copied = ("choreography", "apps", "LICENSE", "requirements-image.txt", "requirements-sbom.txt")
+        return Built((PROJECT,), ROOT / "Dockerfile", {name: ROOT / name for name in copied}, BASE)
+
+    def _server(self, name: str, known_as: str, files: dict[str, Path] | None = None) -> Image:
+        return Built((known_as,), _FILES / f"{name}.Dockerfile", files or {}, BASE)
