@@ -31,6 +31,10 @@ _FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\
 """What AWS's own programs read as well is no secret, and stays in the environment."""
 
 _ONE_REPLICA: Final = "state.sqlite"
+"""Its state is a file in the pod, which no other replica sees."""
+
+_STORE_PORTS: Final[Mapping[str, int]] = {"state.postgresql": 5432, "state.mysql": 3306}
+"""Where stores listen, unless a chart is told otherwise."""
 
 
 def charts_of(source: Source) -> tuple[Path, ...]:
@@ -100,9 +104,8 @@ def _service(source: Source, service: Service) -> dict[str, Any]:
 
 
 def _store_facts(base: str) -> dict[str, Any]:
-    spec = yaml.safe_load(base)["spec"]
-    # A file in the pod, which no other replica sees.
-    return {"replicas": spec["type"] != _ONE_REPLICA}
+    kind = yaml.safe_load(base)["spec"]["type"]
+    return {"replicas": kind != _ONE_REPLICA, "port": _STORE_PORTS.get(kind, 0)}
 
 
 def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -> dict[str, Any]:
