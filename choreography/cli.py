@@ -136,13 +136,14 @@ def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
+    chart: Annotated[Path | None, typer.Option(help="A copy of helm/choreography that shall hold this flow.")] = None,
 ) -> None:
     """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 
     console = Console()
-    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow)]
+    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
     for line in told:
         console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
     if not told:

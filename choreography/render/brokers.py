@@ -23,6 +23,7 @@ class Broker:
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
+        same_address: whether KEDA takes the address in the form in which the component takes it.
     """
 
     port: int
@@ -31,6 +32,7 @@ class Broker:
     address: str
     advice: str
     elsewhere: bool = False
+    same_address: bool = True
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -80,6 +82,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         True,
         "natsServerMonitoringEndpoint",
         "One replica handles one message at a time, so this broker needs replicas soonest.",
+        same_address=False,
     ),
     "aws": Broker(
         443,
@@ -88,6 +91,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
         elsewhere=True,
+        same_address=False,
     ),
     "eventbridge": Broker(
         443,
@@ -97,5 +101,6 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
         "message of a topic at a time, so this broker needs replicas soonest.",
         elsewhere=True,
+        same_address=False,
     ),
 }
