@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,13 @@ FOLDER = Path(".run") / "cluster"
 
 
 async def run(console: Console) -> None:
-    """Start it, say how it is used, and stay."""
+    """Start it, say how it is used, and stay until somebody asks us to end."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(asked, task.cancel if task else print)
     async with running(FOLDER, Progress(console)) as cluster:
+        await cluster.load_project()
+        await cluster.load_servers()
         show(cluster, console)
         raise await cluster.until_death()
 
@@ -44,7 +50,7 @@ def main() -> None:
     console = Console()
     try:
         asyncio.run(run(console))
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
         console.print("stopped")
     except ChoreographyError as error:
         Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from choreography.up.dapr import BUILT, CONTROL_PLANE
 from lab.debian import Debian
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
 
 DAPR_REGISTRY = "choreography-lab"
 COREDNS = f"{DAPR_REGISTRY}/coredns:1"
-PROJECT = "choreography:lab"
 ROOT = Path(__file__).resolve().parents[1]
 _FILES = Path(__file__).parent / "images"
+_CHART = yaml.safe_load((ROOT / "helm" / "choreography" / "Chart.yaml").read_text())
+PROJECT = f"choreography:{_CHART['appVersion']}"  # as the chart asks for it when nobody says otherwise
 BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm",))
 
 
@@ -44,12 +48,12 @@ class Catalogue:
         ]
 
     def servers(self) -> list[Image]:
-        """What flows stand on, for manifests that name official images."""
+        """What flows stand on, under the names of the official images."""
         return [
-            self._server("redis", "redis:7"),
-            self._server("nats", "nats:2"),
-            self._server("postgres", "postgres:17", {"entrypoint.sh": _FILES / "postgres-entrypoint.sh"}),
-            self._server("zipkin", "openzipkin/zipkin:3", {"zipkin.jar": self.tools.zipkin}),
+            self._server("redis", base=BASE),
+            self._server("postgres", {"entrypoint.sh": _FILES / "postgres-entrypoint.sh"}, base=BASE),
+            self._server("nats", {"nats-server": self.tools.nats}),
+            self._server("zipkin", {"zipkin.jar": self.tools.zipkin}, base=BASE),
         ]
 
     def project(self) -> Image:
@@ -57,5 +61,12 @@ class Catalogue:
         copied = ("choreography", "apps", "LICENSE", "requirements-image.txt", "requirements-sbom.txt")
         return Built((PROJECT,), ROOT / "Dockerfile", {name: ROOT / name for name in copied}, BASE)
 
-    def _server(self, name: str, known_as: str, files: dict[str, Path] | None = None) -> Image:
-        return Built((known_as,), _FILES / f"{name}.Dockerfile", files or {}, BASE)
+    def _server(self, name: str, files: dict[str, Path] | None = None, *, base: Image | None = None) -> Image:
+        return Built((official(name),), _FILES / f"{name}.Dockerfile", files or {}, base)
+
+
+def official(server: str) -> str:
+    """Which image the manifests of a server ask for."""
+    manifest = (ROOT / "k8s" / "dependencies" / server / f"{server}.yaml").read_text()
+    (found,) = {str(name) for name in re.findall(r"^ +image: (\S+)$", manifest, re.MULTILINE)}
+    return found

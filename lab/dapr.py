@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from choreography.up import dapr
 from choreography.up.go_modules import module_folder
+from lab.catalogue import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from choreography.up.progress import Progress
     from lab.cluster import Cluster
 
 NAMESPACE = "dapr-system"
+_VALUES = ROOT / "k8s" / "dapr-values.yaml"
 _WHY = "Without the kinds of object that manifests name, nothing can tell whether they are right."
 _PROMETHEUS = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"
 _CRDS = (
@@ -27,8 +31,11 @@ _CRDS = (
 
 async def install_crds(cluster: Cluster, progress: Progress) -> None:
     """Make known what autoscalers and alerts are; what acts on them need not be there for a manifest to be judged."""
+    folders: dict[str, Path] = {}
     for module, version, file in _CRDS:
-        folder = await asyncio.to_thread(module_folder, progress, module, version, _WHY)
+        if module not in folders:
+            folders[module] = await asyncio.to_thread(module_folder, progress, module, version, _WHY)
+        folder = folders[module]
         # On the server's side, because an annotation of `apply` would be too long for some of them.
         await cluster.kubectl("apply", "--server-side", "--filename", str(folder / file))
     progress.done("objects of KEDA and of the Prometheus operator are known")
@@ -36,17 +43,10 @@ async def install_crds(cluster: Cluster, progress: Progress) -> None:
 
 async def install_dapr(cluster: Cluster, progress: Progress, registry: str) -> None:
     """Install Dapr with its own chart, and wait until it answers; without a registry, from where Dapr publishes it."""
-    values = {
-        "global.tag": dapr.BUILT,
-        # Jobs live as long as the cluster; a disk for each of three schedulers would only take time.
-        "dapr_scheduler.cluster.inMemoryStorage": "true",
-    }
-    if registry:
-        values["global.registry"] = registry
     chart = await asyncio.to_thread(dapr.chart, progress)
+    published = ["--set", f"global.registry={registry}"] if registry else []
     await cluster.helm(
         *["upgrade", "--install", "dapr", str(chart), "--namespace", NAMESPACE, "--create-namespace"],
-        *["--wait", "--timeout", "5m"],
-        *(word for name, value in values.items() for word in ("--set", f"{name}={value}")),
+        *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published, "--wait", "--timeout", "5m"],
     )
     progress.done(f"Dapr {dapr.BUILT} runs in {NAMESPACE}")

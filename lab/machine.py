@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from choreography.up.errors import UpError
 from choreography.up.places import alone
 from choreography.up.processes import Processes, Program
-from lab import certificates, settings
+from lab import certificates, settings, volumes
 from lab.node import READY, UPLINK
 from lab.site import MOST, Site
 
@@ -43,16 +44,37 @@ class Machine:
 async def node(folder: Path, tools: Tools) -> AsyncIterator[Machine]:
     """Run a node with nothing on it; afterwards nothing is left of it but its logs."""
     with alone(folder / "lock"):
-        site = Site(folder.resolve(), _free_number())
-        _forget(site)
+        record = folder.resolve() / "number"
+        if record.exists():
+            _forget(Site(record.parent, int(record.read_text())))
+        site = Site(record.parent, _free_number())
+        record.write_text(str(site.number))
         shutil.rmtree(site.logs, ignore_errors=True)
         try:
-            await _prepare(site)
-            async with Processes() as processes:
-                yield Machine(site, processes, await _start(processes, site, tools))
+            async with _running(site, tools) as machine:
+                yield machine
         finally:
-            await _until_gone(site)
             _forget(site)
+            record.unlink()
+
+
+@asynccontextmanager
+async def _running(site: Site, tools: Tools) -> AsyncIterator[Machine]:
+    await _prepare(site)
+    first = 0
+    try:
+        async with Processes() as processes:
+            (process,) = processes.wave([_program(site, tools)])
+            await process.start()
+            assert process.pid is not None  # noqa: S101 - it was started
+            first = await _first_process(process.pid)
+            await _plug_in(site, first)
+            await process.until_ready()
+            yield Machine(site, processes, first)
+    finally:
+        # The first is the last to go: the kernel ends all others before.
+        while _lives(first):
+            await asyncio.sleep(0.02)
 
 
 async def _prepare(site: Site) -> None:
@@ -62,26 +84,20 @@ async def _prepare(site: Site) -> None:
         (root / site.cgroup).mkdir(exist_ok=True)
     await asyncio.to_thread(certificates.issue, site)
     settings.write(site)
+    volumes.make_folders(site)
 
 
-async def _start(processes: Processes, site: Site, tools: Tools) -> int:
-    (process,) = processes.wave([_program(site, tools)])
-    await process.start()
-    assert process.pid is not None  # noqa: S101 - it was started
-    first = await _first_process(process.pid)
-    await _plug_in(site, first)
-    await process.until_ready()
-    return first
-
-
-async def _until_gone(site: Site) -> None:
-    """Wait for the kernel, which takes the cable away after everything else of the node."""
-    while Path("/sys/class/net", site.interface).exists():
-        await asyncio.sleep(0.05)
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _forget(site: Site) -> None:
-    """Remove what only files say; a run that was killed leaves this, and nothing else."""
+    """Remove what outlives the last process of a node: also all that a run which was killed can have left."""
+    # Connections that were cut hold the node's network for a minute or two, and with it the other end of the cable.
+    subprocess.run(["ip", "link", "delete", site.interface], capture_output=True, check=False)
     shutil.rmtree(site.state, ignore_errors=True)
     for root in _cgroup_roots():
         _remove_cgroup(root / site.cgroup)

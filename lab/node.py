@@ -37,11 +37,9 @@ def _make_file_system(site: Site) -> None:
     """Put what programs write to fixed places into the folder of the site, visible on the node alone."""
     _do("mount", "--make-rshared", "/")
     _do("mount", "-t", "tmpfs", "tmpfs", "/run")
-    for place in ("/var/lib/cni", "/var/log/containers", "/tmp/hostpath_pv"):  # noqa: S108 - where Kubernetes puts it
+    for place in ("/var/lib/cni", "/var/log/containers"):
         inside = site.state / "places" / place.lstrip("/")
         inside.mkdir(parents=True)
-        # Whoever runs in a pod must be able to make a folder in its volume; Kubernetes relies on the umask here.
-        inside.chmod(0o777)
         Path(place).mkdir(parents=True, exist_ok=True)
         _do("mount", "--bind", str(inside), place)
     for name in ("hosts", "resolv.conf"):

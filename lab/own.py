@@ -10,6 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from lab import tools as toolbox
+from lab import volumes
 from lab.catalogue import COREDNS, DAPR_REGISTRY, Catalogue
 from lab.cluster import Cluster
 from lab.dapr import install_crds, install_dapr
@@ -87,6 +88,7 @@ async def own_cluster(folder: Path, progress: Progress) -> AsyncIterator[OwnClus
         await cluster.load(*Catalogue(tools).system())
         names = Template(_SYSTEM.read_text()).substitute(COREDNS=COREDNS, DNS=machine.site.dns)
         await cluster.kubectl("apply", "--filename", "-", given=names)
+        await cluster.kubectl("apply", "--filename", "-", given=json.dumps(volumes.objects(machine.site)))
         await install_crds(cluster, progress)
         await install_dapr(cluster, progress, registry=DAPR_REGISTRY)
         yield cluster

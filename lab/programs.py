@@ -85,7 +85,6 @@ class Programs:
             "root-ca-file": certificates / "ca.crt",
             "service-account-private-key-file": certificates / "accounts.key",
             "use-service-account-credentials": "true",
-            "enable-hostpath-provisioner": "true",
         }
         return self._part("kube-controller-manager", flags)
 

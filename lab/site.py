@@ -80,6 +80,11 @@ class Site:
         """Who may speak to whom."""
         return self.state / "certificates"
 
+    @property
+    def volumes(self) -> Path:
+        """The disks of pods."""
+        return self.state / "volumes"
+
     def kubeconfig(self, who: str) -> Path:
         """How a part of the cluster, or its administrator, reaches the API server."""
         return self.state / f"{who}.kubeconfig"

@@ -71,6 +71,14 @@ _PAUSE = GoProject(
     flags=("-ldflags", "-s -w"),
     why=_WHY,
 )
+_NATS = GoProject(
+    name="nats-server",
+    version="2.11.8",  # as in k8s/: Debian's is too old for the setting that syncs before it acknowledges
+    source="github.com/nats-io/nats-server/v2",
+    packages=".",
+    flags=("-ldflags", "-s -w"),
+    why=_WHY,
+)
 _DEBIAN = {
     "etcd": "etcd-server",
     "containerd": "containerd",
@@ -95,6 +103,7 @@ class Tools:
     skaffold: Path
     pause: Path
     zipkin: Path
+    nats: Path
 
     @property
     def kubectl(self) -> Path:
@@ -109,6 +118,7 @@ def prepare(progress: Progress) -> Tools:
         helm=helm(progress),
         pause=obtain(progress, _PAUSE, ["pause"]) / "pause",
         zipkin=find_zipkin(progress).jar,
+        nats=obtain(progress, _NATS, ["nats-server"]) / "nats-server",
         coredns=obtain(progress, _COREDNS, ["coredns"]) / "coredns",
         skaffold=obtain(progress, _SKAFFOLD, ["skaffold"]) / "skaffold",
         kubernetes=obtain(progress, _KUBERNETES, _NODE),
