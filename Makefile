@@ -14,6 +14,8 @@
 #   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
 #   make secrets draw the passwords of a cluster for development, into files that git ignores
 #   make chart   render the chart's files and k8s/flow anew, lint the chart and try its templates
+#   make cluster a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
+#   make e2e     the chart, the overlays and Skaffold on such a cluster, and what happens when it is disturbed   E2E=tests/e2e/test_chart.py
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
 
@@ -24,6 +26,7 @@ BROKER ?= redis
 STORE ?= sqlite
 TESTS ?= tests/integration tests/components tests/conformance
 SHORT ?=
+E2E ?= tests/e2e
 DOCS ?=
 QUICK ?=
 
@@ -43,7 +46,7 @@ IN_CLUSTER := redis kafka rabbitmq nats
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: image secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects bench clean lock tools
+.PHONY: cluster e2e image secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects bench clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -121,6 +124,12 @@ chart: $(READY)
 	done
 	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
 	@HELM=$(HELM) $(BIN)/pytest --quiet -m "helm or not helm" tests/unit/chart
+
+cluster: $(READY)
+	@$(BIN)/python -m lab
+
+e2e: $(READY)
+	@$(BIN)/pytest -m e2e --maxfail 3 --no-header $(E2E)
 
 clean:
 	rm -rf .run

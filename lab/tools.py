@@ -26,7 +26,13 @@ _HELM = GoProject(
     version="3.19.2",
     source="helm.sh/helm/v3",
     packages="./cmd/{}",
-    flags=("-ldflags", "-s -w -X helm.sh/helm/v3/internal/version.version=v3.19.2"),
+    flags=(
+        "-ldflags",
+        "-s -w -X helm.sh/helm/v3/internal/version.version=v3.19.2 "
+        # Charts are rendered and judged for this version where no cluster says its own.
+        "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34 "
+        "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+    ),
     why=_WHY,
 )
 _SKAFFOLD = GoProject(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -54,22 +53,27 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with what was shown and how long it took."""
-    table = Table("shown in a cluster", "", "seconds", title_justify="left")
-    for outcome, mark in (("passed", "✓"), ("failed", "✗"), ("error", "✗")):
+    """End with what was shown, how often, and how long it took."""
+    shown: dict[str, list[pytest.TestReport]] = {}
+    for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
             if "tests/e2e/" in report.nodeid:
-                name = report.nodeid.rpartition("::test_")[2].replace("_", " ")
-                table.add_row(name, mark, f"{report.duration:.0f}")
-    if table.row_count:
+                name = report.nodeid.rpartition("::test_")[2].partition("[")[0].replace("_", " ")
+                shown.setdefault(name, []).append(report)
+    table = Table("shown in a cluster", "", "times", "seconds")
+    for name, reports in shown.items():
+        mark = "✓" if all(report.passed for report in reports) else "✗"
+        table.add_row(name, mark, f"{len(reports)}", f"{sum(report.duration for report in reports):.0f}")
+    if shown:
         Console(width=140).print(table)
 
 
 @pytest.fixture(scope="session")
-async def cluster() -> AsyncIterator[Cluster]:
+async def cluster(pytestconfig: pytest.Config) -> AsyncIterator[Cluster]:
     """A cluster with Dapr and our image, gone when the tests are."""
-    # Past pytest's capture: a person who waits for minutes wants to see why.
-    progress = Progress(Console(file=sys.__stderr__))
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    # Past pytest's capture: a person who waits for minutes wants to see for what.
+    progress = Progress(Console(file=reporter._tw._file if reporter else None))
     async with running(FOLDER, progress) as one:
         _shown.append(one)
         await one.load_project()
