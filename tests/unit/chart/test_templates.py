@@ -36,7 +36,7 @@ def only_sidecars(resource: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in resource.items() if key not in ("metadata", "apiVersion", "kind")}
 
 
-def annotations(rendered: Rendered, service: str) -> dict[str, str]:
+def told_to_injector(rendered: Rendered, service: str) -> dict[str, str]:
     """Return what Dapr's injector is told of a service."""
     template_ = of_kind(rendered, "Deployment")[service]["spec"]["template"]
     return dict(template_["metadata"]["annotations"])
@@ -60,7 +60,7 @@ def test_every_pod_is_one_that_pod_security_restricted_admits(broker: str, store
         assert pod["automountServiceAccountToken"] is False
         assert all(one["securityContext"]["readOnlyRootFilesystem"] for one in pod["containers"])
     for service in NAMES:
-        told = annotations(rendered, service)
+        told = told_to_injector(rendered, service)
         assert told["dapr.io/sidecar-seccomp-profile-type"] == "RuntimeDefault"
         assert told["dapr.io/api-token-secret"]
         assert told["dapr.io/app-token-secret"]
@@ -99,7 +99,7 @@ def test_every_service_serves_its_module_under_its_app_id() -> None:
     for service in NAMES:
         container = pods(rendered)[f"Deployment/{service}"]["containers"][0]
         assert container["command"] == ["choreography", "serve", f"{FLOW}.{service}"]
-        assert annotations(rendered, service)["dapr.io/app-id"] == service
+        assert told_to_injector(rendered, service)["dapr.io/app-id"] == service
 
 
 def test_leaving_a_service_out_is_one_entry_and_disturbs_nobody() -> None:
@@ -214,7 +214,7 @@ def test_tokens_are_made_unless_they_are_named() -> None:
     named = place(*setting(tokens__apiSecretName="one", tokens__appSecretName="two"))
     assert of_kind(named, "Secret") == {}
     for service in NAMES:
-        told = annotations(named, service)
+        told = told_to_injector(named, service)
         assert (told["dapr.io/api-token-secret"], told["dapr.io/app-token-secret"]) == ("one", "two")
         container = pods(named)[f"Deployment/{service}"]["containers"][0]
         given = {
@@ -350,7 +350,7 @@ def test_only_services_that_take_requests_are_open_to_people() -> None:
 def test_a_pod_ends_in_the_order_in_which_nothing_is_lost() -> None:
     """Deliveries stop, the sidecar still commits, the process ends, then the kubelet may kill."""
     rendered = place()
-    told, pod = annotations(rendered, "order"), pods(rendered)["Deployment/order"]
+    told, pod = told_to_injector(rendered, "order"), pods(rendered)["Deployment/order"]
     block = int(told["dapr.io/block-shutdown-duration"].removesuffix("s"))
     graceful = int(told["dapr.io/graceful-shutdown-seconds"])
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -363,7 +363,7 @@ def test_a_database_in_a_file_has_a_disk_of_its_own_and_one_pod() -> None:
     rendered = place(*setting(store__kind="sqlite"))
     assert set(of_kind(rendered, "PersistentVolumeClaim")) == {*(f"{name}-state" for name in NAMES), "payment-provider"}
     assert of_kind(rendered, "Deployment")["order"]["spec"]["strategy"] == {"type": "Recreate"}
-    assert annotations(rendered, "order")["dapr.io/volume-mounts-rw"] == "state:/state"
+    assert told_to_injector(rendered, "order")["dapr.io/volume-mounts-rw"] == "state:/state"
     items = of_kind(rendered, "Component")["statestore"]["spec"]["metadata"]
     assert {"name": "connectionString", "value": "/state/state.db"} in items
 
