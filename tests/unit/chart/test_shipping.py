@@ -191,8 +191,10 @@ def test_the_database_is_asked_as_it_is_on_a_laptop() -> None:
     assert made == local
 
 
-def test_what_provisioning_needs_can_be_installed_by_itself() -> None:
-    """And what only tests need stays out of it."""
+def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> None:
+    """An emulator of AWS has no place in an image."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert "choreography[provision]" in extras["brokers"]
-    assert not [one for one in extras["provision"] if "moto" in one]
+    names = {extra: {re.split(r"[\[>=]", one)[0] for one in extras[extra]} for extra in ("provision", "brokers")}
+    assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py"}
+    assert "moto" in names["brokers"]
+    assert not names["provision"] & names["brokers"]
