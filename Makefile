@@ -136,10 +136,10 @@ clean:
 
 lock: $(READY)
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	$(COMPILE) --extra dev --extra brokers --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra provision --extra brokers --output-file requirements-dev.txt pyproject.toml
 	$(COMPILE) --extra provision -c requirements-dev.txt --output-file requirements-image.txt pyproject.toml
 	$(COMPILE) --output-file requirements-sbom.txt requirements-sbom.in
-	$(COMPILE) --extra dev --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
+	$(COMPILE) --extra dev --extra provision --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
 
 # The stamp is written last: an installation that was interrupted is done again.
 $(READY): requirements-dev.txt pyproject.toml

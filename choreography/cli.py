@@ -142,12 +142,11 @@ def render(
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 
-    console = Console()
-    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
-    for line in told:
-        console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
-    if not told:
-        console.print(f"Everything rendered from {flow} is as it should be.", style="green")
+    done = [] if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
+    told = compare(flow) if check else done
+    for line in told or [f"Everything rendered from {flow} is as it should be."]:
+        style = "red" if check and told else "green"
+        Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if check and told else 0)
 
 

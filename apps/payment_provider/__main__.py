@@ -9,7 +9,6 @@ import sqlite3
 import sys
 
 import uvicorn
-
 from pydantic import ValidationError
 
 from apps.payment_provider.api import create_app

@@ -34,7 +34,7 @@ def dashboard(title: str, flow: str) -> str:
         "schemaVersion": 39,
         "time": {"from": "now-1h", "to": "now"},
         "refresh": "30s",
-        "templating": {"list": [{"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"}]},
+        "templating": {"list": [{"name": "source", "type": "datasource", "query": "prometheus"}]},
         "panels": [_panel(place, *panel) for place, panel in enumerate(_PANELS)],
     }
     return json.dumps(document, indent=2) + "\n"

@@ -31,11 +31,15 @@ class TwoOrders:
         """Place an order for what is on the shelf, and wait until it is dispatched."""
         sku = f"{self._run}-there"
         await self._shop.add_stock(sku, 1, sku)
-        while (await self._shop.stock(sku)).available < 1:
+        while True:
+            if (await self._shop.stock(sku)).available:
+                break
             await asyncio.sleep(_LOOKS)
         _say(f"{sku} is on the shelf")
         order_id, ended = await self._place(sku, "completed")
         if self._audited:
+            # Another charge, if there is one, comes after the first.
+            await asyncio.sleep(1)
             charges, refunds = await self._shop.ledger_of(order_id)
             if charges != [_PRICE] or refunds:
                 raise RehearsalError(
@@ -83,8 +87,8 @@ class TwoOrders:
                 return order_id, answer.body
             if status in {"completed", "cancelled"}:
                 raise RehearsalError(
-                    f"Order {order_id} ended as {answer.body}, but was to be {wanted}. If the reason is the payment, the "
-                    "provider has faults switched on (paymentProvider.faults); otherwise look at the log of inventory."
+                    f"Order {order_id} ended as {answer.body}, but was to be {wanted}. If the reason is the payment, "
+                    "the provider has faults switched on (paymentProvider.faults); else look at the log of inventory."
                 )
             await asyncio.sleep(_LOOKS)
 
