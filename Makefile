@@ -128,8 +128,9 @@ chart: $(READY)
 cluster: $(READY)
 	@$(BIN)/python -m lab
 
+# Nothing is captured, because whoever waits for minutes wants to see for what.
 e2e: $(READY)
-	@$(BIN)/pytest -m e2e --maxfail 3 --no-header $(E2E)
+	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
 
 clean:
 	rm -rf .run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -34,14 +35,10 @@ async def run(console: Console) -> None:
 
 def show(cluster: Cluster, console: Console) -> None:
     """Print what to type into another terminal."""
-    settings = [f"export {name}={value}" for name, value in cluster.environment.items()]
-    folders = {
-        str(Path(program).parent)
-        for program in (cluster.kubectl_program, cluster.helm_program, cluster.skaffold_program)
-    }
     console.print("\nUse it from another terminal:\n")
-    for line in [*settings, f"export PATH={':'.join(sorted(folders))}:$PATH"]:
-        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+    for name, value in cluster.environment.items():
+        said = value.replace(os.environ["PATH"], "$PATH")
+        console.print(f"  export {name}={said}", soft_wrap=True, highlight=False, markup=False)
     console.print("\nCtrl-C stops it; nothing of it stays.", highlight=False)
 
 

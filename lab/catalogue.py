@@ -17,13 +17,22 @@ from lab.settings import PAUSE
 if TYPE_CHECKING:
     from lab.tools import Tools
 
+
+def _only(pattern: str, file: Path) -> str:
+    """What one place of a file says, which is where that fact lives."""
+    (found,) = {str(one) for one in re.findall(pattern, file.read_text(), re.MULTILINE)}
+    return found
+
+
 DAPR_REGISTRY = "choreography-lab"
 COREDNS = f"{DAPR_REGISTRY}/coredns:1"
 ROOT = Path(__file__).resolve().parents[1]
 _FILES = Path(__file__).parent / "images"
 _CHART = yaml.safe_load((ROOT / "helm" / "choreography" / "Chart.yaml").read_text())
 PROJECT = f"choreography:{_CHART['appVersion']}"  # as the chart asks for it when nobody says otherwise
-BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm",))
+_DOCKERFILE = ROOT / "Dockerfile"
+# Under its own name, and under that of the base which the Dockerfile asks for.
+BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm", _only(r"^ARG BASE=(\S+)$", _DOCKERFILE)))
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Catalogue:
     def project(self) -> Image:
         """The image of every service of ours, from the Dockerfile that is shipped."""
         copied = ("choreography", "apps", "LICENSE", "requirements-image.txt", "requirements-sbom.txt")
-        return Built((PROJECT,), ROOT / "Dockerfile", {name: ROOT / name for name in copied}, BASE)
+        return Built((PROJECT,), _DOCKERFILE, {name: ROOT / name for name in copied}, BASE)
 
     def _server(self, name: str, files: dict[str, Path] | None = None, *, base: Image | None = None) -> Image:
         return Built((official(name),), _FILES / f"{name}.Dockerfile", files or {}, base)
@@ -67,6 +76,4 @@ class Catalogue:
 
 def official(server: str) -> str:
     """Which image the manifests of a server ask for."""
-    manifest = (ROOT / "k8s" / "dependencies" / server / f"{server}.yaml").read_text()
-    (found,) = {str(name) for name in re.findall(r"^ +image: (\S+)$", manifest, re.MULTILINE)}
-    return found
+    return _only(r"^ +image: (\S+)$", ROOT / "k8s" / "dependencies" / server / f"{server}.yaml")

@@ -44,9 +44,13 @@ async def install_crds(cluster: Cluster, progress: Progress) -> None:
 async def install_dapr(cluster: Cluster, progress: Progress, registry: str) -> None:
     """Install Dapr with its own chart, and wait until it answers; without a registry, from where Dapr publishes it."""
     chart = await asyncio.to_thread(dapr.chart, progress)
+    # Sentry reads its configuration at the start, and ends when nobody knows yet what that is.
+    known = ["--filename", str(chart / "crds")]
+    await cluster.kubectl("apply", "--server-side", *known)
+    await cluster.kubectl("wait", "--for=condition=Established", "--timeout", "60s", *known)
     published = ["--set", f"global.registry={registry}"] if registry else []
     await cluster.helm(
-        *["upgrade", "--install", "dapr", str(chart), "--namespace", NAMESPACE, "--create-namespace"],
+        *["upgrade", "--install", "dapr", str(chart), "--namespace", NAMESPACE, "--create-namespace", "--skip-crds"],
         *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published, "--wait", "--timeout", "5m"],
     )
     progress.done(f"Dapr {dapr.BUILT} runs in {NAMESPACE}")

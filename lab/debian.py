@@ -52,6 +52,8 @@ class Debian(Image):
             ]
             words = [word for change in changes for word in ("--change", change)]
             docker.do(["import", *words, str(archive), self.names[0]], ticker)
+            for name in self.names[1:]:
+                docker.do(["tag", self.names[0], name], ticker)
 
 
 def _debootstrap(root: Path, packages: Sequence[str], ticker: Ticker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 from string import Template
@@ -42,8 +43,16 @@ class OwnCluster(Cluster):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Beside the cluster, the engine that makes images for it."""
-        return {**super().environment, **self._docker.environment}
+        """Beside the cluster, the engine that makes images for it, where those are pushed to, and the programs."""
+        site = self.machine.site
+        programs = {str(Path(one).parent) for one in (self.kubectl_program, self.helm_program, self.skaffold_program)}
+        return {
+            **super().environment,
+            **self._docker.environment,
+            "SKAFFOLD_DEFAULT_REPO": site.registry,
+            "SKAFFOLD_CONFIG": str(site.state / "skaffold.yaml"),
+            "PATH": os.pathsep.join([*sorted(programs), os.environ["PATH"]]),
+        }
 
     async def load_project(self) -> None:
         """From the Dockerfile, on a base made of Debian's packages."""

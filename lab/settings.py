@@ -29,6 +29,8 @@ def write(site: Site) -> None:
     _write(folder / "proxy.json", _proxy(site))
     (folder / "containerd.toml").write_text(_containerd(site))
     (folder / "registry.yaml").write_text(_registry(site))
+    # Nothing of ours reports home.
+    (folder / "skaffold.yaml").write_text(json.dumps({"global": {"collect-metrics": False, "update-check": False}}))
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{site.node} {NODE_NAME}\n")
     # Pods are in a network of their own, so there is nobody to ask for the names of the world.
     (folder / "resolv.conf").write_text("")
@@ -75,6 +77,8 @@ def _kubelet(site: Site) -> dict[str, object]:
         "resolvConf": str(site.state / "resolv.conf"),
         "podLogsDir": str(site.logs / "pods"),
         "volumePluginDir": str(site.state / "volume-plugins"),
+        # How soon pods see what others write into Secrets and ConfigMaps; Dapr's own wait for each other that way.
+        "syncFrequency": "5s",
         # Images cannot be fetched again, and a disk that others filled is no reason to end pods.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": dict.fromkeys(

@@ -28,10 +28,13 @@ _HELM = GoProject(
     packages="./cmd/{}",
     flags=(
         "-ldflags",
+        # Charts are rendered and judged for this version of Kubernetes where no cluster says its own.
         "-s -w -X helm.sh/helm/v3/internal/version.version=v3.19.2 "
-        # Charts are rendered and judged for this version where no cluster says its own.
-        "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34 "
-        "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+        + " ".join(
+            f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={value}"
+            for package in ("lint/rules", "chartutil")
+            for part, value in (("Major", "1"), ("Minor", "34"))
+        ),
     ),
     why=_WHY,
 )

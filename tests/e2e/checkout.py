@@ -30,6 +30,8 @@ class Checkout:
         self.cluster = cluster
         self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self.broker = "redis"
+        self.before: set[str] = set()
+        """Every object that was in the namespace before the flow."""
         self._addresses: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:

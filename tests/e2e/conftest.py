@@ -13,6 +13,7 @@ from rich.table import Table
 from choreography.up.progress import Progress
 from lab import Cluster, running
 from tests.e2e.checkout import Checkout
+from tests.e2e.test_leave import left_by_the_flow
 from tests.e2e.trouble import told
 
 HERE = Path(__file__).parent
@@ -69,12 +70,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-async def cluster(pytestconfig: pytest.Config) -> AsyncIterator[Cluster]:
+async def cluster() -> AsyncIterator[Cluster]:
     """A cluster with Dapr and our image, gone when the tests are."""
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    # Past pytest's capture: a person who waits for minutes wants to see for what.
-    progress = Progress(Console(file=reporter._tw._file if reporter else None))
-    async with running(FOLDER, progress) as one:
+    async with running(FOLDER, Progress()) as one:
         _shown.append(one)
         await one.load_project()
         await one.load_servers()
@@ -100,5 +98,6 @@ async def equipped(cluster: Cluster) -> Cluster:
 async def checkout(equipped: Cluster) -> AsyncIterator[Checkout]:
     """The flow, installed with its chart."""
     async with Checkout(equipped) as flow:
+        flow.before = set(await left_by_the_flow(flow))
         await flow.install()
         yield flow
