@@ -22,7 +22,8 @@ EVERYTHING = [
     "tracing.exporter=otlp",
     "defaults.autoscaling.mode=lag",
     "broker.eventbridge.image=eventbridge:1",
-    "serviceAccount.name=somebody",
+    # Of an account that the chart would make itself the API server does not know yet in a dry run.
+    "serviceAccount.name=default",
 ]
 
 
@@ -36,9 +37,11 @@ async def dry(cluster: Cluster) -> Cluster:
 
 
 async def judged(cluster: Cluster, manifests: str) -> str:
-    """Let the API server say what it would do with them; unknown fields are errors."""
+    """Let the API server say what it would do with them; unknown fields are errors, and so is what it warns of."""
     return await cluster.kubectl(
-        *["apply", "--dry-run=server", "--validate=strict", "--namespace", DRY, "--filename", "-"], given=manifests
+        *["apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--namespace", DRY],
+        *["--filename", "-"],
+        given=manifests,
     )
 
 
@@ -97,7 +100,6 @@ async def test_the_api_server_takes_the_chart_with_every_option_on(dry: Cluster,
         *(word for option in EVERYTHING for word in ("--set", option)),
     )
     said = await judged(dry, manifests)
-    assert "Warning" not in said
     for kind in (
         "deployment.apps/shipping",
         "networkpolicy.networking.k8s.io/shipping",
