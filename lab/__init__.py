@@ -23,7 +23,7 @@ __all__ = ["Cluster", "CommandError", "running"]
 
 @asynccontextmanager
 async def running(folder: Path, progress: Progress) -> AsyncIterator[Cluster]:
-    """Run a cluster, of kind's or of our own."""
+    """Run a cluster with Dapr and with our image, of kind's or of our own."""
     make = kind.kind_cluster if kind.answers() else own_cluster
     async with make(folder, progress) as cluster:
         yield cluster

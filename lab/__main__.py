@@ -27,8 +27,6 @@ async def run(console: Console) -> None:
     for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(asked, task.cancel if task else print)
     async with running(FOLDER, Progress(console)) as cluster:
-        await cluster.load_project()
-        await cluster.load_servers()
         show(cluster, console)
         raise await cluster.until_death()
 

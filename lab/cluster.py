@@ -30,14 +30,6 @@ class Cluster(ABC):
         return {"KUBECONFIG": str(self.kubeconfig)}
 
     @abstractmethod
-    async def load_project(self) -> None:
-        """Make the image of every service of ours as the sources are now, and let pods use it."""
-
-    @abstractmethod
-    async def load_servers(self) -> None:
-        """Let pods use what flows stand on: brokers, stores, Zipkin."""
-
-    @abstractmethod
     def inside(self, *command: str) -> list[str]:
         """The command that runs another one on the node."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choreography.up import dapr
@@ -10,8 +11,6 @@ from choreography.up.go_modules import module_folder
 from lab.catalogue import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from choreography.up.progress import Progress
     from lab.cluster import Cluster
 
@@ -29,28 +28,38 @@ _CRDS = (
 )
 
 
-async def install_crds(cluster: Cluster, progress: Progress) -> None:
-    """Make known what autoscalers and alerts are; what acts on them need not be there for a manifest to be judged."""
-    folders: dict[str, Path] = {}
-    for module, version, file in _CRDS:
-        if module not in folders:
-            folders[module] = await asyncio.to_thread(module_folder, progress, module, version, _WHY)
-        folder = folders[module]
+@dataclass(frozen=True)
+class Manifests:
+    """Where the manifests of others are."""
+
+    dapr: Path
+    crds: tuple[Path, ...]
+
+
+def find(progress: Progress) -> Manifests:
+    """Find or download the modules that hold them."""
+    folders = {module: module_folder(progress, *module, _WHY) for module in dict.fromkeys(one[:2] for one in _CRDS)}
+    return Manifests(
+        dapr=dapr.chart(progress), crds=tuple(folders[module, version] / file for module, version, file in _CRDS)
+    )
+
+
+async def install(cluster: Cluster, manifests: Manifests, progress: Progress, registry: str) -> None:
+    """Install Dapr, and make known what autoscalers and alerts are; what acts on those need not be there.
+
+    Without a registry, Dapr's images come from where it publishes them.
+    """
+    for file in manifests.crds:
         # On the server's side, because an annotation of `apply` would be too long for some of them.
-        await cluster.kubectl("apply", "--server-side", "--filename", str(folder / file))
-    progress.done("objects of KEDA and of the Prometheus operator are known")
-
-
-async def install_dapr(cluster: Cluster, progress: Progress, registry: str) -> None:
-    """Install Dapr with its own chart, and wait until it answers; without a registry, from where Dapr publishes it."""
-    chart = await asyncio.to_thread(dapr.chart, progress)
+        await cluster.kubectl("apply", "--server-side", "--filename", str(file))
     # Sentry reads its configuration at the start, and ends when nobody knows yet what that is.
-    known = ["--filename", str(chart / "crds")]
+    known = ["--filename", str(manifests.dapr / "crds")]
     await cluster.kubectl("apply", "--server-side", *known)
     await cluster.kubectl("wait", "--for=condition=Established", "--timeout", "60s", *known)
     published = ["--set", f"global.registry={registry}"] if registry else []
     await cluster.helm(
-        *["upgrade", "--install", "dapr", str(chart), "--namespace", NAMESPACE, "--create-namespace", "--skip-crds"],
-        *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published, "--wait", "--timeout", "5m"],
+        *["upgrade", "--install", "dapr", str(manifests.dapr), "--namespace", NAMESPACE, "--create-namespace"],
+        *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published],
+        *["--skip-crds", "--wait", "--timeout", "5m"],
     )
     progress.done(f"Dapr {dapr.BUILT} runs in {NAMESPACE}")

@@ -17,7 +17,7 @@ from choreography.up.commands import ask, work
 from choreography.up.ports import Ports
 from lab.catalogue import PROJECT, ROOT
 from lab.cluster import Cluster
-from lab.dapr import install_crds, install_dapr
+from lab.dapr import find, install
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,13 +47,10 @@ class KindCluster(Cluster):
         self._forwards: dict[str, asyncio.Task[None]] = {}
 
     async def load_project(self) -> None:
-        """Build with the machine's own docker, on the base that the Dockerfile names."""
+        """Build with the machine's own docker, on the base that the Dockerfile names; all else the node fetches."""
         await asyncio.to_thread(self._work, f"building {PROJECT}", ["docker", "build", "--tag", PROJECT, str(ROOT)])
         load = ["kind", "load", "docker-image", PROJECT, "--name", _NAME]
         await asyncio.to_thread(self._work, f"loading {PROJECT}", load)
-
-    async def load_servers(self) -> None:
-        """The node fetches official images by itself."""
 
     def inside(self, *command: str) -> list[str]:
         """In the container that is the node."""
@@ -94,7 +91,7 @@ class KindCluster(Cluster):
 
 @asynccontextmanager
 async def kind_cluster(folder: Path, progress: Progress) -> AsyncIterator[KindCluster]:
-    """Run a cluster with Dapr in docker; it is deleted afterwards, also one that an earlier run left."""
+    """Run a cluster with Dapr and our image in docker; it is deleted afterwards, also one that an earlier run left."""
     folder.mkdir(parents=True, exist_ok=True)
     kubeconfig = folder / "kubeconfig"
     cluster = KindCluster(kubeconfig.resolve(), Ports(folder / "ports.json"), progress)
@@ -104,6 +101,6 @@ async def kind_cluster(folder: Path, progress: Progress) -> AsyncIterator[KindCl
         await cluster.do("kind", "create", "cluster", "--name", _NAME, "--kubeconfig", str(kubeconfig), "--wait", "3m")
         stack.push_async_callback(cluster.close)
         progress.done("kind made a cluster")
-        await install_crds(cluster, progress)
-        await install_dapr(cluster, progress, registry="")
+        await cluster.load_project()
+        await install(cluster, await asyncio.to_thread(find, progress), progress, registry="")
         yield cluster

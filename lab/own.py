@@ -14,7 +14,7 @@ from lab import tools as toolbox
 from lab import volumes
 from lab.catalogue import COREDNS, DAPR_REGISTRY, Catalogue
 from lab.cluster import Cluster
-from lab.dapr import install_crds, install_dapr
+from lab.dapr import find, install
 from lab.docker import Docker
 from lab.machine import Machine, node
 
@@ -54,13 +54,9 @@ class OwnCluster(Cluster):
             "PATH": os.pathsep.join([*sorted(programs), os.environ["PATH"]]),
         }
 
-    async def load_project(self) -> None:
-        """From the Dockerfile, on a base made of Debian's packages."""
-        await self.load(self._catalogue.project())
-
-    async def load_servers(self) -> None:
-        """Made of Debian's packages under the names of the official images."""
-        await self.load(*self._catalogue.servers())
+    async def load_the_rest(self) -> None:
+        """The image of every service of ours as the sources are now, and the servers that it stands on."""
+        await self.load(self._catalogue.project(), *self._catalogue.servers())
 
     async def load(self, *images: Image) -> None:
         """Make images that the cache does not have, and import them into the node."""
@@ -85,8 +81,9 @@ class OwnCluster(Cluster):
 
 @asynccontextmanager
 async def own_cluster(folder: Path, progress: Progress) -> AsyncIterator[OwnCluster]:
-    """Run a cluster with Dapr, without anything of ours in it."""
+    """Run a cluster with Dapr, and with every image that a flow on it needs."""
     tools = await asyncio.to_thread(toolbox.prepare, progress)
+    manifests = await asyncio.to_thread(find, progress)
     async with node(folder, tools) as machine:
         progress.done(f"Kubernetes {toolbox.KUBERNETES} runs at {machine.site.node}")
         docker = Docker(machine.site)
@@ -98,6 +95,5 @@ async def own_cluster(folder: Path, progress: Progress) -> AsyncIterator[OwnClus
         names = Template(_SYSTEM.read_text()).substitute(COREDNS=COREDNS, DNS=machine.site.dns)
         await cluster.kubectl("apply", "--filename", "-", given=names)
         await cluster.kubectl("apply", "--filename", "-", given=json.dumps(volumes.objects(machine.site)))
-        await install_crds(cluster, progress)
-        await install_dapr(cluster, progress, registry=DAPR_REGISTRY)
+        await asyncio.gather(install(cluster, manifests, progress, registry=DAPR_REGISTRY), cluster.load_the_rest())
         yield cluster

@@ -74,8 +74,6 @@ async def cluster() -> AsyncIterator[Cluster]:
     """A cluster with Dapr and our image, gone when the tests are."""
     async with running(FOLDER, Progress()) as one:
         _shown.append(one)
-        await one.load_project()
-        await one.load_servers()
         death = asyncio.create_task(one.until_death())
         try:
             yield one
