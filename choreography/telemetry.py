@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import get_current_span, set_span_in_context
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from choreography.engine.delivery import Delivery
 from choreography.settings import Settings
@@ -29,6 +29,8 @@ class Metrics:
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
+        # It tells when the process began, so that nobody takes a restart for a quiet time.
+        ProcessCollector(registry=self.registry)
         self._service = service
         self.delivered = self._counter("deliveries", "Deliveries taken.")
         self.published = self._counter("published", "Events handed to the broker.")
@@ -38,11 +40,16 @@ class Metrics:
         self.quarantined = self._counter("quarantined", "Events set aside.")
         self.unanswered = self._counter("unanswered", "Calls to the outside that got no answer.")
         self.commands = self._counter("commands", "Commands accepted.")
+        self.in_hand = self._gauge("in_hand", "Deliveries being settled, and intents being carried out.")
+        self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)
 
     def _counter(self, name: str, told: str) -> Counter:
         return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)
+
+    def _gauge(self, name: str, told: str) -> Gauge:
+        return Gauge(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)
 
     def _histogram(self, name: str, told: str, buckets: Sequence[float]) -> Histogram:
         made = Histogram(f"choreography_{name}", told, ["service"], registry=self.registry, buckets=buckets)
