@@ -108,6 +108,32 @@ def provision(
 
 
 @app.command()
+def drain(
+    resources: Annotated[Path, typer.Argument(help="The rendered Dapr files with which the flow runs.")],
+    *,
+    address: Annotated[str, typer.Option(envvar="BROKER_ADDRESS", help="Where it is, as its component says it.")],
+    management: Annotated[str, typer.Option(envvar="BROKER_MANAGEMENT", help="RabbitMQ's management plugin.")] = "",
+    replica: Annotated[
+        list[str] | None,
+        typer.Option(help="Where replicas are; {app} is each service. By default where they are in a cluster."),
+    ] = None,
+    within: Annotated[str, typer.Option(help="How long to wait, such as 90s or 10m.")] = "10m",
+) -> None:
+    """Wait until nothing of a flow is under way any more, its intake being closed. Nothing is changed."""
+    # Only this command looks at brokers.
+    from choreography.drain.command import run  # noqa: PLC0415
+    from choreography.drain.replicas import USUAL  # noqa: PLC0415
+    from choreography.drain.sight import Where  # noqa: PLC0415
+    from choreography.settings import span_of  # noqa: PLC0415
+
+    try:
+        longest = span_of(within)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--within") from error
+    raise typer.Exit(run(resources, Where(address, management), replica or [USUAL], longest, Console()))
+
+
+@app.command()
 def conform(
     component: Annotated[Path, typer.Argument(help="A Dapr component file, ours or yours: a broker or a store.")],
     *,

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import get_current_span, set_span_in_context
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from choreography.engine.delivery import Delivery
 from choreography.settings import Settings
@@ -29,8 +29,6 @@ class Metrics:
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
-        # It tells when the process began, so that nobody takes a restart for a quiet time.
-        ProcessCollector(registry=self.registry)
         self._service = service
         self.delivered = self._counter("deliveries", "Deliveries taken.")
         self.published = self._counter("published", "Events handed to the broker.")

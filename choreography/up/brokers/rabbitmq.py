@@ -29,7 +29,11 @@ loopback_users.choreography = true
 log.console = true
 log.console.level = warning
 log.file = false
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
 """
+MANAGEMENT: Final = "rabbitmq-management"
+"""What the port of its management plugin is called."""
 
 
 @dataclass
@@ -56,7 +60,10 @@ class RabbitMQ:
         self.password = _kept_secret(folder / "password")
         configuration = folder / "rabbitmq.conf"
         configuration.touch(0o600)
-        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password))
+        management = place.port(MANAGEMENT)
+        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password, management=management))
+        # It alone tells what sidecars hold, which `choreography drain` must know.
+        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         shared = {"ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": LOOPBACK}
         epmd = Program(
             name="epmd",
