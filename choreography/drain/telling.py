@@ -6,10 +6,10 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from choreography.drain.rounds import Round
 
@@ -40,7 +40,7 @@ class Teller:
     def show(self, one: Round) -> None:
         """Show what is waited for."""
         if self._live:
-            self._live.update(table(one, time.monotonic() - self._began))
+            self._live.update(picture(one, time.monotonic() - self._began))
             return
         now, line = time.monotonic(), in_a_line(one)
         # At once when it is other than before, but not so often that the log is about nothing else.
@@ -53,17 +53,16 @@ class Teller:
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def table(one: Round, seconds: float) -> Table:
-    """What is left, topic by topic and service by service, and what else is waited for."""
-    made = Table("topic", "service", title=f"draining for {seconds:.0f} s", title_justify="left")
-    made.add_column("waiting", justify="right")
-    made.add_column("in hand", justify="right")
+def picture(one: Round, seconds: float) -> Group:
+    """What is left, topic by topic and service by service, and below it what else is waited for."""
+    table = Table("topic", "service", title=f"draining for {seconds:.0f} s", title_justify="left")
+    table.add_column("waiting", justify="right")
+    table.add_column("in hand", justify="right")
     for left in one.left:
-        made.add_row(left.topic, left.app, f"{left.waiting:,}", f"{left.in_hand:,}")
+        table.add_row(left.topic, left.app, f"{left.waiting:,}", f"{left.in_hand:,}")
     others = list(one.obstacles())[: -len(one.left) or None]
-    made.caption = escape("\n".join(others) or ("" if one.left else "nothing is left; looking once more"))
-    made.caption_justify = "left"
-    return made
+    told = "\n".join(others) or ("" if one.left else "nothing is left; looking once more")
+    return Group(table, Text(told))
 
 
 def in_a_line(one: Round) -> str:
