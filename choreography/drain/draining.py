@@ -11,7 +11,7 @@ from typing import Final
 from choreography.drain.looking import Looker, looker_for
 from choreography.drain.replicas import census
 from choreography.drain.rounds import Proof, Round
-from choreography.drain.sight import DrainError, Where
+from choreography.drain.sight import DrainError, NotYetError, Where
 from choreography.provision import Layout
 
 _BETWEEN_ROUNDS: Final = 1.0
@@ -74,7 +74,7 @@ async def _round(looker: Looker, layout: Layout, where: Where, replicas: Sequenc
         sight = await looker.look(layout, where)
     except DrainError as error:
         # The first time it is the address, or a permission; later it is a broker that restarts.
-        if not patient:
+        if not patient and not isinstance(error, NotYetError):
             raise
         trouble = str(error)
     return Round(at, sight, await census(replicas, (app for app, _ in layout.hearers)), trouble)

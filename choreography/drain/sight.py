@@ -14,6 +14,10 @@ class DrainError(ChoreographyError):
     """Nobody can tell whether a flow is drained."""
 
 
+class NotYetError(DrainError):
+    """A broker will be able to tell in a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a broker is.

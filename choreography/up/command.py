@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import os
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from choreography.settings import Settings
 from choreography.up.running_flow import RunningFlow
 
 
@@ -49,6 +51,9 @@ async def _rehearse(flow: RunningFlow, package: str, orders: int, console: Conso
     """Run the flow's own rehearsal, if it has one."""
     if not package or importlib.util.find_spec(f"{package}.rehearsal") is None:
         return True
+    if not Settings.from_environment().intake_open:
+        console.print("The intake is closed (CHOREOGRAPHY_INTAKE), so nothing is ordered and nothing is rehearsed.")
+        return True
     rehearsal = importlib.import_module(f"{package}.rehearsal")
     return bool(await rehearsal.rehearse(flow, orders, console))
 
@@ -64,6 +69,16 @@ def _show_addresses(flow: RunningFlow, console: Console) -> None:
     table.add_row("logs and state", f"{flow.run_folder}")
     console.print(table)
     console.print("Ctrl-C stops everything; the state is kept and found again.")
+    if not Settings.from_environment().intake_open:
+        console.print(f"To see it drained:\n  {_drain_command(flow)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _drain_command(flow: RunningFlow) -> str:
+    at = flow.broker_at
+    management = f" --management {at.management}" if at.management else ""
+    replicas = "".join(f" --replica {flow.address(service)}" for service in flow.services)
+    resources = os.path.relpath(flow.file.resources_for(flow.broker, flow.store))
+    return f"choreography drain {resources} --address {at.address}{management}{replicas}"
 
 
 def _run_until_signal(work: Coroutine[None, None, int]) -> int:

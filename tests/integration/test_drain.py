@@ -6,36 +6,35 @@ import asyncio
 import io
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+import pytest
 import redis.asyncio
 from rich.console import Console
 
-from choreography.drain import Where
 from choreography.drain.command import run
 from choreography.up import RunningFlow
 from faults.hostile import ORDER, order_event
 from tests.integration.checkout_client import Checkout
 
-REPLICAS = {"order": 2}
 LATE = 12.0
 UNDER_WAY = 30
 
 
 @asynccontextmanager
-async def checkout_on(broker: str, folder: Path) -> AsyncIterator[Checkout]:
+async def checkout_on(broker: str, folder: Path, store: str, **replicas: int) -> AsyncIterator[Checkout]:
     """Run the flow on one broker; state and deadlines are those of the last time."""
     flow = RunningFlow(
         "apps/checkout",
         folder,
         broker=broker,
-        store="postgres",
-        replicas=REPLICAS,
+        store=store,
+        replicas=replicas,
         environment={"CHOREOGRAPHY_DEADLINES": f"overdue={LATE:.0f}s"},
         drain=False,
     )
@@ -47,7 +46,7 @@ async def checkout_on(broker: str, folder: Path) -> AsyncIterator[Checkout]:
 
 def replicas_of(flow: RunningFlow) -> list[str]:
     """Every app of the flow, the second of a service too."""
-    return [*flow.services, *(f"{name}-{number}" for name, count in REPLICAS.items() for number in range(2, count + 1))]
+    return list(flow._programs.addresses)
 
 
 async def close_intake(flow: RunningFlow) -> None:
@@ -61,14 +60,11 @@ async def close_intake(flow: RunningFlow) -> None:
     await asyncio.gather(*(flow._processes.find(name).until_ready() for name in replicas_of(flow)))
 
 
-async def drained(flow: RunningFlow, within: float, *, replicas: Sequence[str] = ()) -> tuple[int, str]:
+async def drained(flow: RunningFlow, within: float) -> tuple[int, str]:
     """Run the command, as somebody would beside the flow. Return its exit code and what it said."""
-    programs = flow._programs
-    broker = programs.tools.broker
     console = Console(file=io.StringIO(), width=400)
-    where = Where(broker.address(flow._ports.of(broker.name)))
-    places = replicas or [flow.address(name) for name in replicas_of(flow)]
-    code = await asyncio.to_thread(run, programs.resources, where, places, timedelta(seconds=within), console)
+    resources, places = flow._programs.resources, [flow.address(name) for name in replicas_of(flow)]
+    code = await asyncio.to_thread(run, resources, flow.broker_at, places, timedelta(seconds=within), console)
     assert isinstance(console.file, io.StringIO)
     return code, console.file.getvalue()
 
@@ -77,7 +73,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
     """Every accepted order ends once, also the one whose deadline comes while the intake is closed."""
     sku = f"sku-{uuid.uuid4().hex[:12]}"
     stuck = uuid.uuid4().hex
-    async with checkout_on("redis", tmp_path) as shop:
+    async with checkout_on("redis", tmp_path, "postgres", order=2) as shop:
         await shop.stock(sku, 1000)
         code, said = await drained(shop.flow, within=2)
         assert code == 1
@@ -109,7 +105,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         assert [len(await shop.entries(topic)) for topic in shop.topics] == before
         assert (await drained(shop.flow, within=10))[0] == 0
 
-    async with checkout_on("nats", tmp_path) as shop:
+    async with checkout_on("nats", tmp_path, "postgres", order=2) as shop:
         order = await shop.ended(stuck, "cancelled")
         assert order["reason"] == "not completed in time"
         await shop.faults()
@@ -121,3 +117,19 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         assert ledgers == [{"charged": 500, "refunded": 0, "charges": 1}] * UNDER_WAY
         shelf = await shop.get("inventory", f"/stock/{sku}")
         assert shelf[1] == {"sku": sku, "available": 1000 - UNDER_WAY - 1, "taken": UNDER_WAY + 1}
+
+
+@pytest.mark.parametrize("broker", ["nats", "rabbitmq"])
+async def test_orders_under_way_when_the_intake_closes_end_before_the_flow_counts_as_drained(
+    tmp_path: Path, broker: str
+) -> None:
+    """On each broker by what it says itself."""
+    sku = f"sku-{uuid.uuid4().hex[:12]}"
+    async with checkout_on(broker, tmp_path, "sqlite") as shop:
+        await shop.stock(sku, 100)
+        await shop.faults(delay_ms=800)
+        orders = await asyncio.gather(*(shop.place(sku) for _ in range(10)))
+        await close_intake(shop.flow)
+        code, said = await drained(shop.flow, within=60)
+        assert code == 0, said
+        assert [(await shop.order(one))["status"] for one in orders] == ["completed"] * len(orders)

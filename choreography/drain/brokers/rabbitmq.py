@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
-from choreography.drain.sight import DrainError, Sight, Standing, Where
+from choreography.drain.sight import DrainError, NotYetError, Sight, Standing, Where
 from choreography.provision import Layout
 
 _PORT: Final = 15672
@@ -63,8 +63,6 @@ def _standing(app: str, topic: str, queue: dict[str, Any] | None) -> Standing:
             "Name the folder with which the services run, or run `choreography provision` with it."
         )
     if "messages_unacknowledged" not in queue:
-        raise DrainError(
-            f"RabbitMQ does not say yet what is in the queue {app}-{topic}, which may be full: it is young, or its "
-            "node is away. Ask again."
-        )
+        # A queue that is young has not reported yet; one whose node is away does not either.
+        raise NotYetError(f"RabbitMQ does not say yet what is in the queue {app}-{topic}, which may be full.")
     return Standing(app, topic, int(queue["messages_ready"]), int(queue["messages_unacknowledged"]))

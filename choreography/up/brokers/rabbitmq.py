@@ -32,8 +32,7 @@ log.file = false
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
 """
-MANAGEMENT: Final = "rabbitmq-management"
-"""What the port of its management plugin is called."""
+_MANAGEMENT: Final = "rabbitmq-management"
 
 
 @dataclass
@@ -60,7 +59,7 @@ class RabbitMQ:
         self.password = _kept_secret(folder / "password")
         configuration = folder / "rabbitmq.conf"
         configuration.touch(0o600)
-        management = place.port(MANAGEMENT)
+        management = place.port(_MANAGEMENT)
         configuration.write_text(_CONFIGURATION.format(port=port, password=self.password, management=management))
         # It alone tells what sidecars hold, which `choreography drain` must know.
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
@@ -102,6 +101,10 @@ class RabbitMQ:
     def address(self, port: int) -> str:
         """Its address, with the password of this run."""
         return f"amqp://choreography:{self.password}@{LOOPBACK}:{port}/"
+
+    def management(self, place: Place) -> str:
+        """Its management plugin, with the password of this run."""
+        return f"http://choreography:{self.password}@{LOOPBACK}:{place.port(_MANAGEMENT)}"
 
 
 def find_rabbitmq(progress: Progress) -> RabbitMQ:
