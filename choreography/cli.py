@@ -118,6 +118,9 @@ def drain(
         typer.Option(help="Where replicas are; {app} is each service. By default where they are in a cluster."),
     ] = None,
     within: Annotated[str, typer.Option(help="How long to wait, such as 90s or 10m.")] = "10m",
+    grace: Annotated[
+        str, typer.Option(help="How long a replica told to end may go on; nothing may move then.")
+    ] = "45s",
 ) -> None:
     """Wait until nothing of a flow is under way any more, its intake being closed. Nothing is changed."""
     # Only this command looks at brokers.
@@ -127,10 +130,10 @@ def drain(
     from choreography.settings import span_of  # noqa: PLC0415
 
     try:
-        longest = span_of(within)
+        spans = {"within": span_of(within), "grace": span_of(grace)}
     except ValueError as error:
-        raise typer.BadParameter(f"{error}.", param_hint="--within") from error
-    raise typer.Exit(run(resources, Where(address, management), replica or [USUAL], longest, Console()))
+        raise typer.BadParameter(f"{error}.") from error
+    raise typer.Exit(run(resources, Where(address, management), replica or [USUAL], console=Console(), **spans))
 
 
 @app.command()

@@ -15,11 +15,14 @@ from choreography.drain.telling import Teller
 from choreography.provision import layout_of
 
 
-def run(resources: Path, where: Where, replicas: Sequence[str], within: timedelta, console: Console) -> int:
+def run(
+    resources: Path, where: Where, replicas: Sequence[str], *, within: timedelta, grace: timedelta, console: Console
+) -> int:
     """Watch a flow until it is drained, tell what is left, and return the exit code."""
     layout = layout_of(resources)
     with Teller(console) as teller:
-        ended = asyncio.run(drain(layout, where, replicas=replicas, within=within, told=teller.show))
+        watching = drain(layout, where, replicas=replicas, within=within, grace=grace, told=teller.show)
+        ended = asyncio.run(watching)
     _tell(ended, within, teller)
     return 0 if ended.proven else 1
 

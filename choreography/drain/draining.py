@@ -36,6 +36,7 @@ async def drain(
     *,
     replicas: Sequence[str],
     within: timedelta,
+    grace: timedelta = timedelta(0),
     told: Callable[[Round], None] = lambda _: None,
 ) -> Drained:
     """Watch until nothing is under way any more. Nothing is changed: whoever calls this has closed the intake.
@@ -45,13 +46,15 @@ async def drain(
         where: where that is.
         replicas: where the replicas are, as :func:`choreography.drain.replicas.census` takes it.
         within: how long to watch at most.
+        grace: how long a replica that was told to end may go on. Nobody is told of it any more, so it cannot be asked;
+            but what it still publishes moves something, and nothing may move for so long.
         told: is shown every round.
 
     Raises:
         DrainError: nobody can look at this broker, or it did not answer the first time.
     """
     looker = looker_for(layout)
-    proof = Proof(looker.settles(where))
+    proof = Proof(max(looker.settles(where), grace.total_seconds()))
     clock = asyncio.get_running_loop().time
     ends = clock() + within.total_seconds()
     first = True

@@ -78,7 +78,7 @@ def _drain_command(flow: RunningFlow) -> str:
     management = f" --management {at.management}" if at.management else ""
     replicas = "".join(f" --replica {flow.address(service)}" for service in flow.services)
     resources = os.path.relpath(flow.file.resources_for(flow.broker, flow.store))
-    return f"choreography drain {resources} --address {at.address}{management}{replicas}"
+    return f"choreography drain {resources} --address {at.address}{management}{replicas} --grace 0s"
 
 
 def _run_until_signal(work: Coroutine[None, None, int]) -> int:

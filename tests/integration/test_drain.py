@@ -64,7 +64,8 @@ async def drained(flow: RunningFlow, within: float) -> tuple[int, str]:
     """Run the command, as somebody would beside the flow. Return its exit code and what it said."""
     console = Console(file=io.StringIO(), width=400)
     resources, places = flow._programs.resources, [flow.address(name) for name in replicas_of(flow)]
-    code = await asyncio.to_thread(run, resources, flow.broker_at, places, timedelta(seconds=within), console)
+    spans = {"within": timedelta(seconds=within), "grace": timedelta(0)}
+    code = await asyncio.to_thread(run, resources, flow.broker_at, places, console=console, **spans)
     assert isinstance(console.file, io.StringIO)
     return code, console.file.getvalue()
 

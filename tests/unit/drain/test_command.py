@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 from rich.console import Console
 
+from choreography.conform.conforming import Place
 from choreography.drain import DrainError, Where, drain
 from choreography.drain.brokers import aws, rabbitmq
 from choreography.drain.replicas import Census, Replica
@@ -21,6 +23,12 @@ from choreography.drain.telling import Teller, in_a_line, picture
 from choreography.errors import ChoreographyError
 from choreography.provision import Layout
 from choreography.settings import Settings, span_of
+from choreography.telemetry import Metrics
+from choreography.up.brokers.redis import find_redis
+from choreography.up.ports import Ports
+from choreography.up.processes import Processes
+from choreography.up.progress import Progress
+from tests.unit.drain.test_replicas import serving
 
 RENDERED = Path(__file__).parents[3] / "apps" / "checkout" / "dapr"
 LEFT = Round(
@@ -129,3 +137,20 @@ def test_the_command_takes_what_provision_takes_and_fails_with_a_sentence() -> N
     assert ended.stderr.strip().startswith("Redis did not say what its streams still hold")
     ended = subprocess.run([*command, *words[:-1], "soon"], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
+
+
+async def test_nothing_may_move_for_as_long_as_a_replica_that_was_told_to_end_may_go_on(tmp_path: Path) -> None:
+    """It cannot be asked any more; only what it does can be seen."""
+    place = Place(Ports(tmp_path / "ports.json"), tmp_path)
+    (program,) = find_redis(Progress.silent()).programs(place)
+    metrics = Metrics("order")
+    layout = Layout("pubsub.redis", "pubsub", ("orders",), ())
+    where, hour = Where(f"127.0.0.1:{place.port('redis')}"), timedelta(hours=1)
+    async with Processes() as processes, serving(lambda: generate_latest(metrics.registry)) as url:
+        (server,) = processes.wave([program])
+        await server.start()
+        await server.until_ready()
+        within = timedelta(seconds=3)
+        assert not (await drain(layout, where, replicas=[url], within=within, grace=hour)).proven
+        assert (await drain(layout, where, replicas=[url], within=within)).proven
+    place.ports.release()
