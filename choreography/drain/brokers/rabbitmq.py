@@ -12,8 +12,8 @@ import aiohttp
 
 from choreography.drain.sight import DrainError, NotYetError, Sight, Standing, Where
 from choreography.provision import Layout
+from choreography.render.brokers import BROKERS
 
-_PORT: Final = 15672
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 
 
@@ -47,7 +47,7 @@ def management_at(where: Where) -> tuple[str, str]:
     if where.management:
         return where.management.rstrip("/"), vhost
     login = f"{amqp.username}:{amqp.password}@" if amqp.username else ""
-    return f"http://{login}{amqp.hostname}:{_PORT}", vhost
+    return f"http://{login}{amqp.hostname}:{BROKERS['rabbitmq'].management}", vhost
 
 
 async def _queues(session: aiohttp.ClientSession, url: str) -> dict[str, dict[str, Any]]:
