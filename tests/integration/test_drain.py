@@ -120,7 +120,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         assert shelf[1] == {"sku": sku, "available": 1000 - UNDER_WAY - 1, "taken": UNDER_WAY + 1}
 
 
-@pytest.mark.parametrize("broker", ["nats", "rabbitmq"])
+@pytest.mark.parametrize("broker", ["nats"])
 async def test_orders_under_way_when_the_intake_closes_end_before_the_flow_counts_as_drained(
     tmp_path: Path, broker: str
 ) -> None:
