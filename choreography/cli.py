@@ -160,17 +160,17 @@ def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
+    chart: Annotated[Path | None, typer.Option(help="A copy of helm/choreography that shall hold this flow.")] = None,
 ) -> None:
     """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 
-    console = Console()
-    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow)]
-    for line in told:
-        console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
-    if not told:
-        console.print(f"Everything rendered from {flow} is as it should be.", style="green")
+    done = [] if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
+    told = compare(flow) if check else done
+    for line in told or [f"Everything rendered from {flow} is as it should be."]:
+        style = "red" if check and told else "green"
+        Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if check and told else 0)
 
 

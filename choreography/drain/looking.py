@@ -47,6 +47,6 @@ def looker_for(layout: Layout) -> Looker:
     except ImportError as error:
         raise DrainError(
             f"{error.name} is not installed, and without it {layout.kind} cannot be asked. "
-            "Install it: pip install 'choreography[brokers]'."
+            "Install it: pip install 'choreography[provision]'."
         ) from error
     return looker

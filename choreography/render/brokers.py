@@ -23,7 +23,8 @@ class Broker:
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
-        management: the port where it tells what its own protocol does not, such as what sidecars hold; 0 if none is needed.
+        management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
+        same_address: whether KEDA takes the address in the form in which the component takes it.
     """
 
     port: int
@@ -33,6 +34,7 @@ class Broker:
     advice: str
     elsewhere: bool = False
     management: int = 0
+    same_address: bool = True
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -84,6 +86,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         True,
         "natsServerMonitoringEndpoint",
         "One replica handles one message at a time, so this broker needs replicas soonest.",
+        same_address=False,
     ),
     "aws": Broker(
         443,
@@ -92,6 +95,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
         elsewhere=True,
+        same_address=False,
     ),
     "eventbridge": Broker(
         443,
@@ -101,5 +105,6 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
         "message of a topic at a time, so this broker needs replicas soonest.",
         elsewhere=True,
+        same_address=False,
     ),
 }
