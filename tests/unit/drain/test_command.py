@@ -69,6 +69,18 @@ def test_a_log_gets_a_line_when_something_is_other_than_before() -> None:
     assert "billing has 1234 waiting and 5 in hand of orders" in line
 
 
+def test_a_terminal_gets_a_picture_that_goes_away() -> None:
+    """What stays are sentences."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, height=40)
+    with Teller(console) as teller:
+        teller.show(LEFT)
+        teller.say("the end")
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "1,234" in said
+    assert "the end" in said
+
+
 def test_a_line_tells_the_beginning_of_what_is_much() -> None:
     """And how much more there is."""
     many = Round(0, Sight(tuple(Standing(f"app-{number}", "orders", 1) for number in range(9))), Census(()))
