@@ -35,6 +35,10 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="choreography" \
     org.opencontainers.image.description="Services that dance without a conductor" \
     org.opencontainers.image.licenses="Apache-2.0"
+# What installs programs has no place beside what runs; some bases bring it along.
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip \
+    /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/site-packages/setuptools* \
+    /usr/local/lib/python3*/site-packages/wheel*
 COPY --from=build /venv /venv
 COPY --from=build /sbom.cdx.json /sbom.cdx.json
 COPY --from=build /app /app

@@ -39,8 +39,8 @@ spec:
       labels:
         {{- $labels | nindent 8 }}
     spec:
-      {{- /* A pod that is not to be tried again stays, with what it said. */}}
-      restartPolicy: {{ ternary "OnFailure" "Never" (gt (index . 5) 0) }}
+      # Each try leaves its pod behind, and with it the log of what went wrong.
+      restartPolicy: Never
       # The chart's own account is made only afterwards.
       serviceAccountName: {{ $root.Values.serviceAccount.name | default "default" }}
       automountServiceAccountToken: false
