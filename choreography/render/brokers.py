@@ -23,6 +23,7 @@ class Broker:
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
+        management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
         same_address: whether KEDA takes the address in the form in which the component takes it.
     """
 
@@ -32,6 +33,7 @@ class Broker:
     address: str
     advice: str
     elsewhere: bool = False
+    management: int = 0
     same_address: bool = True
 
 
@@ -75,7 +77,9 @@ def _eventbridge(service: str, topic: str) -> Trigger:
 BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
     "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
-    "rabbitmq": Broker(5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar."),
+    "rabbitmq": Broker(
+        5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar.", management=15672
+    ),
     "nats": Broker(
         4222,
         _jetstream,

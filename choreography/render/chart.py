@@ -116,6 +116,7 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
     return facts | {
         "port": broker.port,
         "elsewhere": broker.elsewhere,
+        "management": broker.management,
         "scaling": {
             "parameter": broker.address,
             # KEDA takes most addresses as the component does; one that differs has a key of its own.

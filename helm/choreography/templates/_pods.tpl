@@ -63,6 +63,9 @@ dapr.io/volume-mounts-rw: state:/state
   valueFrom:
     secretKeyRef: {name: {{ include "choreography.appToken" $root }}, key: token}
 - {name: CHOREOGRAPHY_PUBSUB, value: {{ (index . 2).pubsub | quote }}}
+{{- if eq $root.Values.intake "closed" }}
+- {name: CHOREOGRAPHY_INTAKE, value: closed}
+{{- end }}
 {{- if ne $tracing.exporter "none" }}
 - {name: ZIPKIN_ENDPOINT, value: {{ ternary $tracing.zipkin.endpoint $tracing.otlp.zipkinEndpoint (eq $tracing.exporter "zipkin") | quote }}}
 - {name: CHOREOGRAPHY_SAMPLING, value: {{ $tracing.sampling | quote }}}

@@ -195,6 +195,6 @@ def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> N
     """An emulator of AWS has no place in an image."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {extra: {re.split(r"[\[>=]", one)[0] for one in extras[extra]} for extra in ("provision", "brokers")}
-    assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py"}
+    assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py", "redis"}
     assert "moto" in names["brokers"]
     assert not names["provision"] & names["brokers"]

@@ -393,6 +393,7 @@ def test_the_files_for_those_without_helm_are_the_chart(broker: str) -> None:
 def test_every_template_is_placed_by_some_values() -> None:
     """A template that nothing reaches is tested by nothing."""
     everything = setting(
+        intake="closed",
         monitoring__serviceMonitor__enabled=True,
         monitoring__podMonitor__enabled=True,
         monitoring__rules__enabled=True,
