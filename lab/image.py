@@ -39,6 +39,12 @@ class Image(ABC):
                 self._make(docker, progress, file)
         return file
 
+    def give_to(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
+        """Let the engine build on this image."""
+        file = self.obtain(docker, progress)
+        if not all(map(docker.has, self.names)):
+            docker.do(["load", "--quiet", "--input", str(file)], ticker)
+
     @property
     def file(self) -> Path:
         """Where the image is kept; another input would be another file."""
@@ -89,11 +95,8 @@ class Built(Image):
         """Give the engine what the Dockerfile may copy, and nothing else of this machine."""
         arguments = []
         if self.base is not None:
-            loaded = self.base.names[0]
-            file = self.base.obtain(docker, progress)
-            if not docker.has(loaded):
-                docker.do(["load", "--quiet", "--input", str(file)], ticker)
-            arguments = ["--build-arg", f"BASE={loaded}"]
+            self.base.give_to(docker, progress, ticker)
+            arguments = ["--build-arg", f"BASE={self.base.names[0]}"]
         tags = [word for name in self.names for word in ("--tag", name)]
         with self._context() as folder:
             docker.do(["build", "--network", "host", *arguments, *tags, "--file", str(self.dockerfile), folder], ticker)

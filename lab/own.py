@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lab import tools as toolbox
 from lab import volumes
-from lab.catalogue import COREDNS, DAPR_REGISTRY, Catalogue
+from lab.catalogue import BASE, COREDNS, DAPR_REGISTRY, Catalogue
 from lab.cluster import Cluster
 from lab.dapr import find, install
 from lab.docker import Docker
@@ -55,8 +55,13 @@ class OwnCluster(Cluster):
         }
 
     async def load_the_rest(self) -> None:
-        """The image of every service of ours as the sources are now, and the servers that it stands on."""
+        """The image of every service of ours as the sources are now, the servers, and a base for who builds here."""
         await self.load(self._catalogue.project(), *self._catalogue.servers())
+        await asyncio.to_thread(self._let_others_build)
+
+    def _let_others_build(self) -> None:
+        with self._progress.doing(f"giving {BASE.names[1]} to the engine") as ticker:
+            BASE.give_to(self._docker, self._progress, ticker)
 
     async def load(self, *images: Image) -> None:
         """Make images that the cache does not have, and import them into the node."""

@@ -10,15 +10,15 @@ import pytest
 from lab import Cluster
 from tests.e2e.checkout import NAMESPACE, RELEASE, Checkout
 
-DAPR_IS_THERE = ("--profile", "dapr-installed")
+HERE = ("--profile", "dapr-installed,host-network")
 
 
 @pytest.fixture
 async def ran(cluster: Cluster) -> AsyncIterator[Cluster]:
     """What Skaffold built and deployed, and deletes again."""
-    await cluster.skaffold("run", *DAPR_IS_THERE)
+    await cluster.skaffold("run", *HERE)
     yield cluster
-    await cluster.skaffold("delete", *DAPR_IS_THERE)
+    await cluster.skaffold("delete", *HERE)
 
 
 async def test_skaffold_builds_and_deploys_a_flow_that_works(ran: Cluster) -> None:
