@@ -11,6 +11,11 @@
 #   make brokers the rehearsal on every broker and every store
 #   make hurt    the same on every broker while a service, sidecars and the broker are killed
 #   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
+#   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
+#   make secrets draw the passwords of a cluster for development, into files that git ignores
+#   make chart   render the chart's files and k8s/flow anew, lint the chart and try its templates
+#   make cluster a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
+#   make e2e     the chart, the overlays and Skaffold on such a cluster, and what happens when it is disturbed   E2E=tests/e2e/test_chart.py
 #   make clean   forget all state of earlier runs
 #   make lock    pin every dependency anew
 
@@ -21,6 +26,7 @@ BROKER ?= redis
 STORE ?= sqlite
 TESTS ?= tests/integration tests/components tests/conformance
 SHORT ?=
+E2E ?= tests/e2e
 DOCS ?=
 QUICK ?=
 
@@ -29,10 +35,18 @@ READY := .venv/.ready
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 
+IMAGE ?= choreography:0.1.0
+BASE ?=
+HELM ?= $(or $(shell command -v helm),$(lastword $(sort $(wildcard $(HOME)/.cache/choreography/helm-*/helm))))
+# Of the cluster it renders for; without one Helm would take its own.
+RENDER := --kube-version 1.30.0
+# Brokers that k8s/ can run in the cluster.
+IN_CLUSTER := redis kafka rabbitmq nats
+
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: run test lint check explore explore-deep faults conformance brokers hurt defects bench bench-brokers clean lock tools
+.PHONY: cluster e2e image secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -96,13 +110,41 @@ bench: .venv-bench/.ready tools
 bench-brokers: .venv-bench/.ready tools
 	@.venv-bench/bin/python -m bench.on_brokers $(if $(DOCS),--out docs)
 
+# SOURCE_DATE_EPOCH: the time of the last commit, so that the same commit gives the same files.
+image:
+	docker build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) .
+
+secrets:
+	@k8s/secrets/make
+
+chart: $(READY)
+	@test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make chart HELM=/path/to/helm" >&2; exit 1; }
+	@$(BIN)/choreography render apps.checkout
+	@for broker in $(IN_CLUSTER); do \
+		{ echo "# Rendered by \`make chart\`; edit helm/choreography instead."; \
+		$(HELM) template checkout helm/choreography --namespace checkout $(RENDER) --values k8s/flow/values.yaml \
+			--values helm/choreography/values/$$broker.yaml; } > k8s/flow/$$broker/flow.yaml || exit 1; \
+	done
+	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
+	@HELM=$(HELM) $(BIN)/pytest --quiet -m "helm or not helm" tests/unit/chart
+
+cluster: $(READY)
+	@$(BIN)/python -m lab
+
+# Nothing is captured, because whoever waits for minutes wants to see for what.
+e2e: $(READY)
+	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
+
 clean:
 	rm -rf .run
 
 lock: $(READY)
 	$(COMPILE) --output-file requirements.txt pyproject.toml
-	$(COMPILE) --extra dev --extra brokers --output-file requirements-dev.txt pyproject.toml
-	$(COMPILE) --extra dev --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
+	$(COMPILE) --extra dev --extra provision --extra brokers --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra provision -c requirements-dev.txt --output-file requirements-image.txt pyproject.toml
+	$(COMPILE) --output-file requirements-sbom.txt requirements-sbom.in
+	$(COMPILE) --extra dev --extra provision --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
 
 # The stamp is written last: an installation that was interrupted is done again.
 $(READY): requirements-dev.txt pyproject.toml

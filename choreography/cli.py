@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from choreography.errors import ChoreographyError
 from choreography.up import RunningFlow, prepare
 from choreography.up.progress import Progress
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 RUN_FOLDERS = Path(".run")
 
@@ -74,6 +68,7 @@ def up(
     """Set up this machine, start a flow with everything it needs, and rehearse it."""
     # Only this command starts sidecars.
     from choreography.check import refuse_unsafe  # noqa: PLC0415
+    from choreography.up.command import run  # noqa: PLC0415
 
     console = Console()
     progress = Progress(console)
@@ -87,7 +82,7 @@ def up(
     )
     refuse_unsafe(running.file.resources_for(broker, store))
     running.prepare()
-    raise typer.Exit(_run_until_signal(_perform(running, _package(flow), orders, console, leave=leave)))
+    raise typer.Exit(run(running, flow, orders, console, leave=leave))
 
 
 @app.command()
@@ -110,6 +105,35 @@ def provision(
 
     for sentence in asyncio.run(provision(layout_of(resources), address, partitions=partitions, copies=copies)):
         Console().print(sentence, style="green", highlight=False)
+
+
+@app.command()
+def drain(
+    resources: Annotated[Path, typer.Argument(help="The rendered Dapr files with which the flow runs.")],
+    *,
+    address: Annotated[str, typer.Option(envvar="BROKER_ADDRESS", help="Where it is, as its component says it.")],
+    management: Annotated[str, typer.Option(envvar="BROKER_MANAGEMENT", help="RabbitMQ's management plugin.")] = "",
+    replica: Annotated[
+        list[str] | None,
+        typer.Option(help="Where replicas are; {app} is each service. By default where they are in a cluster."),
+    ] = None,
+    within: Annotated[str, typer.Option(help="How long to wait, such as 90s or 10m.")] = "10m",
+    grace: Annotated[
+        str, typer.Option(help="How long a replica told to end may go on; nothing may move then.")
+    ] = "45s",
+) -> None:
+    """Wait until nothing of a flow is under way any more, its intake being closed. Nothing is changed."""
+    # Only this command looks at brokers.
+    from choreography.drain.command import run  # noqa: PLC0415
+    from choreography.drain.replicas import USUAL  # noqa: PLC0415
+    from choreography.drain.sight import Where  # noqa: PLC0415
+    from choreography.settings import span_of  # noqa: PLC0415
+
+    try:
+        spans = {"within": span_of(within), "grace": span_of(grace)}
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+    raise typer.Exit(run(resources, Where(address, management), replica or [USUAL], console=Console(), **spans))
 
 
 @app.command()
@@ -136,17 +160,17 @@ def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
+    chart: Annotated[Path | None, typer.Option(help="A copy of helm/choreography that shall hold this flow.")] = None,
 ) -> None:
     """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 
-    console = Console()
-    told = compare(flow) if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow)]
-    for line in told:
-        console.print(line, style="red" if check else "green", markup=False, highlight=False, soft_wrap=True)
-    if not told:
-        console.print(f"Everything rendered from {flow} is as it should be.", style="green")
+    done = [] if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
+    told = compare(flow) if check else done
+    for line in told or [f"Everything rendered from {flow} is as it should be."]:
+        style = "red" if check and told else "green"
+        Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if check and told else 0)
 
 
@@ -181,13 +205,13 @@ def explore(
     """Try every order of every event on the production reactions; a scenario's settings follow, such as --orders 2."""
     # Only this command needs the model checker, and the flow.
     from choreography.explore.command import explore as look  # noqa: PLC0415
+    from choreography.explore.command import settings_in  # noqa: PLC0415
 
-    settings = _settings(context.args)
     raise typer.Exit(
         look(
             flow,
             scenario=scenario,
-            settings=settings,
+            settings=settings_in(context.args),
             runs=runs,
             seed=seed,
             depth=depth,
@@ -215,86 +239,3 @@ def main() -> None:
     except ChoreographyError as error:
         Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
-
-
-async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:
-    async with flow:
-        death = asyncio.create_task(flow.until_death())
-        rehearsal = asyncio.create_task(_rehearse(flow, package, orders, console))
-        try:
-            await asyncio.wait({death, rehearsal}, return_when=asyncio.FIRST_COMPLETED)
-            if death.done():
-                raise death.result()
-            passed = await rehearsal
-            if not leave:
-                _show_addresses(flow, console)
-                raise await death
-            return 0 if passed else 1
-        finally:
-            for task in (death, rehearsal):
-                task.cancel()
-            await asyncio.gather(death, rehearsal, return_exceptions=True)
-
-
-def _settings(words: list[str]) -> dict[str, int | bool | str]:
-    """Read ``--orders 2 --cancel`` as settings of a scenario."""
-    settings: dict[str, int | bool | str] = {}
-    waiting = list(words)
-    while waiting:
-        name = waiting.pop(0)
-        if not name.startswith("--"):
-            raise typer.BadParameter(f"{name!r} stands alone. Settings of a scenario are written --name value.")
-        value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
-        known = {"true": True, "false": False}
-        settings[name[2:].replace("-", "_")] = int(value) if value.isdigit() else known.get(value.lower(), value)
-    return settings
-
-
-def _package(folder: Path) -> str:
-    """The package of a flow; one from outside of this folder cannot be imported and has none."""
-    folder, here = folder.resolve(), Path.cwd()
-    return ".".join(folder.relative_to(here).parts) if folder.is_relative_to(here) else ""
-
-
-async def _rehearse(flow: RunningFlow, package: str, orders: int, console: Console) -> bool:
-    """Run the flow's own rehearsal, if it has one."""
-    if not package or importlib.util.find_spec(f"{package}.rehearsal") is None:
-        return True
-    rehearsal = importlib.import_module(f"{package}.rehearsal")
-    return bool(await rehearsal.rehearse(flow, orders, console))
-
-
-def _show_addresses(flow: RunningFlow, console: Console) -> None:
-    table = Table("open", "at", title=f"{flow.file.name} is up", title_justify="left")
-    for service in flow.services:
-        table.add_row(service, f"{flow.address(service)}/docs")
-    for other in flow.file.outside:
-        table.add_row(other.name, f"{flow.address(other.name)}/docs")
-    if flow.zipkin:
-        table.add_row("traces", f"{flow.address('zipkin')}/zipkin/")
-    table.add_row("logs and state", f"{flow.run_folder}")
-    console.print(table)
-    console.print("Ctrl-C stops everything; the state is kept and found again.")
-
-
-def _run_until_signal(work: Coroutine[None, None, int]) -> int:
-    """Run until done, or until a signal asks to end: then everything is stopped in order first."""
-    ended_by: list[signal.Signals] = []
-
-    async def run() -> int:
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-
-        def end(by: signal.Signals) -> None:
-            ended_by.append(by)
-            if task is not None and len(ended_by) == 1:
-                task.cancel()
-
-        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(asked, end, asked)
-        return await work
-
-    try:
-        return asyncio.run(run())
-    except asyncio.CancelledError:
-        return 128 + ended_by[0] if ended_by else 1

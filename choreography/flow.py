@@ -64,6 +64,27 @@ def services_of(flow: str) -> tuple[Service, ...]:
     return tuple(services)
 
 
+def module_of(flow: str, service: Service) -> str:
+    """Return the module of a flow that declares a service, by which `choreography serve` names it.
+
+    A module that merely imports the service of another has it as a value as well, but no name of its own for it.
+    """
+    package = package_of(flow)
+    names = [
+        f"{package.__name__}.{name}"
+        for _, name, is_package in pkgutil.iter_modules(package.__path__)
+        if not is_package and not name.startswith(_NOT_SERVICES)
+    ]
+    for name in names:
+        values = [value for value in vars(importlib.import_module(name)).values() if isinstance(value, Service)]
+        if any(value is service for value in values) and len({id(value) for value in values}) == 1:
+            return name
+    raise FlowError(
+        f"No module of {package.__name__} exposes {service.name} and no other service, so no process could serve it. "
+        "Give it a module of its own."
+    )
+
+
 def _refuse_twins(flow: str, what: str, names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

@@ -31,6 +31,8 @@ class Settings:
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
         deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
         replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
+        intake_open: whether commands are taken and deadlines fire; neither does with ``CHOREOGRAPHY_INTAKE=closed``, so
+            that what is under way can end (see ``choreography drain``).
         self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
         caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
         log_level: from which level up to log (``CHOREOGRAPHY_LOG``); ``debug`` says a line for every event.
@@ -48,6 +50,7 @@ class Settings:
     sampling: float = 1.0
     deadlines: Mapping[str, timedelta] = field(default_factory=dict)
     replica: str = "one"
+    intake_open: bool = True
     self_check: bool = True
     caller_header: str = "x-caller"
     log_level: str = "info"
@@ -74,6 +77,7 @@ class Settings:
                 sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),
                 deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
                 replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
+                intake_open=_intake(env.get("CHOREOGRAPHY_INTAKE") or "open"),
                 self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
                 caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
                 log_level=_level(env.get("CHOREOGRAPHY_LOG", "info")),
@@ -93,9 +97,29 @@ def _level(text: str) -> str:
     return text.lower()
 
 
+def _intake(text: str) -> bool:
+    if text.lower() not in ("open", "closed"):
+        raise ValueError(f"CHOREOGRAPHY_INTAKE says {text!r}; write open or closed")
+    return text.lower() == "open"
+
+
+def span_of(text: str) -> timedelta:
+    """Read a span of time, such as ``5s`` or ``10m``.
+
+    Raises:
+        ValueError: it is none, or its unit is not told.
+    """
+    unit = next((unit for unit in ("ms", "s", "m", "h", "d") if text.endswith(unit)), None)
+    if unit is None:
+        raise ValueError(f"{text!r} is no span of time; write a number with ms, s, m, h or d: 5s")
+    return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+
+
 def _deadline(text: str) -> tuple[str, timedelta]:
     name, _, delay = text.strip().partition("=")
-    unit = next((unit for unit in ("ms", "s", "m", "h", "d") if delay.endswith(unit)), None)
-    if unit is None:
-        raise ValueError(f"CHOREOGRAPHY_DEADLINES says {text!r}; write name=delay with ms, s, m, h or d: overdue=5s")
-    return name, timedelta(seconds=float(delay.removesuffix(unit)) * _UNITS[unit])
+    try:
+        return name, span_of(delay)
+    except ValueError as error:
+        raise ValueError(
+            f"CHOREOGRAPHY_DEADLINES says {text!r}; write name=delay with ms, s, m, h or d: overdue=5s"
+        ) from error

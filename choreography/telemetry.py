@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import get_current_span, set_span_in_context
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from choreography.engine.delivery import Delivery
 from choreography.settings import Settings
@@ -38,11 +38,16 @@ class Metrics:
         self.quarantined = self._counter("quarantined", "Events set aside.")
         self.unanswered = self._counter("unanswered", "Calls to the outside that got no answer.")
         self.commands = self._counter("commands", "Commands accepted.")
+        self.in_hand = self._gauge("in_hand", "Deliveries being settled, and intents being carried out.")
+        self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)
 
     def _counter(self, name: str, told: str) -> Counter:
         return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)
+
+    def _gauge(self, name: str, told: str) -> Gauge:
+        return Gauge(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)
 
     def _histogram(self, name: str, told: str, buckets: Sequence[float]) -> Histogram:
         made = Histogram(f"choreography_{name}", told, ["service"], registry=self.registry, buckets=buckets)

@@ -17,11 +17,11 @@ from redis.exceptions import RedisError
 from choreography.up import ProcessDiedError, Tools
 from choreography.up.progress import Progress
 from faults.audit import Finding, Seen, gather, judge
-from faults.audit.evidence import waiting
+from faults.audit.evidence import Books, waiting
 from faults.menu import Fault
 from faults.orders import HOT, PLENTY, SHELVES, Customers
 from faults.show import Show
-from faults.stage import OVERDUE, SkippedError, Stage, call_off, raised
+from faults.stage import OVERDUE, PROVIDER, SkippedError, Stage, call_off, raised
 from faults.watching import Suffered, Watch
 
 _QUIET: Final = 240.0
@@ -106,7 +106,7 @@ async def _play(played: Played, tools: Tools, progress: Progress, show: Show) ->
             # Sidecars may be late with a deadline by a retry; what is due now is looked at only if it was due before.
             now = (datetime.now(UTC) - timedelta(seconds=10)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             seen = Seen(customers.orders, watch.ends, _lateness(customers, watch), delivered, now)
-            played.findings = judge(await gather(stage, seen))
+            played.findings = judge(await gather(_books(stage), seen))
         played.sent, played.accepted, played.ended = len(customers.orders), customers.accepted, len(watch.ends)
         played.quarantined = len(stage.hostile)
         played.lost_answers = stage.store.lost_answers + stage.broker.lost_answers
@@ -148,10 +148,20 @@ async def _stock(stage: Stage, act: Act) -> dict[str, int]:
     return delivered
 
 
+def _books(stage: Stage) -> Books:
+    return Books(
+        dsn=stage.flow.postgres_dsn,
+        broker=stage.redis,
+        session=stage.session,
+        provider=stage.flow.address(PROVIDER),
+        hostile=frozenset(stage.hostile),
+    )
+
+
 @asynccontextmanager
 async def _watched(stage: Stage, customers: Customers, watch: Watch) -> AsyncIterator[None]:
     tasks = [
-        asyncio.create_task(watch.ends_of_orders(stage)),
+        asyncio.create_task(watch.ends_of_orders(stage.redis)),
         asyncio.create_task(watch.each_second(customers.orders)),
     ]
     try:

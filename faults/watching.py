@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import orjson
 
-from faults.stage import Stage, follow
+from faults.stage import Broker, follow
 
 ENDS: Final[dict[str, Literal["completed", "cancelled"]]] = {
     "order.completed.v1": "completed",
@@ -48,9 +48,9 @@ class Watch:
         """Seconds since the watch began."""
         return time.monotonic() - self.began
 
-    async def ends_of_orders(self, stage: Stage) -> None:
+    async def ends_of_orders(self, client: Broker) -> None:
         """See orders end, as everybody can who listens to the topic."""
-        async for _, _, fields in follow(stage.redis, ["orders"]):
+        async for _, _, fields in follow(client, ["orders"]):
             raw = fields.get(b"data", b"")
             if b'"order.c' not in raw:
                 continue

@@ -1,12 +1,18 @@
-"""Run the provider: ``python -m apps.payment_provider``."""
+"""Run the provider: ``python -m apps.payment_provider``.
+
+From the environment: ``APP_PORT`` and ``APP_HOST``, where it listens (8090 on loopback); ``PROVIDER_DATABASE``, its
+ledger; ``PROVIDER_FAULTS``, the switches to start with, as JSON, instead of those that were kept.
+"""
 
 import os
 import sqlite3
 import sys
 
 import uvicorn
+from pydantic import ValidationError
 
 from apps.payment_provider.api import create_app
+from apps.payment_provider.faults import Faults
 
 LOOPBACK = "127.0.0.1"
 
@@ -29,13 +35,25 @@ def main() -> None:
         )
     # A hanging answer must not keep the process from stopping: its charge is committed already.
     uvicorn.run(
-        create_app(database),
-        host=LOOPBACK,
+        create_app(database, _faults()),
+        host=os.environ.get("APP_HOST", LOOPBACK),
         port=int(port),
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=2,
     )
+
+
+def _faults() -> Faults | None:
+    """Read the switches that whoever deploys it asks for."""
+    told = os.environ.get("PROVIDER_FAULTS", "")
+    try:
+        return Faults.model_validate_json(told) if told else None
+    except ValidationError as error:
+        sys.exit(
+            f"PROVIDER_FAULTS cannot be understood ({error}), so the provider would misbehave in another way than "
+            "was asked. Write what PUT /faults takes, as JSON."
+        )
 
 
 if __name__ == "__main__":

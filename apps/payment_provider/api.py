@@ -64,13 +64,15 @@ class LimitedBodies:
         await self._app(scope, counted if scope["type"] == "http" else receive, send)
 
 
-def create_app(database: str) -> FastAPI:
-    """Build the app around the ledger in the given file."""
+def create_app(database: str, faults: Faults | None = None) -> FastAPI:
+    """Build the app around the ledger in the given file; given faults replace those that were kept."""
     provider = Provider()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         provider.ledger = Ledger(database)
+        if faults is not None:
+            await provider.ledger.save_switches(faults.model_dump_json())
         if (switches := await provider.ledger.load_switches()) is not None:
             provider.faults = Faults.model_validate_json(switches)
         yield

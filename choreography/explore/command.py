@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -61,6 +62,20 @@ def explore(
         return _walk(model, begun, runs, random.SystemRandom().randrange(10**9) if seed is None else seed, out)
     usual = Limits()
     return _search(model, begun, Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds), out)
+
+
+def settings_in(words: list[str]) -> dict[str, int | bool | str]:
+    """Read ``--orders 2 --cancel`` as settings of a scenario."""
+    settings: dict[str, int | bool | str] = {}
+    waiting = list(words)
+    while waiting:
+        name = waiting.pop(0)
+        if not name.startswith("--"):
+            raise typer.BadParameter(f"{name!r} stands alone. Settings of a scenario are written --name value.")
+        value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
+        known = {"true": True, "false": False}
+        settings[name[2:].replace("-", "_")] = int(value) if value.isdigit() else known.get(value.lower(), value)
+    return settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
     account = account_at(address)
     try:
         async with AsyncExitStack() as closing:
-            sns, sqs = [await closing.enter_async_context(_client(name, account)) for name in ("sns", "sqs")]
+            sns, sqs = [await closing.enter_async_context(client_of(name, account)) for name in ("sns", "sqs")]
             topics = {topic: await _topic(sns, topic) for topic in layout.topics}
             return [
                 sentence
-                for app, heard in _by_app(layout)
+                for app, heard in by_app(layout)
                 for sentence in await _connected(sns, sqs, app, {topic: topics[topic] for topic in heard})
             ]
     except (BotoCoreError, ClientError, OSError) as error:
@@ -37,7 +37,8 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
         ) from error
 
 
-def _client(name: str, account: Account) -> Any:
+def client_of(name: str, account: Account) -> Any:
+    """Return a client of one service of AWS, to be entered."""
     return get_session().create_client(
         name,
         region_name=account.region,
@@ -48,22 +49,23 @@ def _client(name: str, account: Account) -> Any:
     )
 
 
-def _by_app(layout: Layout) -> Iterator[tuple[str, list[str]]]:
+def by_app(layout: Layout) -> Iterator[tuple[str, list[str]]]:
+    """Yield every app and all that it hears, which is one queue."""
     for app in sorted({app for app, _ in layout.hearers}):
         yield app, [topic for hearer, topic in layout.hearers if hearer == app]
 
 
-def _name(wanted: str) -> str:
-    """What the component makes of a name that AWS does not take."""
+def queue_name(wanted: str) -> str:
+    """What the component makes of a name that AWS does not take, be it of a queue or of a topic."""
     return re.sub(r"[^A-Za-z0-9_-]", "", wanted)[:80]
 
 
 async def _topic(sns: Any, topic: str) -> str:
-    return str((await sns.create_topic(Name=_name(topic)))["TopicArn"])
+    return str((await sns.create_topic(Name=queue_name(topic)))["TopicArn"])
 
 
 async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) -> Sequence[str]:
-    url, arn, policy = await _queue(sqs, _name(app))
+    url, arn, policy = await _queue(sqs, queue_name(app))
     statements: list[Any] = policy.setdefault("Statement", [])
     missing = [wanted for topic in topics.values() if (wanted := _lets_in(arn, topic)) not in statements]
     if missing:
@@ -72,7 +74,7 @@ async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) ->
     # The queue first lets a topic in, then the topic sends.
     for topic in topics.values():
         await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
-    return [f"SQS queue {_name(app)} on SNS topic {topic}" for topic in topics]
+    return [f"SQS queue {queue_name(app)} on SNS topic {topic}" for topic in topics]
 
 
 async def _queue(sqs: Any, name: str) -> tuple[str, str, dict[str, Any]]:

@@ -24,6 +24,15 @@ def component_folder() -> Path | None:
 
 async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Let the component make everything, as its settings say. AWS keeps copies by itself."""
+    return await ask_component("provision", layout, address)
+
+
+async def ask_component(command: str, layout: Layout, address: str) -> Sequence[str]:
+    """Have the component do something with every queue of a flow, and return what it said, by lines.
+
+    Raises:
+        ProvisionError: it is not there, or could not do it.
+    """
     account, folder = account_at(address), component_folder()
     if folder is None:
         raise ProvisionError(
@@ -38,7 +47,7 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
     }
     asked = {"settings": {**layout.settings, **told}, "subscriptions": layout.hearers}
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", folder.name, "provision"],
+        *[sys.executable, "-m", folder.name, command],
         cwd=folder.parent,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -47,7 +56,7 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
     said, error = await process.communicate(json.dumps(asked).encode())
     if process.returncode:
         raise ProvisionError(
-            f"EventBridge in {account.region} was not given its rules and queues. The component says: "
+            f"The component could not {command} the rules and queues of EventBridge in {account.region}. It says: "
             f"{error.decode(errors='replace').strip()}"
         )
     return said.decode().splitlines()

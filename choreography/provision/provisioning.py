@@ -53,6 +53,6 @@ async def provision(layout: Layout, address: str, *, partitions: int = 4, copies
     except ImportError as error:
         raise ProvisionError(
             f"{error.name} is not installed, and without it {layout.kind} cannot be reached. "
-            "Install it: pip install 'choreography[brokers]'."
+            "Install it: pip install 'choreography[provision]'."
         ) from error
     return await module.provision(layout, address, partitions=partitions, copies=copies)

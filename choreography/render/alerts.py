@@ -83,6 +83,15 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "The store is slow or locked. Look at its locks and its disk; on PostgreSQL also at enable_seqscan and "
         "enable_bitmapscan.",
     )
+    yield _alert(
+        "ChoreographyClosed",
+        f"max by (service) ({_P}intake_open{mine}) == 0",
+        "1h",
+        "warning",
+        "{{ $labels.service }} has taken no commands and fired no deadlines for an hour.",
+        "Its intake was closed (CHOREOGRAPHY_INTAKE) to exchange the broker or to stop the flow. When that is done, "
+        "open it; docs/swap-the-broker.md has the steps. Deadlines that came due meanwhile fire then.",
+    )
 
 
 def _services(wiring: Wiring) -> Iterator[dict[str, Any]]:

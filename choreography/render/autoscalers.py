@@ -46,14 +46,21 @@ def scaled_objects(flow: str, services: Sequence[Service], broker: str) -> Itera
             yield from _of(flow, service, table, name)
 
 
+def triggers_of(service: Service, broker: Broker) -> Iterator[Mapping[str, Any]]:
+    """Yield what makes one service grow: how much waits in each of its queues."""
+    topics = _waited_for(service)
+    for topic in topics if broker.per_topic else topics[:1]:
+        yield broker.trigger(service.name, topic)
+
+
+def _waited_for(service: Service) -> list[str]:
+    return [*sorted(service.hears), *([intents(service.name)] if service.effects else [])]
+
+
 def _of(flow: str, service: Service, broker: Broker, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    topics = [*sorted(service.hears), *([intents(service.name)] if service.effects else [])]
-    triggers = [
-        {**broker.trigger(service.name, topic), "authenticationRef": {"name": name}}
-        for topic in (topics if broker.per_topic else topics[:1])
-    ]
+    triggers = [{**trigger, "authenticationRef": {"name": name}} for trigger in triggers_of(service, broker)]
     yield (
-        f"{service.name} hears {', '.join(topics)}. {_HOW_MANY}",
+        f"{service.name} hears {', '.join(_waited_for(service))}. {_HOW_MANY}",
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",

@@ -23,6 +23,8 @@ class Broker:
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
+        management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
+        same_address: whether KEDA takes the address in the form in which the component takes it.
     """
 
     port: int
@@ -31,6 +33,8 @@ class Broker:
     address: str
     advice: str
     elsewhere: bool = False
+    management: int = 0
+    same_address: bool = True
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -73,13 +77,16 @@ def _eventbridge(service: str, topic: str) -> Trigger:
 BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
     "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
-    "rabbitmq": Broker(5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar."),
+    "rabbitmq": Broker(
+        5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar.", management=15672
+    ),
     "nats": Broker(
         4222,
         _jetstream,
         True,
         "natsServerMonitoringEndpoint",
         "One replica handles one message at a time, so this broker needs replicas soonest.",
+        same_address=False,
     ),
     "aws": Broker(
         443,
@@ -88,6 +95,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "awsAccessKeyID",
         "One queue per service, named by its app id; set the region in which it is.",
         elsewhere=True,
+        same_address=False,
     ),
     "eventbridge": Broker(
         443,
@@ -97,5 +105,6 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
         "message of a topic at a time, so this broker needs replicas soonest.",
         elsewhere=True,
+        same_address=False,
     ),
 }

@@ -9,6 +9,7 @@ from choreography.insight.lock import FILE as LOCK
 from choreography.render.alerts import alert_files
 from choreography.render.asyncapi import asyncapi_file
 from choreography.render.autoscalers import autoscaler_files
+from choreography.render.chart import chart_files, charts_of, stray_files
 from choreography.render.contracts import lock_file
 from choreography.render.dapr import dapr_files
 from choreography.render.network_policies import network_policy_files
@@ -42,10 +43,18 @@ def render(flow: str, *, broker: str | None = None, store: str | None = None) ->
     return _rendered(source_of(flow, broker, store))
 
 
-def write(flow: str) -> list[Path]:
-    """Write every file of a flow, remove rendered ones that nothing asks for any more, and return what changed."""
+def write(flow: str, chart: Path | None = None) -> list[Path]:
+    """Write every file of a flow, remove rendered ones that nothing asks for any more, and return what changed.
+
+    Args:
+        flow: the package of the flow.
+        chart: a folder with a Helm chart that shall hold this flow from now on. Those that do already are written too.
+
+    Raises:
+        FlowError: the flow is not there, or the folder holds no chart.
+    """
     source = source_of(flow, None, None)
-    texts = _rendered(source)
+    texts = _rendered(source) | _of_charts(source, *([chart.resolve()] if chart else []))
     changed = []
     for path, text in texts.items():
         if not path.exists() or path.read_text() != text:
@@ -62,7 +71,7 @@ def write(flow: str) -> list[Path]:
 def compare(flow: str) -> list[str]:
     """Return in sentences how the files of a flow differ from what its declarations say."""
     source = source_of(flow, None, None)
-    texts = _rendered(source)
+    texts = _rendered(source) | _of_charts(source)
     again = f"Run `choreography render {source.name}`."
     differences = []
     for path, text in texts.items():
@@ -88,6 +97,15 @@ def _rendered(source: Source) -> dict[Path, str]:
     }
 
 
+def _of_charts(source: Source, *more: Path) -> dict[Path, str]:
+    """What the charts of a flow hold of it."""
+    return {
+        chart / name: text if name.endswith((".json", "README.md")) else _head(source, name) + text
+        for chart in {*charts_of(source), *more}
+        for name, text in chart_files(source, chart).items()
+    }
+
+
 def _head(source: Source, name: str) -> str:
     told = f"Rendered by `choreography render {source.name}`; edit the declarations"
     if name.endswith(".md"):
@@ -100,6 +118,8 @@ def _strays(source: Source, texts: dict[Path, str]) -> list[Path]:
     files = (path for name in _FOLDERS for path in (source.folder / name).rglob("*") if path.is_file())
     strays = (path for path in files if path not in texts)
     # A sidecar reads whatever is in its folder; beside pages and manifests a person may keep something else.
-    return sorted(
+    own = sorted(
         path for path in strays if path.is_relative_to(source.folder / "dapr") or path.read_bytes().startswith(_MARKS)
     )
+    # So does a chart: what lies where a broker's files are is a broker.
+    return [*own, *(path for chart in charts_of(source) for path in stray_files(chart, texts))]

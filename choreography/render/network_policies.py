@@ -39,6 +39,18 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
     )
     for service in services:
         yield from _of(flow, service, broker)
+    yield (
+        "A pod of `choreography drain` asks the broker what is left, and every replica what it has in hand.",
+        _policy(
+            f"{flow}-drain",
+            everyone | _DRAIN,
+            egress=[
+                _DNS,
+                _to_broker(flow, broker, *filter(None, [broker.management])),
+                {"to": [_pods(flow, **_SERVICE)], **_ports(_APP_PORT)},
+            ],
+        ),
+    )
     callers = {
         outside: [service.name for service in services if outside in _outsides(service)]
         for outside in sorted({one for service in services for one in _outsides(service)})
@@ -58,7 +70,7 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
             _policy(
                 f"{flow}-{component}",
                 everyone | {"app.kubernetes.io/component": component},
-                ingress=[{"from": [_pods(flow, **{"app.kubernetes.io/component": "service"})], **_ports(port)}],
+                ingress=_clients(flow, component, port, broker),
             ),
         )
 
@@ -68,20 +80,32 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
     told = f"{service.name}: DNS, the Dapr control plane, broker, store and traces"
     told += f"; and {', '.join(outsides)}, which no other service may call." if outsides else ", and nothing else."
     egress: list[Rule] = [
-        {"to": [_namespace("kube-system")], "ports": [{"protocol": one, "port": 53} for one in ("UDP", "TCP")]},
+        _DNS,
         # All of its ports: they differ between versions, and nothing else is in that namespace.
         {"to": [_namespace("dapr-system")]},
-        # One that is elsewhere has addresses that nobody knows beforehand.
-        {"to": [_ANYWHERE if broker.elsewhere else _pods(flow, **_BROKER)], **_ports(broker.port)},
+        _to_broker(flow, broker),
         {"to": [_pods(flow, **{"app.kubernetes.io/component": "store"})], **_ports(_STORE_PORT)},
         {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "zipkin"}}}], **_ports(_TRACES_PORT)},
         *({"to": [_pods(flow, **{"app.kubernetes.io/name": outside})]} for outside in outsides),
     ]
     ingress: list[Rule] = [{"from": [_namespace("monitoring")], **_ports(_APP_PORT, _METRICS_PORT)}]
+    ingress.append({"from": [_pods(flow, **_DRAIN)], **_ports(_APP_PORT)})
     if service.commands or service.views:
         # Its sidecar delivers over loopback, which no policy sees; this is for the requests of people.
         ingress.append({"from": [{"namespaceSelector": {"matchLabels": _EDGE}}], **_ports(_APP_PORT)})
     yield told, _policy(service.name, _labels(flow, service.name), ingress=ingress, egress=egress)
+
+
+def _to_broker(flow: str, broker: Broker, *more: int) -> Rule:
+    # One that is elsewhere has addresses that nobody knows beforehand.
+    return {"to": [_ANYWHERE if broker.elsewhere else _pods(flow, **_BROKER)], **_ports(broker.port, *more)}
+
+
+def _clients(flow: str, component: str, port: int, broker: Broker) -> list[Rule]:
+    rules: list[Rule] = [{"from": [_pods(flow, **_SERVICE)], **_ports(port)}]
+    if component == "broker":
+        rules.append({"from": [_pods(flow, **_DRAIN)], **_ports(port, *filter(None, [broker.management]))})
+    return rules
 
 
 def _servers(broker: Broker) -> list[tuple[str, int]]:
@@ -89,6 +113,12 @@ def _servers(broker: Broker) -> list[tuple[str, int]]:
     return [store] if broker.elsewhere else [("broker", broker.port), store]
 
 
+_DNS: Final[Rule] = {
+    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+    "ports": [{"protocol": one, "port": 53} for one in ("UDP", "TCP")],
+}
+_SERVICE: Final = {"app.kubernetes.io/component": "service"}
+_DRAIN: Final = {"app.kubernetes.io/component": "drain"}
 _BROKER: Final = {"app.kubernetes.io/component": "broker"}
 _ANYWHERE: Final = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from choreography.flow import FlowError, package_of, services_of
+from choreography.flow import FlowError, module_of, package_of, services_of
 from choreography.service import Service
 
 Files: TypeAlias = dict[str, str]
@@ -42,6 +42,10 @@ class Source:
     def component(self, name: str) -> str:
         """Read a file of components/."""
         return read(self.root / "components" / name)
+
+    def module_of(self, service: Service) -> str:
+        """Return the module that a process serves this service from."""
+        return module_of(self.name, service)
 
 
 Appearance: TypeAlias = Callable[[Source], Files]

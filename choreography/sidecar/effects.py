@@ -131,10 +131,12 @@ class Effects:
         task = self._under_way.get(wish.key)
         if task is None:
             task = self._under_way[wish.key] = asyncio.create_task(self._isolated(wish, repeated=repeated, nudge=nudge))
+            self._driver.metrics.in_hand.inc()
             task.add_done_callback(lambda _: self._forget(wish.key))
         return task
 
     def _forget(self, key: str) -> None:
+        self._driver.metrics.in_hand.dec()
         self._under_way.pop(key, None)
         self._outside_since.pop(key, None)
 

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from choreography.drain import Where
 from choreography.provision import Layout, layout_of
 from choreography.up import probes
-from choreography.up.brokers import Pluggable
+from choreography.up.brokers import Managed, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.errors import UnknownNameError
 from choreography.up.processes import Program
@@ -49,6 +50,13 @@ class Programs:
     def layout(self) -> Layout:
         """What the flow needs of its broker, read once for all replicas."""
         return layout_of(self.resources)
+
+    @property
+    def broker_at(self) -> Where:
+        """Where the broker is."""
+        broker = self.tools.broker
+        management = broker.management(self) if isinstance(broker, Managed) else ""
+        return Where(broker.address(self.ports.of(broker.name)), management)
 
     def servers(self) -> list[Program]:
         """Everything the sidecars stand on."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    from choreography.drain import Where
+
 
 class Sidecar(NamedTuple):
     """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
@@ -96,6 +98,11 @@ class RunningFlow:
     def redis_port(self) -> int:
         """Where Redis listens."""
         return self._ports.of("redis")
+
+    @property
+    def broker_at(self) -> Where:
+        """Where the broker is, as `choreography provision` and `drain` take it."""
+        return self._programs.broker_at
 
     @property
     def broker_forgets(self) -> str:
@@ -175,10 +182,7 @@ class RunningFlow:
         self._processes.find(name).resume()
 
     async def also_sidecar(self, app_id: str, *topics: str) -> Sidecar:
-        """Start a sidecar without an app, to publish as `app_id`.
-
-        Where the flow's broker component scopes topics, `topics` are granted to it.
-        """
+        """Start a sidecar without an app, to publish as `app_id` to `topics`, which the scopes then grant it."""
         guest = f"{app_id}-guest"
         addresses = self._programs.give_addresses(guest, app_id, None)
         folder = self.run_folder / "guests" / app_id
@@ -248,11 +252,8 @@ class RunningFlow:
             environment=self._environment,
             detours=self._detours,
         )
-        programs.configuration = write_configuration(
-            self.file.configuration,
-            self.run_folder / "config.yaml",
-            programs.zipkin_endpoint() if self.zipkin else None,
-        )
+        traces = programs.zipkin_endpoint() if self.zipkin else None
+        programs.configuration = write_configuration(self.file.configuration, self.run_folder / "config.yaml", traces)
         if tools.database is not None:
             programs.database = tools.database(self.run_folder / self.store, self._ports.of(self.store), self.file.name)
             programs.database.prepare(self._progress)
@@ -268,10 +269,9 @@ class RunningFlow:
             await process.start()
         # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
         await self._all_ready(servers)
-        broker = self._programs.tools.broker
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
         if self.file.services:
-            await provision(self._programs.layout, broker.address(self._ports.of(broker.name)))
+            await provision(self._programs.layout, self.broker_at.address)
         components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])
         for process in components:
             await process.start()

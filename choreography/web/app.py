@@ -66,6 +66,7 @@ class _Running:
     def __init__(self, service: Service, settings: Settings, refuse: Callable[[str], None]) -> None:
         self.service, self.settings, self.refuse = service, settings, refuse
         self.metrics = Metrics(service.name)
+        self.metrics.intake.set(settings.intake_open)
         self.limits = Limits()
         self.canaries = Canaries(service.name)
         self.commanding = Commanding(service, self.limits)
@@ -90,6 +91,7 @@ class _Running:
             metrics=self.metrics,
             spans=spans,
             token=self.settings.app_token,
+            intake_open=self.settings.intake_open,
         )
         commands = Commands(
             self.service,
@@ -98,6 +100,7 @@ class _Running:
             sidecar,
             metrics=self.metrics,
             caller_header=self.settings.caller_header,
+            intake_open=self.settings.intake_open,
         )
         commands.add_to(app)
         tasks = [
@@ -131,6 +134,8 @@ class _Running:
             return
         self._checked = True
         log.info("ready", hears=sorted(self.service.subjects))
+        if not self.settings.intake_open:
+            log.warning("the intake is closed: commands are refused and deadlines wait until CHOREOGRAPHY_INTAKE=open")
         if commands.looking_after:
             await commands.looking_after.forever()
 

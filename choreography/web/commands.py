@@ -35,6 +35,12 @@ _UNKNOWN: Final = (
     "It is unknown whether this was accepted: the broker or the store did not answer. "
     "Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
 )
+_CLOSED: Final = (
+    "The intake of this service is closed, because what is under way must end before its flow is changed or moved. "
+    "Nothing was done about this request now. Send it again later, with the Idempotency-Key of this answer."
+)
+_OPENS_IN: Final = "15"
+"""Seconds. Nobody knows; long enough that those who wait do not keep the service busy."""
 
 
 class _RefusedError(Exception):
@@ -108,12 +114,13 @@ class Commands:
         *,
         metrics: Metrics,
         caller_header: str,
+        intake_open: bool = True,
     ) -> None:
         self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
         self.looking_after: LookingAfter | None = None
         self._lane = CommandLane(commanding, driver, sidecar)
         self._asking: dict[str, str] = {}
-        self._caller_header = caller_header
+        self._caller_header, self._intake_open = caller_header, intake_open
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes, with all that the OpenAPI page needs to be of use."""
@@ -129,7 +136,7 @@ class Commands:
                 responses={
                     202: {"description": "Accepted. `Location` shows where to follow it."},
                     422: {"description": "The request is invalid, or its Idempotency-Key belongs to another body."},
-                    503: {"description": _UNKNOWN},
+                    503: {"description": f"{_UNKNOWN} Or: {_CLOSED}"},
                     **({404: {"description": f"There is no such {command.of.kind}."}} if command.of else {}),
                 },
             )
@@ -158,6 +165,8 @@ class Commands:
                 return JSONResponse({"detail": "An Idempotency-Key has 1 to 128 visible ASCII characters."}, 422)
             # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
             headers = {"Idempotency-Key": key}
+            if not self._intake_open:
+                return JSONResponse({"detail": _CLOSED}, 503, headers | {"Retry-After": _OPENS_IN})
             try:
                 named = {name: adapter.validate_python(path[name]) for name, adapter in adapters.items()}
                 accepted = await self._accepted(command, request, key, named)

@@ -41,11 +41,13 @@ class Deliveries:
         metrics: Metrics,
         spans: Spans,
         token: str,
+        intake_open: bool = True,
     ) -> None:
         self._service, self._driver, self._sidecar, self._canaries = service, driver, sidecar, canaries
         self._effects = effects
         self._concerns, self._topics = driver.concerns, frozenset(service.hears)
         self._metrics, self._spans, self._token = metrics, spans, token.encode()
+        self._intake_open = intake_open
         self.open = asyncio.Event()
 
     def trusts(self, scope: Scope) -> bool:
@@ -106,6 +108,10 @@ class Deliveries:
         return all(await self._settle(str(message.get("topic", "")), [delivery]))
 
     async def _settle(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
+        with self._metrics.in_hand.track_inprogress():
+            return await self._settled(topic, deliveries)
+
+    async def _settled(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
         self._metrics.delivered.inc(len(deliveries))
         if not deliveries:
             return []
@@ -133,6 +139,10 @@ class Deliveries:
         """Serve a fired job: the deadlines of one batch, each an ordinary event of this service."""
         if not self.trusts(scope):
             await _answer(send, 401, {"detail": "Only this service's own sidecar may fire deadlines."})
+            return
+        if not self._intake_open:
+            # The scheduler keeps it and asks again. What it says would go to a broker that is about to be left.
+            await _answer(send, 503, {"detail": "The intake of this service is closed, so its deadlines wait."})
             return
         body = await _read(receive)
         events = _fired(body or b"")

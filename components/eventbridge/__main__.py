@@ -1,7 +1,7 @@
-"""``python -m eventbridge`` serves the component; ``python -m eventbridge provision`` makes what it will need.
+"""``python -m eventbridge`` serves the component; ``provision`` makes what it will need, ``count`` what is left in it.
 
-``provision`` reads a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``
-and says in a line each what is there now.
+Both read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
+``provision`` says in a line each what is there now, ``count`` as JSON what waits and what was taken but not deleted.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import sys
+from typing import Final
 
 from .aws import Aws
 from .errors import AWS_FAILURES, ComponentError, explain
-from .queues import ensure_subscription
+from .queues import ensure_subscription, left_in
 from .server import serve, socket_path
 from .settings import read_settings
 
@@ -28,16 +29,29 @@ async def _provision() -> None:
         sys.stdout.write(f"EventBridge rule and queue {queue.name} on bus {settings.bus}\n")
 
 
+async def _count() -> None:
+    asked = json.load(sys.stdin)
+    async with Aws(read_settings({**asked["settings"], "consumerID": "nobody"})) as aws:
+        for consumer, topic in asked["subscriptions"]:
+            waiting, in_hand = await left_in(aws, consumer, topic)
+            told = {"app": consumer, "topic": topic, "waiting": waiting, "in_hand": in_hand}
+            sys.stdout.write(f"{json.dumps(told)}\n")
+
+
+_COMMANDS: Final = {"provision": _provision, "count": _count}
+
+
 def main(arguments: list[str]) -> int:
     """Do what was asked; 1 is a failure that was told, 2 a command that is not known."""
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if arguments not in ([], ["provision"]):
-        sys.stderr.write(f"{' '.join(arguments)!r} is no command. Give none to serve, or `provision`.\n")
+    if arguments and (len(arguments) > 1 or arguments[0] not in _COMMANDS):
+        known = " or ".join(f"`{name}`" for name in _COMMANDS)
+        sys.stderr.write(f"{' '.join(arguments)!r} is no command. Give none to serve, or {known}.\n")
         return 2
     try:
-        asyncio.run(_provision() if arguments else serve(socket_path()))
+        asyncio.run(_COMMANDS[arguments[0]]() if arguments else serve(socket_path()))
     except ComponentError as error:
         sys.stderr.write(f"{error}\n")
     except AWS_FAILURES as error:

@@ -92,6 +92,19 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
     return queue
 
 
+async def left_in(aws: Aws, consumer: str, topic: str) -> tuple[int, int]:
+    """Return how many messages wait for a consumer of a topic, and how many it took but did not delete.
+
+    Raises:
+        AWS_FAILURES: AWS refused or did not answer.
+    """
+    url = await _url(aws, subscription_name(consumer, topic))
+    names = [f"ApproximateNumberOfMessages{which}" for which in ("", "Delayed", "NotVisible")]
+    counts = (await aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names))["Attributes"]
+    waiting, delayed, taken = (int(counts[name]) for name in names)
+    return waiting + delayed, taken
+
+
 async def _ensure_queue(aws: Aws, name: str) -> Queue:
     try:
         url = await _url(aws, name)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import aiohttp
 import orjson
 import psycopg
 
 from choreography.flow import services_of
 from choreography.service import Service
 from faults.orders import Ordered
-from faults.stage import FLOW, PROVIDER, TOPICS, Broker, Stage, entries
+from faults.stage import FLOW, TOPICS, Broker, entries
 
 _BESIDE: Final = ("outcome", "replica", "probe", "canary")
 """Kinds of records that are no entities."""
@@ -169,27 +170,44 @@ class Seen:
     now: str
 
 
-async def gather(stage: Stage, seen: Seen) -> Evidence:
+@dataclass(frozen=True)
+class Books:
+    """Where everything is written down: a flow on this machine or in a cluster.
+
+    Attributes:
+        dsn: the store; its first five words are those that say where it is.
+        provider: the base URL of the payment provider.
+        hostile: messages that we put there ourselves.
+    """
+
+    dsn: str
+    broker: Broker
+    session: aiohttp.ClientSession
+    provider: str
+    hostile: frozenset[bytes] = frozenset()
+
+
+async def gather(books: Books, seen: Seen) -> Evidence:
     """Read every book."""
     services = services_of(".".join(FLOW.parts))
-    rows = await postgres_rows(stage.flow.postgres_dsn, [service.name for service in services])
+    rows = await postgres_rows(books.dsn, [service.name for service in services])
     return Evidence(
         orders=seen.orders,
         ends=seen.ends,
         late=seen.late,
         stores={service.name: Store.read(service, rows[service.name]) for service in services},
         messages=[
-            Message.read(topic, entry, raw) for topic in TOPICS async for entry, raw in entries(stage.redis, topic)
+            Message.read(topic, entry, raw) for topic in TOPICS async for entry, raw in entries(books.broker, topic)
         ],
         dead_letters=[
             orjson.loads(raw)["data"]
             for service in services
-            async for _, raw in entries(stage.redis, f"{service.name}-dead-letters")
+            async for _, raw in entries(books.broker, f"{service.name}-dead-letters")
         ],
-        groups=await waiting(stage.redis),
-        entries=await _ledger(stage),
+        groups=await waiting(books.broker),
+        entries=await _ledger(books),
         delivered=seen.delivered,
-        hostile=frozenset(stage.hostile),
+        hostile=books.hostile,
         now=seen.now,
     )
 
@@ -220,12 +238,12 @@ async def postgres_rows(dsn: str, services: list[str]) -> dict[str, dict[str, st
     return rows
 
 
-async def _ledger(stage: Stage) -> list[dict[str, Any]]:
+async def _ledger(books: Books) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        url = f"{stage.flow.address(PROVIDER)}/ledger/entries?after={after}&limit=1000"
-        async with stage.session.get(url) as answer:
+        url = f"{books.provider}/ledger/entries?after={after}&limit=1000"
+        async with books.session.get(url) as answer:
             answer.raise_for_status()
             page = await answer.json()
         found += page["entries"]

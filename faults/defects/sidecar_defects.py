@@ -22,6 +22,10 @@ def _declared(name: str, rule: int, does: str, module: str, *text: str) -> Defec
     return Defect(name, rule, does, (Change(f"apps.checkout.{module}", *text),), _CHECKOUT)
 
 
+def _closed(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/faults/test_intake.py",))
+
+
 SIDECAR: Final = (
     _driver(
         "answered-before-settled",
@@ -136,6 +140,30 @@ SIDECAR: Final = (
         "sidecar.effects",
         "    if now - wish.at > effect.keeps_keys - timedelta(minutes=5):",
         "    if False:",
+    ),
+    _closed(
+        "command-taken-while-closed",
+        17,
+        "a service whose intake is closed publishes to a broker that is about to be left",
+        "web.commands",
+        "            if not self._intake_open:",
+        "            if False:",
+    ),
+    _closed(
+        "deadline-fired-while-closed",
+        20,
+        "a service whose intake is closed lets its deadlines publish to a broker that is about to be left",
+        "web.deliveries",
+        "        if not self._intake_open:",
+        "        if False:",
+    ),
+    _closed(
+        "deadline-dropped-while-closed",
+        20,
+        "a service whose intake is closed tells the scheduler that a deadline is done",
+        "web.deliveries",
+        "await _answer(send, 503,",
+        "await _answer(send, 404,",
     ),
     _started(
         "broker-not-probed",

@@ -28,7 +28,8 @@ class Answer(NamedTuple):
 class Provider:
     """The provider as a process of its own, which can be killed and started again on the same ledger."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self._more = environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -43,6 +44,7 @@ class Provider:
             "APP_PORT": str(self.port),
             "PROVIDER_DATABASE": str(self._database),
             "PYTHONPATH": str(ROOT),
+            **self._more,
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -364,3 +366,33 @@ def test_answered_charges_and_the_switches_survive_a_kill(tmp_path: Path) -> Non
         assert provider.ask("GET", "/faults").body["decline_above"] == 5_000
     finally:
         provider.end()
+
+
+def test_the_switches_that_it_is_deployed_with_replace_those_that_were_kept(tmp_path: Path) -> None:
+    """A chart that says which faults are on must not be overruled by what somebody switched before."""
+    provider = Provider(tmp_path, PROVIDER_FAULTS='{"decline_above": 5}')
+    try:
+        assert provider.ask("GET", "/faults").body["decline_above"] == 5
+        provider.switch(down=True)
+        provider.end()
+        provider.start()
+        faults = provider.ask("GET", "/faults").body
+        assert (faults["decline_above"], faults["down"]) == (5, False)
+        assert provider.charge("deployed", amount=6).status == 402
+    finally:
+        provider.end()
+
+
+def test_switches_that_cannot_be_understood_end_it_with_a_sentence(tmp_path: Path) -> None:
+    """It would otherwise misbehave in another way than was asked."""
+    environment = {**os.environ, "PROVIDER_DATABASE": str(tmp_path / "p.sqlite"), "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-m", "apps.payment_provider"],
+        env=environment | {"PROVIDER_FAULTS": '{"declines": 5}'},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "Write what PUT /faults takes" in told.stderr

@@ -19,6 +19,8 @@ from aiohttp import web
 from rich.console import Console
 
 from apps.checkout.rehearsal import _acts, rehearse
+from apps.checkout.rehearsal._shop import RehearsalError
+from apps.checkout.rehearsal.two_orders import prove
 from apps.payment_provider.api import create_app
 
 ORDERS = 120
@@ -102,7 +104,7 @@ class Shop:
     async def _run(self, order: dict[str, Any]) -> None:
         await asyncio.sleep(0.01)
         lines = order.get("lines") or []
-        short = [line["sku"] for line in lines if self._stock[line["sku"]][0] < line["quantity"]]
+        short = [line["sku"] for line in lines if self._left(line["sku"]) < line["quantity"]]
         for line in [] if short else lines:
             self._move(line, line["quantity"])
         charge = await self._pay(order, "charges", customer_id="c", amount=order["total"], currency="EUR")
@@ -122,6 +124,9 @@ class Shop:
             order["status"] = "placed"
         elif self._flaw == "charges twice":
             await self._pay(order, "charges", "-2", customer_id="c", amount=order["total"], currency="EUR")
+
+    def _left(self, sku: str) -> int:
+        return self._stock.get(sku, [0, 0])[0]
 
     def _move(self, line: dict[str, Any], quantity: int) -> None:
         self._stock[line["sku"]][0] -= quantity
@@ -240,3 +245,27 @@ async def test_a_flow_that_does_not_answer_is_told_in_a_sentence(
     shown = " ".join(_shown(console).replace("│", " ").split())
     assert "The rehearsal stopped" in shown
     assert "got no answer for" in shown
+
+
+async def test_two_orders_prove_a_shop_that_keeps_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One completes, one is compensated; this is what `helm test` runs."""
+    async with running("none", tmp_path) as flow:
+        await prove(*(flow.address(name) for name in ("order", "inventory", "payment-provider")), within=20)
+    told = capsys.readouterr().out
+    assert "was completed, and charged once" in told
+    assert "charged and given back" in told
+
+
+@pytest.mark.parametrize(
+    ("flaw", "told"),
+    [
+        ("keeps the money", "did not end within"),
+        ("charges twice", "the guarantee is broken"),
+    ],
+)
+async def test_two_orders_do_not_prove_a_shop_that_breaks_a_rule(tmp_path: Path, flaw: str, told: str) -> None:
+    """A proof that always succeeds would prove nothing."""
+    async with running(flaw, tmp_path) as flow:
+        addresses = [flow.address(name) for name in ("order", "inventory", "payment-provider")]
+        with pytest.raises(RehearsalError, match=told):
+            await prove(*addresses, within=3)

@@ -66,3 +66,12 @@ class Pluggable(Protocol):
     def component(self, place: Place, sidecar: str, port: int) -> Program:
         """The process beside one sidecar; `SOCKETS_FOLDER` in its environment is what the sidecar is told, too."""
         ...
+
+
+@runtime_checkable
+class Managed(Protocol):
+    """A broker that tells elsewhere what its own protocol does not."""
+
+    def management(self, place: Place) -> str:
+        """Where that is, for `choreography drain`."""
+        ...

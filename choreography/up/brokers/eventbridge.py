@@ -56,7 +56,7 @@ def find_eventbridge(progress: Progress) -> EventBridge:
     if importlib.util.find_spec("grpc_reflection") is None:
         raise MissingToolError(
             "grpcio-reflection was not found in this Python environment, and without it a sidecar finds no component. "
-            "Install it (`pip install 'choreography[brokers]'`), or choose another broker."
+            "Install it (`pip install 'choreography[provision,brokers]'`), or choose another broker."
         )
     progress.done(f"the component for EventBridge found in {folder}")
     return EventBridge(folder)

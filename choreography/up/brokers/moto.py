@@ -32,7 +32,7 @@ def require_moto(progress: Progress) -> None:
     if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "aiobotocore")):
         raise MissingToolError(
             "moto[server] was not found in this Python environment. It emulates the broker that was asked for, so no "
-            "event could travel. Install it (`pip install 'choreography[brokers]'`), or choose another broker."
+            "event could travel. Install it (`pip install 'choreography[provision,brokers]'`), or choose another one."
         )
     progress.done(f"{server_version()} will emulate AWS; it forgets everything when it stops")
 

@@ -29,7 +29,10 @@ loopback_users.choreography = true
 log.console = true
 log.console.level = warning
 log.file = false
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
 """
+_MANAGEMENT: Final = "rabbitmq-management"
 
 
 @dataclass
@@ -56,7 +59,10 @@ class RabbitMQ:
         self.password = _kept_secret(folder / "password")
         configuration = folder / "rabbitmq.conf"
         configuration.touch(0o600)
-        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password))
+        management = place.port(_MANAGEMENT)
+        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password, management=management))
+        # It alone tells what sidecars hold, which `choreography drain` must know.
+        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         shared = {"ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": LOOPBACK}
         epmd = Program(
             name="epmd",
@@ -95,6 +101,10 @@ class RabbitMQ:
     def address(self, port: int) -> str:
         """Its address, with the password of this run."""
         return f"amqp://choreography:{self.password}@{LOOPBACK}:{port}/"
+
+    def management(self, place: Place) -> str:
+        """Its management plugin, with the password of this run."""
+        return f"http://choreography:{self.password}@{LOOPBACK}:{place.port(_MANAGEMENT)}"
 
 
 def find_rabbitmq(progress: Progress) -> RabbitMQ:

@@ -1,0 +1,1 @@
+"""How each broker tells what it still has for every subscriber."""

@@ -1,0 +1,64 @@
+"""Kafka: how far a consumer group has committed, beside how far its topics go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
+from choreography.provision import Layout
+
+_Offsets = Mapping[Any, int]
+
+
+def settles(_: Where) -> float:
+    """Sidecars commit what they have handled every second; a commit that is still to come shows as waiting."""
+    return 1.0
+
+
+async def look(layout: Layout, where: Where) -> Sight:
+    """Ask for the ends of all partitions, and what the groups have committed. A group is called after its app."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=where.address, client_id="choreography-drain")
+    # Without a group it joins none, so that looking takes no partition away from anybody.
+    consumer = AIOKafkaConsumer(bootstrap_servers=where.address, enable_auto_commit=False)
+    try:
+        await admin.start()
+        await consumer.start()
+        # The groups first: what is committed in between can only make more seem to wait than does.
+        committed = {app: await _committed(admin, app) for app in sorted({app for app, _ in layout.hearers})}
+        partitions = await _partitions(admin, layout)
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    except (KafkaError, OSError) as error:
+        raise DrainError(
+            f"Kafka at {where.address} did not say what its groups have committed: {error!r}. Is it there, may we?"
+        ) from error
+    finally:
+        await consumer.stop()
+        await admin.close()
+    return Sight(
+        tuple(
+            Standing(app, topic, _left(topic, committed[app], begins=begins, ends=ends))
+            for app, topic in layout.hearers
+        ),
+        {topic: _left(topic, {}, begins=begins, ends=ends) for topic in aside(layout)},
+        {topic: str(sum(end for one, end in ends.items() if one.topic == topic)) for topic in layout.topics},
+    )
+
+
+async def _committed(admin: Any, group: str) -> _Offsets:
+    return {one: found.offset for one, found in (await admin.list_consumer_group_offsets(group)).items()}
+
+
+async def _partitions(admin: Any, layout: Layout) -> list[Any]:
+    there = set(await admin.list_topics())
+    described = await admin.describe_topics([topic for topic in layout.topics if topic in there])
+    return [TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]]
+
+
+def _left(topic: str, committed: _Offsets, *, begins: _Offsets, ends: _Offsets) -> int:
+    """What was never committed counts from the oldest that is kept, where its reader would begin."""
+    return sum(end - max(committed.get(one, -1), begins[one]) for one, end in ends.items() if one.topic == topic)

@@ -1,0 +1,83 @@
+"""Watches a flow until it is drained, or until that has taken too long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from choreography.drain.looking import Looker, looker_for
+from choreography.drain.replicas import census
+from choreography.drain.rounds import Proof, Round
+from choreography.drain.sight import DrainError, NotYetError, Where
+from choreography.provision import Layout
+
+_BETWEEN_ROUNDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """How it ended.
+
+    Attributes:
+        last: what was seen last.
+        proven: whether nothing is under way any more.
+    """
+
+    last: Round
+    proven: bool
+
+
+async def drain(
+    layout: Layout,
+    where: Where,
+    *,
+    replicas: Sequence[str],
+    within: timedelta,
+    grace: timedelta = timedelta(0),
+    told: Callable[[Round], None] = lambda _: None,
+) -> Drained:
+    """Watch until nothing is under way any more. Nothing is changed: whoever calls this has closed the intake.
+
+    Args:
+        layout: what the flow has on its broker.
+        where: where that is.
+        replicas: where the replicas are, as :func:`choreography.drain.replicas.census` takes it.
+        within: how long to watch at most.
+        grace: how long a replica that was told to end may go on. Nobody is told of it any more, so it cannot be asked;
+            but what it still publishes moves something, and nothing may move for so long.
+        told: is shown every round.
+
+    Raises:
+        DrainError: nobody can look at this broker, or it did not answer the first time.
+    """
+    looker = looker_for(layout)
+    proof = Proof(max(looker.settles(where), grace.total_seconds()))
+    clock = asyncio.get_running_loop().time
+    ends = clock() + within.total_seconds()
+    first = True
+    while True:
+        one = await _round(looker, layout, where, replicas, patient=not first)
+        first = False
+        told(one)
+        if proof.add(one):
+            return Drained(one, proven=True)
+        if clock() >= ends:
+            return Drained(one, proven=False)
+        await asyncio.sleep(min(_BETWEEN_ROUNDS, max(0.0, ends - clock())))
+
+
+async def _round(looker: Looker, layout: Layout, where: Where, replicas: Sequence[str], *, patient: bool) -> Round:
+    """Ask the broker, and then the replicas; the proof rests on that order."""
+    at = asyncio.get_running_loop().time()
+    sight, trouble = None, ""
+    try:
+        sight = await looker.look(layout, where)
+    except DrainError as error:
+        # The first time it is the address, or a permission; later it is a broker that restarts.
+        if not patient and not isinstance(error, NotYetError):
+            raise
+        trouble = str(error)
+    return Round(at, sight, await census(replicas, (app for app, _ in layout.hearers)), trouble)

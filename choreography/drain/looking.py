@@ -1,0 +1,52 @@
+"""Chooses who looks at a broker by the type of its component."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final, Protocol
+
+from choreography.drain.sight import DrainError, Sight, Where
+from choreography.provision import Layout
+
+_MODULES: Final = {
+    "pubsub.redis": "choreography.drain.brokers.redis",
+    "pubsub.kafka": "choreography.drain.brokers.kafka",
+    "pubsub.rabbitmq": "choreography.drain.brokers.rabbitmq",
+    "pubsub.jetstream": "choreography.drain.brokers.nats",
+    "pubsub.aws.snssqs": "choreography.drain.brokers.aws",
+    "pubsub.eventbridge": "choreography.drain.brokers.eventbridge",
+}
+
+
+class Looker(Protocol):
+    """One broker's module."""
+
+    async def look(self, layout: Layout, where: Where) -> Sight:
+        """Ask the broker itself what is left for every subscriber."""
+        ...
+
+    def settles(self, where: Where) -> float:
+        """Seconds after which everything the broker says is younger than what was said before."""
+        ...
+
+
+def looker_for(layout: Layout) -> Looker:
+    """Return who can look at a broker.
+
+    Raises:
+        DrainError: nobody can.
+    """
+    if layout.kind not in _MODULES:
+        known = ", ".join(sorted(_MODULES))
+        raise DrainError(
+            f"Nobody here can look at {layout.kind!r}, so nobody knows what is on it. Known are: {known}. With another "
+            "broker, close the intake and read its own console until no subscription has anything left."
+        )
+    try:
+        looker: Looker = importlib.import_module(_MODULES[layout.kind])
+    except ImportError as error:
+        raise DrainError(
+            f"{error.name} is not installed, and without it {layout.kind} cannot be asked. "
+            "Install it: pip install 'choreography[provision]'."
+        ) from error
+    return looker

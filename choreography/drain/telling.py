@@ -1,0 +1,74 @@
+"""Says what a flow is still waiting for: as a table that changes on a terminal, as lines in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from choreography.drain.rounds import Round
+
+_BETWEEN_LINES: Final = 10.0
+_MOST_TOLD: Final = 6
+
+
+class Teller:
+    """Shows each round while it lasts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._told, self._line = 0.0, ""
+        self._live = Live(console=console, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, one: Round) -> None:
+        """Show what is waited for."""
+        if self._live:
+            self._live.update(picture(one, time.monotonic() - self._began))
+            return
+        now, line = time.monotonic(), in_a_line(one)
+        # At once when it is other than before, but not so often that the log is about nothing else.
+        if line != self._line and (not self._line or now - self._told > _BETWEEN_LINES):
+            self._told, self._line = now, line
+            self.say(f"{now - self._began:5.0f} s  {line}")
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a sentence that stays."""
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def picture(one: Round, seconds: float) -> Group:
+    """What is left, topic by topic and service by service, and below it what else is waited for."""
+    table = Table("topic", "service", title=f"draining for {seconds:.0f} s", title_justify="left")
+    table.add_column("waiting", justify="right")
+    table.add_column("in hand", justify="right")
+    for left in one.left:
+        table.add_row(left.topic, left.app, f"{left.waiting:,}", f"{left.in_hand:,}")
+    others = list(one.obstacles())[: -len(one.left) or None]
+    told = "\n".join(others) or ("" if one.left else "nothing is left; looking once more")
+    return Group(table, Text(told))
+
+
+def in_a_line(one: Round) -> str:
+    """What is waited for, the beginning of it if it is much."""
+    told = list(one.obstacles())
+    if not told:
+        return "nothing is left; looking once more"
+    more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return "waits: " + "; ".join(told[:_MOST_TOLD]) + more

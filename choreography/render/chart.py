@@ -1,0 +1,143 @@
+"""What a flow's Helm chart takes from the declarations: the folder `files/`, which its templates only place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from choreography.flow import FlowError
+from choreography.render import components
+from choreography.render.alerts import alert_rules
+from choreography.render.autoscalers import triggers_of
+from choreography.render.brokers import BROKERS, Broker
+from choreography.render.chart_values import values_files
+from choreography.render.dashboard import dashboard
+from choreography.render.source import Files, Source, as_yaml, read
+from choreography.render.subscriptions import subscriptions_of
+from choreography.service import Service
+from choreography.topics import CHRONICLE
+
+CHARTS: Final = "helm"
+"""The folder, beside that of the flows, in which charts are looked for."""
+
+_BROKER_SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not one
+_STORE_SECRET: Final = "choreography-store"  # noqa: S105 - the name of a Secret, not one
+
+_FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\w+)$", re.MULTILINE)
+"""What AWS's own programs read as well is no secret, and stays in the environment."""
+
+_ONE_REPLICA: Final = "state.sqlite"
+"""Its state is a file in the pod, which no other replica sees."""
+
+_STORE_PORTS: Final[Mapping[str, int]] = {"state.postgresql": 5432, "state.mysql": 3306}
+"""Where stores listen, unless a chart is told otherwise."""
+
+
+def charts_of(source: Source) -> tuple[Path, ...]:
+    """Return the charts that are rendered from this flow: their ``files/flow.yaml`` says so."""
+    found = sorted((source.root / CHARTS).glob("*/files/flow.yaml"))
+    return tuple(path.parents[1] for path in found if yaml.safe_load(path.read_text()).get("package") == source.name)
+
+
+def chart_files(source: Source, chart: Path) -> Files:
+    """Render what a chart holds of a flow, its schema and its README, by path within the chart.
+
+    Raises:
+        FlowError: the folder holds no chart.
+    """
+    values = chart / "values.yaml"
+    if not values.exists() or not (chart / "Chart.yaml").exists():
+        raise FlowError(
+            f"{chart} holds no Chart.yaml and values.yaml, so nothing would place what is rendered. "
+            "Copy helm/choreography from the Choreography repository there, and render again."
+        )
+    return {f"files/{name}": text for name, text in _files(source)} | values_files(chart, source.name)
+
+
+def _files(source: Source) -> Iterator[tuple[str, str]]:
+    yield "flow.yaml", as_yaml(_flow(source))
+    yield "configuration.yaml", source.component("tracing.yaml")
+    yield "alerts.yaml", as_yaml(alert_rules(source.title, source.services)["spec"])
+    yield "dashboard.json", dashboard(source.title, source.name)
+    for store in source.stores:
+        base = components.statestore(read(store), source.services)
+        yield f"stores/{store.stem}/component.yaml", _with_secrets(base, _STORE_SECRET)
+        yield f"stores/{store.stem}/facts.yaml", as_yaml(_store_facts(read(store)))
+    for broker in source.brokers:
+        yield from _broker_files(source, broker)
+
+
+def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
+    base, place = read(broker), f"brokers/{broker.stem}"
+    name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
+    heard = [text for service in source.services for text in subscriptions_of(service, name, said).values()]
+    pubsub = components.pubsub(base, source.services)
+    yield f"{place}/components.yaml", _with_secrets(pubsub, _BROKER_SECRET)
+    yield f"{place}/subscriptions.yaml", "---\n".join(heard)
+    yield (
+        f"{place}/resiliency.yaml",
+        components.resiliency(source.component("resiliency.yaml"), source.services, name),
+    )
+    yield f"{place}/facts.yaml", as_yaml(_broker_facts(source, base, name, BROKERS.get(broker.stem)))
+
+
+def _flow(source: Source) -> dict[str, Any]:
+    return {
+        "flow": source.title,
+        "package": source.name,
+        "observer": CHRONICLE,
+        "services": {service.name: _service(source, service) for service in source.services},
+    }
+
+
+def _service(source: Source, service: Service) -> dict[str, Any]:
+    return {
+        "module": source.module_of(service),
+        # Whether people send it requests; a sidecar's deliveries come over loopback.
+        "requests": bool(service.commands or service.views),
+        "outsides": sorted({effect.outside for effect in service.effects.values()}),
+    }
+
+
+def _store_facts(base: str) -> dict[str, Any]:
+    kind = yaml.safe_load(base)["spec"]["type"]
+    return {"replicas": kind != _ONE_REPLICA, "port": _STORE_PORTS.get(kind, 0)}
+
+
+def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -> dict[str, Any]:
+    kept = _FROM_ENVIRONMENT.search(base)
+    facts: dict[str, Any] = {"pubsub": name, "address": kept["key"] if kept else ""}
+    if broker is None:
+        return facts
+    return facts | {
+        "port": broker.port,
+        "elsewhere": broker.elsewhere,
+        "management": broker.management,
+        "scaling": {
+            "parameter": broker.address,
+            # KEDA takes most addresses as the component does; one that differs has a key of its own.
+            "key": facts["address"] if broker.same_address else broker.address,
+            "triggers": {
+                service.name: list(triggers_of(service, broker)) for service in source.services if service.hears
+            },
+        },
+    }
+
+
+def _with_secrets(component: str, secret: str) -> str:
+    """What a sidecar on a laptop finds in its environment is in a cluster in a Secret, and nowhere else."""
+
+    def moved(found: re.Match[str]) -> str:
+        indent = found["indent"]
+        return f"{indent}secretKeyRef:\n{indent}  name: {secret}\n{indent}  key: {found['key']}"
+
+    return _FROM_ENVIRONMENT.sub(moved, component)
+
+
+def stray_files(chart: Path, texts: Mapping[Path, str]) -> list[Path]:
+    """Return what lies in ``files/`` and is not rendered; a template would take it for a broker or a store."""
+    return sorted(path for path in (chart / "files").rglob("*") if path.is_file() and path not in texts)

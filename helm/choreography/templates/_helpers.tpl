@@ -1,0 +1,196 @@
+{{/* What the declarations say of the flow. */}}
+{{- define "choreography.flow" -}}
+{{- .Files.Get "files/flow.yaml" -}}
+{{- end -}}
+
+{{- define "choreography.name" -}}
+{{- (include "choreography.flow" . | fromYaml).flow -}}
+{{- end -}}
+
+{{/* What the chosen broker and store are like. */}}
+{{- define "choreography.broker" -}}
+{{- .Files.Get (printf "files/brokers/%s/facts.yaml" .Values.broker.kind) -}}
+{{- end -}}
+
+{{- define "choreography.store" -}}
+{{- .Files.Get (printf "files/stores/%s/facts.yaml" .Values.store.kind) -}}
+{{- end -}}
+
+{{/* The settings of one service: (list root name). */}}
+{{- define "choreography.service" -}}
+{{- $root := index . 0 -}}
+{{- $own := index $root.Values.services (index . 1) | default dict -}}
+{{- mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy $own) | toYaml -}}
+{{- end -}}
+
+{{/* How many pods a service has at most: (list root name). */}}
+{{- define "choreography.mostReplicas" -}}
+{{- $service := include "choreography.service" . | fromYaml -}}
+{{- if eq $service.autoscaling.mode "none" -}}
+{{- if kindIs "invalid" $service.replicas }}1{{ else }}{{ int $service.replicas }}{{ end -}}
+{{- else -}}
+{{- int $service.autoscaling.maxReplicas -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "choreography.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* By these pods are found; they never change: (list root name). */}}
+{{- define "choreography.selector" -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/part-of: {{ include "choreography.name" (index . 0) }}
+{{- end -}}
+
+{{/* On everything: (list root name component). */}}
+{{- define "choreography.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "choreography.selector" . }}
+app.kubernetes.io/component: {{ index . 2 }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+{{- end -}}
+
+{{/* On what belongs to no single service: (list root component). */}}
+{{- define "choreography.flowLabels" -}}
+{{- include "choreography.labels" (list (index . 0) (include "choreography.name" (index . 0)) (index . 1)) -}}
+{{- end -}}
+
+{{- define "choreography.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "choreography.name" .) -}}
+{{- end -}}
+
+{{- define "choreography.apiToken" -}}
+{{- .Values.tokens.apiSecretName | default (printf "%s-api-token" (include "choreography.name" .)) -}}
+{{- end -}}
+
+{{- define "choreography.appToken" -}}
+{{- .Values.tokens.appSecretName | default (printf "%s-app-token" (include "choreography.name" .)) -}}
+{{- end -}}
+
+{{/* What Pod Security `restricted` asks of a pod and of a container. The user is that of Dapr's own images. */}}
+{{- define "choreography.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "choreography.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* The URL of a system outside of the flow, or nothing: (list root outside). */}}
+{{- define "choreography.outside" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- with index $root.Values.outsides $name -}}
+{{- .url -}}
+{{- else -}}
+{{- if and (eq $name "payment-provider") $root.Values.paymentProvider.enabled -}}
+http://payment-provider:8090
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The port of a URL or of host:port. */}}
+{{- define "choreography.port" -}}
+{{- $authority := regexReplaceAll "^[a-z]+://([^/]*).*$" . "${1}" -}}
+{{- $port := regexFind ":[0-9]+$" $authority | trimPrefix ":" -}}
+{{- $port | default (ternary "443" "80" (hasPrefix "https://" .)) -}}
+{{- end -}}
+
+{{- define "choreography.aws" -}}
+{{- if has .Values.broker.kind (list "aws" "eventbridge") }}yes{{ end -}}
+{{- end -}}
+
+{{- define "choreography.testEnabled" -}}
+{{- if kindIs "invalid" .Values.test.enabled -}}
+{{- if and .Values.paymentProvider.enabled (not (hasKey .Values.outsides "payment-provider")) }}yes{{ end -}}
+{{- else if .Values.test.enabled -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/* A rendered Dapr resource with what only the release knows: (list root resource component). */}}
+{{- define "choreography.placed" -}}
+{{- $root := index . 0 -}}
+{{- $resource := index . 1 -}}
+{{- $labels := include "choreography.flowLabels" (list $root (index . 2)) | fromYaml -}}
+{{- $_ := set $resource.metadata "labels" $labels -}}
+{{- toYaml $resource -}}
+{{- end -}}
+
+{{/* Settings of a component: those of the file, with the user's Secret and the user's settings: (list items secretName more). */}}
+{{- define "choreography.metadata" -}}
+{{- $secret := index . 1 -}}
+{{- $more := index . 2 -}}
+{{- $replaced := list -}}
+{{- range $more }}{{ $replaced = append $replaced .name }}{{ end -}}
+{{- $items := list -}}
+{{- range index . 0 -}}
+{{- if not (has .name $replaced) -}}
+{{- if .secretKeyRef }}{{ $_ := set .secretKeyRef "name" $secret }}{{ end -}}
+{{- $items = append $items . -}}
+{{- end -}}
+{{- end -}}
+{{- concat $items $more | toYaml -}}
+{{- end -}}
+
+{{/* The components of the broker, and the subscriptions of the services that are there, as documents. */}}
+{{- define "choreography.brokerResources" -}}
+{{- $root := . -}}
+{{- $place := printf "files/brokers/%s" .Values.broker.kind -}}
+{{- range regexSplit "(?m)^---$" (.Files.Get (printf "%s/components.yaml" $place)) -1 }}
+{{- $component := fromYaml . }}
+{{- $items := include "choreography.metadata" (list $component.spec.metadata $root.Values.broker.secretName $root.Values.broker.metadata) | fromYamlArray }}
+{{- $_ := set $component.spec "metadata" $items }}
+{{- if eq $root.Values.broker.kind "eventbridge" }}
+{{- $annotations := $component.metadata.annotations | default dict }}
+{{- $_ := set $annotations "dapr.io/component-container" (include "choreography.eventbridgeContainer" $root) }}
+{{- $_ := set $component.metadata "annotations" $annotations }}
+{{- end }}
+---
+{{ include "choreography.placed" (list $root $component "broker-component") }}
+{{- end }}
+{{- range regexSplit "(?m)^---$" (.Files.Get (printf "%s/subscriptions.yaml" $place)) -1 }}
+{{- $subscription := fromYaml . }}
+{{- if hasKey $root.Values.services (first $subscription.scopes) }}
+---
+{{ include "choreography.placed" (list $root $subscription "subscription") }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The component of EventBridge, which Dapr's injector puts beside each sidecar. */}}
+{{- define "choreography.eventbridgeContainer" -}}
+{{- $env := list
+  (dict "name" "AWS_REGION" "value" .Values.broker.aws.region)
+  (dict "name" "EVENTBRIDGE_SIDECAR" "value" "http://127.0.0.1:3500")
+  (dict "name" "DAPR_API_TOKEN" "valueFrom" (dict "secretKeyRef" (dict "name" (include "choreography.apiToken" .) "key" "token"))) -}}
+{{- with .Values.broker.aws.credentialsSecretName -}}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
+{{- $env = append $env (dict "name" $key "valueFrom" (dict "secretKeyRef" (dict "name" $.Values.broker.aws.credentialsSecretName "key" $key))) -}}
+{{- end -}}
+{{- end -}}
+{{- dict
+  "name" "eventbridge"
+  "image" .Values.broker.eventbridge.image
+  "imagePullPolicy" .Values.image.pullPolicy
+  "env" $env
+  "resources" .Values.broker.eventbridge.resources
+  "lifecycle" (dict "preStop" (dict "sleep" (dict "seconds" (add1 .Values.defaults.shutdown.blockSeconds))))
+  "securityContext" (include "choreography.containerSecurity" . | fromYaml)
+  | toJson -}}
+{{- end -}}

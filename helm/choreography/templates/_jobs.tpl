@@ -1,0 +1,99 @@
+{{/* What asks the broker itself, with the client that its address is for: (list root what hook words seconds tries). */}}
+{{- define "choreography.brokerJob" -}}
+{{- $root := index . 0 -}}
+{{- $what := index . 1 -}}
+{{- $hook := index . 2 -}}
+{{- $name := printf "%s-%s" (include "choreography.name" $root) $what -}}
+{{- $labels := include "choreography.labels" (list $root $name $what) -}}
+{{- /* Helm does not count what a hook makes as part of the release, so these go by themselves once they have served. */ -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- $labels | nindent 4 }}
+  annotations:
+    helm.sh/hook: {{ $hook }}
+    helm.sh/hook-weight: "-1"
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+data:
+  resources.yaml: |
+    {{- include "choreography.brokerResources" $root | nindent 4 }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- $labels | nindent 4 }}
+  annotations:
+    helm.sh/hook: {{ $hook }}
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  # One that failed stays for a while, so that its log can be read.
+  ttlSecondsAfterFinished: 3600
+  activeDeadlineSeconds: {{ index . 4 }}
+  backoffLimit: {{ index . 5 }}
+  template:
+    metadata:
+      labels:
+        {{- $labels | nindent 8 }}
+    spec:
+      # Each try leaves its pod behind, and with it the log of what went wrong.
+      restartPolicy: Never
+      # The chart's own account is made only afterwards.
+      serviceAccountName: {{ $root.Values.serviceAccount.name | default "default" }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      {{- with $root.Values.image.pullSecrets }}
+      imagePullSecrets:
+        {{- range . }}
+        - name: {{ . }}
+        {{- end }}
+      {{- end }}
+      securityContext:
+        {{- include "choreography.podSecurity" $root | nindent 8 }}
+      containers:
+        - name: {{ $what }}
+          image: {{ include "choreography.image" $root }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          command: [choreography, {{ $what }}, /resources, {{ join ", " (index . 3) }}]
+          env:
+            {{- include "choreography.brokerAddress" $root | trim | nindent 12 }}
+          securityContext:
+            {{- include "choreography.containerSecurity" $root | nindent 12 }}
+          resources:
+            requests: {cpu: 50m, memory: 96Mi}
+            limits: {memory: 256Mi}
+          volumeMounts:
+            - {name: resources, mountPath: /resources, readOnly: true}
+            - {name: tmp, mountPath: /tmp}
+      volumes:
+        - name: resources
+          configMap: {name: {{ $name }}}
+        - name: tmp
+          emptyDir: {}
+{{- end -}}
+
+{{/* Where the broker is, as the environment of a program that asks it. */}}
+{{- define "choreography.brokerAddress" -}}
+{{- if include "choreography.aws" . }}
+{{- with .Values.broker.aws.credentialsSecretName }}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ $key }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.Values.broker.aws.credentialsSecretName }}, key: {{ $key }}}
+{{- end }}
+{{- end }}
+{{- if .Values.broker.aws.endpoint }}
+- name: BROKER_ADDRESS
+  value: {{ printf "%s/%s" (regexReplaceAll "^([a-z]+://)" (trimSuffix "/" .Values.broker.aws.endpoint) "${1}$$(AWS_ACCESS_KEY_ID):$$(AWS_SECRET_ACCESS_KEY)@") .Values.broker.aws.region | quote }}
+{{- else }}
+- {name: BROKER_ADDRESS, value: {{ .Values.broker.aws.region | quote }}}
+{{- end }}
+{{- else }}
+- name: BROKER_ADDRESS
+  valueFrom:
+    secretKeyRef: {name: {{ .Values.broker.secretName }}, key: {{ (include "choreography.broker" . | fromYaml).address }}}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,79 @@
+{{/* What Dapr's injector is told of a pod: (list root name service). */}}
+{{- define "choreography.daprAnnotations" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $service := index . 2 -}}
+{{- $sidecar := $service.sidecar -}}
+{{- $env := deepCopy $sidecar.env -}}
+{{- if include "choreography.aws" $root -}}
+{{- $_ := set $env "AWS_REGION" $root.Values.broker.aws.region -}}
+{{- with $root.Values.broker.aws.endpoint }}{{ $_ := set $env "AWS_ENDPOINT" . }}{{ end -}}
+{{- end -}}
+{{- $pairs := list -}}
+{{- range $key, $value := $env }}{{ $pairs = append $pairs (printf "%s=%s" $key $value) }}{{ end -}}
+dapr.io/enabled: "true"
+dapr.io/app-id: {{ $name }}
+dapr.io/app-port: "8000"
+dapr.io/app-protocol: http
+dapr.io/config: choreography
+dapr.io/api-token-secret: {{ include "choreography.apiToken" $root }}
+dapr.io/app-token-secret: {{ include "choreography.appToken" $root }}
+# A batch of events is one request, so the default of 4 MiB would bound batches, not events.
+dapr.io/max-body-size: 16Mi
+dapr.io/block-shutdown-duration: {{ int $service.shutdown.blockSeconds }}s
+dapr.io/graceful-shutdown-seconds: {{ int $service.shutdown.gracefulSeconds | quote }}
+dapr.io/sidecar-seccomp-profile-type: RuntimeDefault
+# Addresses come with the components, so the sidecar itself needs no Secret.
+dapr.io/disable-builtin-k8s-secret-store: "true"
+dapr.io/log-level: {{ $sidecar.logLevel }}
+dapr.io/log-as-json: "true"
+dapr.io/env: {{ join "," $pairs | quote }}
+{{- with $sidecar.image }}
+dapr.io/sidecar-image: {{ . | quote }}
+{{- end }}
+{{- range $kind, $amounts := dict "request" $sidecar.resources.requests "limit" $sidecar.resources.limits }}
+{{- range $what, $amount := $amounts }}
+dapr.io/sidecar-{{ $what }}-{{ $kind }}: {{ $amount | quote }}
+{{- end }}
+{{- end }}
+{{- with $root.Values.broker.aws.credentialsSecretName }}
+{{- if include "choreography.aws" $root }}
+dapr.io/env-from-secret: "AWS_ACCESS_KEY_ID={{ . }}:AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY={{ . }}:AWS_SECRET_ACCESS_KEY"
+{{- end }}
+{{- end }}
+{{- if eq $root.Values.broker.kind "eventbridge" }}
+dapr.io/inject-pluggable-components: "true"
+{{- end }}
+{{- if eq $root.Values.store.kind "sqlite" }}
+dapr.io/volume-mounts-rw: state:/state
+{{- end }}
+{{- end -}}
+
+{{/* The environment of a service: (list root declared broker service). */}}
+{{- define "choreography.serviceEnv" -}}
+{{- $root := index . 0 -}}
+{{- $tracing := $root.Values.tracing -}}
+- {name: APP_PORT, value: "8000"}
+# The kubelet asks from outside of the pod. Deliveries without the token are refused.
+- {name: APP_HOST, value: "0.0.0.0"}
+- name: DAPR_API_TOKEN
+  valueFrom:
+    secretKeyRef: {name: {{ include "choreography.apiToken" $root }}, key: token}
+- name: APP_API_TOKEN
+  valueFrom:
+    secretKeyRef: {name: {{ include "choreography.appToken" $root }}, key: token}
+- {name: CHOREOGRAPHY_PUBSUB, value: {{ (index . 2).pubsub | quote }}}
+{{- if eq $root.Values.intake "closed" }}
+- {name: CHOREOGRAPHY_INTAKE, value: closed}
+{{- end }}
+{{- if ne $tracing.exporter "none" }}
+- {name: ZIPKIN_ENDPOINT, value: {{ ternary $tracing.zipkin.endpoint $tracing.otlp.zipkinEndpoint (eq $tracing.exporter "zipkin") | quote }}}
+- {name: CHOREOGRAPHY_SAMPLING, value: {{ $tracing.sampling | quote }}}
+{{- end }}
+{{- range (index . 1).outsides }}
+- {name: OUTSIDE_{{ . | upper | replace "-" "_" }}, value: {{ include "choreography.outside" (list $root .) | quote }}}
+{{- end }}
+{{- range $key, $value := (index . 3).env }}
+- {name: {{ $key }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,29 @@
+"""A real Kubernetes with Dapr on one machine, for tests and for trying things out.
+
+Where docker and kind answer, kind makes it. Elsewhere it is made of Kubernetes' own programs, built from Go modules.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from lab import kind
+from lab.cluster import Cluster, CommandError
+from lab.own import own_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from choreography.up.progress import Progress
+
+__all__ = ["Cluster", "CommandError", "running"]
+
+
+@asynccontextmanager
+async def running(folder: Path, progress: Progress) -> AsyncIterator[Cluster]:
+    """Run a cluster with Dapr and with our image, of kind's or of our own."""
+    make = kind.kind_cluster if kind.answers() else own_cluster
+    async with make(folder, progress) as cluster:
+        yield cluster

@@ -1,0 +1,79 @@
+"""Every image of the lab, under the names that manifests use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from choreography.up.dapr import BUILT, CONTROL_PLANE
+from lab.debian import Debian
+from lab.image import Built, Image
+from lab.settings import PAUSE
+
+if TYPE_CHECKING:
+    from lab.tools import Tools
+
+
+def _only(pattern: str, file: Path) -> str:
+    """What one place of a file says, which is where that fact lives."""
+    (found,) = {str(one) for one in re.findall(pattern, file.read_text(), re.MULTILINE)}
+    return found
+
+
+DAPR_REGISTRY = "choreography-lab"
+COREDNS = f"{DAPR_REGISTRY}/coredns:1"
+ROOT = Path(__file__).resolve().parents[1]
+_FILES = Path(__file__).parent / "images"
+_CHART = yaml.safe_load((ROOT / "helm" / "choreography" / "Chart.yaml").read_text())
+PROJECT = f"choreography:{_CHART['appVersion']}"  # as the chart asks for it when nobody says otherwise
+_DOCKERFILE = ROOT / "Dockerfile"
+# Under its own name, and under that of the base which the Dockerfile asks for.
+BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm", _only(r"^ARG BASE=(\S+)$", _DOCKERFILE)))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The images, each with what it is made of."""
+
+    tools: Tools
+
+    def system(self) -> list[Image]:
+        """What a cluster with Dapr needs before anything of ours runs."""
+        program = _FILES / "program.Dockerfile"
+        dapr = ("daprd", *CONTROL_PLANE)
+        return [
+            Built((PAUSE,), _FILES / "pause.Dockerfile", {"pause": self.tools.pause}),
+            Built((COREDNS,), program, {"coredns": self.tools.coredns}),
+            # One image with all programs under all names, because each is started by its path.
+            Built(
+                tuple(f"{DAPR_REGISTRY}/{name}:{BUILT}" for name in dapr),
+                program,
+                {name: self.tools.dapr / name for name in dapr},
+            ),
+        ]
+
+    def servers(self) -> list[Image]:
+        """What flows stand on, under the names of the official images."""
+        return [
+            self._server("redis", base=BASE),
+            self._server("postgres", {"entrypoint.sh": _FILES / "postgres-entrypoint.sh"}, base=BASE),
+            self._server("nats", {"nats-server": self.tools.nats}),
+            self._server("zipkin", {"zipkin.jar": self.tools.zipkin}, base=BASE),
+        ]
+
+    def project(self) -> Image:
+        """The image of every service of ours, from the Dockerfile that is shipped."""
+        copied = ("choreography", "apps", "LICENSE", "requirements-image.txt", "requirements-sbom.txt")
+        return Built((PROJECT,), _DOCKERFILE, {name: ROOT / name for name in copied}, BASE)
+
+    def _server(self, name: str, files: dict[str, Path] | None = None, *, base: Image | None = None) -> Image:
+        return Built((official(name),), _FILES / f"{name}.Dockerfile", files or {}, base)
+
+
+def official(server: str) -> str:
+    """Which image the manifests of a server ask for."""
+    return _only(r"^ +image: (\S+)$", ROOT / "k8s" / "dependencies" / server / f"{server}.yaml")

@@ -1,0 +1,65 @@
+"""What flows need in a cluster beside Kubernetes: Dapr itself, and the kinds of object that their manifests name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choreography.up import dapr
+from choreography.up.go_modules import module_folder
+from lab.catalogue import ROOT
+
+if TYPE_CHECKING:
+    from choreography.up.progress import Progress
+    from lab.cluster import Cluster
+
+NAMESPACE = "dapr-system"
+_VALUES = ROOT / "k8s" / "dapr-values.yaml"
+_WHY = "Without the kinds of object that manifests name, nothing can tell whether they are right."
+_PROMETHEUS = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"
+_CRDS = (
+    ("github.com/kedacore/keda/v2", "2.18.2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    ("github.com/kedacore/keda/v2", "2.18.2", "config/crd/bases/keda.sh_triggerauthentications.yaml"),
+    # The module proxy does not have 0.86.1 and 0.86.2.
+    ("github.com/prometheus-operator/prometheus-operator", "0.85.0", _PROMETHEUS.format("podmonitors")),
+    ("github.com/prometheus-operator/prometheus-operator", "0.85.0", _PROMETHEUS.format("servicemonitors")),
+    ("github.com/prometheus-operator/prometheus-operator", "0.85.0", _PROMETHEUS.format("prometheusrules")),
+)
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """Where the manifests of others are."""
+
+    dapr: Path
+    crds: tuple[Path, ...]
+
+
+def find(progress: Progress) -> Manifests:
+    """Find or download the modules that hold them."""
+    folders = {module: module_folder(progress, *module, _WHY) for module in dict.fromkeys(one[:2] for one in _CRDS)}
+    return Manifests(
+        dapr=dapr.chart(progress), crds=tuple(folders[module, version] / file for module, version, file in _CRDS)
+    )
+
+
+async def install(cluster: Cluster, manifests: Manifests, progress: Progress, registry: str) -> None:
+    """Install Dapr, and make known what autoscalers and alerts are; what acts on those need not be there.
+
+    Without a registry, Dapr's images come from where it publishes them.
+    """
+    for file in manifests.crds:
+        # On the server's side, because an annotation of `apply` would be too long for some of them.
+        await cluster.kubectl("apply", "--server-side", "--filename", str(file))
+    # Sentry reads its configuration at the start, and ends when nobody knows yet what that is.
+    known = ["--filename", str(manifests.dapr / "crds")]
+    await cluster.kubectl("apply", "--server-side", *known)
+    await cluster.kubectl("wait", "--for=condition=Established", "--timeout", "60s", *known)
+    published = ["--set", f"global.registry={registry}"] if registry else []
+    await cluster.helm(
+        *["upgrade", "--install", "dapr", str(manifests.dapr), "--namespace", NAMESPACE, "--create-namespace"],
+        *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published],
+        *["--skip-crds", "--wait", "--timeout", "5m"],
+    )
+    progress.done(f"Dapr {dapr.BUILT} runs in {NAMESPACE}")

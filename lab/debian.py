@@ -1,0 +1,88 @@
+"""A base for images, where no registry has one: a small Debian, made from its packages."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from choreography.up.commands import ask, work
+from choreography.up.errors import UpError
+from choreography.up.places import cache
+from lab.image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from choreography.up.progress import Progress, Ticker
+    from lab.docker import Docker
+
+_RELEASE = "bookworm"
+_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+_OWN_AUTHORITIES = "usr/local/share/ca-certificates"
+_WHY = "Every image of the lab that needs more than one program stands on it."
+
+
+@dataclass(frozen=True)
+class Debian(Image):
+    """A small Debian with Python, as official base images are."""
+
+    packages: tuple[str, ...] = ("python3", "python3-venv", "ca-certificates")
+
+    def digest(self) -> str:
+        """Names, packages and this code. Newer packages of the same release make no new image."""
+        return hashlib.sha256(repr((self.names, self.packages)).encode() + Path(__file__).read_bytes()).hexdigest()
+
+    def build(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
+        """Make a root with debootstrap, from where this machine has its own packages."""
+        del progress
+        with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+            root, archive = Path(scratch) / "root", Path(scratch) / "root.tar"
+            _debootstrap(root, self.packages, ticker)
+            _trust_as_this_machine_does(root, ticker)
+            with tarfile.open(archive, "w") as tar:
+                tar.add(root, arcname=".", filter=_without_devices)
+            changes = [
+                f"ENV PIP_CERT={_TRUSTED}",
+                "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ]
+            words = [word for change in changes for word in ("--change", change)]
+            docker.do(["import", *words, str(archive), self.names[0]], ticker)
+            for name in self.names[1:]:
+                docker.do(["tag", self.names[0], name], ticker)
+
+
+def _debootstrap(root: Path, packages: Sequence[str], ticker: Ticker) -> None:
+    # In a mount namespace of its own: when it is interrupted, nothing stays mounted in a folder that we remove.
+    own = ["unshare", "--mount", "debootstrap"]
+    wanted = ["--variant=minbase", f"--include={','.join(packages)}"]
+    work([*own, *wanted, _RELEASE, str(root), _mirror()], why=_WHY, ticker=ticker)
+    for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
+        shutil.rmtree(root / folder)
+        (root / folder / "partial").mkdir(parents=True)
+
+
+def _mirror() -> str:
+    """Where this machine has its own packages from."""
+    told = ask(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]) or ""
+    if not told.strip():
+        raise UpError(
+            "apt-get names no place that it has packages from, so no base for images can be made. "
+            "Add one to /etc/apt/sources.list, run `apt-get update`, then start again."
+        )
+    return told.split()[0]
+
+
+def _trust_as_this_machine_does(root: Path, ticker: Ticker) -> None:
+    """Whatever authority this machine was told to trust stands between a build on it and the packages, too."""
+    for authority in Path("/", _OWN_AUTHORITIES).glob("*.crt"):
+        shutil.copy(authority, root / _OWN_AUTHORITIES)
+    work(["chroot", str(root), "update-ca-certificates"], why=_WHY, ticker=ticker)
+
+
+def _without_devices(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.isdev() else member

@@ -1,0 +1,66 @@
+"""An engine that makes images, apart from any the machine may have, and gone when we are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from choreography.up.commands import work
+from choreography.up.probes import succeeds
+from choreography.up.processes import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from choreography.up.progress import Ticker
+    from lab.site import Site
+
+# As on the node, the kernel takes its processes and mounts away with the first of them.
+_OWN = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_WHY = "Without its images nothing can run in the cluster."
+
+
+class Docker:
+    """The engine of one site, and its client."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.host = f"unix://{site.folder / 'docker.sock'}"
+
+    def program(self) -> Program:
+        """The engine; what it made before is kept, so that a second build is a short one."""
+        site, folder = self._site, self._site.folder / "docker"
+        return Program(
+            name="dockerd",
+            command=[
+                *["unshare", *_OWN, "dockerd", "--host", self.host],
+                *["--data-root", str(folder), "--exec-root", str(site.state / "docker")],
+                *["--pidfile", str(site.state / "docker.pid"), "--cgroup-parent", f"/{site.cgroup}"],
+                # Nothing that it starts needs a network but ours, and rules of others are not ours to change.
+                *["--bridge=none", "--iptables=false", "--ip6tables=false", "--oom-score-adjust=0"],
+                *["--insecure-registry", site.registry],
+            ],
+            log=site.logs / "dockerd.log",
+            ready=succeeds(["docker", "--host", self.host, "info"]),
+            stop_signal=signal.SIGKILL,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes the client, and those who use it, speak to this engine; BuildKit is not in Debian's packages."""
+        return {"DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "0"}
+
+    def has(self, name: str) -> bool:
+        """Tell whether the engine has an image."""
+        return not subprocess.run(
+            ["docker", "image", "inspect", name],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    def do(self, command: Sequence[str], ticker: Ticker) -> str:
+        """Let the engine work."""
+        return work(["docker", *command], why=_WHY, ticker=ticker, environment=self.environment)

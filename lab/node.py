@@ -1,0 +1,110 @@
+"""The first process of the node: it makes the node's own file system and network, and runs its programs in them.
+
+It is started in namespaces of its own, as the first process in kind's container is. When it ends, however it ends,
+the kernel ends everything on the node with it: processes, mounts, interfaces and rules. Nothing can be left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from choreography.up.processes import Processes
+from lab.programs import Programs
+from lab.site import NODE_NAME, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UPLINK = "uplink"
+READY = "every program of the node is ready"
+
+
+def main() -> None:
+    """Run the node until it is killed, or until one of its programs dies: it is of no use without it."""
+    site, kubernetes = Site(Path(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
+    _make_file_system(site)
+    asyncio.run(_run(site, kubernetes))
+
+
+def _make_file_system(site: Site) -> None:
+    """Put what programs write to fixed places into the folder of the site, visible on the node alone."""
+    _do("mount", "--make-rshared", "/")
+    _do("mount", "-t", "tmpfs", "tmpfs", "/run")
+    for place in ("/var/lib/cni", "/var/log/containers"):
+        inside = site.state / "places" / place.lstrip("/")
+        inside.mkdir(parents=True)
+        Path(place).mkdir(parents=True, exist_ok=True)
+        _do("mount", "--bind", str(inside), place)
+    for name in ("hosts", "resolv.conf"):
+        _do("mount", "--bind", str(site.state / name), f"/etc/{name}")
+    socket.sethostname(NODE_NAME)
+
+
+async def _run(site: Site, kubernetes: Path) -> NoReturn:
+    reaping = asyncio.create_task(_reap())
+    await _make_network(site)
+    processes = Processes()
+    starting = asyncio.create_task(_start(processes, Programs(site, kubernetes)))
+    died = asyncio.create_task(processes.until_death())
+    await asyncio.wait({died, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        print(READY, flush=True)  # noqa: T201 - who started us reads it
+    death = await died
+    reaping.cancel()
+    raise death
+
+
+async def _start(processes: Processes, programs: Programs) -> None:
+    for wave in programs.waves():
+        started = processes.wave(wave)
+        for process in started:
+            await process.start()
+        await asyncio.gather(*(process.until_ready() for process in started))
+
+
+async def _make_network(site: Site) -> None:
+    _do("ip", "link", "set", "lo", "up")
+    while UPLINK not in (name for _, name in socket.if_nameindex()):
+        await asyncio.sleep(0.05)  # until the one who started us has plugged the cable in
+    _do("ip", "addr", "add", f"{site.node}/30", "dev", UPLINK)
+    _do("ip", "link", "set", UPLINK, "up")
+    _do("ip", "route", "add", "default", "via", site.host)
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+
+async def _reap() -> None:
+    """Bury orphans: what a program leaves behind becomes a child of the first process."""
+    dead: set[int] = set()
+    while True:
+        await asyncio.sleep(1)
+        # Children of our own are buried at once by those who wait for them; who lies here for longer has nobody else.
+        still_dead = set(_zombies())
+        for pid in dead & still_dead:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        dead = still_dead
+
+
+def _zombies() -> Iterator[int]:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name before the state may hold anything, parentheses too.
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state == "Z" and parent == "1":
+                yield int(stat.parent.name)
+
+
+def _do(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

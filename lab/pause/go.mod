@@ -1,0 +1,3 @@
+module choreography/lab/pause
+
+go 1.21

@@ -1,0 +1,107 @@
+"""The checkout flow in a cluster: its release, its pods, and where each service is reached from this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import aiohttp
+
+from choreography.flow import services_of
+from lab import Cluster
+
+T = TypeVar("T")
+
+NAMESPACE = "checkout"
+RELEASE = "checkout"
+CHART = "helm/choreography"
+SERVICES = tuple(service.name for service in services_of("apps.checkout"))
+OUTSIDE = "payment-provider"
+PATIENCE = 120.0
+
+
+class Checkout:
+    """One release of the flow."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self.broker = "redis"
+        self.before: set[str] = set()
+        """Every object that was in the namespace before the flow."""
+        self._addresses: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.session.close()
+
+    async def install(self, *more: str) -> None:
+        """Install or upgrade the release, and wait until every pod is ready."""
+        values = ["values-dev.yaml", f"values/{self.broker}.yaml"]
+        await self.cluster.helm(
+            *["upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--wait", "--timeout", "8m"],
+            *(word for file in values for word in ("--values", f"{CHART}/{file}")),
+            # No network enforces them here, yet they must be accepted, and fit the pods.
+            *["--set", "networkPolicy.enabled=true"],
+            *(word for setting in more for word in ("--set", setting)),
+        )
+        for service in (*SERVICES, OUTSIDE, "redis", "postgres", "zipkin"):
+            self._addresses[service] = await self.cluster.address(NAMESPACE, service)
+
+    def address(self, name: str) -> str:
+        """The base URL of a service, as the rehearsal asks for it."""
+        return self._addresses[name]
+
+    async def pods(self, service: str = "") -> list[dict[str, Any]]:
+        """The pods of one service, or all of the namespace; those that end already are left out."""
+        selector = ["--selector", f"app.kubernetes.io/name={service}"] if service else []
+        told = await self.kubectl("get", "pods", *selector, "--output", "json")
+        return [pod for pod in json.loads(told)["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+    async def kubectl(self, *words: str, given: str = "") -> str:
+        """Run kubectl in the namespace of the flow."""
+        return await self.cluster.kubectl("--namespace", NAMESPACE, *words, given=given)
+
+    async def get(self, service: str, path: str) -> tuple[int, Any]:
+        """Ask a service something."""
+        async with self.session.get(self.address(service) + path) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def order(self, **headers: str) -> str:
+        """Put something on the shelf, order it, and return the order's id."""
+        sku = f"sku-{uuid.uuid4().hex[:8]}"
+        async with self.session.post(f"{self.address('inventory')}/stock", json={"sku": sku, "quantity": 1}) as answer:
+            assert answer.status == 202, await answer.text()
+        await until(lambda: self.get("inventory", f"/stock/{sku}"), lambda told: told[0] == 200)
+        lines = [{"sku": sku, "quantity": 1, "unit_price": 500}]
+        body = {"customer_id": "customer-1", "currency": "EUR", "lines": lines}
+        async with self.session.post(f"{self.address('order')}/orders", json=body, headers=headers) as answer:
+            assert answer.status == 202, await answer.text()
+            return str((await answer.json())["order_id"])
+
+    async def ended(self, order: str, how: str) -> dict[str, Any]:
+        """Wait until an order ended this way."""
+        look = lambda: self.get("order", f"/orders/{order}")  # noqa: E731
+        _, told = await until(look, lambda seen: seen[0] == 200 and seen[1]["status"] == how)
+        return dict(told)
+
+    async def python(self, service: str, code: str) -> str:
+        """Run Python beside a service, in its own container."""
+        return (
+            await self.kubectl("exec", f"deploy/{service}", "--container", "app", "--", "python3", "-c", code)
+        ).strip()
+
+
+async def until(look: Callable[[], Awaitable[T]], enough: Callable[[T], object], within: float = PATIENCE) -> T:
+    """Look until it is enough, or fail with what was seen last."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within
+    while not enough(seen := await look()):
+        assert loop.time() < end, f"not within {within:.0f} seconds; what was seen last is {seen!r}"
+        await asyncio.sleep(0.5)
+    return seen

@@ -1,0 +1,113 @@
+"""Orders come in all the while; the cluster is disturbed as clusters are, and then every book is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.e2e.checkout import SERVICES, Checkout, until
+from tests.e2e.customers import Stream, broken, ordering
+
+
+@pytest.fixture(scope="module")
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What ends when the customers are told to go home."""
+    async with AsyncExitStack() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+async def stream(checkout: Checkout, stack: AsyncExitStack) -> Stream:
+    """Customers, from before the first disturbance until after the last."""
+    return await stack.enter_async_context(ordering(checkout))
+
+
+async def sidecar_of(checkout: Checkout, service: str) -> dict[str, Any]:
+    """What the kubelet says of the sidecar of a service's only pod."""
+    (pod,) = await checkout.pods(service)
+    (sidecar,) = [one for one in pod["status"]["containerStatuses"] if one["name"] == "daprd"]
+    return dict(sidecar)
+
+
+async def rolled_out(checkout: Checkout) -> None:
+    """Wait until every service has the pods that it should have, and no others."""
+    for service in SERVICES:
+        await checkout.kubectl("rollout", "status", f"deployment/{service}", "--timeout", "300s")
+
+
+async def scaled(checkout: Checkout, replicas: int) -> None:
+    """Scale every service and wait until that many pods are ready, and no other is left."""
+    for service in SERVICES:
+        await checkout.kubectl("scale", f"deployment/{service}", "--replicas", str(replicas))
+    await rolled_out(checkout)
+
+
+async def test_orders_end_while_every_service_is_scaled_from_one_to_three_and_back(
+    checkout: Checkout, stream: Stream
+) -> None:
+    """Pods that come take over work, and those that go leave theirs to others."""
+    await stream.goes_on()
+    await scaled(checkout, 3)
+    await stream.goes_on()
+    await scaled(checkout, 1)
+    await stream.goes_on()
+
+
+async def test_orders_end_while_every_pod_is_exchanged_by_an_upgrade(checkout: Checkout, stream: Stream) -> None:
+    """A rolling upgrade of all services at once."""
+    before = {pod["metadata"]["uid"] for service in SERVICES for pod in await checkout.pods(service)}
+    await checkout.install("defaults.env.CHOREOGRAPHY_LOG=warning")
+    await stream.goes_on()
+    after = {pod["metadata"]["uid"] for service in SERVICES for pod in await checkout.pods(service)}
+    assert not before & after
+
+
+async def test_orders_end_after_pods_of_services_were_deleted_without_a_chance_to_tidy_up(
+    checkout: Checkout, stream: Stream
+) -> None:
+    """Every service, one soon after the other, so that many are away at the same time."""
+    for service in SERVICES:
+        await checkout.kubectl(
+            *["delete", "pod", "--selector", f"app.kubernetes.io/name={service}", "--grace-period=0", "--force"]
+        )
+        await asyncio.sleep(3)
+    await rolled_out(checkout)
+    await stream.goes_on()
+
+
+async def test_orders_end_after_the_broker_was_killed(checkout: Checkout, stream: Stream) -> None:
+    """Its pod is gone at once and another takes over its volume."""
+    await checkout.kubectl("delete", "pod", "redis-0", "--grace-period=0", "--force")
+    await checkout.kubectl("rollout", "status", "statefulset/redis", "--timeout", "180s")
+    await stream.goes_on()
+
+
+async def test_orders_end_after_every_sidecar_was_killed(checkout: Checkout, stream: Stream) -> None:
+    """The kubelet starts each again beside a service that went on."""
+    before = {service: await sidecar_of(checkout, service) for service in SERVICES}
+    for sidecar in before.values():
+        await checkout.cluster.kill_container(sidecar["containerID"])
+        await asyncio.sleep(3)
+
+    async def started_again() -> bool:
+        now = {service: await sidecar_of(checkout, service) for service in SERVICES}
+        return all(now[one]["restartCount"] > before[one]["restartCount"] and now[one]["ready"] for one in SERVICES)
+
+    await until(started_again, bool)
+    await stream.goes_on()
+
+
+async def test_after_all_of_that_no_order_is_lost_doubled_or_unfinished(stack: AsyncExitStack, stream: Stream) -> None:
+    """The auditor of the fault suite reads store, broker and ledger, and replays every entity."""
+    findings = await stream.audited()
+    await stack.aclose()
+    await asyncio.sleep(0)
+    assert broken(findings) == []
+    assert len(stream.customers.orders) > 300
+    looked_at = {finding.rule: finding.looked_at for finding in findings}
+    for rule in ("Every accepted order is known", "What is recorded was published", "Completed orders are paid"):
+        assert looked_at[rule] > 100, rule

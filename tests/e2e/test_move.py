@@ -1,0 +1,55 @@
+"""The running flow moves to another broker, step by step as docs/swap-the-broker.md says."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from rich.console import Console
+
+from apps.checkout.rehearsal import rehearse
+from tests.e2e.checkout import CHART, NAMESPACE, OUTSIDE, RELEASE, Checkout
+
+UNDER_WAY = 20
+
+
+async def upgraded(checkout: Checkout, *words: str) -> None:
+    """Change one thing about the release; with a closed intake this succeeds only once nothing is under way."""
+    await checkout.cluster.helm(
+        *["upgrade", RELEASE, CHART, "--namespace", NAMESPACE, "--reset-then-reuse-values"],
+        *["--wait", "--timeout", "10m", *words],
+    )
+
+
+async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(checkout: Checkout) -> None:
+    """Closed, drained, moved, opened; then Redis is gone, and every order of before is as it was."""
+    await checkout.cluster.kubectl("apply", "--kustomize", "k8s/overlays/nats")
+    await checkout.kubectl("rollout", "status", "statefulset/nats", "--timeout", "180s")
+    orders = await asyncio.gather(*(checkout.order() for _ in range(UNDER_WAY)))
+
+    await upgraded(checkout, "--set", "intake=closed")
+    refused = {"customer_id": "customer-1", "currency": "EUR", "lines": [{"sku": "s", "quantity": 1, "unit_price": 5}]}
+    key = uuid.uuid4().hex
+    assert await placed(checkout, refused, key) == 503
+    for order in orders:
+        await checkout.ended(order, "completed")
+
+    await upgraded(checkout, "--values", f"{CHART}/values/nats.yaml")
+    await checkout.kubectl("delete", "statefulset", "redis")
+    await upgraded(checkout, "--set", "intake=open")
+
+    assert await placed(checkout, refused, key) == 202
+    for order in orders:
+        _, told = await checkout.get("order", f"/orders/{order}")
+        assert told["status"] == "completed"
+        _, ledger = await checkout.get(OUTSIDE, f"/ledger/{order}")
+        assert (len(ledger["charges"]), len(ledger["refunds"])) == (1, 0)
+    console = Console(record=True, quiet=True, width=120)
+    assert await rehearse(checkout, 60, console), console.export_text()
+
+
+async def placed(checkout: Checkout, body: object, key: str) -> int:
+    """Send an order and return the status of the answer."""
+    url = f"{checkout.address('order')}/orders"
+    async with checkout.session.post(url, json=body, headers={"Idempotency-Key": key}) as answer:
+        return answer.status

@@ -1,0 +1,200 @@
+"""What goes to a cluster beside the chart: the image, and a cluster for development."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.chart.placing import ROOT, pods, restricted
+
+K8S = ROOT / "k8s"
+MANIFESTS = sorted(path for path in (K8S / "dependencies").rglob("*.yaml") if path.name != "kustomization.yaml")
+OVERLAYS = sorted((K8S / "overlays").glob("*/kustomization.yaml"))
+BROKERS = ("redis", "kafka", "rabbitmq", "nats")
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    """Read a file of manifests."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return what a lock file pins."""
+    return dict(re.findall(r"^([a-zA-Z0-9_.-]+)==([^ ]+) ", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def resources(overlay: Path) -> Iterator[Path]:
+    """Yield every folder that an overlay takes together, also those that it takes by another."""
+    for name in yaml.safe_load(overlay.read_text()).get("resources", []):
+        place = (overlay.parent / name).resolve()
+        if place.is_dir():
+            yield place
+            yield from resources(place / "kustomization.yaml")
+
+
+def test_the_image_holds_what_was_tested() -> None:
+    """Every version in it is the one that the tests run on."""
+    image, tested = pins("requirements-image.txt"), pins("requirements-dev.txt")
+    assert image
+    assert image == {name: tested[name] for name in image}
+    assert "moto" not in image
+    assert "pytest" not in image
+
+
+def test_the_image_holds_every_client_that_provisioning_imports() -> None:
+    """It runs in the cluster, where nothing can be installed."""
+    names = {"aio_pika": "aio-pika", "nats": "nats-py", "botocore": "botocore"}
+    imported = {
+        alias.split(".")[0]
+        for path in (ROOT / "choreography/provision").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for alias in (
+            [one.name for one in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    clients = imported & {"aio_pika", "aiobotocore", "aiokafka", "botocore", "nats"}
+    assert len(clients) == 5
+    assert {names.get(client, client) for client in clients} <= pins("requirements-image.txt").keys()
+
+
+def test_the_image_is_built_from_pinned_wheels_and_runs_as_a_number() -> None:
+    """Nothing of a stranger runs while it is built, and Kubernetes can see that it is not root."""
+    text = (ROOT / "Dockerfile").read_text()
+    installs = [line for line in text.replace("\\\n", " ").splitlines() for _ in re.findall(r"pip [^&]*install", line)]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line and "--only-binary :all:" in line for line in installs)
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["65532:65532"]
+    assert text.count("FROM ${BASE}") == 2
+
+
+def test_every_lock_file_has_a_hash_for_everything_and_no_address() -> None:
+    """A registry is whoever installs chooses."""
+    for path in ROOT.glob("requirements*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path.name
+        assert re.findall(r"^[a-zA-Z0-9_.-]+==.*[^\\]$", text, re.MULTILINE) == [], path.name
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.parent.name))
+def test_every_dependency_is_a_pinned_official_image_in_a_restricted_pod(path: Path) -> None:
+    """The namespace refuses others, and `latest` is another program tomorrow."""
+    for name, pod in pods(documents(path)).items():
+        assert restricted(pod) == [], name
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            image, _, tag = container["image"].partition(":")
+            assert re.match(r"\d+\.\d+", tag), container["image"]
+            assert "bitnami" not in image
+            assert container["resources"]["limits"]["memory"]
+            assert container["readinessProbe"]
+
+
+def test_what_must_survive_a_crash_is_on_disk_before_it_is_acknowledged() -> None:
+    """A broker that is merely quick would make the guarantee a lie."""
+    redis = (K8S / "dependencies/redis/redis.yaml").read_text()
+    assert '[--appendonly, "yes", --appendfsync, always' in redis
+    assert "sync_interval: always" in (K8S / "dependencies/nats/nats.yaml").read_text()
+    postgres = (K8S / "dependencies/postgres/postgres.yaml").read_text()
+    assert "fsync=off" not in postgres
+    assert "synchronous_commit=off" not in postgres
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: str(path.parent.name))
+def test_an_overlay_holds_one_broker_the_store_and_what_they_need(overlay: Path) -> None:
+    """Everything it takes together is there."""
+    taken = set(resources(overlay))
+    assert all((place / "kustomization.yaml").is_file() for place in taken)
+    dependencies = {place.name for place in taken if place.parent == K8S / "dependencies"}
+    broker = overlay.parent.name.removesuffix("-flow")
+    assert dependencies == {broker, "policy", "postgres", "zipkin"}
+    assert K8S / "secrets" in taken
+    assert (K8S / "flow" / broker in taken) == overlay.parent.name.endswith("-flow")
+
+
+def test_there_is_an_overlay_and_a_skaffold_profile_for_every_broker() -> None:
+    """Choosing one is one word."""
+    assert {path.parent.name for path in OVERLAYS} == {*BROKERS, *(f"{broker}-flow" for broker in BROKERS)}
+    configs = {one["metadata"]["name"]: one for one in documents(ROOT / "skaffold.yaml")}
+    assert configs["dependencies"]["manifests"]["kustomize"]["paths"] == ["k8s/overlays/redis"]
+    for config in ("dependencies", "flow"):
+        named = {profile["name"]: profile for profile in configs[config]["profiles"]}
+        for broker in BROKERS[1:]:
+            assert broker in named[broker]["patches"][0]["value"]
+
+
+def test_every_path_that_skaffold_names_is_there() -> None:
+    """It would tell only after it had built everything before."""
+    named = re.findall(r"(?:k8s|helm/choreography)[/\w.-]*", (ROOT / "skaffold.yaml").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_no_secret_is_in_the_repository() -> None:
+    """Those of a cluster for development are drawn where it runs."""
+    tracked = subprocess.run(["git", "ls-files", "k8s"], cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [ROOT / path for path in tracked.stdout.split()]
+    assert not [path for path in paths if path.suffix == ".env"]
+    manifests = [one for path in paths if path.suffix == ".yaml" for one in documents(path)]
+    assert not [one for one in manifests if one.get("kind") == "Secret"]
+
+
+def test_secrets_are_drawn_once_and_differ_between_checkouts(tmp_path: Path) -> None:
+    """A second draw would part the servers from those who call them."""
+    drawn = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "make").write_text((K8S / "secrets/make").read_text())
+        for _ in range(2):
+            subprocess.run(["bash", str(folder / "make")], check=True, capture_output=True)
+            drawn.append((folder / "store.env").read_text())
+    assert drawn[0] == drawn[1]
+    assert drawn[2] == drawn[3]
+    assert drawn[0] != drawn[2]
+
+
+def test_every_secret_that_is_generated_is_made_with_the_keys_that_are_asked_for(tmp_path: Path) -> None:
+    """The chart asks by name and key."""
+    (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
+    subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
+    generated = yaml.safe_load((K8S / "secrets/kustomization.yaml").read_text())["secretGenerator"]
+    texts = {one["name"]: "".join((tmp_path / file).read_text() for file in one["envs"]) for one in generated}
+    keys = {name: {line.split("=", 1)[0] for line in text.splitlines()} for name, text in texts.items()}
+    asked = set()
+    for broker in BROKERS:
+        facts = yaml.safe_load((ROOT / f"helm/choreography/files/brokers/{broker}/facts.yaml").read_text())
+        asked |= {facts["address"], facts["scaling"]["key"]}
+    assert keys["choreography-broker"] == asked
+    assert keys["choreography-store"] == {"STATE_CONNECTION"}
+    assert keys["choreography-api-token"] == keys["choreography-app-token"] == {"token"}
+    assert keys["postgres"] == {"POSTGRES_PASSWORD"}
+
+
+def test_the_database_is_asked_as_it_is_on_a_laptop() -> None:
+    """The parameters that the guarantee rests on, and those that were measured."""
+    files = (ROOT / "choreography/up/postgres.py", K8S / "secrets/make")
+    parameter = r"\b(lock_timeout|idle_in_transaction_session_timeout|enable_\w+)=(\w+)"
+    local, made = (set(re.findall(parameter, path.read_text())) for path in files)
+    assert len(local) == 4
+    assert made == local
+
+
+def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> None:
+    """An emulator of AWS has no place in an image."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {extra: {re.split(r"[\[>=]", one)[0] for one in extras[extra]} for extra in ("provision", "brokers")}
+    assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py", "redis"}
+    assert "moto" in names["brokers"]
+    assert not names["provision"] & names["brokers"]
