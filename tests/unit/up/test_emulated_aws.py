@@ -46,7 +46,7 @@ def test_without_its_emulator_aws_is_refused_and_the_extra_is_named(name: str, m
         return None if wanted == "moto" else found(wanted)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    with pytest.raises(MissingToolError, match=r"choreography\[brokers\]"):
+    with pytest.raises(MissingToolError, match=r"choreography\[provision,brokers\]"):
         BROKERS[name](Progress.silent())
 
 
