@@ -11,6 +11,7 @@
 #   make brokers the rehearsal on every broker and every store
 #   make hurt    the same on every broker while a service, sidecars and the broker are killed
 #   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
+#   make bench-brokers  orders a second and latency on each broker                                DOCS=
 #   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
 #   make secrets draw the passwords of a cluster for development, into files that git ignores
 #   make chart   render the chart's files and k8s/flow anew, lint the chart and try its templates

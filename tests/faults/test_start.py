@@ -85,6 +85,56 @@ async def test_a_broker_that_forgets_what_was_answered_retry_is_refused(monkeypa
     assert "maxRetries" in refused[0]
 
 
+async def test_a_canary_that_the_sidecar_keeps_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sidecar takes while it still subscribes may stay with it; the broker is not to be blamed for that."""
+    monkeypatch.setattr(self_check, "_ANOTHER_CANARY", 0.3)
+    sidecar = FakeSidecar()
+    refused: list[str] = []
+    kept: list[str] = []
+
+    async def keep_the_first(topic: str, event: dict[str, Any]) -> None:
+        if topic != canary(desk.name):
+            return
+        kept.append(event["id"])
+        if len(kept) > 1:
+            for _ in range(2):
+                await ask(app, "POST", "/events", batch(topic, event))
+
+    sidecar.on_publish = keep_the_first
+    async with sidecar.listening():
+        app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
+        async with alive(app):
+            await until(lambda: ready(app))
+    assert len(set(kept)) == 2
+    assert not refused
+
+
+async def test_many_canaries_do_not_make_up_for_one_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that brings each of them once forgets each of them."""
+    monkeypatch.setattr(self_check, "_ANOTHER_CANARY", 0.1)
+    monkeypatch.setattr(self_check, "_CANARY_PATIENCE", 1.0)
+    sidecar = FakeSidecar()
+    refused: list[str] = []
+    brought: list[str] = []
+
+    async def bring_once(topic: str, event: dict[str, Any]) -> None:
+        if topic == canary(desk.name):
+            brought.append(event["id"])
+            await ask(app, "POST", "/events", batch(topic, event))
+
+    sidecar.on_publish = bring_once
+    async with sidecar.listening():
+        app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
+
+        async def has_refused() -> bool:
+            return bool(refused)
+
+        async with alive(app):
+            await until(has_refused)
+    assert len(brought) > 2
+    assert "maxRetries" in refused[0]
+
+
 async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -> None:
     """As `state.redis` would: nothing that waits may be settled on it."""
     sidecar = FakeSidecar(store=Careless())

@@ -26,12 +26,14 @@ listeners.tcp.1 = 127.0.0.1:{port}
 default_user = choreography
 default_pass = {password}
 loopback_users.choreography = true
+consumer_timeout = 120000
 log.console = true
 log.console.level = warning
 log.file = false
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
 """
+"""consumer_timeout, in milliseconds: what a consumer keeps for longer goes to another. See components/brokers."""
 _MANAGEMENT: Final = "rabbitmq-management"
 
 

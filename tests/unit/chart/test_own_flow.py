@@ -80,8 +80,8 @@ def test_a_flow_of_ones_own_is_placed_by_the_same_templates(own: Path) -> None:
 def test_a_broker_and_a_store_of_ones_own_are_a_file_each(own: Path) -> None:
     """What nobody here knows of them is asked for, instead of guessed."""
     bases = own / "components"
-    kept = (bases / "brokers/rabbitmq.yaml").read_text()
-    (bases / "brokers/ours.yaml").write_text(kept.replace("RABBITMQ_CONNECTION", "OUR_ADDRESS"))
+    kept = (bases / "brokers/redis.yaml").read_text()
+    (bases / "brokers/ours.yaml").write_text(kept.replace("REDIS_HOST", "OUR_ADDRESS"))
     kept = (bases / "stores/postgres.yaml").read_text()
     (bases / "stores/ours.yaml").write_text(kept.replace("state.postgresql", "state.cockroachdb"))
     assert run(own, "render", "apps.visits").returncode == 0
