@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.payment_provider import __doc__ as description
@@ -78,7 +79,7 @@ def create_app(database: str, faults: Faults | None = None) -> FastAPI:
         yield
         await provider.ledger.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Payment provider",
         description=description or "",
         lifespan=lifespan,
