@@ -39,7 +39,13 @@ class Docker:
                 *["--data-root", str(folder), "--exec-root", str(site.state / "docker")],
                 *["--pidfile", str(site.state / "docker.pid"), "--cgroup-parent", f"/{site.cgroup}"],
                 # Nothing that it starts needs a network but ours, and rules of others are not ours to change.
-                *["--bridge=none", "--iptables=false", "--ip6tables=false", "--oom-score-adjust=0"],
+                *[
+                    "--bridge=none",
+                    "--iptables=false",
+                    "--ip6tables=false",
+                    "--ip-forward=false",
+                    "--oom-score-adjust=0",
+                ],
                 *["--insecure-registry", site.registry],
             ],
             log=site.logs / "dockerd.log",

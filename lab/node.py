@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UPLINK = "uplink"
+# What the kubelet wants of the kernel. These belong to the machine, not to the node, so it is shown them and changes none.
+TUNED = {
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "kernel/keys/root_maxkeys": 1_000_000,
+    "kernel/keys/root_maxbytes": 25_000_000,
+}
 READY = "every program of the node is ready"
 
 
@@ -44,6 +53,11 @@ def _make_file_system(site: Site) -> None:
         _do("mount", "--bind", str(inside), place)
     for name in ("hosts", "resolv.conf"):
         _do("mount", "--bind", str(site.state / name), f"/etc/{name}")
+    for name, wanted in TUNED.items():
+        shown = site.state / "kernel" / name
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.write_text(f"{wanted}\n")
+        _do("mount", "--bind", str(shown), f"/proc/sys/{name}")
     socket.sethostname(NODE_NAME)
 
 

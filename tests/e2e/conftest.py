@@ -46,9 +46,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Iterator[None]:
-    """With a failure, show the states of all pods and the last lines of those that are not well."""
+    """Say at once why a test failed; at the end, in what state the pods were then and what the unwell ones said."""
     report = yield
     if report.failed and _shown:  # type: ignore[attr-defined]
+        Console(stderr=True).print(report.longreprtext[-4000:], markup=False, highlight=False)  # type: ignore[attr-defined]
         report.sections.append(("the cluster", told(_shown[0])))  # type: ignore[attr-defined]
     return report
 

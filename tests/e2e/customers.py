@@ -115,6 +115,6 @@ async def _dsn(checkout: Checkout) -> str:
     return " ".join(f"{name}={where[name]}" for name in ("host", "port", "user", "password", "dbname"))
 
 
-def broken(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
+def broken(findings: Iterable[Finding]) -> list[str]:
     """The rules that somebody breaks, and a few of those who do."""
-    return [(one.rule, one.offenders[:5]) for one in findings if one.offenders]
+    return [f"{one.rule}: {len(one.offenders)}, such as {one.offenders[:4]}" for one in findings if one.offenders]

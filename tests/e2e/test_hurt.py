@@ -26,11 +26,11 @@ async def stream(checkout: Checkout, stack: AsyncExitStack) -> Stream:
     return await stack.enter_async_context(ordering(checkout))
 
 
-async def sidecar_of(checkout: Checkout, service: str) -> dict[str, Any]:
-    """What the kubelet says of the sidecar of a service's only pod."""
-    (pod,) = await checkout.pods(service)
-    (sidecar,) = [one for one in pod["status"]["containerStatuses"] if one["name"] == "daprd"]
-    return dict(sidecar)
+async def container_of(checkout: Checkout, app: str, container: str) -> dict[str, Any]:
+    """What the kubelet says of a container of an app's only pod."""
+    (pod,) = await checkout.pods(app)
+    (found,) = [one for one in pod["status"]["containerStatuses"] if one["name"] == container]
+    return dict(found)
 
 
 async def rolled_out(checkout: Checkout) -> None:
@@ -79,22 +79,34 @@ async def test_orders_end_after_pods_of_services_were_deleted_without_a_chance_t
     await stream.goes_on()
 
 
-async def test_orders_end_after_the_broker_was_killed(checkout: Checkout, stream: Stream) -> None:
-    """Its pod is gone at once and another takes over its volume."""
-    await checkout.kubectl("delete", "pod", "redis-0", "--grace-period=0", "--force")
+async def test_orders_end_after_the_broker_was_killed_and_after_its_pod_was_deleted(
+    checkout: Checkout, stream: Stream
+) -> None:
+    """A crash in its place, and then another pod on the same volume."""
+    before = await container_of(checkout, "redis", "redis")
+    await checkout.cluster.kill_container(before["containerID"])
+
+    async def started_again() -> bool:
+        now = await container_of(checkout, "redis", "redis")
+        return bool(now["restartCount"] > before["restartCount"] and now["ready"])
+
+    await until(started_again, bool)
+    await stream.goes_on()
+    # Not by force: then two servers could be on one volume for a while, and no store survives that.
+    await checkout.kubectl("delete", "pod", "redis-0")
     await checkout.kubectl("rollout", "status", "statefulset/redis", "--timeout", "180s")
     await stream.goes_on()
 
 
 async def test_orders_end_after_every_sidecar_was_killed(checkout: Checkout, stream: Stream) -> None:
     """The kubelet starts each again beside a service that went on."""
-    before = {service: await sidecar_of(checkout, service) for service in SERVICES}
+    before = {service: await container_of(checkout, service, "daprd") for service in SERVICES}
     for sidecar in before.values():
         await checkout.cluster.kill_container(sidecar["containerID"])
         await asyncio.sleep(3)
 
     async def started_again() -> bool:
-        now = {service: await sidecar_of(checkout, service) for service in SERVICES}
+        now = {service: await container_of(checkout, service, "daprd") for service in SERVICES}
         return all(now[one]["restartCount"] > before[one]["restartCount"] and now[one]["ready"] for one in SERVICES)
 
     await until(started_again, bool)
@@ -106,7 +118,7 @@ async def test_after_all_of_that_no_order_is_lost_doubled_or_unfinished(stack: A
     findings = await stream.audited()
     await stack.aclose()
     await asyncio.sleep(0)
-    assert broken(findings) == []
+    assert not broken(findings), "\n".join(broken(findings))
     assert len(stream.customers.orders) > 300
     looked_at = {finding.rule: finding.looked_at for finding in findings}
     for rule in ("Every accepted order is known", "What is recorded was published", "Completed orders are paid"):

@@ -1,4 +1,4 @@
-"""The cluster of our own leaves nothing behind, however it ends."""
+"""The cluster of our own leaves nothing behind, however it ends, and changes nothing about the machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from choreography.up.progress import Progress
 from lab import kind
 from lab.machine import node
+from lab.node import TUNED
 from lab.site import MOST, Site
 from lab.tools import prepare
 from tests.e2e.checkout import until
@@ -23,6 +24,7 @@ import asyncio, sys
 from pathlib import Path
 from choreography.up.progress import Progress
 from lab.machine import node
+from lab.node import TUNED
 from lab.tools import prepare
 
 async def run():
@@ -46,15 +48,30 @@ async def test_a_node_whose_owner_is_killed_ends_with_it_and_the_next_one_tidies
     await owner.wait()
     await until(lambda: asyncio.to_thread(processes_of, tmp_path), lambda left: not left, within=10)
 
+    before = kernel_settings()
     async with node(tmp_path, prepare(Progress.silent())) as machine:
         assert machine.site.number in range(MOST)
         if machine.site.number != killed.number:
             assert traces_of(killed) == []
         assert traces_of(machine.site) != []
+        assert await until(
+            lambda: asyncio.to_thread(kubelet_said, machine.site), lambda said: "Started kubelet" in said
+        )
+    assert kernel_settings() == before
     assert processes_of(tmp_path) == []
     assert traces_of(machine.site) == []
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "logs"}
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def kernel_settings() -> dict[str, str]:
+    """What a kubelet would change about the machine, and a router."""
+    return {name: Path("/proc/sys", name).read_text() for name in (*TUNED, "net/ipv4/ip_forward")}
+
+
+def kubelet_said(site: Site) -> str:
+    """The log of the kubelet."""
+    return (site.logs / "kubelet.log").read_text()
 
 
 def processes_of(folder: Path) -> list[str]:
