@@ -90,7 +90,7 @@ def test_a_document_without_a_place_is_left_alone(results: Results, tmp_path: Pa
     """Better an error than figures in the wrong place."""
     document = tmp_path / "bench.md"
     document.write_text("# Only words\n")
-    with pytest.raises(ValueError, match="no place for the figures"):
+    with pytest.raises(ValueError, match="no place for the results"):
         write_into(document, results)
 
 
