@@ -247,10 +247,15 @@ async def test_a_flow_that_does_not_answer_is_told_in_a_sentence(
     assert "got no answer for" in shown
 
 
+async def _prove(flow: Flow, within: float) -> None:
+    order, inventory, provider = (flow.address(name) for name in ("order", "inventory", "payment-provider"))
+    await prove(order, inventory, provider, within)
+
+
 async def test_two_orders_prove_a_shop_that_keeps_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One completes, one is compensated; this is what `helm test` runs."""
     async with running("none", tmp_path) as flow:
-        await prove(*(flow.address(name) for name in ("order", "inventory", "payment-provider")), within=20)
+        await _prove(flow, within=20)
     told = capsys.readouterr().out
     assert "was completed, and charged once" in told
     assert "charged and given back" in told
@@ -266,6 +271,5 @@ async def test_two_orders_prove_a_shop_that_keeps_the_rules(tmp_path: Path, caps
 async def test_two_orders_do_not_prove_a_shop_that_breaks_a_rule(tmp_path: Path, flaw: str, told: str) -> None:
     """A proof that always succeeds would prove nothing."""
     async with running(flaw, tmp_path) as flow:
-        addresses = [flow.address(name) for name in ("order", "inventory", "payment-provider")]
         with pytest.raises(RehearsalError, match=told):
-            await prove(*addresses, within=3)
+            await _prove(flow, within=3)

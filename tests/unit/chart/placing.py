@@ -48,9 +48,9 @@ def setting(**values: object) -> list[str]:
     ]
 
 
-def refusal(*words: str) -> str:
+def refusal(*words: str, chart: Path = CHART) -> str:
     """Return what Helm says to values that it must refuse."""
-    told = template(*words)
+    told = template(*words, chart=chart)
     assert told.returncode != 0, f"{words} were accepted"
     return told.stderr
 

@@ -76,6 +76,37 @@ def test_a_flow_of_ones_own_is_placed_by_the_same_templates(own: Path) -> None:
     assert {one["metadata"]["labels"]["app.kubernetes.io/part-of"] for one in rendered} == {"visits"}
 
 
+@pytest.mark.helm
+def test_a_broker_and_a_store_of_ones_own_are_a_file_each(own: Path) -> None:
+    """What nobody here knows of them is asked for, instead of guessed."""
+    bases = own / "components"
+    kept = (bases / "brokers/rabbitmq.yaml").read_text()
+    (bases / "brokers/ours.yaml").write_text(kept.replace("RABBITMQ_CONNECTION", "OUR_ADDRESS"))
+    kept = (bases / "stores/postgres.yaml").read_text()
+    (bases / "stores/ours.yaml").write_text(kept.replace("state.postgresql", "state.cockroachdb"))
+    assert run(own, "render", "apps.visits").returncode == 0
+    chart = own / "helm/visits"
+    values: dict[str, Any] = {f"services__{name}": None for name in OURS} | {
+        "services__visit": {},
+        "services__door": {},
+    }
+    values |= {"paymentProvider__enabled": False, "broker__kind": "ours", "store__kind": "ours"}
+    assert "Set networkPolicy.brokerPort" in refusal(*setting(**values), chart=chart)
+    values["networkPolicy__brokerPort"] = 5672
+    assert "Set networkPolicy.storePort" in refusal(*setting(**values), chart=chart)
+    values["networkPolicy__storePort"] = 26257
+    rendered = place(*setting(**values), chart=chart)
+    metadata = of_kind(rendered, "Component")["pubsub"]["spec"]["metadata"]
+    assert {"name": "choreography-broker", "key": "OUR_ADDRESS"} in [item.get("secretKeyRef") for item in metadata]
+    values["defaults__autoscaling__mode"] = "lag"
+    assert "nothing is known of how long the queues" in refusal(*setting(**values), chart=chart)
+    (bases / "brokers/ours.yaml").unlink()
+    (bases / "stores/ours.yaml").unlink()
+    assert run(own, "render", "apps.visits", "--check").returncode == 1
+    assert run(own, "render", "apps.visits").returncode == 0
+    assert not (chart / "files/brokers/ours").exists() or not list((chart / "files/brokers/ours").iterdir())
+
+
 def test_a_folder_without_a_chart_is_refused(tmp_path: Path) -> None:
     """Nothing would place what is rendered."""
     with pytest.raises(FlowError, match="Copy helm/choreography"):

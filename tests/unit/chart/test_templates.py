@@ -276,7 +276,8 @@ def test_a_service_grows_by_cpu_or_by_what_waits_for_it() -> None:
 def test_one_value_says_where_traces_go(exporter: str, tracing: dict[str, Any], endpoint: str | None) -> None:
     """Those of sidecars and of services."""
     rendered = place(*setting(tracing__exporter=exporter))
-    assert of_kind(rendered, "Configuration")["choreography"]["spec"]["tracing"] == tracing
+    spec = of_kind(rendered, "Configuration")["choreography"]["spec"]
+    assert spec == {"tracing": tracing, "metrics": {"http": {"increasedCardinality": False}}}
     assert environment(rendered, "order").get("ZIPKIN_ENDPOINT") == endpoint
 
 

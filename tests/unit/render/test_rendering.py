@@ -74,6 +74,12 @@ def test_every_broker_is_rendered_with_every_store() -> None:
     assert sorted({path.parent.name for path in render(FLOW) if path.parent.parent.name == "dapr"}) == ALL
 
 
+def test_a_sidecar_keeps_no_series_of_its_own_for_every_deadline() -> None:
+    """Names of jobs are in paths, and paths would be labels that no sidecar ever forgets."""
+    (text,) = (text for path, text in render(FLOW).items() if path.name == "config.yaml")
+    assert yaml.safe_load(text)["spec"]["metrics"] == {"http": {"increasedCardinality": False}}
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS)
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service, combination: str) -> None:
