@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UPLINK = "uplink"
-# What the kubelet wants of the kernel. These are the machine's, not the node's, so it is shown them and changes none.
+# What the kubelet wants of the kernel. It is the machine's, not the node's, so the node sees it so and changes nothing.
 TUNED = {
     "vm/overcommit_memory": 1,
     "vm/panic_on_oom": 0,

@@ -277,7 +277,7 @@ def test_one_value_says_where_traces_go(exporter: str, tracing: dict[str, Any], 
     """Those of sidecars and of services."""
     rendered = place(*setting(tracing__exporter=exporter))
     spec = of_kind(rendered, "Configuration")["choreography"]["spec"]
-    assert spec == {"tracing": tracing, "metrics": {"http": {"increasedCardinality": False}}}
+    assert spec == {"tracing": tracing, "metrics": {"enabled": True, "http": {"increasedCardinality": False}}}
     assert environment(rendered, "order").get("ZIPKIN_ENDPOINT") == endpoint
 
 

@@ -78,7 +78,7 @@ def test_every_broker_is_rendered_with_every_store() -> None:
 def test_a_sidecar_keeps_no_series_of_its_own_for_every_deadline() -> None:
     """Names of jobs are in paths, and paths would be labels that no sidecar ever forgets."""
     (text,) = (text for path, text in render(FLOW).items() if path.name == "config.yaml")
-    assert yaml.safe_load(text)["spec"]["metrics"] == {"http": {"increasedCardinality": False}}
+    assert yaml.safe_load(text)["spec"]["metrics"] == {"enabled": True, "http": {"increasedCardinality": False}}
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
