@@ -37,6 +37,7 @@ class Stream:
         self._checkout, self._broker, self._delivered = checkout, broker, delivered
         self.customers = customers
         self.watch = Watch()
+        self.ordering = asyncio.create_task(customers.order(PER_SECOND, 0, 1_000_000, self.watch.ends))
 
     async def goes_on(self, orders: int = 25) -> None:
         """Wait until so many more orders have ended: what was done to the flow has not stopped it."""
@@ -48,7 +49,8 @@ class Stream:
         await until(ended, lambda number: number >= wanted, within=180)
 
     async def audited(self) -> list[Finding]:
-        """Let the customers go home, wait until all is quiet, and judge every rule."""
+        """Take no more orders, let the customers go home, wait until all is quiet, and judge every rule."""
+        await call_off(self.ordering)
         await self.customers.go_home()
 
         async def left() -> list[str]:
@@ -82,14 +84,11 @@ async def ordering(checkout: Checkout) -> AsyncIterator[Stream]:
         chance = random.Random(7)
         customers = Customers(checkout.session, [checkout.address("order")], chance, f"e2e-{time.time_ns():x}")
         stream = Stream(checkout, client, customers, delivered)
-        tasks = [
-            asyncio.create_task(stream.watch.ends_of_orders(client)),
-            asyncio.create_task(customers.order(PER_SECOND, 0, 1_000_000, stream.watch.ends)),
-        ]
+        watching = asyncio.create_task(stream.watch.ends_of_orders(client))
         try:
             yield stream
         finally:
-            await call_off(*tasks)
+            await call_off(stream.ordering, watching)
 
 
 async def _stock(checkout: Checkout, delivered: dict[str, int]) -> None:
