@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 UPLINK = "uplink"
 # What the kubelet wants of the kernel. It is the machine's, not the node's, so the node sees it so and changes nothing.
 TUNED = {
-    "vm/overcommit_memory": 1,
-    "vm/panic_on_oom": 0,
-    "kernel/panic": 10,
-    "kernel/panic_on_oops": 1,
-    "kernel/keys/root_maxkeys": 1_000_000,
-    "kernel/keys/root_maxbytes": 25_000_000,
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+    "kernel.keys.root_maxkeys": 1_000_000,
+    "kernel.keys.root_maxbytes": 25_000_000,
 }
 READY = "every program of the node is ready"
 
@@ -54,11 +54,15 @@ def _make_file_system(site: Site) -> None:
     for name in ("hosts", "resolv.conf"):
         _do("mount", "--bind", str(site.state / name), f"/etc/{name}")
     for name, wanted in TUNED.items():
-        shown = site.state / "kernel" / name
-        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown = site.state / name
         shown.write_text(f"{wanted}\n")
-        _do("mount", "--bind", str(shown), f"/proc/sys/{name}")
+        _do("mount", "--bind", str(shown), str(setting(name)))
     socket.sethostname(NODE_NAME)
+
+
+def setting(name: str) -> Path:
+    """Where the kernel shows a setting."""
+    return Path("/proc/sys", *name.split("."))
 
 
 async def _run(site: Site, kubernetes: Path) -> NoReturn:

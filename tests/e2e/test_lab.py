@@ -12,7 +12,7 @@ import pytest
 from choreography.up.progress import Progress
 from lab import kind
 from lab.machine import node
-from lab.node import TUNED
+from lab.node import TUNED, setting
 from lab.site import MOST, Site
 from lab.tools import prepare
 from tests.e2e.checkout import until
@@ -24,7 +24,7 @@ import asyncio, sys
 from pathlib import Path
 from choreography.up.progress import Progress
 from lab.machine import node
-from lab.node import TUNED
+from lab.node import TUNED, setting
 from lab.tools import prepare
 
 async def run():
@@ -66,7 +66,7 @@ async def test_a_node_whose_owner_is_killed_ends_with_it_and_the_next_one_tidies
 
 def kernel_settings() -> dict[str, str]:
     """What a kubelet would change about the machine, and a router."""
-    return {name: Path("/proc/sys", name).read_text() for name in (*TUNED, "net/ipv4/ip_forward")}
+    return {name: setting(name).read_text() for name in (*TUNED, "net.ipv4.ip_forward")}
 
 
 def kubelet_said(site: Site) -> str:
