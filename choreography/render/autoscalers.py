@@ -13,6 +13,7 @@ from choreography.topics import intents
 _MOST: Final = 8
 _SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not one
 
+_FROM_ENVIRONMENT: Final = "Where the broker is, KEDA reads from {} in the environment of the container `app`."
 _HOW_MANY: Final = (
     "Never none: somebody must answer its requests and deadlines.\n"
     "More than one only on a store that admits several replicas (PostgreSQL, not SQLite)."
@@ -32,15 +33,16 @@ def scaled_objects(flow: str, services: Sequence[Service], broker: str) -> Itera
     """Yield where the broker is, and a scaled object for each service that hears anything."""
     table = BROKERS[broker]
     name = f"{flow}-broker"
-    yield (
-        f"Where the broker is comes from the Secret {_SECRET}, its keys named as KEDA names them. {table.advice}",
-        {
-            "apiVersion": "keda.sh/v1alpha1",
-            "kind": "TriggerAuthentication",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": flow}},
-            "spec": {"secretTargetRef": [{"parameter": table.address, "name": _SECRET, "key": table.address}]},
-        },
-    )
+    if table.address:
+        yield (
+            f"Where the broker is comes from the Secret {_SECRET}, its keys named as KEDA names them. {table.advice}",
+            {
+                "apiVersion": "keda.sh/v1alpha1",
+                "kind": "TriggerAuthentication",
+                "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": flow}},
+                "spec": {"secretTargetRef": [{"parameter": table.address, "name": _SECRET, "key": table.address}]},
+            },
+        )
     for service in services:
         if service.hears:
             yield from _of(flow, service, table, name)
@@ -58,15 +60,18 @@ def _waited_for(service: Service) -> list[str]:
 
 
 def _of(flow: str, service: Service, broker: Broker, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    triggers = [{**trigger, "authenticationRef": {"name": name}} for trigger in triggers_of(service, broker)]
+    known = {"authenticationRef": {"name": name}} if broker.address else {}
+    triggers = [{**trigger, **known} for trigger in triggers_of(service, broker)]
+    where = f"\n{_FROM_ENVIRONMENT.format(broker.environment)} {broker.advice}" if broker.environment else ""
+    container = {"envSourceContainerName": "app"} if broker.environment else {}
     yield (
-        f"{service.name} hears {', '.join(_waited_for(service))}. {_HOW_MANY}",
+        f"{service.name} hears {', '.join(_waited_for(service))}. {_HOW_MANY}{where}",
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
             "metadata": {"name": service.name, "labels": {"app.kubernetes.io/part-of": flow}},
             "spec": {
-                "scaleTargetRef": {"name": service.name},
+                "scaleTargetRef": {"name": service.name, **container},
                 "minReplicaCount": 1,
                 "maxReplicaCount": _MOST,
                 # A replica that goes leaves deliveries behind, which another gets only when the broker gives up on it.

@@ -9,6 +9,8 @@ from typing import Final
 WAITING: Final = 200
 """How many waiting messages are worth one more replica: two full batches."""
 
+_KAFKA: Final = "KAFKA_BROKERS"
+
 Trigger = Mapping[str, object]
 
 
@@ -25,6 +27,8 @@ class Broker:
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
         management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
         same_address: whether KEDA takes the address in the form in which the component takes it.
+        environment: the variable of the service's container in which KEDA looks for the address, if it takes it from
+            nowhere else; then there is no parameter.
     """
 
     port: int
@@ -35,6 +39,7 @@ class Broker:
     elsewhere: bool = False
     management: int = 0
     same_address: bool = True
+    environment: str = ""
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -44,7 +49,9 @@ def _redis(service: str, topic: str) -> Trigger:
 
 
 def _kafka(service: str, topic: str) -> Trigger:
+    # KEDA takes the servers of Kafka from here or from a container's environment, and from no Secret.
     metadata = {
+        "bootstrapServersFromEnv": _KAFKA,
         "consumerGroup": service,
         "topic": topic,
         "lagThreshold": str(WAITING),
@@ -76,7 +83,9 @@ def _eventbridge(service: str, topic: str) -> Trigger:
 
 BROKERS: Final[Mapping[str, Broker]] = {
     "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
-    "kafka": Broker(9092, _kafka, True, "bootstrapServers", "More replicas than partitions would have nothing to do."),
+    "kafka": Broker(
+        9092, _kafka, True, "", "More replicas than partitions would have nothing to do.", environment=_KAFKA
+    ),
     "rabbitmq": Broker(
         5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar.", management=15672
     ),

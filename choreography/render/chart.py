@@ -121,6 +121,7 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
             "parameter": broker.address,
             # KEDA takes most addresses as the component does; one that differs has a key of its own.
             "key": facts["address"] if broker.same_address else broker.address,
+            "environment": broker.environment,
             "triggers": {
                 service.name: list(triggers_of(service, broker)) for service in source.services if service.hears
             },

@@ -46,7 +46,7 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
             everyone | _DRAIN,
             egress=[
                 _DNS,
-                _to_broker(flow, broker, *filter(None, [broker.management])),
+                *_to_broker(flow, broker, *filter(None, [broker.management])),
                 {"to": [_pods(flow, **_SERVICE)], **_ports(_APP_PORT)},
             ],
         ),
@@ -83,7 +83,7 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
         _DNS,
         # All of its ports: they differ between versions, and nothing else is in that namespace.
         {"to": [_namespace("dapr-system")]},
-        _to_broker(flow, broker),
+        *_to_broker(flow, broker),
         {"to": [_pods(flow, **{"app.kubernetes.io/component": "store"})], **_ports(_STORE_PORT)},
         {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "zipkin"}}}], **_ports(_TRACES_PORT)},
         *({"to": [_pods(flow, **{"app.kubernetes.io/name": outside})]} for outside in outsides),
@@ -96,9 +96,11 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
     yield told, _policy(service.name, _labels(flow, service.name), ingress=ingress, egress=egress)
 
 
-def _to_broker(flow: str, broker: Broker, *more: int) -> Rule:
-    # One that is elsewhere has addresses that nobody knows beforehand.
-    return {"to": [_ANYWHERE if broker.elsewhere else _pods(flow, **_BROKER)], **_ports(broker.port, *more)}
+def _to_broker(flow: str, broker: Broker, *more: int) -> list[Rule]:
+    if not broker.elsewhere:
+        return [{"to": [_pods(flow, **_BROKER)], **_ports(broker.port, *more)}]
+    # One that is elsewhere has addresses that nobody knows beforehand; credentials for it may come from the node.
+    return [{"to": [_ANYWHERE], **_ports(broker.port, *more)}, {"to": [_POD_IDENTITY], **_ports(80)}]
 
 
 def _clients(flow: str, component: str, port: int, broker: Broker) -> list[Rule]:
@@ -114,13 +116,19 @@ def _servers(broker: Broker) -> list[tuple[str, int]]:
 
 
 _DNS: Final[Rule] = {
-    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+    # The pods of the cluster's DNS, and the address of NodeLocal DNSCache.
+    "to": [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+    ],
     "ports": [{"protocol": one, "port": 53} for one in ("UDP", "TCP")],
 }
 _SERVICE: Final = {"app.kubernetes.io/component": "service"}
 _DRAIN: Final = {"app.kubernetes.io/component": "drain"}
 _BROKER: Final = {"app.kubernetes.io/component": "broker"}
 _ANYWHERE: Final = {"ipBlock": {"cidr": "0.0.0.0/0"}}
+_POD_IDENTITY: Final = {"ipBlock": {"cidr": "169.254.170.23/32"}}
+"""Where EKS Pod Identity hands out credentials."""
 
 _EDGE: Final = {"app.kubernetes.io/component": "edge"}
 """The label of the namespace from which requests of people come, such as that of an ingress controller."""

@@ -73,6 +73,14 @@ dapr.io/volume-mounts-rw: state:/state
 {{- range (index . 1).outsides }}
 - {name: OUTSIDE_{{ . | upper | replace "-" "_" }}, value: {{ include "choreography.outside" (list $root .) | quote }}}
 {{- end }}
+{{- if eq (index . 3).autoscaling.mode "lag" }}
+{{- with (index . 2).scaling.environment }}
+# Not for the service: KEDA reads it here, and takes it from no Secret.
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $root.Values.broker.secretName }}, key: {{ $root | include "choreography.broker" | fromYaml | dig "address" "" }}}
+{{- end }}
+{{- end }}
 {{- range $key, $value := (index . 3).env }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}

@@ -65,7 +65,9 @@ def test_the_job_may_ask_the_broker_and_every_replica_and_nobody_else(broker: st
     (rendered,) = [dict(one) for _, one in policies("checkout", SERVICES, BROKERS[broker]) if "-drain" in str(one)]
     assert reaches(placed["checkout-drain"]) == reaches(rendered)
     ports = {port["port"] for rule in placed["checkout-drain"]["spec"]["egress"] for port in rule["ports"]}
-    assert ports == {53, 8000, BROKERS[broker].port} | ({BROKERS[broker].management} - {0})
+    assert ports == {53, 8000, BROKERS[broker].port} | (
+        {BROKERS[broker].management, 80 * BROKERS[broker].elsewhere} - {0}
+    )
     drain = {"app.kubernetes.io/part-of": "checkout", "app.kubernetes.io/component": "drain"}
     for name in NAMES:
         peers = [peer for rule in placed[name]["spec"]["ingress"] for peer in rule["from"]]

@@ -198,3 +198,24 @@ def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> N
     assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py", "redis"}
     assert "moto" in names["brokers"]
     assert not names["provision"] & names["brokers"]
+
+
+def test_whatever_asks_the_broker_is_let_through_to_it() -> None:
+    """The jobs of the chart are no services, and a broker for development answers those that are named only."""
+    (policy,) = documents(K8S / "dependencies/policy/policy.yaml")
+    admitted = policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+    jobs = re.findall(r'"choreography.brokerJob" \(list \. "(\w+)"', _templates())
+    assert sorted(jobs) == ["drain", "provision"]
+    assert set(admitted) == {"service", *jobs}
+
+
+def _templates() -> str:
+    return "".join(path.read_text() for path in (ROOT / "helm/choreography/templates").glob("*.yaml"))
+
+
+def test_pods_get_sidecars_in_the_namespace_of_the_flow_and_hold_up_no_other() -> None:
+    """An injector that every pod of a cluster waits for keeps its network from coming back."""
+    asked = yaml.safe_load((K8S / "dapr-values.yaml").read_text())["dapr_sidecar_injector"]["namespaceSelector"]
+    (namespace,) = documents(K8S / "namespace/namespace.yaml")
+    assert asked["matchLabels"].items() <= namespace["metadata"]["labels"].items()
+    assert "matchExpressions" not in asked

@@ -135,7 +135,7 @@ def layout_of_services(rendered: Rendered, folder: Path) -> Any:
 def test_what_hooks_make_is_removed_by_helm() -> None:
     """Helm does not count it as part of the release, so an uninstallation would leave it behind."""
     hooks = [one for one in place() if "helm.sh/hook" in one["metadata"].get("annotations", {})]
-    assert {one["kind"] for one in hooks} == {"ConfigMap", "Job", "Pod"}
+    assert {one["kind"] for one in hooks} == {"ConfigMap", "Job", "NetworkPolicy", "Pod"}
     for one in hooks:
         assert one["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
     kept = [one for one in place() if "helm.sh/resource-policy" in one["metadata"].get("annotations", {})]
@@ -161,6 +161,7 @@ IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
     ({"broker__kind": "eventbridge", "serviceAccount__name": "role"}, "no sidecar would find its component"),
     ({"broker__kind": "aws"}, "nobody would be allowed to make them"),
     ({"test__enabled": True, "services__order": None}, "are not both here"),
+    ({"outsides__paymentprovider__url": "https://pay.example.com"}, "Known are: payment-provider"),
 ]
 
 
@@ -175,6 +176,63 @@ def test_what_cannot_be_is_refused_with_a_sentence(values: dict[str, object], to
 def test_a_spelling_mistake_is_refused() -> None:
     """By Helm itself, before anything is placed."""
     assert "replicsa" in refusal(*setting(defaults__replicsa=2))
+    assert "maxUnavailable" in refusal(*setting(defaults__disruption__maxUnavailable="lots"))
+
+
+def test_keda_finds_the_servers_of_kafka_where_it_looks_for_them() -> None:
+    """It takes them from the trigger or from a container's environment, and from no Secret."""
+    rendered = on("kafka", *setting(defaults__autoscaling__mode="lag"))
+    assert not of_kind(rendered, "TriggerAuthentication")
+    for name, scaled in of_kind(rendered, "ScaledObject").items():
+        container = scaled["spec"]["scaleTargetRef"]["envSourceContainerName"]
+        (app,) = [one for one in containers(rendered, name) if one["name"] == container]
+        told = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in app["env"] if "valueFrom" in one}
+        for trigger in scaled["spec"]["triggers"]:
+            assert "authenticationRef" not in trigger
+            assert told[trigger["metadata"]["bootstrapServersFromEnv"]]["key"] == "KAFKA_BROKERS"
+
+
+def containers(rendered: Rendered, service: str) -> list[dict[str, Any]]:
+    """Return the containers of a service's pods."""
+    found: list[dict[str, Any]] = of_kind(rendered, "Deployment")[service]["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def test_provisioning_is_let_through_before_it_runs() -> None:
+    """An upgrade to another broker would else run it under the policies of the old one."""
+    rendered = on("nats")
+    policy, job = (of_kind(rendered, kind)["checkout-provision"]["metadata"] for kind in ("NetworkPolicy", "Job"))
+    assert policy["annotations"]["helm.sh/hook"] == job["annotations"]["helm.sh/hook"]
+    assert int(policy["annotations"]["helm.sh/hook-weight"]) < 0
+
+
+def test_a_pause_of_nothing_is_left_out() -> None:
+    """Kubernetes before 1.33 refuses it."""
+    rendered = place(*setting(defaults__shutdown__preStopSeconds=0))
+    assert not [one for name in NAMES for one in containers(rendered, name) if "lifecycle" in one]
+
+
+def test_a_provider_that_nobody_calls_is_open_to_nobody() -> None:
+    """An empty list of callers would mean everybody."""
+    rendered = place(*setting(services__billing=None, test__enabled=False))
+    assert "ingress" not in of_kind(rendered, "NetworkPolicy")["payment-provider"]["spec"]
+
+
+def test_names_can_be_asked_for_where_the_clusters_dns_is() -> None:
+    """Not every cluster answers from kube-system on port 53."""
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}]
+    rendered = place(*setting(networkPolicy__dnsPeers=peers, networkPolicy__dnsPorts=[5353]))
+    first = of_kind(rendered, "NetworkPolicy")["order"]["spec"]["egress"][0]
+    assert first == {"to": peers, "ports": [{"protocol": protocol, "port": 5353} for protocol in ("UDP", "TCP")]}
+
+
+def test_credentials_of_aws_are_within_reach() -> None:
+    """EKS Pod Identity hands them out at an address of its own; who names a Secret needs none."""
+    for named, reached in (("", True), ("aws", False)):
+        words = setting(serviceAccount__name="role", broker__aws__credentialsSecretName=named)
+        spec = of_kind(on("aws", *words), "NetworkPolicy")["order"]["spec"]
+        blocks = [peer["ipBlock"]["cidr"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer]
+        assert ("169.254.170.23/32" in blocks) is reached
 
 
 def test_addresses_come_from_the_secrets_that_are_named() -> None:
@@ -320,7 +378,7 @@ def reaches(policy: dict[str, Any]) -> set[str]:
         for peer in rule["to"]:
             (how,) = peer.values()
             if how.get("cidr") is not None:
-                told.add("anywhere")
+                told.add("anywhere" if how["cidr"] == "0.0.0.0/0" else how["cidr"])
                 continue
             labels = dict(how["matchLabels"])
             labels.pop("app.kubernetes.io/part-of", None)

@@ -24,15 +24,16 @@ POLICIES: dict[str, Any] = {
 }
 PART = "app.kubernetes.io/part-of"
 NAME = "app.kubernetes.io/name"
+NODE_DNS = "169.254.20.10/32"
 
 
 def callees(service: str) -> list[str]:
-    """Return the pods, by name or component, and the namespaces a service may call."""
+    """Return the pods, by name or component, the namespaces and the addresses a service may call."""
     called = []
     for rule in POLICIES[service]["egress"]:
         for peer in rule["to"]:
-            labels = next(iter(peer.values()))["matchLabels"]
-            called += [value for label, value in labels.items() if label != PART]
+            how = next(iter(peer.values()))
+            called += [value for label, value in how.get("matchLabels", how).items() if label != PART]
     return called
 
 
@@ -56,8 +57,8 @@ def test_what_is_not_allowed_is_refused() -> None:
 def test_a_service_reaches_what_it_needs_and_no_other_service(service: Any) -> None:
     """Services hear of each other only through the broker."""
     called = callees(service.name)
-    assert called[:5] == ["kube-system", "dapr-system", "broker", "store", "zipkin"]
-    assert called[5:] == (["payment-provider"] if service is billing else [])
+    assert called[:6] == ["kube-system", NODE_DNS, "dapr-system", "broker", "store", "zipkin"]
+    assert called[6:] == (["payment-provider"] if service is billing else [])
 
 
 def test_only_billing_reaches_the_payment_provider() -> None:
@@ -85,24 +86,33 @@ def test_each_broker_is_reached_on_its_own_port(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", [name for name, broker in BROKERS.items() if broker.elsewhere])
 def test_a_broker_outside_of_the_cluster_is_reached_by_its_port_only(broker: str) -> None:
-    """It has no pod that a policy could select, and no address that one could name."""
+    """It has no pod that a policy could select, and no address that one could name; its credentials have one."""
     rendered = {policy["metadata"]["name"]: policy["spec"] for _, policy in policies("f", SERVICES, BROKERS[broker])}
     assert "f-broker" not in rendered
-    (rule,) = [one for one in rendered["order"]["egress"] if "ipBlock" in str(one)]
-    assert [one["port"] for one in rule["ports"]] == [443]
+    opened = {
+        peer["ipBlock"]["cidr"]: {one["port"] for one in rule["ports"]}
+        for rule in rendered["order"]["egress"]
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    }
+    assert opened == {NODE_DNS: {53}, "0.0.0.0/0": {443}, "169.254.170.23/32": {80}}
 
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_each_service_is_scaled_by_what_waits_for_it(broker: str) -> None:
     """Every topic it hears counts, its own intents included; there is always one replica."""
-    authentication, *scaled = [document for _, document in scaled_objects("checkout", SERVICES, broker)]
-    assert authentication["kind"] == "TriggerAuthentication"
+    rendered = [document for _, document in scaled_objects("checkout", SERVICES, broker)]
+    known = [one["metadata"]["name"] for one in rendered if one["kind"] == "TriggerAuthentication"]
+    scaled = [one for one in rendered if one["kind"] == "ScaledObject"]
     assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == [service.name for service in SERVICES]
     of_billing = next(one["spec"] for one in scaled if one["metadata"]["name"] == "billing")
     assert of_billing["minReplicaCount"] == 1
     assert len(of_billing["triggers"]) == (2 if BROKERS[broker].per_topic else 1)
     for trigger in of_billing["triggers"]:
-        assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+        # KEDA takes the servers of Kafka from the environment of a container, and from no Secret.
+        found = [trigger["metadata"].get("bootstrapServersFromEnv"), trigger.get("authenticationRef", {}).get("name")]
+        assert found == ["KAFKA_BROKERS", None] if broker == "kafka" else [None, *known]
+        assert ("envSourceContainerName" in of_billing["scaleTargetRef"]) is (broker == "kafka")
         assert all(isinstance(value, str) for value in trigger["metadata"].values())
 
 
