@@ -133,8 +133,10 @@ chart: $(READY)
 cluster: $(READY)
 	@$(BIN)/python -m lab
 
+# What has to be built is built first, as no test may take that long.
 # Nothing is captured, because whoever waits for minutes wants to see for what.
 e2e: $(READY)
+	@$(BIN)/python -m lab --obtain
 	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
 
 clean:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lab import kind
+from lab import kind, tools
 from lab.cluster import Cluster, CommandError
 from lab.own import own_cluster
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from choreography.up.progress import Progress
 
-__all__ = ["Cluster", "CommandError", "running"]
+__all__ = ["Cluster", "CommandError", "obtain", "running"]
+
+
+def obtain(progress: Progress) -> None:
+    """Find or build whatever a cluster is made of: a quarter of an hour, once, before anything waits for it."""
+    if not kind.answers():
+        tools.prepare(progress)
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""`make cluster`: a Kubernetes with Dapr until Ctrl-C, and how to use it."""
+"""`make cluster`: a Kubernetes with Dapr until Ctrl-C, and how to use it. With `--obtain` only what it is made of."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import signal
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from choreography.errors import ChoreographyError
 from choreography.up.progress import Progress
-from lab import running
+from lab import obtain, running
 
 if TYPE_CHECKING:
     from lab.cluster import Cluster
@@ -43,7 +44,12 @@ def show(cluster: Cluster, console: Console) -> None:
 def main() -> None:
     """Run until Ctrl-C."""
     console = Console()
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser.add_argument("--obtain", action="store_true", help="find or build the programs of a cluster, and end")
     try:
+        if parser.parse_args().obtain:
+            obtain(Progress(console))
+            return
         asyncio.run(run(console))
     except asyncio.CancelledError:
         console.print("stopped")
