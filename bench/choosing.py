@@ -32,7 +32,7 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     first = next(iter(results.values()))
     days = sorted({str(one["day"]) for one in results.values()})
     told = (
-        f"Medians of {first['rounds']} rounds on {first['cpus']} processors ({' to '.join(dict.fromkeys(days))}), each "
+        f"Medians of {first['rounds']} rounds on {first['cpus']} processors ({' to '.join(days)}), each "
         "broker alone with five services, five sidecars, PostgreSQL and the customers on the one machine; from sent to "
         "written down as completed. Good for comparing with each other; [the bench](bench.md) says more of the first."
     )

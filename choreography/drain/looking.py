@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Final, Protocol
 
 from choreography.drain.sight import DrainError, Sight, Where
 from choreography.provision import Layout
+from choreography.provision.clients import speaker
 
 _MODULES: Final = {
     "pubsub.redis": "choreography.drain.brokers.redis",
@@ -42,11 +42,5 @@ def looker_for(layout: Layout) -> Looker:
             f"Nobody here can look at {layout.kind!r}, so nobody knows what is on it. Known are: {known}. With another "
             "broker, close the intake and read its own console until no subscription has anything left."
         )
-    try:
-        looker: Looker = importlib.import_module(_MODULES[layout.kind])
-    except ImportError as error:
-        raise DrainError(
-            f"{error.name} is not installed, and without it {layout.kind} cannot be asked. "
-            "Install it: pip install 'choreography[provision]'."
-        ) from error
+    looker: Looker = speaker(_MODULES[layout.kind], layout.kind, "asked", DrainError)
     return looker

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from choreography.provision.clients import speaker
 from choreography.provision.layout import Layout, ProvisionError
 
 _MODULES: Final = {
@@ -48,11 +48,5 @@ async def provision(layout: Layout, address: str, *, partitions: int = 4, copies
     if layout.kind not in _MODULES:
         known = ", ".join(sorted({*_MODULES, *_NOTHING_TO_DO}))
         raise ProvisionError(f"Nobody here can provision {layout.kind!r}. Known are: {known}.")
-    try:
-        module: Provisioner = importlib.import_module(_MODULES[layout.kind])
-    except ImportError as error:
-        raise ProvisionError(
-            f"{error.name} is not installed, and without it {layout.kind} cannot be reached. "
-            "Install it: pip install 'choreography[provision]'."
-        ) from error
+    module: Provisioner = speaker(_MODULES[layout.kind], layout.kind, "reached", ProvisionError)
     return await module.provision(layout, address, partitions=partitions, copies=copies)

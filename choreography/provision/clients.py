@@ -1,0 +1,23 @@
+"""Imports what speaks to one broker; its client is an extra that not everybody has installed."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from choreography.errors import ChoreographyError
+
+
+def speaker(module: str, kind: str, what: str, error: type[ChoreographyError]) -> ModuleType:
+    """Return the module for a kind of broker.
+
+    Raises:
+        ChoreographyError: as `error`, if the client of the broker is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as missing:
+        raise error(
+            f"{missing.name} is not installed, and without it {kind} cannot be {what}. "
+            "Install it: pip install 'choreography[provision]'."
+        ) from missing
