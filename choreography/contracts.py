@@ -222,8 +222,7 @@ class Entity(Value):
         unknown = changes.keys() - type(self).model_fields.keys()
         if unknown:
             raise ChoreographyFieldError(type(self), unknown)
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**(fields | changes))
+        return type(self)(**(self.__dict__ | changes))
 
     def gone(self) -> Gone:
         """Say that this entity is to be deleted. It leaves a tombstone until no old delivery can come back."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass
-from typing import Any, Final, Never, TypeAlias
+from typing import Any, Final, NamedTuple, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
@@ -24,14 +23,13 @@ nothing: Final[tuple[Never, ...]] = ()
 """The deliberate answer that there is nothing to do. Falling off the end of a reaction is a failure instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision taken apart: states to keep, states to delete, facts to publish, intents to carry out."""
 
-    entities: tuple[Entity, ...] = ()
-    gone: tuple[Entity, ...] = ()
-    events: tuple[Event, ...] = ()
-    intents: tuple[Intent, ...] = ()
+    entities: list[Entity]
+    gone: list[Entity]
+    events: list[Event]
+    intents: list[Intent]
 
 
 def take_apart(answer: Any, reaction: str) -> Decided:
@@ -41,17 +39,25 @@ def take_apart(answer: Any, reaction: str) -> Decided:
         UnsayableEventError: the answer holds something that is none of the four, or is None.
     """
     parts = answer if isinstance(answer, tuple) else (answer,)
-    known = tuple(part for part in parts if isinstance(part, (Entity, Gone, Event, Intent)))
-    if len(known) != len(parts):
-        stray = next(part for part in parts if part not in known)
-        hint = "return `nothing` to say so on purpose" if stray is None else "return entities, events and intents only"
-        raise UnsayableEventError(f"The reaction {reaction} answered {stray!r}; {hint}.")
-    return Decided(
-        entities=tuple(part for part in known if isinstance(part, Entity)),
-        gone=tuple(part.entity for part in known if isinstance(part, Gone)),
-        events=tuple(part for part in known if isinstance(part, Event)),
-        intents=tuple(part for part in known if isinstance(part, Intent)),
-    )
+    decided = Decided([], [], [], [])
+    for part in parts:
+        match part:
+            case Entity():
+                decided.entities.append(part)
+            case Gone():
+                decided.gone.append(part.entity)
+            case Event():
+                decided.events.append(part)
+            case Intent():
+                decided.intents.append(part)
+            case _:
+                hint = (
+                    "return `nothing` to say so on purpose"
+                    if part is None
+                    else "return entities, events and intents only"
+                )
+                raise UnsayableEventError(f"The reaction {reaction} answered {part!r}; {hint}.")
+    return decided
 
 
 def said_in(annotation: Any) -> frozenset[type[Event | Intent]]:

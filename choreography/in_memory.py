@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -132,11 +132,11 @@ class InMemory:
             traceparent="",
             data=said.model_dump(mode="json"),
         )
-        return replace(read_delivery(envelope.encode().encode()), inside=inside)
+        return read_delivery(envelope.encode().encode())._replace(inside=inside)
 
     def fired(self, due: Due) -> Delivery:
         """Return a deadline as it is delivered when it comes."""
-        return replace(read_delivery(due.encoded.encode()), inside=True)
+        return read_delivery(due.encoded.encode())._replace(inside=True)
 
     def hear(self, *deliveries: Delivery) -> Released:
         """Settle deliveries as one batch, and release what follows from them."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
+import orjson
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.zipkin.json import ZipkinExporter
+from opentelemetry.exporter.zipkin.json.v2 import JsonV2Encoder
+from opentelemetry.exporter.zipkin.node_endpoint import NodeEndpoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -19,6 +24,7 @@ from opentelemetry.trace.propagation import get_current_span, set_span_in_contex
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from choreography.engine.delivery import Delivery
+from choreography.engine.envelope import is_traceparent
 from choreography.settings import Settings
 
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -59,13 +65,24 @@ def set_up_tracing(service: str, settings: Settings) -> TracerProvider | None:
     if not settings.zipkin:
         return None
     provider = TracerProvider(
-        resource=Resource.create({"service.name": service}),
+        # Not what Resource.create adds, which names this library and its version in every single span.
+        resource=Resource({"service.name": service}),
         sampler=ParentBased(TraceIdRatioBased(settings.sampling)),
     )
     exporter = ZipkinExporter(endpoint=settings.zipkin, timeout=5)
+    exporter.encoder = _Encoder()  # type: ignore[assignment] # its type is that of another version
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=16384, schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
     return provider
+
+
+class _Encoder(JsonV2Encoder):
+    """The exporter's own, but for the last step: with the standard library's it took a third of what tracing costs."""
+
+    def serialize(self, spans: Sequence[Span], local_endpoint: NodeEndpoint) -> str:
+        """Return the body of one request to the collector."""
+        endpoint = self._encode_local_endpoint(local_endpoint)
+        return orjson.dumps([self._encode_span(span, endpoint) for span in spans]).decode()
 
 
 class Spans:
@@ -75,29 +92,41 @@ class Spans:
     """
 
     def __init__(self, service: str, *, on: bool) -> None:
-        self._on, self._service = on, service
+        self.on, self._service = on, service
         self._tracer = trace.get_tracer("choreography")
 
     def begin(self, deliveries: Sequence[Delivery]) -> list[Span | None]:
         """Begin a span for each event that belongs to a sampled trace."""
-        return [self._begin(delivery) if self._on else None for delivery in deliveries]
+        return [self._begin(delivery) if self.on else None for delivery in deliveries]
+
+    @contextmanager
+    def serving(self, method: str, route: str, traceparent: str) -> Iterator[Span]:
+        """Serve one request inside a span, which continues the trace of its caller if there is one."""
+        parent = _parent(traceparent) if is_traceparent(traceparent) else None
+        attributes = {"http.request.method": method, "http.route": route}
+        with self._tracer.start_as_current_span(
+            f"{method} {route}", context=parent, kind=SpanKind.SERVER, attributes=attributes
+        ) as span:
+            yield span
 
     def _begin(self, delivery: Delivery) -> Span | None:
         envelope = delivery.envelope
         if envelope is None or not envelope.traceparent:
             return None
-        _, trace_id, span_id, flags = envelope.traceparent.split("-")
-        if not int(flags, 16) & TraceFlags.SAMPLED:
+        if not int(envelope.traceparent[-2:], 16) & TraceFlags.SAMPLED:
             return None
-        context = SpanContext(
-            int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
-        )
         return self._tracer.start_span(
             f"{self._service} {envelope.type}",
-            context=set_span_in_context(NonRecordingSpan(context)),
+            context=_parent(envelope.traceparent),
             kind=SpanKind.CONSUMER,
             attributes={"messaging.message.id": envelope.id, "choreography.flow_id": envelope.flow_id},
         )
+
+
+def _parent(traceparent: str) -> Context:
+    _, trace_id, span_id, flags = traceparent.split("-")
+    parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return set_span_in_context(NonRecordingSpan(parent))
 
 
 def traceparent_of(span: Span | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,10 +61,8 @@ class Answering:
     def for_later(self, wish: Wish, now: datetime) -> Outgoing:
         """Return the event that carries an intent to the lane for what takes long."""
         data = dict(zip(_WISH_FIELDS, (wish.effect, wish.key, wish.body, wish.flow_id), strict=True))
-        envelope = replace(
-            self._envelope(wish, INTENT_TYPE, data | {"at": as_text(wish.at), "traceparent": wish.traceparent}, now),
-            id=derived_id(wish.key, "later"),
-        )
+        data |= {"at": as_text(wish.at), "traceparent": wish.traceparent}
+        envelope = self._envelope(wish, INTENT_TYPE, data, now)._replace(id=derived_id(wish.key, "later"))
         return Outgoing(intents(self._service.name), wish.flow_id, envelope.encode())
 
     def read_later(self, delivery: Delivery) -> Wish | None:

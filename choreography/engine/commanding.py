@@ -13,8 +13,8 @@ from choreography.declaration import Command
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
-from choreography.engine.operations import Answer, Limits, Operation, Read, Values
-from choreography.engine.plan import Planner
+from choreography.engine.operations import Answer, Confirm, Limits, Operation, Read, Stored, Values
+from choreography.engine.plan import Plan, Planner
 from choreography.engine.records import EntityRecord, Outgoing, decode_outcome
 from choreography.service import Service
 
@@ -97,19 +97,32 @@ class Commanding:
     def earlier(self, accepted: Sequence[Accepted], now: datetime) -> Generator[Operation, Answer, list[Earlier]]:
         """Look up, in one read, with which digests these commands have been settled before."""
         plans = [self._planner.plan(Delivery(one.envelope, "", one.envelope.id), now, 0) for one in accepted]
-        keys = {key for plan in plans if plan for key in (plan.outcome_key, *plan.entity_keys)}
+        keys = {key for plan in plans if plan for key in _places(plan)}
         answer = yield Read(tuple(sorted(keys)))
         if not isinstance(answer, Values):
             return [Earlier(None, readable=False) for _ in accepted]
         earlier: list[Earlier] = []
         for plan in plans:
-            if plan is None or answer.failed & {plan.outcome_key, *plan.entity_keys}:
-                earlier.append(Earlier(None, readable=False))
-                continue
-            apart = answer.found.get(plan.outcome_key)
-            outcome = decode_outcome(apart.value) if apart else None
-            for record in (answer.found.get(key) for key in plan.entity_keys):
-                folded = EntityRecord.decode(record.value).outcome_of(plan.event_key) if record else None
-                outcome = outcome or folded
-            earlier.append(Earlier(outcome.digest if outcome else None))
+            earlier.append((yield from _look_up(plan, answer)))  # noqa: PERF401 - a comprehension cannot yield
         return earlier
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    """Return where the outcome of a command's event may be. Its entity's record says itself if that is elsewhere."""
+    return plan.entity_keys if plan.folds else (plan.outcome_key, *plan.entity_keys)
+
+
+def _look_up(plan: Plan | None, read: Values) -> Generator[Operation, Answer, Earlier]:
+    if plan is None or not read.failed.isdisjoint(_places(plan)):
+        return Earlier(None, readable=False)
+    records = [EntityRecord.decode(read.found[key].value) for key in plan.entity_keys if key in read.found]
+    for record in records:
+        folded = record.outcome_of(plan.event_key)
+        if folded is not None:
+            return Earlier(folded.digest)
+    apart: Answer = read.found.get(plan.outcome_key)
+    if plan.folds and any(record.apart for record in records):
+        apart = yield Confirm(plan.outcome_key)
+    if isinstance(apart, Stored):
+        return Earlier(decode_outcome(apart.value).digest)
+    return Earlier(None, readable=apart is None)

@@ -6,8 +6,9 @@ Nothing here writes: decisions gather in the working set, and count only if the 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.identity import outcome_key
@@ -21,8 +22,7 @@ from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of one delivery. ``outcome`` is None if there was nothing to do, or if it must be delivered again."""
 
     delivery: Delivery
@@ -122,7 +122,9 @@ class Decider:
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None or plan.heard is None:
             raise TypeError("An event without reactions cannot be run.")
-        return Reacting(self.service, plan.subject, plan.delivery, working.records, now, heard=plan.heard).run()
+        return Reacting(
+            self.service, plan.subject, plan.delivery, working.records, now, heard=plan.heard, named=plan.named
+        ).run()
 
     def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
         outcome = Outcome(
@@ -144,7 +146,7 @@ class Decider:
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
         key = plan.entity_keys[0]
-        record = working.record(key).copy()
+        record = working.record(key)
         folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
         if folded:
             working.records[key] = record
@@ -164,7 +166,7 @@ class Decider:
         stored = working.apart.get(plan.outcome_key)
         earlier = decode_outcome(stored.value).quarantined if stored else None
         if earlier is not None:
-            bad = replace(bad, attempts=earlier.attempts + max(1, bad.attempts))
+            bad = bad._replace(attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
         self._put_apart(plan, outcome, working)
         return outcome
@@ -174,7 +176,7 @@ class Decider:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         identity = conflict_identity(plan)
-        twin = replace(plan, identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
+        twin = plan._replace(identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return decode_outcome(recorded.value), True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -19,8 +18,7 @@ QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
 _SHORT: Final = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One thing to settle.
 
     Attributes:
@@ -71,7 +69,7 @@ def unreadable(raw: bytes, problem: str) -> Delivery:
 
 def shortened(delivery: Delivery) -> Delivery:
     """Return a delivery that keeps only the beginning of its text, for a store that takes no more."""
-    return replace(delivery, raw=delivery.raw[:_SHORT] + "[...]")
+    return delivery._replace(raw=delivery.raw[:_SHORT] + "[...]")
 
 
 def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:

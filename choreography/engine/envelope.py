@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,14 +18,7 @@ LARGEST_EVENT: Final = 64 * 1024
 _TRACEPARENT: Final = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
-@dataclass(frozen=True)
-class Envelope:
-    """One event on the wire.
-
-    ``id`` is the identity. A nudge sends the same identity under another envelope id, because some brokers drop an
-    envelope id they have seen; then the identity travels in the extension ``eventid``.
-    """
-
+class _Attributes(NamedTuple):
     id: str
     type: str
     source: str
@@ -36,6 +28,19 @@ class Envelope:
     causation_id: str
     traceparent: str
     data: dict[str, Any]
+
+
+class Envelope(_Attributes):
+    """One event on the wire.
+
+    ``id`` is the identity. A nudge sends the same identity under another envelope id, because some brokers drop an
+    envelope id they have seen; then the identity travels in the extension ``eventid``.
+    """
+
+    @cached_property
+    def text(self) -> bytes:
+        """What it says, as JSON: contracts are read from this, several times over."""
+        return orjson.dumps(self.data)
 
     @cached_property
     def digest(self) -> str:
@@ -108,6 +113,11 @@ def as_moment(text: object, what: str = "time") -> datetime:
     return moment
 
 
+def is_traceparent(text: str) -> bool:
+    """Tell whether this names a span as W3C trace context does."""
+    return _TRACEPARENT.match(text) is not None
+
+
 def read_envelope(raw: Any) -> Envelope:
     """Read a delivered CloudEvent.
 
@@ -131,7 +141,7 @@ def read_envelope(raw: Any) -> Envelope:
         time=as_moment(raw.get("time")),
         flow_id=valid_id(raw.get("flowid", raw.get("subject")), "flowid"),
         causation_id=str(raw.get("causationid", ""))[:256],
-        traceparent=traceparent if isinstance(traceparent, str) and _TRACEPARENT.match(traceparent) else "",
+        traceparent=traceparent if isinstance(traceparent, str) and is_traceparent(traceparent) else "",
         data=data,
     )
     try:

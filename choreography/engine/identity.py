@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -28,7 +29,8 @@ def valid_id(text: object, what: str) -> str:
         raise InvalidEventError(
             f"The event's {what} has {len(text)} characters; at most {LONGEST_ID} are safe in a store."
         )
-    if _HOSTILE.search(text):
+    # What is ASCII and printable, as nearly every id is, needs no search for the exceptions.
+    if not (text.isascii() and text.isprintable()) and _HOSTILE.search(text):
         raise InvalidEventError(f"The event's {what} {text!r} holds characters that stores and brokers confuse.")
     return text
 
@@ -43,6 +45,7 @@ def hashed(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=8192)
 def store_key(service: str, kind: str, logical_id: str) -> str:
     """Return the key of one record of one service."""
     return f"{service}.{kind}.{hashed(logical_id)}"
@@ -53,6 +56,7 @@ def outcome_key(service: str, event_id: str) -> str:
     return store_key(service, "outcome", event_id)
 
 
+@lru_cache(maxsize=8192)
 def event_key(event_id: str) -> str:
     """Return the name under which an entity's record holds the outcome of an event."""
     return hashed(event_id)[:32]

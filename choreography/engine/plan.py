@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from choreography.contracts import Value
+from choreography.contracts import Entity, Value
 from choreography.declaration import Subject
 from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
 from choreography.engine.envelope import Envelope
@@ -21,14 +20,14 @@ from choreography.service import Service
 _OURS = frozenset({CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE})
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """One delivery with the keys it names.
 
     Attributes:
         identity: the id its outcome is recorded under.
         event_key: the id, hashed: the name of its outcome inside an entity's record.
         entity_keys: store keys of the entities its reactions name.
+        named: those entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
         own: the event itself, if a command of this service said it.
     """
@@ -40,6 +39,7 @@ class Plan:
     event_key: str
     outcome_key: str
     entity_keys: tuple[str, ...] = ()
+    named: Sequence[tuple[type[Entity], str]] = ()
     subject: Subject | None = None
     problem: str = ""
     own: Outgoing | None = None
@@ -105,16 +105,18 @@ class Planner:
         except Exception as error:  # noqa: BLE001 - a contract's own validator may raise anything; it is the event's fate
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
-        keys = tuple(store_key(self.service.name, entity.kind, logical_id) for entity, logical_id in named)
-        return replace(
-            self._bare(
-                delivery,
-                position,
-                envelope.digest,
-                self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
-            ),
-            entity_keys=keys,
+        identity = delivery.identity
+        return Plan(
+            position,
+            delivery,
+            identity,
+            envelope.digest,
+            event_key(identity),
+            outcome_key(self.service.name, identity),
+            entity_keys=tuple(store_key(self.service.name, entity.kind, one) for entity, one in named),
+            named=named,
             subject=subject,
+            problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
             own=self._own(delivery, envelope, subject),
             heard=heard,
         )
@@ -124,7 +126,7 @@ class Planner:
         envelope = plan.delivery.envelope
         if envelope is None or plan.problem:
             return plan
-        return replace(plan, problem=self._age_problem(plan.delivery, envelope, now, replayed=False))
+        return plan._replace(problem=self._age_problem(plan.delivery, envelope, now, replayed=False))
 
     def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime, *, replayed: bool) -> str:
         horizon, skew = self._horizon, self._skew

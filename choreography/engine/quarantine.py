@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ _SHOWN_REASON: Final = 2 * 1024
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
     """Return the outcome of an event that is set aside: the record, and one event that tells of it."""
-    bad = replace(bad, reason=_beginning(bad.reason, _SHOWN_REASON), stack=_beginning(bad.stack, 2 * _SHOWN_STACK))
+    bad = bad._replace(reason=_beginning(bad.reason, _SHOWN_REASON), stack=_beginning(bad.stack, 2 * _SHOWN_STACK))
     shown = _beginning(bad.event, _SHOWN_EVENT)
     envelope = plan.delivery.envelope
     record_id = hashed(plan.identity)

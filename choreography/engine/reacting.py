@@ -52,7 +52,7 @@ def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, An
     if subject.reactions[0].style == "deadline":
         return envelope.data
     try:
-        return _unshared(subject.model.model_validate_json(orjson.dumps(envelope.data), strict=True))
+        return _unshared(subject.model.model_validate_json(envelope.text, strict=True))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -85,13 +85,14 @@ class Reacting:
         now: datetime,
         *,
         heard: Value | Mapping[str, Any],
+        named: Iterable[tuple[type[Entity], str]],
     ) -> None:
         envelope = delivery.envelope
         if envelope is None:
             raise TypeError("An event that could not be read has no reactions.")
         self.service, self.subject, self.envelope, self.now = service, subject, envelope, now
         self.traceparent, self.before = delivery.traceparent, records
-        self.heard = heard
+        self.heard, self.named = heard, named
         # With the digest: if a publisher uses one id for two facts, what follows from them must not share ids or keys.
         self.cause = f"{envelope.id}~{envelope.digest}"
         self.ran = Ran()
@@ -118,7 +119,7 @@ class Reacting:
 
     def _remember_what_was_read(self) -> None:
         """Record the versions of what was named but not changed: the decision rests on them as well."""
-        for entity, logical_id in named_ids(self.subject, self.heard):
+        for entity, logical_id in self.named:
             key = store_key(self.service.name, entity.kind, logical_id)
             if key not in self.ran.records:
                 version = self._record(entity, logical_id).version

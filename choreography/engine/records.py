@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
@@ -20,8 +20,7 @@ LARGEST_FOLDED: Final = 32 * 1024
 """Bytes. Beyond either bound an entity's further outcomes are kept apart, so that no record grows without end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One event to publish: its topic, its partition key, and its text as stored."""
 
     topic: str
@@ -34,16 +33,14 @@ class Outgoing:
         return len(self.encoded.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """One deadline to schedule: when, and the event that then arrives."""
 
     at: datetime
     encoded: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """One committed intent: which effect carries it out, under which key, with which bytes."""
 
     effect: str
@@ -54,8 +51,7 @@ class Wish:
     traceparent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """Which version of which entity an event wrote or decided by, so that a store can be replayed in its own order."""
 
     kind: str
@@ -64,8 +60,7 @@ class Written:
     changed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(NamedTuple):
     """Why an event was set aside, and the event itself, so that it can be replayed."""
 
     reason: str
@@ -74,8 +69,7 @@ class Quarantined:
     event: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a service did with one event."""
 
     event_id: str

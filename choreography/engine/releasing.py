@@ -7,7 +7,7 @@ the outcome and comes straight here.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from choreography.engine.deciding import Settled
@@ -65,7 +65,7 @@ def release(
 def nudged_deadlines(settled: Iterable[Settled], now: datetime) -> list[Delivery]:
     """Return the fired deadlines of nudged events, each a nudge itself: their outcomes are found by nothing else."""
     return [
-        replace(read_delivery(due.encoded.encode()), purpose="nudge", nudge=one.delivery.nudge, inside=True)
+        read_delivery(due.encoded.encode())._replace(purpose="nudge", nudge=one.delivery.nudge, inside=True)
         for one in settled
         if one.outcome and one.delivery.purpose == "nudge"
         for due in one.outcome.dues
@@ -112,7 +112,7 @@ def _events(one: Settled) -> Iterable[Outgoing]:
     if one.delivery.purpose != "nudge":
         return outcome.events
     own = (outcome.own,) if outcome.own else ()
-    return (replace(event, encoded=nudged(event.encoded, one.delivery.nudge)) for event in (*own, *outcome.events))
+    return (event._replace(encoded=nudged(event.encoded, one.delivery.nudge)) for event in (*own, *outcome.events))
 
 
 def _scheduling(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:

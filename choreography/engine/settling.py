@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from choreography.engine.deciding import AttemptFailedError, Decider, Settled
@@ -27,6 +27,7 @@ from choreography.engine.operations import (
     Refused,
     Unknown,
     Values,
+    Write,
 )
 from choreography.engine.plan import Plan, Planner
 from choreography.engine.suspects import Suspects, UnmarkedError
@@ -120,9 +121,8 @@ class Settler:
         except (AttemptFailedError, UnmarkedError) as error:
             return {}, Unknown(str(error))
         writes = working.writes(self.decider.ttl)
-        size = sum(write.size for write in writes)
-        if len(plans) > 1 and (len(writes) > self.limits.commit_writes or size > self.limits.commit_bytes):
-            return {}, Refused(f"{len(writes)} writes of {size} bytes are too much for one transaction")
+        if len(plans) > 1 and self._too_much(writes):
+            return {}, Refused(f"{len(writes)} writes are too much for one transaction")
         answer = (yield Commit(writes)) if writes else Committed()
         if not isinstance(answer, CommitAnswer):
             raise TypeError(f"The driver answered a commit with {answer!r}.")
@@ -130,6 +130,12 @@ class Settler:
             for plan in plans:
                 self.suspects.survived(plan)
         return settled, answer
+
+    def _too_much(self, writes: Sequence[Write]) -> bool:
+        if len(writes) > self.limits.commit_writes:
+            return True
+        most = self.limits.commit_bytes
+        return sum(write.most for write in writes) > most and sum(write.size for write in writes) > most
 
     def _halves(
         self, plans: list[Plan], now: datetime, attempts: int
@@ -152,8 +158,8 @@ class Settler:
 
     def _refused(self, plan: Plan, detail: str) -> Plan:
         # Refused even as a quarantine record, it is too much for the store: then only its beginning is kept.
-        plan = replace(plan, delivery=shortened(plan.delivery)) if plan.problem else plan
-        return replace(plan, problem=f"The store refuses what this event leads to: {detail}")
+        plan = plan._replace(delivery=shortened(plan.delivery)) if plan.problem else plan
+        return plan._replace(problem=f"The store refuses what this event leads to: {detail}")
 
     def _read(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}

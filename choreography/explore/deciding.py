@@ -6,7 +6,7 @@ Reactions are pure, so each situation is decided once and remembered for the who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ class Deciding:
 
     def _delivery(self, heard: Heard) -> Delivery:
         delivery = read_delivery(self.envelope(heard).encode().encode())
-        return replace(delivery, inside=heard.style != "event")
+        return delivery._replace(inside=heard.style != "event")
 
 
 def _differ(one: EntityRecord, other: EntityRecord) -> bool:

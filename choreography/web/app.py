@@ -29,6 +29,7 @@ from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.looking_after import LookingAfter
+from choreography.web.routes import excluded
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     if settings.zipkin:
         set_up_tracing(service.name, settings)
         FastAPIInstrumentor.instrument_app(
-            app, excluded_urls="healthz,readyz,metrics", exclude_spans=["receive", "send"]
+            app, excluded_urls=excluded(service.commands), exclude_spans=["receive", "send"]
         )
     return Front(app, running)
 
@@ -101,6 +102,7 @@ class _Running:
             self.driver,
             sidecar,
             metrics=self.metrics,
+            spans=spans,
             caller_header=self.settings.caller_header,
             intake_open=self.settings.intake_open,
         )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -18,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from choreography.contracts import Entity
 from choreography.declaration import Command, View
-from choreography.engine.commanding import Accepted, Commanding, Earlier
+from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.identity import store_key
 from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord
@@ -26,8 +25,10 @@ from choreography.errors import UnsayableEventError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
-from choreography.telemetry import Metrics, current_traceparent
+from choreography.telemetry import Metrics, Spans, current_traceparent
+from choreography.web.command_lane import CommandLane
 from choreography.web.looking_after import LookingAfter
+from choreography.web.routes import CommandRoute, traced
 
 _LARGEST_BODY: Final = 128 * 1024
 _KEY: Final = re.compile(r"^[\x21-\x7e]{1,128}$")
@@ -51,57 +52,6 @@ class _RefusedError(Exception):
         self.status = status
 
 
-class CommandLane:
-    """Commands that wait at the same moment share one read and one publish."""
-
-    def __init__(self, commanding: Commanding, driver: Driver, sidecar: Sidecar) -> None:
-        self._commanding, self._driver, self._sidecar = commanding, driver, sidecar
-        self._waiting: list[tuple[Accepted, asyncio.Future[bool | None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
-
-    async def submit(self, accepted: Accepted) -> bool | None:
-        """Publish a command's event. True: accepted. False: its key belongs to another body. None: unknown."""
-        future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((accepted, future))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        return await future
-
-    async def _flush(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:200], self._waiting[200:]
-            try:
-                answers = await self._accept([accepted for accepted, _ in group])
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-
-    async def _accept(self, group: Sequence[Accepted]) -> list[bool | None]:
-        trace = group[0].envelope.traceparent
-        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, datetime.now(UTC)), trace)
-        answers = [_judge(known, one) for known, one in zip(earlier, group, strict=True)]
-        topics: dict[str, list[int]] = {}
-        for index, (known, one) in enumerate(zip(earlier, group, strict=True)):
-            if known.readable and known.digest is None:
-                topics.setdefault(one.outgoing.topic, []).append(index)
-        for indices in topics.values():
-            failed = await self._sidecar.publish([group[index].outgoing for index in indices], trace)
-            for position, index in enumerate(indices):
-                answers[index] = None if position in failed else True
-        return answers
-
-
-def _judge(known: Earlier, accepted: Accepted) -> bool | None:
-    if not known.readable:
-        return None
-    return known.digest is None or known.digest == accepted.envelope.digest
-
-
 class Commands:
     """Adds a service's commands and views to its web app."""
 
@@ -113,10 +63,12 @@ class Commands:
         sidecar: Sidecar,
         *,
         metrics: Metrics,
+        spans: Spans,
         caller_header: str,
         intake_open: bool = True,
     ) -> None:
         self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
+        self._spans = spans
         self.looking_after: LookingAfter | None = None
         self._lane = CommandLane(commanding, driver, sidecar)
         self._asking: dict[str, str] = {}
@@ -125,9 +77,10 @@ class Commands:
     def add_to(self, app: FastAPI) -> None:
         """Add the routes, with all that the OpenAPI page needs to be of use."""
         for command in self._service.commands:
-            app.add_api_route(
+            app.router.add_api_route(
                 command.path,
                 self._endpoint(command),
+                route_class_override=CommandRoute,
                 methods=[command.method],
                 status_code=202,
                 name=command.name,
@@ -198,9 +151,10 @@ class Commands:
                 for name in command.path_parameters
             ),
         ]
-        endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        endpoint.__doc__ = command.function.__doc__
-        return endpoint
+        served = traced(endpoint, command, self._spans)
+        served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        served.__doc__ = command.function.__doc__
+        return served
 
     async def _accepted(self, command: Command, request: Request, key: str, path: Mapping[str, Any]) -> Accepted:
         arguments = dict(path)

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -121,7 +120,7 @@ class Deliveries:
         await self.open.wait()
         spans = self._spans.begin(deliveries)
         traced = [
-            replace(delivery, traceparent=traceparent_of(span)) if span else delivery
+            delivery._replace(traceparent=traceparent_of(span)) if span else delivery
             for delivery, span in zip(deliveries, spans, strict=True)
         ]
         try:
@@ -150,7 +149,7 @@ class Deliveries:
             # 404 would count as done, and the deadline would be gone.
             await _answer(send, 500, {"detail": "This job holds no deadlines that this release can read."})
             return
-        deliveries = [replace(read_delivery(event.encode()), inside=True) for event in events]
+        deliveries = [read_delivery(event.encode())._replace(inside=True) for event in events]
         done = await self._settle("", deliveries)
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 

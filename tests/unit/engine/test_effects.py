@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -124,7 +123,7 @@ def test_an_intent_whose_effect_was_renamed_goes_to_a_person() -> None:
     """Rule 19: its key would be another one, so calling could do the same thing twice."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
-    answering, wish = Answering(desk), replace(wish_of(world), effect="pay_out")
+    answering, wish = Answering(desk), wish_of(world)._replace(effect="pay_out")
     assert answering.effect(wish) is None
     assert Replica(world).deliver(answering.for_a_person(wish, "renamed", NOON)) == [True]
     told = said(world.broker.texts()[0])
@@ -135,7 +134,7 @@ def test_an_intent_that_this_release_cannot_read_is_looked_up_apart() -> None:
     """Rule 19: then it can only have been set aside for a person."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
-    wish = replace(wish_of(world), body='{"crate": "a"}')
+    wish = wish_of(world)._replace(body='{"crate": "a"}')
     Replica(world).deliver(Answering(desk).for_a_person(wish, "unreadable", NOON))
     recalling = Answering(desk).recall(wish)
     asked = next(recalling)
