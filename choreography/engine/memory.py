@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 
 
 class Published:
@@ -33,3 +34,33 @@ class Published:
     def knows(self, event_id: str) -> bool:
         """Tell whether an event of this id was fully published by this replica, whatever it said."""
         return event_id in self._digests
+
+
+Beginning = tuple[str, str]
+"""A wire type, and a kind of entity that its reactions name."""
+
+
+class Newcomers:
+    """Which events have always begun a record so far, so that there is no need to read that it is not there.
+
+    Believing that is safe, as a record nobody read is written first-write or not at all: if it is there, the attempt
+    fails and the next one reads. It is only worth it where it is nearly never wrong.
+    """
+
+    def __init__(self, after: int) -> None:
+        """Expect a beginning after so many in a row, none of which was wrong."""
+        self._after = after
+        self._row: Counter[Beginning] = Counter()
+
+    def expects(self, beginning: Beginning) -> bool:
+        """Tell whether what such an event names is most likely not there yet."""
+        return self._row[beginning] >= self._after
+
+    def saw(self, beginning: Beginning, *, found: bool) -> None:
+        """Learn from what was read."""
+        self._row[beginning] = 0 if found else self._row[beginning] + 1
+
+    def doubt(self, beginnings: Iterable[Beginning]) -> None:
+        """Start anew: an attempt that believed these has failed, perhaps because of one of them."""
+        for beginning in beginnings:
+            self._row[beginning] = 0

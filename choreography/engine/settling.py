@@ -6,14 +6,15 @@ the attempt is forgotten and the next one reads again: whatever the first did wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 from choreography.engine.deciding import AttemptFailedError, Decider, Settled
 from choreography.engine.delivery import Delivery, shortened
-from choreography.engine.memory import Published
+from choreography.engine.memory import Beginning, Newcomers, Published
 from choreography.engine.operations import (
     Answer,
     Commit,
@@ -54,8 +55,11 @@ class Settler:
         published: Published,
         guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
         replica: str = "one",
+        *,
+        newcomers: Newcomers | None = None,
     ) -> None:
         self.service, self.limits, self.published = service, limits, published
+        self.newcomers = newcomers
         self.planner = Planner(service, limits)
         self.suspects = Suspects(service.name, replica, limits, guard)
         self.decider = Decider(service, limits, self.planner, self.suspects)
@@ -89,7 +93,12 @@ class Settler:
         self, plans: list[Plan], now: datetime, attempts: int
     ) -> Generator[Operation, Answer, dict[int, Settled]]:
         for attempt in range(1, attempts + 1):
-            settled, answer = yield from self._once(plans, now, thorough=attempt > 1 and len(plans) == 1)
+            expected = self._expected(plans) if attempt == 1 else {}
+            settled, answer = yield from self._once(
+                plans, now, expected.keys(), thorough=attempt > 1 and len(plans) == 1
+            )
+            if self.newcomers and not isinstance(answer, Committed):
+                self.newcomers.doubt(expected.values())
             match answer:
                 case Committed():
                     return settled
@@ -109,14 +118,17 @@ class Settler:
         return {plan.position: Settled(plan.delivery, again=True) for plan in plans}
 
     def _once(
-        self, plans: list[Plan], now: datetime, *, thorough: bool
+        self, plans: list[Plan], now: datetime, expected: AbstractSet[str], *, thorough: bool
     ) -> Generator[Operation, Answer, tuple[dict[int, Settled], CommitAnswer | _SetApart]]:
-        """Read, react and commit once. What was settled is true only if the answer is Committed."""
+        """Read, react and commit once. What was settled is true only if the answer is Committed.
+
+        Records that are ``expected`` to begin now are not read.
+        """
         try:
             alone = yield from self.suspects.mark(plans)
             if alone:
                 return {}, _SetApart(alone)
-            working = yield from self._read(plans)
+            working = yield from self._read(plans, expected)
             settled = yield from self.decider.attempt(plans, working, now, thorough=thorough)
         except (AttemptFailedError, UnmarkedError) as error:
             return {}, Unknown(str(error))
@@ -161,10 +173,33 @@ class Settler:
         plan = plan._replace(delivery=shortened(plan.delivery)) if plan.problem else plan
         return plan._replace(problem=f"The store refuses what this event leads to: {detail}")
 
-    def _read(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, WorkingSet]:
+    def _expected(self, plans: Sequence[Plan]) -> dict[str, Beginning]:
+        """Return the keys of records that most likely begin now, whichever of these events names them."""
+        if self.newcomers is None:
+            return {}
+        begun: dict[str, Beginning] = {}
+        others: set[str] = set()
+        for plan in plans:
+            for key, beginning in _beginnings(plan):
+                if plan.delivery.purpose == "run" and self.newcomers.expects(beginning):
+                    begun[key] = beginning
+                else:
+                    others.add(key)
+        return {key: beginning for key, beginning in begun.items() if key not in others}
+
+    def _read(self, plans: Sequence[Plan], expected: AbstractSet[str]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}
-        keys = entity_keys | {plan.outcome_key for plan in plans if not plan.folds}
-        answer = yield Read(tuple(sorted(keys)))
+        keys = (entity_keys - expected) | {plan.outcome_key for plan in plans if not plan.folds}
+        answer = (yield Read(tuple(sorted(keys)))) if keys else Values({})
         if not isinstance(answer, Values) or answer.failed:
             raise AttemptFailedError("the read failed")
+        if self.newcomers:
+            for key, beginning in (pair for plan in plans for pair in _beginnings(plan)):
+                if key not in expected:
+                    self.newcomers.saw(beginning, found=key in answer.found)
         return WorkingSet.of(answer.found, entity_keys)
+
+
+def _beginnings(plan: Plan) -> Iterator[tuple[str, Beginning]]:
+    wire_type = plan.subject.wire_type if plan.subject else ""
+    return ((key, (wire_type, entity.kind)) for key, (entity, _) in zip(plan.entity_keys, plan.named, strict=True))

@@ -113,7 +113,7 @@ COMMITTING: Final = (
         "                case Committed():\n                    return settled\n",
         "                case Committed():\n                    return settled\n"
         "                case Conflict() | Unknown() if len(plans) > 1:\n"
-        "                    working = yield from self._read(plans)\n"
+        "                    working = yield from self._read(plans, set())\n"
         "                    if any(plan.outcome_key in working.apart or any(\n"
         "                        working.records[key].outcome_of(plan.event_key)\n"
         "                        for key in plan.entity_keys if key in working.records\n"

@@ -14,7 +14,7 @@ from choreography.contracts import Answer as OutsideAnswer
 from choreography.engine.answering import Answering, UnreadableError
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_control
-from choreography.engine.memory import Published
+from choreography.engine.memory import Newcomers, Published
 from choreography.engine.operations import (
     CarryOut,
     Commit,
@@ -92,10 +92,11 @@ class Replica:
         service: Service | None = None,
         guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
         name: str = "one",
+        newcomers: Newcomers | None = None,
     ) -> None:
         self.world, self.now, self.service = world, now, service or world.service
         self.published = Published(world.limits.remembered)
-        self.settler = Settler(self.service, world.limits, self.published, guard, name)
+        self.settler = Settler(self.service, world.limits, self.published, guard, name, newcomers=newcomers)
         self.answering = Answering(self.service)
         self.pauses: list[int] = []
 

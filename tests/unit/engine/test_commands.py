@@ -10,12 +10,13 @@ import pytest
 from choreography.engine.commanding import Accepted, Commanding, Earlier
 from choreography.engine.delivery import read_delivery
 from choreography.engine.envelope import LARGEST_EVENT
-from choreography.engine.operations import Limits, Read, Unknown
+from choreography.engine.operations import Confirm, Limits, Read, Unknown
+from choreography.engine.records import MOST_FOLDED
 from choreography.errors import UnsayableEventError
-from tests.unit.engine.events import state_of
+from tests.unit.engine.events import came, state_of
 from tests.unit.engine.replica import NOON, Replica, World
 from tests.unit.engine.store import failed
-from tests.unit.engine.toy import Box, NewBox, desk
+from tests.unit.engine.toy import Box, NewBox, Put, desk
 
 [OPEN] = desk.commands
 
@@ -123,3 +124,32 @@ def test_what_was_just_accepted_is_known_to_the_replica_that_accepted_it() -> No
     commanding.remember(accepted)
     assert commanding.just_accepted(accepted.envelope.subject)
     assert not commanding.just_accepted("another")
+
+
+def test_a_command_whose_outcome_had_no_room_in_its_record_is_found_apart() -> None:
+    """Rule 17: the record says that outcomes of its events are elsewhere, and only then is looked there."""
+    world = World(desk)
+    command = accept(Commanding(desk, Limits()))
+    box = command.envelope.subject
+    puts = (came(Put(box=box, amount=1), f"e{number}") for number in range(MOST_FOLDED))
+    Replica(world).deliver(*puts, read_delivery(command.outgoing.encoded.encode()))
+    assert len(world.store.apart()) == 1
+    engine = Commanding(desk, Limits()).earlier([command], NOON)
+    answer = world.store.read(next(engine).keys)
+    assert isinstance(confirm := engine.send(answer), Confirm)
+    with pytest.raises(StopIteration) as stop:
+        engine.send(world.store.confirm(confirm.key))
+    assert stop.value.value == [Earlier(command.envelope.digest)]
+
+
+def test_a_command_whose_outcome_could_not_be_looked_up_apart_is_unknown() -> None:
+    """Rule 5: it may have been settled."""
+    world = World(desk)
+    command = accept(Commanding(desk, Limits()))
+    puts = (came(Put(box=command.envelope.subject, amount=1), f"e{number}") for number in range(MOST_FOLDED + 1))
+    Replica(world).deliver(*puts)
+    engine = Commanding(desk, Limits()).earlier([command], NOON)
+    engine.send(world.store.read(next(engine).keys))
+    with pytest.raises(StopIteration) as stop:
+        engine.send(Unknown("no answer"))
+    assert stop.value.value == [Earlier(None, readable=False)]
