@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from choreography.engine.commanding import Accepted, Commanding, Earlier
 from choreography.engine.delivery import read_delivery
 from choreography.engine.envelope import LARGEST_EVENT
-from choreography.engine.operations import Confirm, Limits, Read, Unknown
+from choreography.engine.operations import Confirm, Limits, Read, Stored, Unknown
 from choreography.engine.records import MOST_FOLDED
 from choreography.errors import UnsayableEventError
 from tests.unit.engine.events import came, state_of
@@ -134,12 +135,7 @@ def test_a_command_whose_outcome_had_no_room_in_its_record_is_found_apart() -> N
     puts = (came(Put(box=box, amount=1), f"e{number}") for number in range(MOST_FOLDED))
     Replica(world).deliver(*puts, read_delivery(command.outgoing.encoded.encode()))
     assert len(world.store.apart()) == 1
-    engine = Commanding(desk, Limits()).earlier([command], NOON)
-    answer = world.store.read(next(engine).keys)
-    assert isinstance(confirm := engine.send(answer), Confirm)
-    with pytest.raises(StopIteration) as stop:
-        engine.send(world.store.confirm(confirm.key))
-    assert stop.value.value == [Earlier(command.envelope.digest)]
+    assert looked_up(world, command, world.store.confirm) == [Earlier(command.envelope.digest)]
 
 
 def test_a_command_whose_outcome_could_not_be_looked_up_apart_is_unknown() -> None:
@@ -148,8 +144,18 @@ def test_a_command_whose_outcome_could_not_be_looked_up_apart_is_unknown() -> No
     command = accept(Commanding(desk, Limits()))
     puts = (came(Put(box=command.envelope.subject, amount=1), f"e{number}") for number in range(MOST_FOLDED + 1))
     Replica(world).deliver(*puts)
+    assert looked_up(world, command, lambda _: Unknown("no answer")) == [Earlier(None, readable=False)]
+
+
+def looked_up(world: World, command: Accepted, confirming: Callable[[str], Stored | Unknown | None]) -> list[Earlier]:
+    """Look up a command of which the record alone tells nothing."""
     engine = Commanding(desk, Limits()).earlier([command], NOON)
-    engine.send(world.store.read(next(engine).keys))
+    read = next(engine)
+    assert isinstance(read, Read)
+    confirm = engine.send(world.store.read(read.keys))
+    assert isinstance(confirm, Confirm)
+    answer = confirming(confirm.key)
     with pytest.raises(StopIteration) as stop:
-        engine.send(Unknown("no answer"))
-    assert stop.value.value == [Earlier(None, readable=False)]
+        engine.send(answer)
+    found: list[Earlier] = stop.value.value
+    return found
