@@ -44,7 +44,9 @@ class Metrics:
         self.quarantined = self._counter("quarantined", "Events set aside.")
         self.unanswered = self._counter("unanswered", "Calls to the outside that got no answer.")
         self.commands = self._counter("commands", "Commands accepted.")
-        self.in_hand = self._gauge("in_hand", "Deliveries being settled, and intents being carried out.")
+        self.in_hand = self._gauge(
+            "in_hand", "Deliveries being settled, intents being carried out, commands looked after."
+        )
         self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)

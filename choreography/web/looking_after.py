@@ -34,9 +34,12 @@ class LookingAfter:
 
     def add(self, accepted: Accepted) -> None:
         """Look after one."""
+        if accepted.envelope.id not in self._unsettled:
+            self._driver.metrics.in_hand.inc()
         self._unsettled[accepted.envelope.id] = accepted
         if len(self._unsettled) > _MOST:
             self._unsettled.popitem(last=False)
+            self._driver.metrics.in_hand.dec()
 
     async def forever(self) -> None:
         """Look every few seconds."""
@@ -62,7 +65,8 @@ class LookingAfter:
         lost: dict[str, list[Accepted]] = {}
         for known, one in zip(earlier, group, strict=True):
             if known.digest is not None:
-                self._unsettled.pop(one.envelope.id, None)
+                if self._unsettled.pop(one.envelope.id, None):
+                    self._driver.metrics.in_hand.dec()
             elif known.readable:
                 lost.setdefault(one.outgoing.topic, []).append(one)
         for same_topic in lost.values():
