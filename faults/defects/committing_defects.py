@@ -58,6 +58,14 @@ COMMITTING: Final = (
         '        return Write(key, record.encode(), self.etags.get(key, "*"), tombstone_ttl if record.gone else None)',
     ),
     in_engine(
+        "expected-for-ever",
+        5,
+        "a record that was expected to begin, and is there, is expected to begin at the next attempt as well",
+        "settling",
+        "            expected = self._expected(plans) if attempt == 1 else {}\n",
+        "            expected = expected if attempt > 1 else self._expected(plans)\n",
+    ),
+    in_engine(
         "silence-by-absence",
         5,
         "a reaction that does nothing because an entity was not shown is believed without a second look",
@@ -135,8 +143,8 @@ COMMITTING: Final = (
         8,
         "a transaction grows with whatever is in the batch",
         "settling",
-        "        if len(plans) > 1 and (len(writes) > self.limits.commit_writes or size > self.limits.commit_bytes):",
-        "        if len(plans) > 1 and size < 0:",
+        "        if len(plans) > 1 and self._too_much(writes):",
+        "        if len(plans) > 1 and len(writes) < 0:",
     ),
     in_engine(
         "keys-not-sorted",
