@@ -77,7 +77,7 @@ class Bench:
         self._progress.done(
             f"{when}, {system.name}: {burst.per_second:.0f} orders/s, {burst.total} µs CPU per order; "
             f"p50/p99 {slow.p50}/{slow.p99} ms at 20/s, {half.p50}/{half.p99} ms at {half.a_second:.0f}/s; "
-            f"{run.audited} orders audited, load average {burst.load_average}, pace {burst.pace} ms"
+            f"{run.audited} orders audited, load average {burst.load_average}"
         )
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,6 @@ from bench.broker import Broker
 from bench.load import Load
 from bench.meter import Meter, load_average, memory
 from bench.orders import Order, orders
-from bench.pace import pace
 from bench.systems import Stage, System
 
 WARM_UP: Final = 300
@@ -31,14 +30,6 @@ class Burst:
     per_second: float
     cpu: dict[str, int]
     load_average: float
-    pace: float
-    """Milliseconds that the fixed piece of work took, before and after."""
-
-    def at(self, pace: float) -> Burst:
-        """Return the figures as they would be on a machine of this pace."""
-        slower = pace / self.pace
-        cpu = {group: round(used * slower) for group, used in self.cpu.items()}
-        return replace(self, per_second=round(self.per_second / slower, 1), cpu=cpu, pace=pace)
 
     @property
     def total(self) -> int:
@@ -85,13 +76,11 @@ class Session:
 
     async def burst(self, count: int) -> Burst:
         """Send so many orders as fast as they are taken, and wait until all of them have ended."""
-        before = pace()
         meter, began = Meter(self._stage.pids), time.monotonic()
         await self._load.place(self._more(count))
         ended = await self._broker.until_quiet(_PATIENCE)
         cpu = {group: round(used / count) for group, used in meter.microseconds().items()}
-        kept = round((before + pace()) / 2, 2)
-        burst = Burst(count, round(count / (ended - began), 1), cpu, load_average(), kept)
+        burst = Burst(count, round(count / (ended - began), 1), cpu, load_average())
         self.run.bursts.append(burst)
         return burst
 

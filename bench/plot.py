@@ -91,12 +91,13 @@ def _latency(axes: Any, results: Results) -> None:
 
 
 def _growth(axes: Any, results: Results) -> None:
-    for name, bursts in results.grown().items():
+    for name, bursts in results.growth.items():
         done = list(accumulate(burst.orders for burst in bursts))
         axes.plot(done, [burst.total / 1000 for burst in bursts], "o-", label=name)
-    highest = max((burst.total for bursts in results.grown().values() for burst in bursts), default=1000) / 1000
+    highest = max((burst.total for bursts in results.growth.values() for burst in bursts), default=1000) / 1000
     axes.set(title="CPU milliseconds per order as orders pile up", xlabel="orders so far", ylim=(0, highest * 1.3))
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
     if results.replicas:
-        told = ", ".join(f"{count}: {burst.per_second:.0f}" for count, burst in results.replicated().items())
+        counts = sorted(results.replicas)
+        told = ", ".join(f"{count}: {results.replicas[count].per_second:.0f}" for count in counts)
         axes.text(0.02, 0.04, f"orders/s by replicas of every service: {told}", transform=axes.transAxes, fontsize=8)

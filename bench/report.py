@@ -56,8 +56,7 @@ def _speed(results: Results) -> str:
     loads = [run.bursts[0].load_average for runs in results.rounds.values() for run in runs]
     return _titled(
         f"Speed: {told['cpus']} processors, medians of {results.plan.rounds} rounds of {results.plan.burst} orders "
-        f"(least-largest), load average {min(loads)}-{max(loads)}, all at the pace {results.pace} ms (it was "
-        f"{min(results.paces)}-{max(results.paces)})",
+        f"(least-largest), load average {min(loads)}-{max(loads)}",
         ["system", "orders/s", "CPU µs per order", "p50 / p99 ms at 20/s", "p50 / p99 ms at half of capacity"],
         rows,
     )
@@ -93,7 +92,7 @@ def _memory(results: Results) -> str:
 
 def _growth(results: Results) -> str:
     rows = []
-    for name, bursts in results.grown().items():
+    for name, bursts in results.growth.items():
         done = 0
         for burst in bursts:
             done += burst.orders
@@ -106,7 +105,9 @@ def _growth(results: Results) -> str:
 
 
 def _replicas(results: Results) -> str:
-    rows = [[str(count), f"{burst.per_second:.0f}", f"{burst.total}"] for count, burst in results.replicated().items()]
+    rows = [
+        [str(count), f"{burst.per_second:.0f}", f"{burst.total}"] for count, burst in sorted(results.replicas.items())
+    ]
     return _titled(
         "Replicas of every service of this project, tracing off, on the same processors",
         ["replicas", "orders/s", "CPU µs per order"],

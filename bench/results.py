@@ -42,40 +42,18 @@ class Results:
     growth: dict[str, list[Burst]] = field(default_factory=dict)
     replicas: dict[int, Burst] = field(default_factory=dict)
 
-    @property
-    def pace(self) -> float:
-        """The pace of the machine in the median of all rounds; the figures below are as if it had always kept it."""
-        return median(self.paces)
-
-    @property
-    def paces(self) -> list[float]:
-        """The pace of the machine in each round."""
-        return [run.bursts[0].pace for runs in self.rounds.values() for run in runs]
-
-    def bursts(self, name: str) -> list[Burst]:
-        """The burst of each round of a system."""
-        return [run.bursts[0].at(self.pace) for run in self.rounds[name]]
-
-    def grown(self) -> dict[str, list[Burst]]:
-        """Bursts on one store and broker, by system."""
-        return {name: [one.at(self.pace) for one in bursts] for name, bursts in self.growth.items()}
-
-    def replicated(self) -> dict[int, Burst]:
-        """Bursts by the number of replicas."""
-        return {count: burst.at(self.pace) for count, burst in sorted(self.replicas.items())}
-
     def rate(self, name: str) -> Spread:
         """Orders a second."""
-        return Spread.of([burst.per_second for burst in self.bursts(name)])
+        return Spread.of([run.bursts[0].per_second for run in self.rounds[name]])
 
     def cpu(self, name: str) -> dict[str, float]:
         """Microseconds of CPU for one order, by group of processes."""
-        bursts = self.bursts(name)
-        return {group: median(burst.cpu.get(group, 0) for burst in bursts) for group in GROUPS}
+        runs = self.rounds[name]
+        return {group: median(run.bursts[0].cpu.get(group, 0) for run in runs) for group in GROUPS}
 
     def total(self, name: str) -> Spread:
         """Microseconds of CPU for one order, without the collector of traces."""
-        return Spread.of([burst.total for burst in self.bursts(name)])
+        return Spread.of([run.bursts[0].total for run in self.rounds[name]])
 
     def latency(self, name: str, which: int, of: Callable[[Latency], float]) -> float:
         """Milliseconds from created to dispatched; which is 0 for 20 orders a second, 1 for half of capacity."""
@@ -108,8 +86,8 @@ class Results:
             "plan": asdict(self.plan),
             "ratios": self.ratios(),
             "systems": {name: self._system(name) for name in self.rounds},
-            "growth": {name: [_burst(one) for one in bursts] for name, bursts in self.grown().items()},
-            "replicas": {str(count): _burst(burst) for count, burst in self.replicated().items()},
+            "growth": {name: [_burst(one) for one in bursts] for name, bursts in self.growth.items()},
+            "replicas": {str(count): _burst(burst) for count, burst in self.replicas.items()},
         }
 
     def _system(self, name: str) -> dict[str, Any]:
@@ -129,7 +107,6 @@ class Results:
             "memory_mib": self.memory(name),
             "audited": sum(run.audited for run in self.rounds[name]),
             "load_average": [run.bursts[0].load_average for run in self.rounds[name]],
-            "pace_ms": [run.bursts[0].pace for run in self.rounds[name]],
         }
 
 

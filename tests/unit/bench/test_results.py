@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 
 from bench.measuring import Burst, Latency, Run, share_of
-from bench.pace import pace
 from bench.plan import QUICK
 from bench.report import tables, write_into
 from bench.results import Results, Spread
 
 
-def run(per_second: float, services: int, p50: float, pace: float = 10) -> Run:
+def run(per_second: float, services: int, p50: float) -> Run:
     """One round of a system."""
     cpu = {"services": services, "sidecars": 500, "collector": 10_000}
     steady = [Latency(20, 100, p50, 2 * p50, 3 * p50), Latency(per_second / 2, 100, 2 * p50, 4 * p50, 9 * p50)]
-    return Run([Burst(1000, per_second, cpu, 1.5, pace)], steady, {"order": 80.0, "redis": 10.0}, 950)
+    return Run([Burst(1000, per_second, cpu, 1.5)], steady, {"order": 80.0, "redis": 10.0}, 950)
 
 
 @pytest.fixture
@@ -30,11 +29,8 @@ def results() -> Results:
     found.rounds["dapr quickstart"] = [run(90, 5500, 20)]
     found.rounds["faststream"] = [run(300, 1500, 10)]
     found.rounds["floor"] = [run(2000, 100, 9)]
-    found.growth["choreography"] = [
-        Burst(1000, 900, {"services": 1}, 1.0, 10),
-        Burst(3000, 950, {"services": 2}, 1.0, 10),
-    ]
-    found.replicas[2] = Burst(1000, 800, {"services": 3}, 1.0, 10)
+    found.growth["choreography"] = [Burst(1000, 900, {"services": 1}, 1.0), Burst(3000, 950, {"services": 2}, 1.0)]
+    found.replicas[2] = Burst(1000, 800, {"services": 3}, 1.0)
     return found
 
 
@@ -67,21 +63,6 @@ def test_the_ratios_are_ours_against_each_other(results: Results) -> None:
         "times_faststream": 3,
         "of_floor": 0.45,
     }
-
-
-def test_a_round_on_a_slow_machine_counts_as_if_it_had_kept_the_usual_pace(results: Results) -> None:
-    """Twice the time for the same piece of work: the orders took twice as long as well, and not for their own sake."""
-    results.rounds["choreography"] = [run(1000, 300, 20), run(500, 1100, 20, pace=20), run(1000, 300, 20)]
-    assert results.pace == 10
-    assert results.rate("choreography") == Spread(1000, 1000, 1000)
-    assert results.cpu("choreography")["services"] == 300
-    assert results.paces.count(20) == 1
-
-
-def test_the_pace_is_measured_and_not_assumed() -> None:
-    """A positive number of milliseconds, about the same twice in a row."""
-    first, second = pace(), pace()
-    assert 0 < first < 10 * second < 100 * first
 
 
 def test_the_last_line_is_json(results: Results) -> None:
