@@ -141,6 +141,12 @@ def test_every_path_that_skaffold_names_is_there() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_no_tag_that_skaffold_gives_can_be_taken_for_a_number() -> None:
+    """A commit that is known by seven digits would be the number 4372793 to Helm, and the chart refuses numbers."""
+    [flow] = [one for one in documents(ROOT / "skaffold.yaml") if one["metadata"]["name"] == "flow"]
+    assert flow["build"]["tagPolicy"]["gitCommit"]["prefix"][0].isalpha()
+
+
 def test_no_secret_is_in_the_repository() -> None:
     """Those of a cluster for development are drawn where it runs."""
     tracked = subprocess.run(["git", "ls-files", "k8s"], cwd=ROOT, capture_output=True, text=True, check=True)
