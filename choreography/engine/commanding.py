@@ -108,8 +108,8 @@ class Commanding:
 
 
 def _places(plan: Plan) -> tuple[str, ...]:
-    """Return where the outcome of a command's event may be. Its entity's record says itself if that is elsewhere."""
-    return plan.entity_keys if plan.folds else (plan.outcome_key, *plan.entity_keys)
+    """Return where a command's outcome may be: apart as well, as another body may have named another entity."""
+    return (plan.outcome_key, *plan.entity_keys)
 
 
 def _look_up(plan: Plan | None, read: Values) -> Generator[Operation, Answer, Earlier]:
@@ -121,7 +121,7 @@ def _look_up(plan: Plan | None, read: Values) -> Generator[Operation, Answer, Ea
         if folded is not None:
             return Earlier(folded.digest)
     apart: Answer = read.found.get(plan.outcome_key)
-    if plan.folds and any(record.apart for record in records):
+    if apart is None and plan.folds and any(record.apart for record in records):
         apart = yield Confirm(plan.outcome_key)
     if isinstance(apart, Stored):
         return Earlier(decode_outcome(apart.value).digest)

@@ -93,7 +93,7 @@ class Settler:
         self, plans: list[Plan], now: datetime, attempts: int
     ) -> Generator[Operation, Answer, dict[int, Settled]]:
         for attempt in range(1, attempts + 1):
-            expected = self._expected(plans) if attempt == 1 else {}
+            expected = self._expected(plans) if attempt == 1 < attempts else {}
             settled, answer = yield from self._once(
                 plans, now, expected.keys(), thorough=attempt > 1 and len(plans) == 1
             )
@@ -104,6 +104,9 @@ class Settler:
                     return settled
                 case _SetApart(alone):
                     return (yield from self._one_by_one(alone, plans, now))
+                case Refused() if expected:
+                    # Perhaps the guess was refused and not the event: some stores word a conflict in their own way.
+                    yield Pause(attempt)
                 case Refused(detail) if len(plans) == 1:
                     plans = [self._refused(plans[0], detail)]
                 case Refused():

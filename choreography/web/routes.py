@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from opentelemetry.trace import StatusCode
 
 from choreography.declaration import Command
 from choreography.telemetry import Spans
@@ -40,6 +41,8 @@ def traced(endpoint: Callable[..., Awaitable[Response]], command: Command, spans
         with spans.serving(command.method, command.path, request.headers.get("traceparent", "")) as span:
             response = await endpoint(request=request, idempotency_key=idempotency_key, **path)
             span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= 500:
+                span.set_status(StatusCode.ERROR)
             return response
 
     return serve if spans.on else endpoint

@@ -62,7 +62,7 @@ COMMITTING: Final = (
         5,
         "a record that was expected to begin, and is there, is expected to begin at the next attempt as well",
         "settling",
-        "            expected = self._expected(plans) if attempt == 1 else {}\n",
+        "            expected = self._expected(plans) if attempt == 1 < attempts else {}\n",
         "            expected = expected if attempt > 1 else self._expected(plans)\n",
     ),
     in_engine(
