@@ -102,16 +102,20 @@ class Replica:
 
     def begin(self) -> bool:
         """Find out how the last life of this replica ended."""
-        begun: bool = finish(self._drive(self.settler.suspects.begin()))
+        begun: bool = self.drive(self.settler.suspects.begin())
         return begun
 
     def acquit(self) -> None:
         """End the probation."""
-        finish(self._drive(self.settler.suspects.acquit()))
+        self.drive(self.settler.suspects.acquit())
 
     def end(self) -> None:
         """End tidily."""
-        finish(self._drive(self.settler.suspects.end()))
+        self.drive(self.settler.suspects.end())
+
+    def drive(self, engine: Generator[Any, Any, Any]) -> Any:
+        """Perform all that a part of the engine asks for, and return what it returns."""
+        return finish(self._drive(engine))
 
     def deliver(self, *deliveries: Delivery) -> list[bool]:
         """Take deliveries as the broker brings them; return for each whether it may be acknowledged."""

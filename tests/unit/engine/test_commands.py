@@ -128,7 +128,7 @@ def test_what_was_just_accepted_is_known_to_the_replica_that_accepted_it() -> No
 
 
 def test_a_command_whose_outcome_had_no_room_in_its_record_is_found_apart() -> None:
-    """Rule 17: the record says that outcomes of its events are elsewhere, and only then is looked there."""
+    """Rule 17: although a bulk get did not show it, as the record says that some of its outcomes are elsewhere."""
     world = World(desk)
     command = accept(Commanding(desk, Limits()))
     box = command.envelope.subject
