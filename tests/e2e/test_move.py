@@ -8,9 +8,11 @@ import uuid
 from rich.console import Console
 
 from apps.checkout.rehearsal import rehearse
-from tests.e2e.checkout import CHART, NAMESPACE, OUTSIDE, RELEASE, Checkout
+from tests.e2e.checkout import CHART, NAMESPACE, OUTSIDE, RELEASE, Checkout, until
 
 UNDER_WAY = 20
+EVERYWHERE = 30.0
+"""Seconds within which the last replica of before has stopped being asked: it answers until it has ended."""
 
 
 async def upgraded(checkout: Checkout, *words: str) -> None:
@@ -29,8 +31,7 @@ async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(check
 
     await upgraded(checkout, "--set", "intake=closed")
     refused = {"customer_id": "customer-1", "currency": "EUR", "lines": [{"sku": "s", "quantity": 1, "unit_price": 5}]}
-    key = uuid.uuid4().hex
-    assert await placed(checkout, refused, key) == 503
+    key = await until(lambda: refusal(checkout, refused), bool, EVERYWHERE)
     for order in orders:
         await checkout.ended(order, "completed")
 
@@ -38,7 +39,7 @@ async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(check
     await checkout.kubectl("delete", "statefulset", "redis")
     await upgraded(checkout, "--set", "intake=open")
 
-    assert await placed(checkout, refused, key) == 202
+    await until(lambda: placed(checkout, refused, key), lambda status: status == 202, EVERYWHERE)
     for order in orders:
         _, told = await checkout.get("order", f"/orders/{order}")
         assert told["status"] == "completed"
@@ -46,6 +47,12 @@ async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(check
         assert (len(ledger["charges"]), len(ledger["refunds"])) == (1, 0)
     console = Console(record=True, quiet=True, width=120)
     assert await rehearse(checkout, 60, console), console.export_text()
+
+
+async def refusal(checkout: Checkout, body: object) -> str:
+    """Send an order under a new key; the key, once the closed intake has refused it."""
+    key = uuid.uuid4().hex
+    return key if await placed(checkout, body, key) == 503 else ""
 
 
 async def placed(checkout: Checkout, body: object, key: str) -> int:

@@ -92,6 +92,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         body = {"customer_id": "c", "currency": "EUR", "lines": [{"sku": sku, "quantity": 1, "unit_price": 5}]}
         status, answer, headers = await shop.post_with_headers("order", "/orders", body, key="later")
         assert (status, headers["Retry-After"], headers["Idempotency-Key"]) == (503, "15", "later")
+        assert headers["Connection"] == "close", "a client that retries must be able to reach another replica"
         assert "The intake of this service is closed" in answer["detail"]
 
         code, said = await drained(shop.flow, within=30)
