@@ -119,8 +119,9 @@ class Commands:
             # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
             headers = {"Idempotency-Key": key}
             if not self._intake_open:
-                # Not kept: a connection that was would lead every retry to this replica, though others are open by then.
-                return JSONResponse({"detail": _CLOSED}, 503, headers | {"Retry-After": _OPENS_IN, "Connection": "close"})
+                # A connection that is kept leads every retry to this replica, though others are open by then.
+                headers |= {"Retry-After": _OPENS_IN, "Connection": "close"}
+                return JSONResponse({"detail": _CLOSED}, 503, headers)
             try:
                 named = {name: adapter.validate_python(path[name]) for name, adapter in adapters.items()}
                 accepted = await self._accepted(command, request, key, named)
