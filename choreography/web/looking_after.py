@@ -61,7 +61,14 @@ class LookingAfter:
         return again
 
     async def _look_at(self, group: list[Accepted], now: datetime) -> int:
-        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, now), "")
+        try:
+            earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, now), "")
+        except Exception:
+            # Whatever is wrong with one record must not keep the others from being looked after.
+            if len(group) > 1:
+                return sum([await self._look_at([one], now) for one in group])
+            log.exception("nobody can tell whether an accepted command was settled", event_id=group[0].envelope.id)
+            return 0
         lost: dict[str, list[Accepted]] = {}
         for known, one in zip(earlier, group, strict=True):
             if known.digest is not None:

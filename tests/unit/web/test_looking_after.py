@@ -10,7 +10,8 @@ from prometheus_client import generate_latest
 
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import read_delivery
-from choreography.engine.operations import Limits
+from choreography.engine.identity import store_key
+from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
@@ -86,3 +87,15 @@ async def test_what_is_looked_after_is_in_hand_until_it_has_an_outcome() -> None
     stage.settle(first)
     await stage.looking_after.look(LATER)
     assert stage.in_hand == 1
+
+
+async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
+    """It stays in hand, as nobody can tell whether its event was settled; whoever drains is to hear of it."""
+    stage = Desk()
+    broken, lost, settled = (stage.accept(key) for key in ("k1", "k2", "k3"))
+    stage.settle(settled)
+    key = store_key("desk", "box", broken.envelope.subject)
+    stage.world.store.rows[key] = Stored("not a record", "1")
+    assert await stage.looking_after.look(LATER) == 1
+    assert stage.said == [lost.outgoing.encoded]
+    assert stage.in_hand == 2
