@@ -57,9 +57,8 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     _describe_bodies(app, service)
     if settings.zipkin:
         set_up_tracing(service.name, settings)
-        FastAPIInstrumentor.instrument_app(
-            app, excluded_urls=excluded(service.commands), exclude_spans=["receive", "send"]
-        )
+        ours = {command.path for command in service.commands} | {view.path for view in service.views}
+        FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded(ours), exclude_spans=["receive", "send"])
     return Front(app, running)
 
 

@@ -153,7 +153,7 @@ class Commands:
                 for name in command.path_parameters
             ),
         ]
-        served = traced(endpoint, command, self._spans)
+        served = traced(endpoint, command.method, command.path, self._spans)
         served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         served.__doc__ = command.function.__doc__
         return served
@@ -218,7 +218,7 @@ class Commands:
     def _view_endpoint(self, view: View) -> Callable[..., Awaitable[Response]]:
         key_field = view.entity.key_field
 
-        async def endpoint(**path: str) -> Response:
+        async def endpoint(request: Request, **path: str) -> Response:  # noqa: ARG001 - the span around it needs it
             logical_id = path[key_field]
             record = await self._record(view.entity, logical_id)
             if record is not None and record.state is not None:
@@ -228,9 +228,13 @@ class Commands:
             return JSONResponse({"detail": f"There is no {view.entity.kind} {logical_id!r}."}, 404)
 
         hint = Annotated[str, Path(min_length=1, max_length=256)]
-        parameter = inspect.Parameter(key_field, inspect.Parameter.KEYWORD_ONLY, annotation=hint)
-        endpoint.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
-        return endpoint
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind)
+            for name, kind in {"request": Request, key_field: hint}.items()
+        ]
+        served = traced(endpoint, "GET", view.path, self._spans)
+        served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return served
 
 
 async def _read_body(request: Request) -> bytes:

@@ -1,4 +1,4 @@
-"""Routes of commands: documented as any other, but called with the request alone.
+"""Routes of commands and views: documented as any other, with spans of their own; commands are called directly.
 
 Half of what a request cost was finding out that a command needs one header and its path, and another fifth of it the
 general instrumentation: it looks for the route a second time. Both are written down here once, when the route is made.
@@ -14,7 +14,6 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from opentelemetry.trace import StatusCode
 
-from choreography.declaration import Command
 from choreography.telemetry import Spans
 
 
@@ -34,12 +33,12 @@ class CommandRoute(APIRoute):
         return handle
 
 
-def traced(endpoint: Callable[..., Awaitable[Response]], command: Command, spans: Spans) -> Callable[..., Any]:
+def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str, spans: Spans) -> Callable[..., Any]:
     """Return an endpoint each of whose calls is a span named for its route."""
 
-    async def serve(request: Request, idempotency_key: str | None = None, **path: str) -> Response:
-        with spans.serving(command.method, command.path, request.headers.get("traceparent", "")) as span:
-            response = await endpoint(request=request, idempotency_key=idempotency_key, **path)
+    async def serve(request: Request, **arguments: str | None) -> Response:
+        with spans.serving(method, route, request.headers.get("traceparent", "")) as span:
+            response = await endpoint(request=request, **arguments)
             span.set_attribute("http.response.status_code", response.status_code)
             if response.status_code >= 500:
                 span.set_status(StatusCode.ERROR)
@@ -48,7 +47,11 @@ def traced(endpoint: Callable[..., Awaitable[Response]], command: Command, spans
     return serve if spans.on else endpoint
 
 
-def excluded(commands: Iterable[Command]) -> str:
-    """Return the URLs that the general instrumentation leaves alone, as its list of patterns."""
-    ours = (re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(command.path)) for command in commands)
+def excluded(paths: Iterable[str]) -> str:
+    """Return the URLs that the general instrumentation leaves alone, as its list of patterns.
+
+    Args:
+        paths: of commands and views, with their parameters in braces. Their routes make spans of their own.
+    """
+    ours = (re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) for path in sorted(paths))
     return ",".join(["healthz", "readyz", "metrics", *(f"^[a-z]+://[^/]+{path}$" for path in ours)])

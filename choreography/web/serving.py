@@ -16,6 +16,9 @@ from choreography.web.app import build_app
 
 _STOPPING_SECONDS = 20
 _OBJECTS_PER_COLLECTION = 50_000
+_TURN_SECONDS = 0.0005
+"""For which the thread that sends spans may keep the others waiting. With Python's 5 ms, and Zipkin competing for the
+processors, the slowest of a hundred orders took 50 ms at 20 a second; now 46, and 38 without traces."""
 
 
 def service_in(module_name: str) -> Service:
@@ -70,6 +73,7 @@ def serve(module_name: str) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    sys.setswitchinterval(_TURN_SECONDS)
     server.run()
     if refused:
         raise SystemExit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -64,9 +64,9 @@ class Checkout:
         async with self._session.put(self.flow.address(service) + path, json=body) as response:
             return response.status, await _json(response)
 
-    async def get(self, service: str, path: str) -> tuple[int, Any]:
+    async def get(self, service: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Ask."""
-        async with self._session.get(self.flow.address(service) + path) as response:
+        async with self._session.get(self.flow.address(service) + path, headers=headers) as response:
             return response.status, await _json(response)
 
     async def stock(self, sku: str, quantity: int) -> None:

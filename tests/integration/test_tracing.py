@@ -32,6 +32,20 @@ async def test_one_order_is_one_trace_without_a_gap(checkout: Checkout) -> None:
     assert any("order.completed.v1" in name for name in names), names
 
 
+async def test_a_view_continues_the_trace_of_whoever_asks(checkout: Checkout) -> None:
+    """Its span is named for its route, so that it is found beside that of the command under the same path."""
+    trace_id = uuid.uuid4().hex
+    asked = {"traceparent": f"00-{trace_id}-{'1' * 16}-01"}
+    assert (await checkout.get("inventory", "/stock/nothing-of-the-kind", asked))[0] == 404
+
+    async def spans() -> list[dict[str, Any]]:
+        status, found = await checkout.get("zipkin", f"/api/v2/trace/{trace_id}")
+        return list(found) if status == 200 else []
+
+    found = await checkout.until(spans, lambda seen: "get /stock/{sku}" in {span["name"].lower() for span in seen})
+    assert next(span for span in found if span.get("kind") == "SERVER")["tags"]["http.response.status_code"] == "404"
+
+
 def _services(spans: list[dict[str, Any]]) -> set[str]:
     return {span["localEndpoint"]["serviceName"] for span in spans}
 
