@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 from opentelemetry.trace.propagation import get_current_span, set_span_in_context
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -79,12 +79,21 @@ def set_up_tracing(service: str, settings: Settings) -> TracerProvider | None:
 
 
 class _Encoder(JsonV2Encoder):
-    """The exporter's own, but for the last step: with the standard library's it took a third of what tracing costs."""
+    """The exporter's own, but for what made it a third of what tracing costs, and Zipkin's work half as much again."""
 
     def serialize(self, spans: Sequence[Span], local_endpoint: NodeEndpoint) -> str:
         """Return the body of one request to the collector."""
         endpoint = self._encode_local_endpoint(local_endpoint)
         return orjson.dumps([self._encode_span(span, endpoint) for span in spans]).decode()
+
+    def _extract_tags_from_span(self, span: Any) -> dict[str, str]:
+        """Return what this span says and no other: its service is its endpoint, and who made it is seen in its name."""
+        tags: dict[str, str] = self._extract_tags_from_dict(span.attributes)
+        if span.status.status_code is not StatusCode.UNSET:
+            tags["otel.status_code"] = span.status.status_code.name
+        if span.status.status_code is StatusCode.ERROR:
+            tags["error"] = span.status.description or ""
+        return tags
 
 
 class Spans:

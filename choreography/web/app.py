@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.looking_after import LookingAfter
-from choreography.web.routes import excluded
+from choreography.web.routes import CommandRoute, excluded
 
 log = structlog.get_logger()
 
@@ -74,6 +74,7 @@ class _Running:
         self.commanding = Commanding(service, self.limits)
         self.deliveries: Deliveries | None = None
         self.driver: Driver | None = None
+        self.command_routes: Sequence[CommandRoute] = ()
         self._checked = False
 
     @asynccontextmanager
@@ -106,6 +107,7 @@ class _Running:
             intake_open=self.settings.intake_open,
         )
         commands.add_to(app)
+        self.command_routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
         tasks = [
             asyncio.create_task(self._check(sidecar, self.driver, self.deliveries, commands)),
             asyncio.create_task(self._end_if_broken(self.driver)),
@@ -167,7 +169,7 @@ class _Running:
 
 
 class Front:
-    """The whole app: what the sidecar brings goes straight to the deliveries, everything else to FastAPI.
+    """The whole app: deliveries and commands go straight to what handles them, everything else to FastAPI.
 
     A framework's routing and middleware would cost more than the delivery itself.
     """
@@ -179,14 +181,20 @@ class Front:
         """Serve one connection."""
         deliveries = self._running.deliveries
         path = scope.get("path", "")
-        if deliveries is None or scope["type"] != "http" or scope["method"] != "POST":
+        if deliveries is None or scope["type"] != "http" or scope["method"] == "GET":
             await self.app(scope, receive, send)
-        elif path in ("/events", "/undelivered"):
+        elif scope["method"] == "POST" and path in ("/events", "/undelivered"):
             await deliveries(scope, receive, send)
-        elif path.startswith("/job/"):
+        elif scope["method"] == "POST" and path.startswith("/job/"):
             await deliveries.due(scope, receive, send)
-        else:
+        elif not await self._commanded(scope, receive, send):
             await self.app(scope, receive, send)
+
+    async def _commanded(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        for route in self._running.command_routes:
+            if await route.serve(scope, receive, send):
+                return True
+        return False
 
 
 def _describe_bodies(app: FastAPI, service: Service) -> None:

@@ -1,7 +1,7 @@
 """Routes of commands and views: documented as any other, with spans of their own; commands are called directly.
 
-Half of what a request cost was finding out that a command needs one header and its path, and another fifth of it the
-general instrumentation: it looks for the route a second time. Both are written down here once, when the route is made.
+Half of what a request cost was finding out that a command needs one header and its path, a fifth of it the general
+instrumentation, which looks for the route a second time, and a quarter the layers of middleware in between.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from opentelemetry.trace import StatusCode
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from choreography.telemetry import Spans
 
@@ -22,15 +24,23 @@ class CommandRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Return what is called for each request."""
-        endpoint = self.endpoint
+        return self._respond
 
-        async def handle(request: Request) -> Response:
-            response: Response = await endpoint(
-                request=request, idempotency_key=request.headers.get("idempotency-key"), **request.path_params
-            )
-            return response
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve a request past the web framework; False if it is none for this route, and nothing was done."""
+        match, found = self.matches(scope)
+        if match is not Match.FULL:
+            return False
+        scope = {**scope, **found}
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+        return True
 
-        return handle
+    async def _respond(self, request: Request) -> Response:
+        response: Response = await self.endpoint(
+            request=request, idempotency_key=request.headers.get("idempotency-key"), **request.path_params
+        )
+        return response
 
 
 def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str, spans: Spans) -> Callable[..., Any]:
