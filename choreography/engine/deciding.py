@@ -78,13 +78,11 @@ class Decider:
             folded = record.outcome_of(plan.event_key) if record else None
             if folded is not None:
                 return folded
-        if not plan.folds:
-            stored = working.apart.get(plan.outcome_key)
-        elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
+        stored = working.apart.get(plan.outcome_key)
+        # Elsewhere the record itself proves the absence: it is written under its ETag, or first-write.
+        unproven = thorough or plan.delivery.purpose == "replay" or working.record(plan.home).apart
+        if stored is None and plan.home and unproven:
             stored = yield from self._confirm(plan.outcome_key, working)
-        else:
-            # The record itself proves the absence: it is written under its ETag, or first-write.
-            return None
         return decode_outcome(stored.value) if stored else None
 
     def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
@@ -110,10 +108,10 @@ class Decider:
         if plan.problem:
             return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
-        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
-            # What it named is not in the transaction, so nothing there proves that what was missing is missing.
+        if isinstance(ran, Quarantined) or ran.silent:
+            # Only its home is in the transaction, so nothing there proves of the others that they are missing.
             for key in plan.entity_keys:
-                if key not in working.records and (yield from self._confirm(key, working)) is not None:
+                if key not in (plan.home, *working.records) and (yield from self._confirm(key, working)) is not None:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
         if isinstance(ran, Quarantined):
             return self._set_aside(plan, working, now, ran), False
@@ -138,18 +136,18 @@ class Decider:
             own=plan.own,
             heard=plan.delivery.raw if plan.inside else "",
         )
-        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
+        home = (plan.home,) if plan.home else ()
+        working.accept(ran.records, home if ran.silent else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
-        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
+        if not (plan.home and replayed is None and self._fold(plan, outcome, working, now)):
             self._put_apart(plan, outcome, working)
         return outcome
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
-        key = plan.entity_keys[0]
-        record = working.record(key)
+        record = working.record(plan.home)
         folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
         if folded:
-            working.records[key] = record
+            working.records[plan.home] = record
         return folded
 
     def _put_apart(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
@@ -158,7 +156,7 @@ class Decider:
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
         for entity_key in plan.entity_keys:
             record = working.record(entity_key)
-            if not record.apart and (plan.folds or entity_key in working.guarded):
+            if not record.apart and (entity_key == plan.home if plan.home else entity_key in working.guarded):
                 working.records[entity_key] = replace(record.copy(), apart=True)
                 working.guarded.add(entity_key)
 
@@ -176,7 +174,8 @@ class Decider:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         identity = conflict_identity(plan)
-        twin = plan._replace(identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
+        key = outcome_key(self.service.name, identity)
+        twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), home="")
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return decode_outcome(recorded.value), True

@@ -12,7 +12,7 @@ COMMITTING: Final = (
         1,
         "what was done with an event is not recorded, so a redelivery does it again",
         "deciding",
-        "        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):\n"
+        "        if not (plan.home and replayed is None and self._fold(plan, outcome, working, now)):\n"
         "            self._put_apart(plan, outcome, working)\n        return outcome",
         "        return outcome",
     ),
@@ -70,8 +70,16 @@ COMMITTING: Final = (
         5,
         "a reaction that does nothing because an entity was not shown is believed without a second look",
         "deciding",
-        "        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):",
+        "        if isinstance(ran, Quarantined) or ran.silent:",
         "        if False:",
+    ),
+    in_engine(
+        "spilled-not-confirmed",
+        5,
+        "an outcome for which a record had no room is looked for in the bulk get only",
+        "deciding",
+        '        unproven = thorough or plan.delivery.purpose == "replay" or working.record(plan.home).apart',
+        "        unproven = False",
     ),
     in_engine(
         "failed-read-believed",
@@ -94,8 +102,16 @@ COMMITTING: Final = (
         6,
         "an entity that a reaction only looked at is not in the transaction",
         "deciding",
-        "        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)",
-        "        working.accept(ran.records, plan.entity_keys if plan.folds else ())",
+        "        working.accept(ran.records, home if ran.silent else plan.entity_keys)",
+        "        working.accept(ran.records, home)",
+    ),
+    in_engine(
+        "silence-not-recorded",
+        6,
+        "that an event led to nothing is folded into a record that is not written",
+        "deciding",
+        "        working.accept(ran.records, home if ran.silent else plan.entity_keys)",
+        "        working.accept(ran.records, () if ran.silent else plan.entity_keys)",
     ),
     in_engine(
         "unknown-is-success",
