@@ -106,6 +106,15 @@ async def test_a_key_is_made_for_a_client_without_one(checkout: Checkout) -> Non
     assert again == answer
 
 
+async def test_what_is_no_command_is_answered_as_the_framework_does(checkout: Checkout) -> None:
+    """Commands are served past it, and nothing else is; its pages still show them."""
+    assert (await checkout.put("order", "/orders", ORDER))[0] == 405
+    assert (await checkout.post("order", "/nothing-here", ORDER))[0] == 404
+    assert (await checkout.post("order", "/orders/one/cancel/now", ORDER))[0] == 404
+    _, told = await checkout.get("order", "/openapi.json")
+    assert set(told["paths"]["/orders"]) == {"post"}
+
+
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/anything"])
 async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> None:
     """Whoever reaches the port without the token is nobody."""
