@@ -154,11 +154,13 @@ class Decider:
         key = plan.outcome_key
         ttl = None if outcome.quarantined else self.ttl
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
-        for entity_key in plan.entity_keys:
+        if plan.home:
+            # Whether it changes or not: another replica may be folding an outcome of this event into it.
+            working.guarded.add(plan.home)
+        for entity_key in (plan.home,) if plan.home else plan.entity_keys:
             record = working.record(entity_key)
-            if not record.apart and (entity_key == plan.home if plan.home else entity_key in working.guarded):
+            if entity_key in working.guarded and not record.apart:
                 working.records[entity_key] = replace(record.copy(), apart=True)
-                working.guarded.add(entity_key)
 
     def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
         stored = working.apart.get(plan.outcome_key)

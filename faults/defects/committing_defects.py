@@ -114,6 +114,14 @@ COMMITTING: Final = (
         "        working.accept(ran.records, () if ran.silent else plan.entity_keys)",
     ),
     in_engine(
+        "set-aside-unguarded",
+        7,
+        "an event is set aside though another replica has done it meanwhile, and what it said is lost",
+        "deciding",
+        "            working.guarded.add(plan.home)\n",
+        "            pass\n",
+    ),
+    in_engine(
         "unknown-is-success",
         7,
         "a commit without an answer is taken for a yes",

@@ -11,7 +11,7 @@ from choreography.engine.operations import Commit, Confirm, Read
 from choreography.engine.records import LARGEST_FOLDED, MOST_FOLDED
 from tests.unit.engine.events import ago, came, record_of, state_of
 from tests.unit.engine.replica import NOON, Replica, World, finish, said
-from tests.unit.engine.toy import Box, Emptied, Moved, Put, Shouted, desk
+from tests.unit.engine.toy import Box, Emptied, Moved, Put, Shouted, Torn, desk
 
 PUT = Put(box="a", amount=1)
 MOVED = Moved(box="a", to=("b",))
@@ -202,3 +202,19 @@ def test_a_full_record_spills_the_outcomes_of_events_of_several_entities_as_well
         Replica(world).deliver(came(MOVED, event_id))
     assert state_of(world, Box, "b") == Box(box="b", coins=len(ids))
     world.assert_released()
+
+
+@pytest.mark.parametrize("other", ["a", "b"])
+def test_what_one_replica_sets_aside_another_cannot_have_done(other: str) -> None:
+    """Rule 7: also where the record says already that outcomes are kept apart, and would stay as it is."""
+    world = World(desk)
+    torn = Torn(box="a", other=other)
+    Replica(world).deliver(came(torn, "e0"))
+    slow, quick = Replica(world), Replica(world, name="two")
+    steps = slow.delivering([came(torn, "e1")])
+    while not isinstance(next(steps), Commit):
+        pass
+    Replica(world).deliver(came(PUT, "p1"))
+    quick.settle(came(torn, "e1"))
+    assert finish(steps) == [True]
+    assert [bool(one.quarantined) for one in world.store.outcomes() if one.event_id == "e1"] == [False]
