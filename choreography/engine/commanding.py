@@ -121,7 +121,7 @@ def _look_up(plan: Plan | None, read: Values) -> Generator[Operation, Answer, Ea
         if folded is not None:
             return Earlier(folded.digest)
     apart: Answer = read.found.get(plan.outcome_key)
-    if apart is None and plan.home and any(record.apart for record in records):
+    if apart is None and plan.folds and any(record.apart for record in records):
         apart = yield Confirm(plan.outcome_key)
     if isinstance(apart, Stored):
         return Earlier(decode_outcome(apart.value).digest)

@@ -78,11 +78,13 @@ class Decider:
             folded = record.outcome_of(plan.event_key) if record else None
             if folded is not None:
                 return folded
-        stored = working.apart.get(plan.outcome_key)
-        # Elsewhere the record itself proves the absence: it is written under its ETag, or first-write.
-        unproven = thorough or plan.delivery.purpose == "replay" or working.record(plan.home).apart
-        if stored is None and plan.home and unproven:
+        if not plan.folds:
+            stored = working.apart.get(plan.outcome_key)
+        elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
             stored = yield from self._confirm(plan.outcome_key, working)
+        else:
+            # The record itself proves the absence: it is written under its ETag, or first-write.
+            return None
         return decode_outcome(stored.value) if stored else None
 
     def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
@@ -108,10 +110,10 @@ class Decider:
         if plan.problem:
             return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
-        if isinstance(ran, Quarantined) or ran.silent:
-            # Only its home is in the transaction, so nothing there proves of the others that they are missing.
+        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
+            # What it named is not in the transaction, so nothing there proves that what was missing is missing.
             for key in plan.entity_keys:
-                if key not in (plan.home, *working.records) and (yield from self._confirm(key, working)) is not None:
+                if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
         if isinstance(ran, Quarantined):
             return self._set_aside(plan, working, now, ran), False
@@ -136,30 +138,30 @@ class Decider:
             own=plan.own,
             heard=plan.delivery.raw if plan.inside else "",
         )
-        home = (plan.home,) if plan.home else ()
-        working.accept(ran.records, home if ran.silent else plan.entity_keys)
+        working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
-        if not (plan.home and replayed is None and self._fold(plan, outcome, working, now)):
+        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
             self._put_apart(plan, outcome, working)
         return outcome
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
-        record = working.record(plan.home)
+        key = plan.entity_keys[0]
+        record = working.record(key)
         folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
         if folded:
-            working.records[plan.home] = record
+            working.records[key] = record
         return folded
 
     def _put_apart(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
         key = plan.outcome_key
         ttl = None if outcome.quarantined else self.ttl
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
-        if plan.home:
+        if plan.folds:
             # Whether it changes or not: another replica may be folding an outcome of this event into it.
-            working.guarded.add(plan.home)
-        for entity_key in (plan.home,) if plan.home else plan.entity_keys:
+            working.guarded.update(plan.entity_keys)
+        for entity_key in working.guarded.intersection(plan.entity_keys):
             record = working.record(entity_key)
-            if entity_key in working.guarded and not record.apart:
+            if not record.apart:
                 working.records[entity_key] = replace(record.copy(), apart=True)
 
     def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
@@ -176,8 +178,7 @@ class Decider:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         identity = conflict_identity(plan)
-        key = outcome_key(self.service.name, identity)
-        twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), home="")
+        twin = plan._replace(identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return decode_outcome(recorded.value), True

@@ -28,7 +28,6 @@ class Plan(NamedTuple):
         event_key: the id, hashed: the name of its outcome inside an entity's record.
         entity_keys: store keys of the entities its reactions name.
         named: those entities, each by its class and its logical id, in the same order.
-        home: the store key of the one in whose record its outcome belongs; empty if it is kept apart.
         problem: why it must be quarantined instead of run.
         own: the event itself, if a command of this service said it.
     """
@@ -41,7 +40,6 @@ class Plan(NamedTuple):
     outcome_key: str
     entity_keys: tuple[str, ...] = ()
     named: Sequence[tuple[type[Entity], str]] = ()
-    home: str = ""
     subject: Subject | None = None
     problem: str = ""
     own: Outgoing | None = None
@@ -49,9 +47,9 @@ class Plan(NamedTuple):
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
 
     @property
-    def maybe_apart(self) -> bool:
-        """Its outcome is kept apart, or a twin's that is about something else may be."""
-        return len(self.entity_keys) != 1
+    def folds(self) -> bool:
+        """Its outcome belongs inside the record of the one entity it names."""
+        return len(self.entity_keys) == 1
 
     @property
     def inside(self) -> bool:
@@ -108,7 +106,6 @@ class Planner:
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
         identity = delivery.identity
-        keys = tuple(store_key(self.service.name, entity.kind, one) for entity, one in named)
         return Plan(
             position,
             delivery,
@@ -116,9 +113,8 @@ class Planner:
             envelope.digest,
             event_key(identity),
             outcome_key(self.service.name, identity),
-            entity_keys=keys,
+            entity_keys=tuple(store_key(self.service.name, entity.kind, one) for entity, one in named),
             named=named,
-            home=keys[0] if len(keys) == 1 else _about(envelope, keys, named),
             subject=subject,
             problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
             own=self._own(delivery, envelope, subject),
@@ -152,9 +148,3 @@ class Planner:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:
             return None
         return Outgoing(subject.topic, envelope.subject, delivery.raw)
-
-
-def _about(envelope: Envelope, keys: Sequence[str], named: Sequence[tuple[type[Entity], str]]) -> str:
-    """Return the key of the first entity the event says it is about, if that is among those it names."""
-    pairs = zip(keys, named, strict=True)
-    return next((key for key, (_, logical_id) in pairs if logical_id == envelope.subject), "")

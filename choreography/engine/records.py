@@ -1,8 +1,7 @@
 """What is kept in the store: one record per entity, one outcome per event.
 
-The outcome of an event is folded into the record of the entity it is about: the one its reactions name, or of several
-the one whose id is the event's subject. That is one write instead of two, and its absence is as certain as the record
-itself. All others are kept apart, first-write.
+The outcome of an event whose reactions name exactly one entity is folded into that entity's record: one write
+instead of two, and its absence is as certain as the record itself. All others are kept apart, first-write.
 Every record is stored as one JSON text, so that a sidecar cannot re-encode the numbers in it.
 """
 

@@ -192,7 +192,7 @@ class Settler:
 
     def _read(self, plans: Sequence[Plan], expected: AbstractSet[str]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}
-        keys = (entity_keys - expected) | {plan.outcome_key for plan in plans if plan.maybe_apart}
+        keys = (entity_keys - expected) | {plan.outcome_key for plan in plans if not plan.folds}
         answer = (yield Read(tuple(sorted(keys)))) if keys else Values({})
         if not isinstance(answer, Values) or answer.failed:
             raise AttemptFailedError("the read failed")

@@ -30,16 +30,21 @@ class CommandLane:
     async def _flush(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:200], self._waiting[200:]
-            try:
-                answers = await self._accept([accepted for accepted, _ in group])
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
+            answers = await self._answers([accepted for accepted, _ in group])
             for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
                     future.set_result(answer)
+
+    async def _answers(self, group: Sequence[Accepted]) -> Sequence[bool | Exception | None]:
+        try:
+            return await self._accept(group)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            # Perhaps for the sake of one record: those that came with it by chance must not be refused with it.
+            return [error] if len(group) == 1 else [one for each in group for one in await self._answers([each])]
 
     async def _accept(self, group: Sequence[Accepted]) -> list[bool | None]:
         trace = group[0].envelope.traceparent

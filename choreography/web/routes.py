@@ -10,9 +10,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import Span, StatusCode
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
@@ -48,13 +48,21 @@ def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str
 
     async def serve(request: Request, **arguments: str | None) -> Response:
         with spans.serving(method, route, request.headers.get("traceparent", "")) as span:
-            response = await endpoint(request=request, **arguments)
-            span.set_attribute("http.response.status_code", response.status_code)
-            if response.status_code >= 500:
-                span.set_status(StatusCode.ERROR)
+            try:
+                response = await endpoint(request=request, **arguments)
+            except HTTPException as refused:
+                _answered(span, refused.status_code)
+                raise
+            _answered(span, response.status_code)
             return response
 
     return serve if spans.on else endpoint
+
+
+def _answered(span: Span, status: int) -> None:
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
 
 
 def excluded(paths: Iterable[str]) -> str:

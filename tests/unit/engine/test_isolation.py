@@ -144,6 +144,6 @@ def test_a_request_too_large_to_show_a_person_is_refused_before_the_commit() -> 
 def test_a_silent_failure_of_a_pair_is_recorded_apart() -> None:
     """A reaction that names two boxes and fails leaves both of them as they were."""
     world = World(desk)
-    Replica(world).deliver(came(Torn(box="a", other="b"), "bad", subject="elsewhere"), came(Opened(box="b"), "e1"))
+    Replica(world).deliver(came(Torn(box="a", other="b"), "bad"), came(Opened(box="b"), "e1"))
     assert record_of(world, Box, "a") is None
     assert [one.event_id for one in world.store.apart().values()] == ["bad"]

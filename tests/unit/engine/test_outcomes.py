@@ -14,7 +14,6 @@ from tests.unit.engine.replica import NOON, Replica, World, finish, said
 from tests.unit.engine.toy import Box, Emptied, Moved, Put, Shouted, Torn, desk
 
 PUT = Put(box="a", amount=1)
-MOVED = Moved(box="a", to=("b",))
 LIFE: Final = timedelta(days=30, seconds=600)
 
 
@@ -140,68 +139,14 @@ def test_nothing_but_the_record_grows_with_the_number_of_old_events() -> None:
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_an_event_that_is_about_none_of_several_entities_is_recorded_apart(moved: bool) -> None:
+def test_an_event_that_names_several_entities_is_recorded_apart(moved: bool) -> None:
     """First-write, with a time to live; those of its boxes that are written say so."""
     world = World(desk)
     Replica(world).deliver(*([came(Put(box="a", amount=5), "e0")] if moved else ()))
-    Replica(world).deliver(came(Moved(box="a", to=("b",)), "e1", subject="elsewhere"))
+    Replica(world).deliver(came(Moved(box="a", to=("b",)), "e1"))
     [key] = world.store.apart()
     assert world.store.ttls[key] == LIFE.total_seconds()
     assert [record.apart for record in world.store.entities().values()] == [True, True] * moved
-
-
-def test_an_event_about_one_of_several_entities_is_recorded_in_that_one() -> None:
-    """Both boxes are written anyway, so a row of its own would be one more for nothing."""
-    world = World(desk)
-    Replica(world).deliver(came(Put(box="a", amount=5), "e0"))
-    Replica(world).deliver(came(MOVED, "e1"))
-    assert world.store.apart() == {}
-    records = [record_of(world, Box, box) for box in "ab"]
-    assert [len(record.folded) if record else None for record in records] == [2, 0]
-    Replica(world).deliver(came(MOVED, "e1"))
-    assert [state_of(world, Box, box) for box in "ab"] == [Box(box="a", coins=4), Box(box="b", coins=1)]
-    world.assert_released()
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_of_two_replicas_that_run_such_an_event_only_one_commits(begun: bool) -> None:
-    """Rule 5: the record it is about proves that there was no outcome, whether it existed or not."""
-    world = World(desk)
-    Replica(world).deliver(*([came(PUT, "e0")] if begun else ()), came(Put(box="b", amount=7), "e1"))
-    claimed = came(Moved(box="a", to=("b",)), "e2")
-    first, second = Replica(world), Replica(world)
-    steps = first.delivering([claimed])
-    assert [type(next(steps)) for _ in range(2)] == [Read, Commit]
-    assert second.deliver(claimed) == [True]
-    assert finish(steps) == [True]
-    assert [one.event_id for one in world.store.outcomes()].count("e2") == 1
-    assert state_of(world, Box, "b") == Box(box="b", coins=8 if begun else 7)
-    world.assert_released()
-
-
-def test_what_was_recorded_apart_about_something_else_is_found() -> None:
-    """Rule 1: under the same id and about a box that it names, it says something else, and is never run."""
-    world = World(desk)
-    Replica(world).deliver(came(MOVED, "e1", subject="elsewhere"))
-    Replica(world).deliver(came(Put(box="a", amount=5), "e0"))
-    Replica(world).deliver(came(MOVED, "e1"))
-    assert state_of(world, Box, "a") == Box(box="a", coins=5)
-    assert said(world.broker.texts()[-1])["reason"].startswith("Another event with the id")
-
-
-def test_a_full_record_spills_the_outcomes_of_events_of_several_entities_as_well() -> None:
-    """And then a single get confirms what the bulk get did not show."""
-    world = World(desk)
-    ids = [f"e{number}" for number in range(MOST_FOLDED + 2)]
-    Replica(world).deliver(came(Put(box="a", amount=100), "e"))
-    for event_id in ids:
-        Replica(world).deliver(came(MOVED, event_id))
-    assert len(world.store.apart()) == 3
-    for event_id in ids:
-        world.store.reads.append(lambda key: "hidden" if key.split(".")[1] == "outcome" else "shown")
-        Replica(world).deliver(came(MOVED, event_id))
-    assert state_of(world, Box, "b") == Box(box="b", coins=len(ids))
-    world.assert_released()
 
 
 @pytest.mark.parametrize("other", ["a", "b"])

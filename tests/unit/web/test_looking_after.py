@@ -2,64 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
 from datetime import timedelta
-from typing import Any, cast
 
-from prometheus_client import generate_latest
-
-from choreography.engine.commanding import Accepted, Commanding
-from choreography.engine.delivery import read_delivery
-from choreography.engine.identity import store_key
-from choreography.engine.operations import Limits, Stored
-from choreography.engine.records import Outgoing
-from choreography.sidecar.client import Sidecar
-from choreography.sidecar.driver import Driver
-from choreography.telemetry import Metrics
-from choreography.web.looking_after import LookingAfter
-from tests.unit.engine.replica import NOON, Replica, World
-from tests.unit.engine.toy import NewBox, desk
+from tests.unit.engine.replica import NOON
+from tests.unit.web.web_desk import Desk
 
 LATER = NOON + timedelta(seconds=11)
-
-
-class Desk:
-    """A replica as far as looking after needs it: the store of a world, and a broker that notes what it is given."""
-
-    def __init__(self) -> None:
-        self.world, self.metrics, self.said = World(desk), Metrics("desk"), list[str]()
-        self.commanding = Commanding(desk, Limits())
-        self.looking_after = LookingAfter(self.commanding, cast("Driver", self), cast("Sidecar", self))
-
-    async def drive(self, engine: Generator[Any, Any, Any], _: str) -> Any:
-        """Read from the world's store. Looking must change nothing there, and publishes by its own way."""
-        before = (len(self.world.store.tried), self.world.broker.texts())
-        answer = Replica(self.world).drive(engine)
-        assert (len(self.world.store.tried), self.world.broker.texts()) == before
-        return answer
-
-    async def publish(self, events: Sequence[Outgoing]) -> frozenset[int]:
-        """Confirm, as such a broker does, whether it keeps them or not."""
-        self.said += [event.encoded for event in events]
-        return frozenset()
-
-    def accept(self, key: str) -> Accepted:
-        """Accept one command, and look after it."""
-        event_id = self.commanding.event_id("caller", "POST /boxes", key)
-        event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner="ann")})
-        accepted = self.commanding.accept(event, event_id, NOON, "")
-        self.looking_after.add(accepted)
-        return accepted
-
-    def settle(self, accepted: Accepted) -> None:
-        """Let the event arrive."""
-        Replica(self.world).deliver(read_delivery(accepted.outgoing.encoded.encode()))
-
-    @property
-    def in_hand(self) -> float:
-        """What the replica says it has in hand, as its metrics page tells it."""
-        lines = generate_latest(self.metrics.registry).decode().splitlines()
-        return float(next(line for line in lines if line.startswith("choreography_in_hand{")).rpartition(" ")[2])
 
 
 async def test_an_accepted_command_without_an_outcome_is_said_again_to_the_byte() -> None:
@@ -94,8 +42,7 @@ async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
     stage = Desk()
     broken, lost, settled = (stage.accept(key) for key in ("k1", "k2", "k3"))
     stage.settle(settled)
-    key = store_key("desk", "box", broken.envelope.subject)
-    stage.world.store.rows[key] = Stored("not a record", "1")
+    stage.spoil(broken)
     assert await stage.looking_after.look(LATER) == 1
     assert stage.said == [lost.outgoing.encoded]
     assert stage.in_hand == 2
