@@ -16,13 +16,18 @@ class CommandLane:
 
     def __init__(self, commanding: Commanding, driver: Driver, sidecar: Sidecar) -> None:
         self._commanding, self._driver, self._sidecar = commanding, driver, sidecar
-        self._waiting: list[tuple[Accepted, asyncio.Future[bool | None]]] = []
+        self._waiting: list[tuple[Accepted, str, asyncio.Future[bool | None]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    async def submit(self, accepted: Accepted) -> bool | None:
-        """Publish a command's event. True: accepted. False: its key belongs to another body. None: unknown."""
+    async def submit(self, accepted: Accepted, trace: str = "") -> bool | None:
+        """Publish a command's event. True: accepted. False: its key belongs to another body. None: unknown.
+
+        Args:
+            accepted: the command's event; of a retry it is that of the first request, its trace included.
+            trace: the traceparent of this request, to which the calls it leads to belong.
+        """
         future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((accepted, future))
+        self._waiting.append((accepted, trace, future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return await future
@@ -30,8 +35,8 @@ class CommandLane:
     async def _flush(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:200], self._waiting[200:]
-            answers = await self._answers([accepted for accepted, _ in group])
-            for (_, future), answer in zip(group, answers, strict=True):
+            answers = await self._answers([accepted for accepted, _, _ in group], group[0][1])
+            for (_, _, future), answer in zip(group, answers, strict=True):
                 if future.done():
                     continue
                 if isinstance(answer, Exception):
@@ -39,15 +44,16 @@ class CommandLane:
                 else:
                     future.set_result(answer)
 
-    async def _answers(self, group: Sequence[Accepted]) -> Sequence[bool | Exception | None]:
+    async def _answers(self, group: Sequence[Accepted], trace: str) -> Sequence[bool | Exception | None]:
         try:
-            return await self._accept(group)
+            return await self._accept(group, trace)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             # Perhaps for the sake of one record: those that came with it by chance must not be refused with it.
-            return [error] if len(group) == 1 else [one for each in group for one in await self._answers([each])]
+            if len(group) == 1:
+                return [error]
+            return [one for each in group for one in await self._answers([each], trace)]
 
-    async def _accept(self, group: Sequence[Accepted]) -> list[bool | None]:
-        trace = group[0].envelope.traceparent
+    async def _accept(self, group: Sequence[Accepted], trace: str) -> list[bool | None]:
         earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, datetime.now(UTC)), trace)
         answers = [_judge(known, one) for known, one in zip(earlier, group, strict=True)]
         topics: dict[str, list[int]] = {}

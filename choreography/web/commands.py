@@ -195,7 +195,7 @@ class Commands:
         if self._commanding.contradicts(accepted) or self._asking.setdefault(event_id, digest) != digest:
             return False
         try:
-            return await self._lane.submit(accepted)
+            return await self._lane.submit(accepted, current_traceparent())
         finally:
             self._asking.pop(event_id, None)
 

@@ -19,3 +19,14 @@ async def test_a_record_that_cannot_be_read_refuses_no_other_command() -> None:
     assert isinstance(answers[0], JSONDecodeError)
     assert answers[1] is True
     assert stage.said == [sound.outgoing.encoded]
+
+
+async def test_what_a_retry_leads_to_belongs_to_the_trace_of_the_retry() -> None:
+    """Its event is that of the first request to the byte, but the first request took no longer because of it."""
+    stage = Desk()
+    first = stage.asked("k1", "the first trace")
+    stage.commanding.remember(first)
+    again = stage.asked("k1", "another trace")
+    assert again == first
+    assert await stage.lane.submit(again, "another trace") is True
+    assert stage.traces == {"another trace"}

@@ -26,28 +26,31 @@ class Desk:
 
     def __init__(self) -> None:
         self.world, self.metrics, self.said = World(desk), Metrics("desk"), list[str]()
+        self.traces = set[str]()
         self.commanding = Commanding(desk, Limits())
         driver, sidecar = cast("Driver", self), cast("Sidecar", self)
         self.looking_after = LookingAfter(self.commanding, driver, sidecar)
         self.lane = CommandLane(self.commanding, driver, sidecar)
 
-    async def drive(self, engine: Generator[Any, Any, Any], _: str) -> Any:
+    async def drive(self, engine: Generator[Any, Any, Any], trace: str) -> Any:
         """Read from the world's store. Looking must change nothing there, and publishes by its own way."""
+        self.traces.add(trace)
         before = (len(self.world.store.tried), self.world.broker.texts())
         answer = Replica(self.world).drive(engine)
         assert (len(self.world.store.tried), self.world.broker.texts()) == before
         return answer
 
-    async def publish(self, events: Sequence[Outgoing], _: str = "") -> frozenset[int]:
+    async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
         """Confirm, as such a broker does, whether it keeps them or not."""
+        self.traces.add(trace)
         self.said += [event.encoded for event in events]
         return frozenset()
 
-    def asked(self, key: str) -> Accepted:
+    def asked(self, key: str, trace: str = "") -> Accepted:
         """Return the event that a request with this key becomes."""
         event_id = self.commanding.event_id("caller", "POST /boxes", key)
         event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner="ann")})
-        return self.commanding.accept(event, event_id, NOON, "")
+        return self.commanding.accept(event, event_id, NOON, trace)
 
     def accept(self, key: str) -> Accepted:
         """Accept one command, and look after it."""
