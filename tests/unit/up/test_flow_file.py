@@ -94,3 +94,12 @@ def test_components_that_were_not_rendered_are_told_with_those_that_were(tmp_pat
     flow = read_flow(written(tmp_path, version=1, apps=[app("a")]))
     with pytest.raises(FlowFileError, match=r"choose one that is there: redis-sqlite"):
         flow.resources_for("kafka", "sqlite")
+
+
+def test_a_misspelt_broker_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    """Eighteen combinations are a long list for one wrong letter."""
+    for broker in ("redis", "kafka"):
+        (tmp_path / "dapr" / f"{broker}-sqlite").mkdir(parents=True)
+    flow = read_flow(written(tmp_path, version=1, apps=[app("a")]))
+    with pytest.raises(FlowFileError, match=r"Did you mean kafka-sqlite\? Else render it"):
+        flow.resources_for("kafak", "sqlite")
