@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.meter import GROUPS
 from bench.results import Results
@@ -86,6 +87,9 @@ def _latency(axes: Any, results: Results) -> None:
     axes.set_yticks(list(places), names)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(fontsize=8, frameon=False, ncols=2, **_BELOW)
     axes.set(title="Milliseconds from created to dispatched: dot p50, bar p99")
 
