@@ -79,7 +79,7 @@ def set_up_tracing(service: str, settings: Settings) -> TracerProvider | None:
 
 
 class _Encoder(JsonV2Encoder):
-    """The exporter's own, but for what made it a third of what tracing costs, and Zipkin's work half as much again."""
+    """The exporter's own, but for what made it a third of what tracing costs, and for 141 of 499 bytes of a span."""
 
     def serialize(self, spans: Sequence[Span], local_endpoint: NodeEndpoint) -> str:
         """Return the body of one request to the collector."""

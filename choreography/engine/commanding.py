@@ -31,10 +31,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the store knows of a command: the digest its event was settled with, or None; whether it could be read."""
+    """What the store knows of a command.
+
+    Attributes:
+        digest: what its event was settled with, or None.
+        readable: whether the store said.
+        problem: what is wrong with the record, if that is why nobody can tell.
+    """
 
     digest: str | None
     readable: bool = True
+    problem: Exception | None = None
 
 
 class Commanding:
@@ -103,7 +110,11 @@ class Commanding:
             return [Earlier(None, readable=False) for _ in accepted]
         earlier: list[Earlier] = []
         for plan in plans:
-            earlier.append((yield from _look_up(plan, answer)))  # noqa: PERF401 - a comprehension cannot yield
+            try:
+                known = yield from _look_up(plan, answer)
+            except Exception as error:  # noqa: BLE001 - what is wrong with one record is the business of one command
+                known = Earlier(None, readable=False, problem=error)
+            earlier.append(known)
         return earlier
 
 

@@ -63,12 +63,11 @@ class FlowFile:
         folder = (self.resources.parent if self.resources else self.path.parent / "dapr") / f"{broker}-{store}"
         if not folder.is_dir():
             known = sorted(sibling.name for sibling in folder.parent.glob("*-*") if sibling.is_dir())
-            meant = get_close_matches(folder.name, known, 1, cutoff=0.8)
+            near = get_close_matches(folder.name, known, 1, cutoff=0.8)
+            hint = f"Did you mean {near[0]}? Else render" if near else "Render"
             raise FlowFileError(
                 f"{folder} is not there, so a sidecar would have no broker and no store on {broker} with {store}. "
-                f"{f'Did you mean {meant[0]}? Else render' if meant else 'Render'} it (`choreography render`), "
-                "or choose one that is there: "
-                f"{', '.join(known) or 'none is'}."
+                f"{hint} it (`choreography render`), or choose one that is there: {', '.join(known) or 'none is'}."
             )
         return folder
 

@@ -35,7 +35,11 @@ class CommandLane:
     async def _flush(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:200], self._waiting[200:]
-            answers = await self._answers([accepted for accepted, _, _ in group], group[0][1])
+            answers: Sequence[bool | Exception | None]
+            try:
+                answers = await self._accept([accepted for accepted, _, _ in group], group[0][1])
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+                answers = [error] * len(group)
             for (_, _, future), answer in zip(group, answers, strict=True):
                 if future.done():
                     continue
@@ -44,16 +48,7 @@ class CommandLane:
                 else:
                     future.set_result(answer)
 
-    async def _answers(self, group: Sequence[Accepted], trace: str) -> Sequence[bool | Exception | None]:
-        try:
-            return await self._accept(group, trace)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            # Perhaps for the sake of one record: those that came with it by chance must not be refused with it.
-            if len(group) == 1:
-                return [error]
-            return [one for each in group for one in await self._answers([each], trace)]
-
-    async def _accept(self, group: Sequence[Accepted], trace: str) -> list[bool | None]:
+    async def _accept(self, group: Sequence[Accepted], trace: str) -> Sequence[bool | Exception | None]:
         earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, datetime.now(UTC)), trace)
         answers = [_judge(known, one) for known, one in zip(earlier, group, strict=True)]
         topics: dict[str, list[int]] = {}
@@ -67,7 +62,7 @@ class CommandLane:
         return answers
 
 
-def _judge(known: Earlier, accepted: Accepted) -> bool | None:
+def _judge(known: Earlier, accepted: Accepted) -> bool | Exception | None:
     if not known.readable:
-        return None
+        return known.problem
     return known.digest is None or known.digest == accepted.envelope.digest

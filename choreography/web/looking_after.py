@@ -61,14 +61,7 @@ class LookingAfter:
         return again
 
     async def _look_at(self, group: list[Accepted], now: datetime) -> int:
-        try:
-            earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, now), "")
-        except Exception:
-            # Whatever is wrong with one record must not keep the others from being looked after.
-            if len(group) > 1:
-                return sum([await self._look_at([one], now) for one in group])
-            log.exception("nobody can tell whether an accepted command was settled", event_id=group[0].envelope.id)
-            return 0
+        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, now), "")
         lost: dict[str, list[Accepted]] = {}
         for known, one in zip(earlier, group, strict=True):
             if known.digest is not None:
@@ -76,6 +69,9 @@ class LookingAfter:
                     self._driver.metrics.in_hand.dec()
             elif known.readable:
                 lost.setdefault(one.outgoing.topic, []).append(one)
+            elif known.problem:
+                told = "nobody can tell whether an accepted command was settled"
+                log.error(told, event_id=one.envelope.id, exc_info=known.problem)
         for same_topic in lost.values():
             # Whether it worked is seen at the next look.
             await self._sidecar.publish([one.outgoing for one in same_topic])

@@ -22,25 +22,17 @@ from choreography.telemetry import Spans
 class CommandRoute(APIRoute):
     """Calls its endpoint with the request, its Idempotency-Key and its path. Only the docs need the signature."""
 
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        """Return what is called for each request."""
-        return self._respond
-
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Serve a request past the web framework; False if it is none for this route, and nothing was done."""
         match, found = self.matches(scope)
         if match is not Match.FULL:
             return False
-        scope = {**scope, **found}
-        response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
-        return True
-
-    async def _respond(self, request: Request) -> Response:
-        response: Response = await self.endpoint(
+        request = Request({**scope, **found}, receive)
+        response = await self.endpoint(
             request=request, idempotency_key=request.headers.get("idempotency-key"), **request.path_params
         )
-        return response
+        await response(request.scope, receive, send)
+        return True
 
 
 def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str, spans: Spans) -> Callable[..., Any]:

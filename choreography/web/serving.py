@@ -18,7 +18,7 @@ _STOPPING_SECONDS = 20
 _OBJECTS_PER_COLLECTION = 50_000
 _TURN_SECONDS = 0.0005
 """For which the thread that sends spans may keep the others waiting. With Python's 5 ms, and Zipkin competing for the
-processors, the slowest of a hundred orders took 50 ms at 20 a second; now 46, and 38 without traces."""
+processors, the slowest of a hundred orders took 52 ms at 20 a second; now 46, and 39 without traces."""
 
 
 def service_in(module_name: str) -> Service:

@@ -21,11 +21,10 @@ async def test_one_order_is_one_trace_without_a_gap(checkout: Checkout) -> None:
     assert len(traces) == 1
     trace_id = traces.pop()
 
-    async def spans() -> list[dict[str, Any]]:
-        status, found = await checkout.get("zipkin", f"/api/v2/trace/{trace_id}")
-        return list(found) if status == 200 else []
-
-    found = await checkout.until(spans, lambda all_spans: _services(all_spans) >= SERVICES and not _orphans(all_spans))
+    found = await checkout.until(
+        lambda: _spans(checkout, trace_id),
+        lambda all_spans: _services(all_spans) >= SERVICES and not _orphans(all_spans),
+    )
     assert not _orphans(found)
     names = {span["name"] for span in found}
     assert any("order.created.v1" in name for name in names), names
@@ -38,12 +37,15 @@ async def test_a_view_continues_the_trace_of_whoever_asks(checkout: Checkout) ->
     asked = {"traceparent": f"00-{trace_id}-{'1' * 16}-01"}
     assert (await checkout.get("inventory", "/stock/nothing-of-the-kind", asked))[0] == 404
 
-    async def spans() -> list[dict[str, Any]]:
-        status, found = await checkout.get("zipkin", f"/api/v2/trace/{trace_id}")
-        return list(found) if status == 200 else []
-
-    found = await checkout.until(spans, lambda seen: "get /stock/{sku}" in {span["name"].lower() for span in seen})
+    found = await checkout.until(
+        lambda: _spans(checkout, trace_id), lambda seen: "get /stock/{sku}" in {span["name"].lower() for span in seen}
+    )
     assert next(span for span in found if span.get("kind") == "SERVER")["tags"]["http.response.status_code"] == "404"
+
+
+async def _spans(checkout: Checkout, trace_id: str) -> list[dict[str, Any]]:
+    status, found = await checkout.get("zipkin", f"/api/v2/trace/{trace_id}")
+    return list(found) if status == 200 else []
 
 
 def _services(spans: list[dict[str, Any]]) -> set[str]:
