@@ -164,7 +164,11 @@ class InMemory:
             stored = self._store.get(write.key)
             if write.etag not in (ANY_ETAG, stored.etag if stored else None):
                 return Conflict(write.key)
-        self._store |= {write.key: Stored(write.value, str(next(self._versions))) for write in writes}
+        for write in writes:
+            if write.value is None:
+                self._store.pop(write.key, None)
+            else:
+                self._store[write.key] = Stored(write.value, str(next(self._versions)))
         return Committed()
 
     def _release(self, part: Publish | Schedule | CarryOut) -> bool | frozenset[int]:

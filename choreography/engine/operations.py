@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import orjson
 
@@ -48,22 +48,30 @@ ANY_ETAG: Final = "*"
 
 
 class Write(NamedTuple):
-    """One upsert of a transaction: under an ETag, first-write when it is None, or over whatever is there (ANY_ETAG)."""
+    """One operation of a transaction: under an ETag, first-write when it is None, or over whatever is there (ANY_ETAG).
+
+    A value of None deletes the key.
+    """
 
     key: str
-    value: str
+    value: str | None
     etag: str | None
     ttl_seconds: int | None = None
+
+    @classmethod
+    def deletion(cls, key: str, etag: str = ANY_ETAG) -> Self:
+        """Return the deletion of a key; without an ETag it succeeds whether the key exists or not."""
+        return cls(key, None, etag)
 
     @property
     def most(self) -> int:
         """A bound of its size that costs nothing: on the way no character of a JSON text takes more than four bytes."""
-        return len(self.key) + 4 * len(self.value) + 2
+        return len(self.key) + 4 * len(self.value or "") + 2
 
     @property
     def size(self) -> int:
         """Its bytes on the way to the store, where its text is a text inside JSON once more."""
-        return len(self.key) + len(orjson.dumps(self.value))
+        return len(self.key) + len(orjson.dumps(self.value or ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,14 +172,16 @@ def _traced(trace: str) -> dict[str, str] | None:
 
 
 def _operation(write: Write) -> dict[str, Any]:
-    request: dict[str, Any] = {"key": write.key, "value": write.value}
+    request: dict[str, Any] = {"key": write.key}
+    if write.value is not None:
+        request["value"] = write.value
     if write.etag != ANY_ETAG:
         request["options"] = {"concurrency": "first-write"}
         if write.etag is not None:
             request["etag"] = write.etag
     if write.ttl_seconds is not None:
         request["metadata"] = {"ttlInSeconds": str(write.ttl_seconds)}
-    return {"operation": "upsert", "request": request}
+    return {"operation": "delete" if write.value is None else "upsert", "request": request}
 
 
 def _text(value: Any) -> str:

@@ -126,6 +126,9 @@ class SelfCheck:
         bulk = await self._sidecar.read((one, two, self._key("absent")))
         if bulk.failed or set(bulk.found) != {one, two}:
             raise SelfCheckError(_bad_store("a bulk get did not show what had just been written"))
+        deleted = await self._sidecar.commit([Write.deletion(one), _probe(two, "4", ANY_ETAG)])
+        if not isinstance(deleted, Committed) or await self._sidecar.confirm(one) is not None:
+            raise SelfCheckError(_bad_store("a transaction did not delete what it was to delete"))
 
     async def _stale_etag(self, key: str) -> str:
         """Read a real ETag, then make it stale: an invented one might be refused for its form alone."""

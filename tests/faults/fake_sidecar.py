@@ -174,7 +174,7 @@ class FakeSidecar:
 def _write(request: dict[str, Any]) -> Write:
     ttl = (request.get("metadata") or {}).get("ttlInSeconds")
     etag = request.get("etag") if request.get("options") else ANY_ETAG
-    return Write(request["key"], request["value"], etag, int(ttl) if ttl else None)
+    return Write(request["key"], request.get("value"), etag, int(ttl) if ttl else None)
 
 
 @asynccontextmanager

@@ -186,7 +186,7 @@ async def test_a_refused_event_is_set_aside_alone(running: Running) -> None:
     """A 4xx is about the request: its neighbours go through."""
     bad = store_key("desk", Box.kind, "bad")
     running.sidecar.store.refuses = lambda writes: any(
-        write.key == bad and '"coins":1' in write.value for write in writes
+        write.key == bad and '"coins":1' in (write.value or "") for write in writes
     )
     puts = [event(Put(box=box, amount=1), f"put-{box}") for box in ("a", "bad", "c")]
     await running.until_acknowledged(*puts)

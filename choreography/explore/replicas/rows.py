@@ -29,7 +29,10 @@ def written(rows: Rows, writes: Sequence[Write]) -> Rows | Conflict:
         if write.etag != ANY_ETAG and write.etag != (f"etag-{held[1]}" if held else None):
             return Conflict("possible etag mismatch")
     for write in writes:
-        table[write.key] = (write.value, table.get(write.key, ("", 0))[1] + 1)
+        if write.value is None:
+            table.pop(write.key, None)
+        else:
+            table[write.key] = (write.value, table.get(write.key, ("", 0))[1] + 1)
     return tuple(sorted((key, value, count) for key, (value, count) in table.items()))
 
 

@@ -24,7 +24,7 @@ def publishes_first(setting: Setting, deliveries: Sequence[Delivery], published:
         except StopIteration as end:
             return (yield from released(setting, end.value, published))
         if isinstance(operation, Commit):
-            rows = tuple((write.key, write.value, 0) for write in operation.writes)
+            rows = tuple((write.key, write.value, 0) for write in operation.writes if write.value is not None)
             events = tuple(event for outcome in outcomes(rows) for event in outcome.events)
             yield Publish(events)
         answer = yield operation

@@ -108,8 +108,12 @@ class Store:
     def _apply(self, writes: Sequence[Write]) -> None:
         self.transactions.append(tuple(writes))
         for write in writes:
-            self.rows[write.key] = Stored(write.value, f"etag-{next(self._etags)}")
-            self.ttls[write.key] = write.ttl_seconds
+            if write.value is None:
+                self.rows.pop(write.key, None)
+                self.ttls.pop(write.key, None)
+            else:
+                self.rows[write.key] = Stored(write.value, f"etag-{next(self._etags)}")
+                self.ttls[write.key] = write.ttl_seconds
 
     def expire(self) -> None:
         """Let everything that has a time to live reach its end."""

@@ -1,0 +1,40 @@
+"""A transaction may delete: every store that the engine is driven against does it with the rest, or not at all."""
+
+from __future__ import annotations
+
+from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Write
+from choreography.explore.replicas.rows import Rows, written
+from choreography.in_memory import InMemory
+from choreography.sidecar.client import Sidecar
+from tests.faults.fake_sidecar import FakeSidecar
+from tests.unit.engine.toy import desk
+
+
+async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
+    """What is kept of an accepted command goes with the transaction that makes it superfluous."""
+    fake = FakeSidecar()
+    async with fake.listening():
+        sidecar = Sidecar(fake.settings())
+        try:
+            await sidecar.commit([Write("a", "1", None), Write("b", "1", None)])
+            assert await sidecar.commit([Write.deletion("a"), Write("b", "2", ANY_ETAG)]) == Committed()
+            assert isinstance(await sidecar.commit([Write.deletion("b"), Write("b2", "1", "stale")]), Conflict)
+            assert await sidecar.confirm("a") is None
+            assert await sidecar.confirm("b") is not None
+        finally:
+            await sidecar.close()
+
+
+def test_the_store_of_the_model_checker_deletes() -> None:
+    """Under an ETag only what still has it; without one also what is not there."""
+    rows: Rows = (("a", "1", 1), ("b", "1", 1))
+    assert written(rows, [Write.deletion("a"), Write.deletion("absent")]) == (("b", "1", 1),)
+    assert isinstance(written(rows, [Write.deletion("a", "etag-7")]), Conflict)
+
+
+def test_the_store_in_memory_deletes() -> None:
+    """A deletion of what is not there changes nothing."""
+    one = InMemory(desk)
+    assert one._commit([Write("a", "1", None)]) == Committed()
+    assert one._commit([Write.deletion("a"), Write.deletion("absent")]) == Committed()
+    assert one._commit([Write("a", "2", None)]) == Committed()
