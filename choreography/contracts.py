@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 import typing
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, Union
@@ -29,7 +30,7 @@ Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
-_RESERVED = ("canary", "outcome", "probe", "replica")
+_RESERVED = ("canary", "not-yet", "outcome", "probe", "replica")
 """Kinds of records the library keeps for itself, in the same store."""
 
 _PLAIN = (str, int, bool, type(None), datetime, date, UUID)
@@ -181,16 +182,20 @@ class Entity(Value):
     Class arguments:
         key: the field that identifies it.
         kind: its frozen name in the store; the lower-cased class name unless given.
+        drops: dotted paths of fields that an earlier release kept and nobody needs any more, such as ``lines.note``.
+            Any other stored field that this release does not know is kept as it is.
     """
 
     key_field: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+    drops: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, key: str = "", kind: str = "", **_: Any) -> None:
+    def __pydantic_init_subclass__(cls, *, key: str = "", kind: str = "", drops: Iterable[str] = (), **_: Any) -> None:
         """Check and remember the key."""
         super().__pydantic_init_subclass__()
         cls.key_field, cls.kind = key or cls.key_field, kind or cls.__name__.lower()
+        cls.drops = tuple(drops)
         if "key" in cls.__annotations__:
             raise DeclarationError(
                 f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "

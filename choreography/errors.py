@@ -15,6 +15,18 @@ class InvalidEventError(ChoreographyError):
     """An event that arrived cannot be trusted or read. Its delivery ends in quarantine with this text."""
 
 
+class NotYetError(InvalidEventError):
+    """An event that this release cannot run and another one can, such as the one that wrote what it meets.
+
+    Attributes:
+        needs: what a release must know to run it, such as ``type coins.put.v2``.
+    """
+
+    def __init__(self, problem: str, needs: str) -> None:
+        super().__init__(f"Not yet: {problem}")
+        self.needs = needs
+
+
 class UnsayableEventError(ChoreographyError):
     """A reaction decided something that can never be committed or published: too large, undeclared, unencodable."""
 

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.contracts import Intent
 from choreography.declaration import Effect
-from choreography.engine.delivery import Delivery
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import Envelope, as_moment, as_text
 from choreography.engine.identity import derived_id, event_key, outcome_key, store_key
+from choreography.engine.kept_entities import first_problem
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
+from choreography.engine.other_releases import unknown_effect, unreadable_intent
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
 from choreography.errors import InvalidEventError
 from choreography.service import Service
@@ -57,6 +59,20 @@ class Answering:
         """Return a delivery that quarantines an intent which must not, or cannot, be carried out."""
         envelope = self._envelope(wish, f"{self._service.name}.intent.v1", orjson.loads(wish.body), now)
         return Delivery(envelope, envelope.encode(), envelope.id, problem, wish.traceparent, inside=True)
+
+    def not_yet(self, wish: Wish, now: datetime) -> Delivery | None:
+        """Return a delivery that keeps an intent for a release that can carry it out; None if this one can."""
+        effect = self.effect(wish)
+        try:
+            problem = unknown_effect(self._service, wish.effect) if effect is None else None
+            if effect is not None:
+                self.intent(effect, wish)
+        except ValidationError as error:
+            problem = unreadable_intent(wish.effect, first_problem(error))
+        if problem is None:
+            return None
+        kept = read_delivery(self.for_later(wish, now).encoded.encode(), wish.traceparent)
+        return kept._replace(problem=str(problem), needs=problem.needs, inside=True)
 
     def for_later(self, wish: Wish, now: datetime) -> Outgoing:
         """Return the event that carries an intent to the lane for what takes long."""

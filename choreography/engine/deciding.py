@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.identity import outcome_key
+from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan, Planner
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
@@ -38,8 +39,11 @@ class AttemptFailedError(Exception):
 class Decider:
     """Decides events of one service, one after another, each on what the ones before it left."""
 
-    def __init__(self, service: Service, limits: Limits, planner: Planner, suspects: Suspects) -> None:
+    def __init__(
+        self, service: Service, limits: Limits, planner: Planner, suspects: Suspects, replica: str = "one"
+    ) -> None:
         self.service, self.limits, self.planner, self.suspects = service, limits, planner, suspects
+        self._pages = page_keys(service.name, replica)
 
     @property
     def ttl(self) -> int:
@@ -108,7 +112,8 @@ class Decider:
         elif plan.delivery.purpose == "replay":
             plan = self.planner.as_if_new(plan, now)
         if plan.problem:
-            return self._set_aside(plan, working, now, Quarantined(plan.problem, 0, "", plan.delivery.raw)), False
+            bad = Quarantined(plan.problem, 0, "", plan.delivery.raw, plan.needs)
+            return (yield from self._set_aside(plan, working, now, bad)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
         if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
             # What it named is not in the transaction, so nothing there proves that what was missing is missing.
@@ -116,7 +121,7 @@ class Decider:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
         if isinstance(ran, Quarantined):
-            return self._set_aside(plan, working, now, ran), False
+            return (yield from self._set_aside_again(plan, known, working, now, ran))
         return self._keep(plan, ran, working, now), False
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
@@ -164,7 +169,11 @@ class Decider:
             if not record.apart:
                 working.records[entity_key] = replace(record.copy(), apart=True)
 
-    def _set_aside(self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined) -> Outcome:
+    def _set_aside(
+        self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined
+    ) -> Generator[Operation, Answer, Outcome]:
+        if bad.needs and not (yield from self._note(plan, bad.needs, working)):
+            bad = bad._replace(reason=bad.reason + FULL)
         stored = working.apart.get(plan.outcome_key)
         earlier = decode_outcome(stored.value).quarantined if stored else None
         if earlier is not None:
@@ -172,6 +181,28 @@ class Decider:
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
         self._put_apart(plan, outcome, working)
         return outcome
+
+    def _set_aside_again(
+        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime, bad: Quarantined
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        """Set an event aside; a replay that finds what it lacks still missing leaves its record as it is."""
+        earlier = known.quarantined if known else None
+        if known and earlier and bad.needs and bad.needs == earlier.needs:
+            return known, True
+        return (yield from self._set_aside(plan, working, now, bad)), False
+
+    def _note(self, plan: Plan, needs: str, working: WorkingSet) -> Generator[Operation, Answer, bool]:
+        """Note what is set aside for another release, where that release looks. False if there is no room."""
+        for key in self._pages:
+            written = working.others.get(key)
+            if written is None:
+                yield from self._confirm(key, working)
+            stored = working.apart.get(key)
+            text = written.value if written else stored.value if stored else None
+            if (page := noted(read_page(text), plan.identity, needs)) is not None:
+                working.put(Write(key, page, working.etags.get(key)))
+                return True
+        return False
 
     def _conflict(
         self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
@@ -184,4 +215,5 @@ class Decider:
             return decode_outcome(recorded.value), True
         settled_at = f"{known.at:%Y-%m-%d %H:%M:%S}"
         reason = f"Another event with the id {plan.identity!r} said something else and was settled at {settled_at}."
-        return self._set_aside(twin, working, now, Quarantined(reason, 0, "", plan.delivery.raw)), False
+        bad = Quarantined(reason, 0, "", plan.delivery.raw)
+        return (yield from self._set_aside(twin, working, now, bad)), False

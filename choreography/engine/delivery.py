@@ -30,6 +30,7 @@ class Delivery(NamedTuple):
         inside: it never was on a broker (an answer, a deadline), so its outcome keeps it for auditors.
         purpose: run it, look its outcome up and publish that again (nudge), or run it out of quarantine (replay).
         nudge: the nudge's id, if it is one.
+        needs: what a release must know to run it, if that is the problem.
     """
 
     envelope: Envelope | None
@@ -40,6 +41,7 @@ class Delivery(NamedTuple):
     inside: bool = False
     purpose: Literal["run", "nudge", "replay"] = "run"
     nudge: str = ""
+    needs: str = ""
 
 
 def read_delivery(raw: bytes, traceparent: str = "") -> Delivery:

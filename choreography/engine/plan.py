@@ -12,9 +12,10 @@ from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TY
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import event_key, hashed, outcome_key, store_key
 from choreography.engine.operations import Limits
+from choreography.engine.other_releases import unknown_type
 from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import Outgoing
-from choreography.errors import InvalidEventError
+from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
 
 _OURS = frozenset({CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE})
@@ -29,6 +30,7 @@ class Plan(NamedTuple):
         entity_keys: store keys of the entities its reactions name.
         named: those entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
+        needs: what a release must know to run it, if that is the problem.
         own: the event itself, if a command of this service said it.
     """
 
@@ -45,6 +47,7 @@ class Plan(NamedTuple):
     own: Outgoing | None = None
     heard: Value | Mapping[str, Any] | None = None
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
+    needs: str = ""
 
     @property
     def folds(self) -> bool:
@@ -77,29 +80,24 @@ class Planner:
         envelope = delivery.envelope
         if envelope is None or delivery.problem:
             digest = envelope.digest if envelope else hashed(delivery.raw)[:32]
-            return self._bare(delivery, position, digest, delivery.problem)
+            return self._bare(delivery, position, digest, delivery.problem, delivery.needs)
         subject = self.service.subjects.get(envelope.type)
         if subject and not subject.topic and delivery.purpose == "run" and not delivery.inside:
             # An answer or a deadline that comes from a broker was made up by somebody.
             return None
         if subject is None:
-            if not self.concerns(envelope.type):
+            if not (self.concerns(envelope.type) or delivery.inside):
                 return None
-            family = envelope.type.rpartition(".v")[0]
-            known = ", ".join(sorted(one for one in self.service.subjects if one.rpartition(".v")[0] == family))
-            return self._bare(
-                delivery,
-                position,
-                envelope.digest,
-                f"Not yet: {self.service.name} knows {known} but not {envelope.type}. "
-                "Replay it with the release that does.",
-            )
+            problem = unknown_type(self.service, envelope.type, inside=delivery.inside)
+            return self._bare(delivery, position, envelope.digest, str(problem), problem.needs)
         return self._planned(delivery, envelope, subject, now, position)
 
     def _planned(self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int) -> Plan:
         try:
             heard = heard_value(subject, envelope)
             named = named_ids(subject, heard)
+        except NotYetError as error:
+            return self._bare(delivery, position, envelope.digest, str(error), error.needs)
         except InvalidEventError as error:
             return self._bare(delivery, position, envelope.digest, str(error))
         except Exception as error:  # noqa: BLE001 - a contract's own validator may raise anything; it is the event's fate
@@ -139,10 +137,10 @@ class Planner:
             return f"It claims to be from {envelope.time:%Y-%m-%d %H:%M:%S}, which has not come yet."
         return ""
 
-    def _bare(self, delivery: Delivery, position: int, digest: str, problem: str) -> Plan:
+    def _bare(self, delivery: Delivery, position: int, digest: str, problem: str, needs: str = "") -> Plan:
         identity = delivery.identity
         key = outcome_key(self.service.name, identity)
-        return Plan(position, delivery, identity, digest, event_key(identity), key, problem=problem)
+        return Plan(position, delivery, identity, digest, event_key(identity), key, problem=problem, needs=needs)
 
     def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:

@@ -12,6 +12,7 @@ from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id, hashed
 from choreography.engine.records import Outcome, Outgoing, Quarantined
+from choreography.errors import NotYetError
 from choreography.topics import dead_letters
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _beginning(text: str, most: int) -> str:
 
 def failed(error: Exception, attempts: int, event: str) -> Quarantined:
     """Describe a reaction's failure."""
+    if isinstance(error, NotYetError):
+        return Quarantined(str(error), 0, "", event, error.needs)
     stack = "".join(traceback.format_exception(error))[-_SHOWN_STACK:]
     return Quarantined(f"{type(error).__name__}: {error}"[:1000], attempts, stack, event)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -18,11 +17,11 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope
 from choreography.engine.identity import derived_id, store_key
 from choreography.engine.joining import Slots
+from choreography.engine.kept_entities import first_problem, shown, storable, unshared
+from choreography.engine.other_releases import refuse_unknown_joins, unknown_key, unreadable_slot
 from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
 from choreography.errors import InvalidEventError, UnsayableEventError
 from choreography.service import Service
-
-Heard = TypeVar("Heard", bound=Value)
 
 _LARGEST_REQUEST: Final = LARGEST_EVENT // 4
 
@@ -52,21 +51,25 @@ def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, An
     if subject.reactions[0].style == "deadline":
         return envelope.data
     try:
-        return _unshared(subject.model.model_validate_json(envelope.text, strict=True))
+        return unshared(subject.model.model_validate_json(envelope.text, strict=True))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InvalidEventError(
-            f"The {envelope.type} breaks its contract {subject.model.__name__} at {where!r}: {first['msg']} "
-            f"({error.error_count()} in all)."
+            f"The {envelope.type} breaks its contract {subject.model.__name__} {first_problem(error)}"
         ) from error
 
 
 def named_ids(subject: Subject, heard: Value | Mapping[str, Any]) -> list[tuple[type[Entity], str]]:
-    """Return every entity the reactions to this event name, without repeats."""
+    """Return every entity the reactions to this event name, without repeats.
+
+    Raises:
+        NotYetError: a fired deadline names its entity by a field of another release.
+    """
     if isinstance(heard, Mapping):
-        named = subject.reactions[0].joined.entity
-        return [(named, str(heard.get(named.key_field, "")))]
+        reaction = subject.reactions[0]
+        named = reaction.joined.entity
+        if named.key_field not in heard:
+            raise unknown_key(reaction.name, named, subject.wire_type, heard)
+        return [(named, str(heard[named.key_field]))]
     pairs = (
         (named.entity, one) for reaction in subject.reactions for named in reaction.named for one in named.ids(heard)
     )
@@ -96,6 +99,8 @@ class Reacting:
         # With the digest: if a publisher uses one id for two facts, what follows from them must not share ids or keys.
         self.cause = f"{envelope.id}~{envelope.digest}"
         self.ran = Ran()
+        self._wider: set[tuple[str, str]] = set()
+        """Entities whose stored state holds more than this release knows."""
 
     def run(self) -> Ran:
         """Run every reaction in the order declared, each on what the one before it left.
@@ -103,6 +108,8 @@ class Reacting:
         Raises:
             Exception: whatever a reaction raised; nothing of it remains.
         """
+        for entity, logical_id in self.named:
+            refuse_unknown_joins(self.service, entity, logical_id, self._record(entity, logical_id))
         for reaction in self.subject.reactions:
             heard = heard_value(self.subject, self.envelope)
             match reaction.style:
@@ -143,7 +150,7 @@ class Reacting:
         if complete is None:
             return
         parameters = {
-            name: _decode(model, complete[getattr(model, "wire_type", "")])
+            name: _decode(model, complete[getattr(model, "wire_type", "")], reaction)
             for name, model in reaction.event_parameters.items()
         }
         logical_id = reaction.joined.ids(heard)[0]
@@ -163,27 +170,29 @@ class Reacting:
         parameters: Mapping[str, Value],
         cause: str,
     ) -> None:
-        shown: dict[str, Any] = dict(parameters)
+        given: dict[str, Any] = dict(parameters)
         allowed: set[tuple[str, str]] = set()
         for named in reaction.named:
             ids = (str(heard[named.entity.key_field]),) if isinstance(heard, Mapping) else named.ids(heard)
             allowed |= {(named.entity.kind, one) for one in ids}
-            shown[named.parameter] = self._show(named, ids)
-        decided = take_apart(reaction.function(**shown), reaction.name)
+            given[named.parameter] = self._show(named, ids)
+        decided = take_apart(reaction.function(**given), reaction.name)
         self._keep(reaction, decided, allowed)
         self._say(reaction, decided.events, cause)
         self._wish(reaction, decided.intents, cause)
 
     def _show(self, named: Named, ids: Iterable[str]) -> Any:
-        shown = {one: self._decoded(named, one) for one in ids}
-        return shown if named.many else next(iter(shown.values()))
+        entities = {one: self._decoded(named, one) for one in ids}
+        return entities if named.many else next(iter(entities.values()))
 
     def _decoded(self, named: Named, logical_id: str) -> Entity | None:
         state = self._record(named.entity, logical_id).state
         if state is not None:
-            # A fresh decode for every reaction: whatever a failing one did to it is gone with it.
-            return _unshared(named.entity.model_validate_json(orjson.dumps(state)))
-        return None if named.optional else _unshared(named.entity(**{named.entity.key_field: logical_id}))
+            entity, wider = shown(named.entity, logical_id, state)
+            if wider:
+                self._wider.add((named.entity.kind, logical_id))
+            return entity
+        return None if named.optional else unshared(named.entity(**{named.entity.key_field: logical_id}))
 
     def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord:
         key = store_key(self.service.name, entity.kind, logical_id)
@@ -207,7 +216,8 @@ class Reacting:
                 )
             record = self._changed(type(entity), entity.key)
             record.gone = entity in decided.gone
-            record.state = None if record.gone else _storable(entity)
+            stored = record.state if (entity.kind, entity.key) in self._wider else None
+            record.state = None if record.gone else storable(entity, stored)
 
     def _say(self, reaction: Reaction, events: Iterable[Event], cause: str) -> None:
         for position, event in enumerate(events):
@@ -263,26 +273,8 @@ class Reacting:
             self.ran.dues.append(Due(due, envelope.encode()))
 
 
-def _unshared(value: Heard) -> Heard:
-    """Return a value no part of which is a default that all values of its class share."""
-    return value.model_copy(deep=True) if _has_shared_defaults(type(value)) else value
-
-
-@cache
-def _has_shared_defaults(model: type[Value]) -> bool:
-    return any(
-        isinstance(field.default, (Value, tuple)) and field.default != () for field in model.model_fields.values()
-    )
-
-
-def _storable(entity: Entity) -> dict[str, Any]:
-    state = entity.model_dump(mode="json")
+def _decode(model: type[Value], data: Mapping[str, Any], join: Reaction) -> Value:
     try:
-        orjson.dumps(state)
-    except TypeError as error:
-        raise UnsayableEventError(f"The {entity.kind} {entity.key!r} cannot be stored: {error}.") from error
-    return state
-
-
-def _decode(model: type[Value], data: Mapping[str, Any]) -> Value:
-    return _unshared(model.model_validate_json(orjson.dumps(data), strict=True))
+        return unshared(model.model_validate_json(orjson.dumps(data), strict=True))
+    except ValidationError as error:
+        raise unreadable_slot(join.name, join.joined.entity, model.__name__, first_problem(error)) from error

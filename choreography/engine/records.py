@@ -61,12 +61,17 @@ class Written(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """Why an event was set aside, and the event itself, so that it can be replayed."""
+    """Why an event was set aside, and the event itself, so that it can be replayed.
+
+    Attributes:
+        needs: what a release must know to run it, if this one does not: it is replayed by itself there.
+    """
 
     reason: str
     attempts: int
     stack: str
     event: str
+    needs: str = ""
 
 
 class Outcome(NamedTuple):
@@ -98,13 +103,13 @@ class Outcome(NamedTuple):
             [[w.kind, w.logical_id, w.version, w.changed] for w in self.written],
             [own.topic, own.key, own.encoded] if own else None,
             self.heard,
-            [bad.reason, bad.attempts, bad.stack, bad.event] if bad else None,
+            list(bad) if bad else None,
         ]
 
     @classmethod
     def from_json(cls, raw: list[Any]) -> Self:
-        """Read the compact form."""
-        event_id, digest, at, events, dues, wishes, written, own, heard, bad = raw
+        """Read the compact form. Whatever a later release of the library has added to it is passed over."""
+        event_id, digest, at, events, dues, wishes, written, own, heard, bad, *_ = raw
         return cls(
             event_id=event_id,
             digest=digest,
@@ -115,7 +120,7 @@ class Outcome(NamedTuple):
             written=tuple(Written(*one) for one in written),
             own=Outgoing(*own) if own else None,
             heard=heard,
-            quarantined=Quarantined(*bad) if bad else None,
+            quarantined=Quarantined(*bad[: len(Quarantined._fields)]) if bad else None,
         )
 
 
@@ -133,14 +138,18 @@ class EntityRecord:
     apart: bool = False
     """Outcomes of events that name this entity are also kept apart, so their absence here proves nothing."""
     gone: bool = False
+    others: dict[str, Any] = field(default_factory=dict)
+    """What a later release of the library keeps beside all this. It is written again as it was read."""
 
     def copy(self) -> EntityRecord:
         """Return a copy to change; what is inside is replaced, never changed in place."""
-        return EntityRecord(self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone)
+        return EntityRecord(
+            self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone, self.others
+        )
 
     def encode(self) -> str:
         """Return the text to store."""
-        raw: dict[str, Any] = {"v": self.version, "s": self.state}
+        raw: dict[str, Any] = {**self.others, "v": self.version, "s": self.state}
         if self.slots:
             raw["j"] = self.slots
         if self.folded:
@@ -155,7 +164,9 @@ class EntityRecord:
     def decode(cls, text: str) -> Self:
         """Read a stored text."""
         raw = orjson.loads(text)
-        return cls(raw["v"], raw["s"], raw.get("j", {}), raw.get("o", {}), raw.get("x", False), raw.get("g", False))
+        version, state = raw.pop("v"), raw.pop("s")
+        slots, folded = raw.pop("j", {}), raw.pop("o", {})
+        return cls(version, state, slots, folded, raw.pop("x", False), raw.pop("g", False), raw)
 
     def outcome_of(self, event_key: str) -> Outcome | None:
         """Return the folded outcome of an event, if this record holds it."""
@@ -186,6 +197,6 @@ def decode_outcome(text: str) -> Outcome:
 
 def _size(outcome: list[Any]) -> int:
     """Return about how many bytes an outcome takes: what it says makes up nearly all of it."""
-    _, _, _, events, dues, wishes, *_, heard, bad = outcome
+    _, _, _, events, dues, wishes, _, _, heard, bad, *_ = outcome
     texts = [event[2] for event in events] + [due[1] for due in dues] + [wish[2] for wish in wishes] + [heard]
     return 200 + sum(len(text) for text in texts) + (len(bad[3]) if bad else 0)

@@ -62,7 +62,7 @@ class Settler:
         self.newcomers = newcomers
         self.planner = Planner(service, limits)
         self.suspects = Suspects(service.name, replica, limits, guard)
-        self.decider = Decider(service, limits, self.planner, self.suspects)
+        self.decider = Decider(service, limits, self.planner, self.suspects, replica)
 
     def settle(self, deliveries: Sequence[Delivery], now: datetime) -> Settling:
         """Settle a batch.

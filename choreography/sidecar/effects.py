@@ -158,11 +158,10 @@ class Effects:
             if outcome is not None:
                 return await self._release_again(wish, outcome, nudge)
             del self._outside_since[wish.key]
-        effect = self._answering.effect(wish)
-        now = datetime.now(UTC)
-        problem = _why_not(effect, wish, now)
-        if effect is None or problem:
-            return await self._settle(self._answering.for_a_person(wish, problem, now))
+        effect, now = self._answering.effect(wish), datetime.now(UTC)
+        aside = self._not_to_be_called(effect, wish, now)
+        if effect is None or aside:
+            return aside is None or await self._settle(aside)
         failures = self._failures.pop(wish.key, 0)
         try:
             answer = await self._call_again(effect, wish, failures) if failures else await self._patiently(effect, wish)
@@ -176,6 +175,12 @@ class Effects:
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))
+
+    def _not_to_be_called(self, effect: Effect | None, wish: Wish, now: datetime) -> Delivery | None:
+        """Return the delivery that sets an intent aside which this release cannot, or must not, carry out."""
+        not_yet = self._answering.not_yet(wish, now)
+        problem = "" if effect is None or not_yet else _why_not(effect, wish, now)
+        return self._answering.for_a_person(wish, problem, now) if problem else not_yet
 
     async def _call_again(self, effect: Effect, wish: Wish, failures: int) -> Answer:
         """Wait before calling an outside that gave no answer, longer each time: it has trouble enough of its own."""
@@ -236,9 +241,7 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-def _why_not(effect: Effect | None, wish: Wish, now: datetime) -> str:
-    if effect is None:
-        return f"No effect is named {wish.effect!r} any more; a release renamed or dropped it. Its key was {wish.key}."
+def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:
     if now - wish.at > effect.keeps_keys - timedelta(minutes=5):
         return (
             f"The intent {wish.key} is from {wish.at:%Y-%m-%d %H:%M:%S}; {effect.outside} may have forgotten its key, "

@@ -174,12 +174,12 @@ COMMITTING: Final = (
         "mutation-leaks",
         9,
         "what a failing reaction did to a nested value is seen by the next one",
-        "reacting",
-        "            return _unshared(named.entity.model_validate_json(orjson.dumps(state)))",
-        "            import builtins\n"
-        '            memo = builtins.__dict__.setdefault("_leak", {})\n'
-        "            decoded = named.entity.model_validate_json(orjson.dumps(state))\n"
-        "            return memo.setdefault(id(state), (state, decoded))[1]",
+        "kept_entities",
+        "    kept, wider = unshared(_decoded(entity, logical_id, state)), False",
+        "    import builtins\n"
+        '    memo = builtins.__dict__.setdefault("_leak", {})\n'
+        "    decoded = _decoded(entity, logical_id, state)\n"
+        "    kept, wider = memo.setdefault(id(state), (state, decoded))[1], False",
     ),
     in_engine(
         "outgoing-not-checked",

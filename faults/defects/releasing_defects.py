@@ -22,8 +22,8 @@ RELEASING: Final = (
         16,
         "the next version of a known event is acknowledged and forgotten",
         "plan",
-        "            if not self.concerns(envelope.type):",
-        "            if True:",
+        "            if not (self.concerns(envelope.type) or delivery.inside):",
+        "            if not delivery.inside:",
     ),
     in_engine(
         "repeats-not-republished",

@@ -42,5 +42,5 @@ def outcomes(rows: Rows) -> Iterator[Outcome]:
         kind = key.split(".")[1]
         if kind == "outcome":
             yield decode_outcome(value)
-        elif kind != "replica":
+        elif kind not in ("replica", "not-yet"):
             yield from (Outcome.from_json(raw) for raw in EntityRecord.decode(value).folded.values())

@@ -642,7 +642,7 @@ def test_a_view_of_what_is_never_kept_is_refused(garden: Service) -> None:
     garden.check()
 
 
-@pytest.mark.parametrize("kind", ["canary", "outcome", "probe", "replica"])
+@pytest.mark.parametrize("kind", ["canary", "not-yet", "outcome", "probe", "replica"])
 def test_the_librarys_own_kinds_of_records_are_taken(kind: str) -> None:
     """They stand in the same store, and an entity could be mistaken for one of them."""
     with refused(f"kept as {kind!r}", "another kind"):

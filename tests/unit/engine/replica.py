@@ -196,10 +196,9 @@ class Replica:
             if outcome is not None:
                 delivery = Delivery(None, outcome.heard, outcome.event_id, inside=True)
                 return all((yield from self.releasing([Settled(delivery, outcome, repeated=True)])))
-        effect = self.answering.effect(wish)
-        if effect is None:
-            problem = f"No effect is named {wish.effect!r} any more."
-            return all((yield from self.delivering([self.answering.for_a_person(wish, problem, self.now)])))
+        not_yet = self.answering.not_yet(wish, self.now)
+        if not_yet is not None:
+            return all((yield from self.delivering([not_yet])))
         yield wish
         if not self.world.provider.call(wish):
             return False

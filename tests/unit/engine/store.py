@@ -141,10 +141,11 @@ class Store:
 
     def content(self) -> dict[str, object]:
         """All that is kept but marks, without the order in which it came."""
-        return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) != "replica"}
+        return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) not in _MARKS}
 
 
-_NO_ENTITY = ("outcome", "replica")
+_MARKS = ("replica", "not-yet")
+_NO_ENTITY = ("outcome", *_MARKS)
 
 
 def _kind(key: str) -> str:

@@ -1,0 +1,184 @@
+"""Kept state across releases: whatever of a stored entity this release does not know survives what it writes.
+
+Two releases of a service run side by side whenever it is deployed. The older one does not know the fields of the newer
+one, and must not erase them; so what is written is laid over what was stored. Reactions stay pure and see none of it.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from pydantic import AliasChoices, AliasPath, BaseModel
+
+
+class Difference(NamedTuple):
+    """A place in a stored state where this release and the one that wrote it have different fields.
+
+    Attributes:
+        where: the dotted path of the place; empty for the entity itself. Parts of a tuple have no number.
+        unknown: stored fields that this release does not know.
+        missing: fields of this release that are not stored, so that their defaults are shown.
+    """
+
+    where: str
+    unknown: frozenset[str]
+    missing: frozenset[str]
+
+    def path(self, name: str) -> str:
+        """Return the dotted path of a field at this place."""
+        return _path(self.where, name)
+
+
+def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str = "") -> Iterator[Difference]:
+    """Yield every place where the stored form of a value holds fields that this release does not know.
+
+    Args:
+        stored: the state as it stands in the store.
+        value: the same, decoded by this release.
+        dropped: paths of fields that were given up on purpose.
+        where: the path of this place.
+    """
+    if isinstance(value, BaseModel) and isinstance(stored, Mapping):
+        model = type(value)
+        unknown = {name for name in stored.keys() - _names(model) if _path(where, name) not in dropped}
+        if unknown:
+            missing = frozenset(model.model_fields.keys() - value.model_fields_set)
+            yield Difference(where, frozenset(unknown), missing)
+        for name in _with_parts(model):
+            key = _stored_as(model, name, stored)
+            if key is not None:
+                yield from differences(stored[key], getattr(value, name), dropped, _path(where, name))
+    elif isinstance(value, (tuple, list)) and isinstance(stored, list):
+        for part, inner in zip(stored, value, strict=False):
+            yield from differences(part, inner, dropped, where)
+    elif isinstance(value, Mapping) and isinstance(stored, Mapping):
+        for part, inner in zip(stored.values(), value.values(), strict=False):
+            yield from differences(part, inner, dropped, where)
+
+
+class Change(NamedTuple):
+    """One value in four forms: as stored, that decoded, what a reaction made of it, and that encoded."""
+
+    stored: Any
+    before: Any
+    after: Any
+    written: Any
+
+
+def laid_over(change: Change, dropped: Sequence[str] = (), where: str = "") -> Any:
+    """Return what is to be written, with all that is stored and unknown to this release.
+
+    A value of another class than before is another thing and inherits nothing, and neither does a part that is new.
+
+    Args:
+        change: the value before and after.
+        dropped: paths of fields that were given up on purpose.
+        where: the path of this place.
+    """
+    stored, before, after, written = change
+    if isinstance(after, BaseModel) and type(after) is type(before) and isinstance(stored, Mapping):
+        return _fields_over(change, dropped, where)
+    if isinstance(after, (tuple, list)) and isinstance(before, (tuple, list)) and isinstance(stored, list):
+        return [
+            laid_over(Change(stored[old], before[old], after[new], written[new]), dropped, where)
+            if old is not None
+            else written[new]
+            for new, old in enumerate(_continued(before, after))
+        ]
+    if isinstance(after, Mapping) and isinstance(before, Mapping) and isinstance(stored, Mapping):
+        kept = dict(zip(before, stored.values(), strict=False))
+        return {
+            text: laid_over(Change(kept[key], before[key], after[key], part), dropped, where) if key in kept else part
+            for key, (text, part) in zip(after, written.items(), strict=True)
+        }
+    return written
+
+
+def _fields_over(change: Change, dropped: Sequence[str], where: str) -> dict[str, Any]:
+    stored, before, after, written = change
+    model: type[BaseModel] = type(after)
+    merged = dict(written)
+    for name in _with_parts(model):
+        old, new = _stored_as(model, name, stored), _stored_as(model, name, written)
+        if old is not None and new is not None:
+            part = Change(stored[old], getattr(before, name), getattr(after, name), written[new])
+            merged[new] = laid_over(part, dropped, _path(where, name))
+    unknown = (name for name in stored if name not in _names(model) and _path(where, name) not in dropped)
+    return merged | {name: stored[name] for name in unknown}
+
+
+def _continued(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
+    """Return for each part after a change which part before it continues, if any.
+
+    It is a part that says the same; else one that is known by the same first field; else, if there are as many parts
+    as before, the one that stood in its place.
+    """
+    same_number = len(before) == len(after)
+    rules: tuple[Callable[[int, int], bool], ...] = (
+        lambda old, new: bool(before[old] == after[new]),
+        lambda old, new: type(before[old]) is type(after[new]) and _first(before[old]) == _first(after[new]),
+        lambda old, new: same_number and old == new,
+    )
+    found: list[int | None] = [None] * len(after)
+    for continues in rules:
+        for new in range(len(after)):
+            if found[new] is None:
+                free = (old for old in _nearest(new, len(before)) if old not in found)
+                found[new] = next((old for old in free if continues(old, new)), None)
+    return found
+
+
+def _nearest(place: int, number: int) -> Iterator[int]:
+    """Yield all places, the same one first: of several parts that say the same, each continues the one in its place."""
+    yield from (one for one in (place,) if one < number)
+    yield from (one for one in range(number) if one != place)
+
+
+def _first(part: Any) -> Any:
+    """Return what a part is known by: its first field."""
+    return next(iter(part.__dict__.values()), None) if isinstance(part, BaseModel) else part
+
+
+def _path(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Return every name under which a field of a model may be stored."""
+    names = {text for name in model.model_fields for text in _spellings(model, name)}
+    return frozenset(names | model.model_computed_fields.keys())
+
+
+@cache
+def _spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
+    field = model.model_fields[name]
+    said = field.validation_alias
+    choices = said.choices if isinstance(said, AliasChoices) else [said]
+    read = [one.path[0] if isinstance(one, AliasPath) else one for one in choices]
+    return tuple(dict.fromkeys(str(one) for one in (name, field.serialization_alias, field.alias, *read) if one))
+
+
+def _stored_as(model: type[BaseModel], name: str, stored: Mapping[str, Any]) -> str | None:
+    return next((text for text in _spellings(model, name) if text in stored), None)
+
+
+@cache
+def _with_parts(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the fields of a model that may hold values of their own fields. Most have none, and cost nothing here."""
+    return tuple(name for name, field in model.model_fields.items() if _holds_values(field.annotation))
+
+
+def _holds_values(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return False
+    if origin is None:
+        if isinstance(annotation, type):
+            return issubclass(annotation, BaseModel)
+        # A name for another type may stand for anything.
+        return hasattr(annotation, "__value__") or _holds_values(getattr(annotation, "__supertype__", None.__class__))
+    return any(_holds_values(part) for part in typing.get_args(annotation))

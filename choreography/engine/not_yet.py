@@ -1,0 +1,117 @@
+"""The list of what a service has set aside as *not yet*, so that a release that knows it finds it and replays it.
+
+The quarantine record of an event is kept under a hash of its id, and stores that are spoken to through a sidecar cannot
+be searched. So the ids are noted, in the same transaction as the record, on a bounded number of pages. Each replica
+fills a page of its own first: else replicas that set many events aside would wait for each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.identity import hashed, outcome_key, store_key
+from choreography.engine.operations import Answer, Commit, Committed, Confirm, Operation, Read, Stored, Values, Write
+from choreography.engine.other_releases import knows
+from choreography.engine.records import Outcome, decode_outcome, encode_outcome
+from choreography.service import Service
+
+PAGES: Final = 32
+LONGEST_PAGE: Final = 1000
+"""Ids. A page is written anew for each batch that sets something aside, so it is short."""
+
+FULL: Final = " More wait already than are replayed by themselves; replay it by hand."
+
+
+def page_keys(service: str, replica: str = "") -> Sequence[str]:
+    """Return the keys of all pages, beginning with the one that a replica fills first."""
+    first = int(hashed(replica)[:8], 16) % PAGES
+    return [store_key(service, "not-yet", str((first + number) % PAGES)) for number in range(PAGES)]
+
+
+def read_page(text: str | None) -> dict[str, str]:
+    """Return what stands on a page: for each id what a release must know to run the event."""
+    page: dict[str, str] = orjson.loads(text) if text else {}
+    return page
+
+
+def noted(page: Mapping[str, str], identity: str, needs: str) -> str | None:
+    """Return a page with one more id; None if there is no room for it."""
+    if identity not in page and len(page) >= LONGEST_PAGE:
+        return None
+    return orjson.dumps({**page, identity: needs}).decode()
+
+
+class NotYet:
+    """What one service has set aside for another release, as one replica of a release sees it."""
+
+    def __init__(self, service: Service, ttl_seconds: int) -> None:
+        self._service, self._ttl = service, ttl_seconds
+        self._tried: set[str] = set()
+
+    def known(self) -> Generator[Operation, Answer, list[str]]:
+        """Return the ids of what this release knows and this process has not tried yet."""
+        answer = yield Read(tuple(sorted(page_keys(self._service.name))))
+        if not isinstance(answer, Values):
+            return []
+        pages = (read_page(stored.value) for stored in answer.found.values())
+        entries = itertools.chain.from_iterable(page.items() for page in pages)
+        return sorted(one for one, needs in entries if one not in self._tried and knows(self._service, needs))
+
+    def waiting(self, identities: Iterable[str]) -> Generator[Operation, Answer, dict[str, Delivery]]:
+        """Return, by id, the events that still wait in their records, each as a replay. All are tried only once."""
+        found: dict[str, Delivery] = {}
+        for identity in identities:
+            outcome = yield from self._record(identity)
+            if isinstance(outcome, Outcome) and outcome.quarantined and outcome.quarantined.needs:
+                event = read_delivery(outcome.quarantined.event.encode())
+                found[identity] = event._replace(purpose="replay", inside=self._never_on_a_broker(event))
+        return found
+
+    def _never_on_a_broker(self, event: Delivery) -> bool:
+        subject = self._service.subjects.get(event.envelope.type) if event.envelope else None
+        return subject is not None and not subject.topic
+
+    def tried(self, identities: Iterable[str]) -> Generator[Operation, Answer, None]:
+        """Strike out what has been run, or was found to be no business of any release; the rest is not tried again."""
+        done: set[str] = set()
+        for identity in identities:
+            outcome = yield from self._record(identity)
+            if outcome is None or (isinstance(outcome, Outcome) and not _waits(outcome)):
+                done.add(identity)
+            elif isinstance(outcome, Outcome):
+                self._tried.add(identity)
+        if done:
+            yield from self._strike_out(done)
+
+    def resolve(self, identity: str, now: datetime) -> Generator[Operation, Answer, None]:
+        """Record that what was set aside has been done by other means than a replay: an intent was carried out."""
+        key = outcome_key(self._service.name, identity)
+        stored = yield Confirm(key)
+        if isinstance(stored, Stored):
+            outcome = decode_outcome(stored.value)._replace(at=now, events=(), quarantined=None)
+            yield Commit((Write(key, encode_outcome(outcome), stored.etag, self._ttl),))
+
+    def _record(self, identity: str) -> Generator[Operation, Answer, Outcome | Answer]:
+        stored = yield Confirm(outcome_key(self._service.name, identity))
+        return decode_outcome(stored.value) if isinstance(stored, Stored) else stored
+
+    def _strike_out(self, done: set[str]) -> Generator[Operation, Answer, None]:
+        for key in page_keys(self._service.name):
+            stored = yield Confirm(key)
+            page = read_page(stored.value) if isinstance(stored, Stored) else {}
+            if isinstance(stored, Stored) and not done.isdisjoint(page):
+                rest = {identity: needs for identity, needs in page.items() if identity not in done}
+                struck = yield Commit((Write(key, orjson.dumps(rest).decode(), stored.etag),))
+                # Somebody else wrote it meanwhile: the next look finds what is left of it.
+                if isinstance(struck, Committed):
+                    done = done - page.keys()
+
+
+def _waits(outcome: Outcome) -> bool:
+    return outcome.quarantined is not None and bool(outcome.quarantined.needs)
