@@ -31,6 +31,7 @@ class Delivery(NamedTuple):
         purpose: run it, look its outcome up and publish that again (nudge), or run it out of quarantine (replay).
         nudge: the nudge's id, if it is one.
         needs: what a release must know to run it, if that is the problem.
+        topic: the logical topic it came by; empty if it never was on a broker, or came inside a nudge or a replay.
     """
 
     envelope: Envelope | None
@@ -42,6 +43,7 @@ class Delivery(NamedTuple):
     purpose: Literal["run", "nudge", "replay"] = "run"
     nudge: str = ""
     needs: str = ""
+    topic: str = ""
 
 
 def read_delivery(raw: bytes, traceparent: str = "") -> Delivery:

@@ -120,7 +120,7 @@ class Deliveries:
         await self.open.wait()
         spans = self._spans.begin(deliveries)
         traced = [
-            delivery._replace(traceparent=traceparent_of(span)) if span else delivery
+            delivery._replace(topic=topic, traceparent=traceparent_of(span) or delivery.traceparent)
             for delivery, span in zip(deliveries, spans, strict=True)
         ]
         try:
