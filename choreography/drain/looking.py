@@ -14,7 +14,8 @@ _MODULES: Final = {
     "pubsub.rabbitmq": "choreography.drain.brokers.rabbitmq",
     "pubsub.jetstream": "choreography.drain.brokers.nats",
     "pubsub.aws.snssqs": "choreography.drain.brokers.aws",
-    "pubsub.eventbridge": "choreography.drain.brokers.eventbridge",
+    "pubsub.aws.eventbridge": "choreography.drain.brokers.eventbridge",
+    "pubsub.eventbridge": "choreography.drain.brokers.eventbridge",  # its type in version 0.1.0
 }
 
 

@@ -13,7 +13,8 @@ _MODULES: Final = {
     "pubsub.rabbitmq": "choreography.provision.rabbitmq",
     "pubsub.jetstream": "choreography.provision.nats",
     "pubsub.aws.snssqs": "choreography.provision.aws",
-    "pubsub.eventbridge": "choreography.provision.eventbridge",
+    "pubsub.aws.eventbridge": "choreography.provision.eventbridge",
+    "pubsub.eventbridge": "choreography.provision.eventbridge",  # its type in version 0.1.0
 }
 _NOTHING_TO_DO: Final = {
     "pubsub.redis": "Redis keeps what is published before the first subscription, and needs nothing beforehand.",

@@ -13,6 +13,16 @@ REFUSED_BROKERS: Final = {
     ),
 }
 
+_EVENTBRIDGE: Final = (
+    Rule(
+        "maxReceives",
+        lambda value: 0 < whole(value, 10) < 1000,
+        "10",
+        "A message is set aside after so many reads, however long the store is away.",
+        'Write "1000", or "0" for never.',
+    ),
+)
+
 BROKER_RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "pubsub.redis": (
         Rule(
@@ -182,13 +192,6 @@ BROKER_RULES: Final[dict[str, tuple[Rule, ...]]] = {
             'Write "400".',
         ),
     ),
-    "pubsub.eventbridge": (
-        Rule(
-            "maxReceives",
-            lambda value: 0 < whole(value, 10) < 1000,
-            "10",
-            "A message is set aside after so many reads, however long the store is away.",
-            'Write "1000", or "0" for never.',
-        ),
-    ),
+    "pubsub.aws.eventbridge": _EVENTBRIDGE,
+    "pubsub.eventbridge": _EVENTBRIDGE,  # its type in version 0.1.0
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -77,8 +79,18 @@ def _sqs(service: str, _: str) -> Trigger:
 
 
 def _eventbridge(service: str, topic: str) -> Trigger:
-    metadata = {"queueURL": f"{service}-{topic}", "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
+    metadata = {
+        "queueURL": queue_of_eventbridge("choreography", "dapr", service, topic),
+        "queueLength": str(WAITING),
+        "awsRegion": "eu-west-1",
+    }
     return {"type": "aws-sqs-queue", "metadata": metadata}
+
+
+def queue_of_eventbridge(bus: str, source: str, service: str, topic: str) -> str:
+    """What the component of EventBridge calls a queue; a test compares this with the component, which is no package."""
+    digest = hashlib.sha256(f"{bus}\0{source}\0{service}\0{topic}".encode()).hexdigest()[:10]
+    return f"{re.sub('[^A-Za-z0-9_-]', '-', f'{service}-{topic}')[:53]}-{digest}"
 
 
 BROKERS: Final[Mapping[str, Broker]] = {
@@ -111,8 +123,9 @@ BROKERS: Final[Mapping[str, Broker]] = {
         _eventbridge,
         True,
         "awsAccessKeyID",
-        "Queues are named <app id>-<topic> by the component; set the region in which they are. One replica handles one "
-        "message of a topic at a time, so this broker needs replicas soonest.",
+        "Queues are named by the component, for the bus that components/brokers names; on another bus their names are "
+        "those that `choreography provision` prints. Set the region in which they are. One replica handles one message "
+        "of a topic at a time, so this broker needs replicas soonest.",
         elsewhere=True,
         same_address=False,
     ),

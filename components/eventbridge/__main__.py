@@ -31,9 +31,10 @@ async def _provision() -> None:
 
 async def _count() -> None:
     asked = json.load(sys.stdin)
-    async with Aws(read_settings({**asked["settings"], "consumerID": "nobody"})) as aws:
+    settings = read_settings({**asked["settings"], "consumerID": "nobody"})
+    async with Aws(settings) as aws:
         for consumer, topic in asked["subscriptions"]:
-            waiting, in_hand = await left_in(aws, consumer, topic)
+            waiting, in_hand = await left_in(aws, settings.of(consumer), topic)
             told = {"app": consumer, "topic": topic, "waiting": waiting, "in_hand": in_hand}
             sys.stdout.write(f"{json.dumps(told)}\n")
 

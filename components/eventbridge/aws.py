@@ -7,10 +7,13 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
+from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import NoCredentialsError
 
 from .errors import AWS_FAILURES, explain
 from .settings import Settings
@@ -39,7 +42,7 @@ class Aws:
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        settings, session = self._settings, get_session()
+        settings, session = self._settings, _session(self._settings)
         config = AioConfig(
             # Who calls knows better than the client whether and how long to try again.
             retries={"total_max_attempts": 1},
@@ -55,9 +58,6 @@ class Aws:
                         name,
                         region_name=settings.region,
                         endpoint_url=settings.endpoint,
-                        aws_access_key_id=settings.access_key,
-                        aws_secret_access_key=settings.secret_key,
-                        aws_session_token=settings.session_token,
                         config=config,
                     )
                 )
@@ -70,6 +70,40 @@ class Aws:
 
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
+
+
+def _session(settings: Settings) -> AioSession:
+    """A session with the credentials that the settings name, those of a role that they name, or AWS's own chain."""
+    session = get_session()
+    if settings.access_key and settings.secret_key:
+        session.set_credentials(settings.access_key, settings.secret_key, settings.session_token)
+    if not settings.role:
+        return session
+    assuming = get_session()
+    assuming.register_component("credential_provider", _Role(session, settings))
+    return assuming
+
+
+class _Role:
+    """Credentials of a role, taken anew before they end."""
+
+    def __init__(self, session: AioSession, settings: Settings) -> None:
+        self._session, self._settings = session, settings
+
+    async def load_credentials(self) -> Any:
+        settings = self._settings
+        own = await self._session.get_credentials()
+        if own is None:
+            raise NoCredentialsError
+        fetcher = AioAssumeRoleCredentialFetcher(
+            client_creator=partial(
+                self._session.create_client, region_name=settings.region, endpoint_url=settings.endpoint
+            ),
+            source_credentials=own,
+            role_arn=settings.role,
+            extra_args={"RoleSessionName": settings.role_session},
+        )
+        return AioDeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
 
 
 def pause(attempt: int, longest: float = _LONGEST_PAUSE) -> float:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from .aws import Aws
 from .publishing import Publisher
+from .routes import Line, Routes
 from .settings import Settings
 
 
@@ -16,13 +17,15 @@ class Instance:
 
     Attributes:
         settings: what the file says.
+        routes: what must be there before an event is put.
         publisher: publishes for the sidecar.
         running: is clear while the sidecar wants no new messages.
     """
 
     def __init__(self, settings: Settings, aws: Aws) -> None:
         self.settings, self.aws = settings, aws
-        self.publisher = Publisher(aws, settings)
+        self.routes = Routes(aws, settings)
+        self.publisher = Publisher(aws, settings, self.routes)
         self.running = asyncio.Event()
         self.running.set()
         self._streams = 0
@@ -36,13 +39,14 @@ class Instance:
         return cls(settings, await Aws(settings).__aenter__())
 
     @contextmanager
-    def stream(self) -> Iterator[None]:
+    def stream(self) -> Iterator[Line]:
         """Count a stream for as long as the block lasts."""
         self._streams += 1
         self._had_streams = True
         self._no_streams.clear()
         try:
-            yield
+            with self.routes.line() as line:
+                yield line
         finally:
             self._streams -= 1
             if not self._streams:

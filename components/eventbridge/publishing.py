@@ -9,8 +9,8 @@ from typing import Final
 
 from .aws import Aws, pause
 from .envelope import wrap
-from .errors import AWS_FAILURES, code_of, explain
-from .queues import ensure_bus
+from .errors import AWS_FAILURES, MISSING, code_of, explain
+from .routes import NotHeardError, Routes
 from .settings import Settings
 
 MOST_ENTRIES: Final = 10
@@ -65,9 +65,8 @@ class _Entry:
 class Publisher:
     """Publishes to one bus."""
 
-    def __init__(self, aws: Aws, settings: Settings) -> None:
-        self._aws, self._settings = aws, settings
-        self._bus_is_there = False
+    def __init__(self, aws: Aws, settings: Settings, routes: Routes) -> None:
+        self._aws, self._settings, self._routes = aws, settings, routes
         self._free = asyncio.Semaphore(_CALLS_AT_ONCE)
 
     async def publish(self, events: Sequence[Outgoing]) -> dict[int, Failure]:
@@ -119,23 +118,34 @@ class Publisher:
 
     async def _attempt(self, batch: Sequence[_Entry]) -> dict[int, Failure]:
         try:
-            if not self._bus_is_there:
-                await ensure_bus(self._aws, self._settings)
-                self._bus_is_there = True
-            answer = await self._aws.events.put_events(Entries=[entry.fields for entry in batch])
+            await self._routes.ready({entry.fields["DetailType"] for entry in batch})
+            entries = [entry.fields for entry in batch]
+            self._routes.are_put(entries)
+            answer = await self._aws.events.put_events(Entries=entries)
+        except NotHeardError as error:
+            return {entry.place: Failure(str(error), lasting=False) for entry in batch}
         except AWS_FAILURES as error:
-            code = code_of(error)
-            # Without a code there was no answer; with one, AWS refused the call as a whole.
-            failure = Failure(explain(error), lasting=bool(code) and code not in _TRANSIENT)
+            failure = self._refused(code_of(error), explain(error))
             return {entry.place: failure for entry in batch}
         return {
-            entry.place: Failure(
-                f"EventBridge did not take the event: {code} {result.get('ErrorMessage', '')}".strip(),
-                lasting=code not in _TRANSIENT,
+            entry.place: self._refused(
+                code, f"EventBridge did not take the event: {code} {result.get('ErrorMessage', '')}".strip()
             )
             for entry, result in zip(batch, answer["Entries"], strict=True)
             if (code := result.get("ErrorCode"))
         }
+
+    def _refused(self, code: str, why: str) -> Failure:
+        """Say how lasting a refusal is. Without a code there was no answer."""
+        if code in MISSING:
+            if self._settings.provision:
+                self._routes.lost()
+                return Failure(why, lasting=False)
+            why = (
+                f"{why} The event bus {self._settings.bus} is not there, and provision is false, so nothing can be "
+                "published to it. Make the bus and its rules, or remove the setting."
+            )
+        return Failure(why, lasting=bool(code) and code not in _TRANSIENT)
 
 
 def batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .aws import LOG, Aws
-from .errors import queue_is_gone
-from .names import queue_name, subscription_name
+from .errors import AWS_FAILURES, code_of, explain, is_missing, queue_is_gone
+from .names import former_name, own_type, queue_name, subscription_name
 from .settings import Settings
 
 _FORTNIGHT: Final = str(14 * 24 * 3600)
 """The longest that SQS keeps a message; its default is four days."""
+
+_OURS: Final = "EventBridge"
+"""The id of our statement in the policy of a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +28,23 @@ class Queue:
     arn: str
 
 
-async def ensure_bus(aws: Aws, settings: Settings) -> None:
+async def ensure_bus(aws: Aws, settings: Settings) -> bool:
     """Make the bus if it is missing: what is put on a bus that is not there is lost.
+
+    Returns:
+        Whether it was made just now, so that nobody has a rule on it.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
     """
     if settings.bus == "default" or not settings.provision:
-        return
+        return False
     try:
         await aws.events.create_event_bus(Name=settings.bus)
     except aws.events.exceptions.ResourceAlreadyExistsException:
-        return
+        return False
     LOG.info("event bus %s was made", settings.bus)
+    return True
 
 
 async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern: str = "") -> Queue:
@@ -53,9 +61,9 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
     """
-    name = subscription_name(settings.consumer, topic)
+    name = subscription_name(settings, topic)
     if not settings.provision:
-        return await _described(aws, name, await _url(aws, name))
+        return await _made_by_others(aws, settings, topic)
     await ensure_bus(aws, settings)
     dead = await _ensure_queue(aws, queue_name(settings.dead_letter_queue)) if settings.max_receives else None
     queue = await _ensure_queue(aws, name)
@@ -63,26 +71,22 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
         await aws.events.put_rule(
             Name=name,
             EventBusName=settings.bus,
-            EventPattern=pattern or json.dumps({"source": [settings.source], "detail-type": [topic]}),
+            EventPattern=pattern or _hears(settings, topic, name),
             State="ENABLED",
             Description=f"{topic} for {settings.consumer} (Dapr)"[:512],
         )
     )["RuleArn"]
     # The queue first lets the rule in, then the rule sends: the other way round, what comes in between is lost.
     redrive = {"deadLetterTargetArn": dead.arn, "maxReceiveCount": settings.max_receives} if dead else None
-    await aws.sqs.set_queue_attributes(
-        QueueUrl=queue.url,
-        Attributes={
-            "VisibilityTimeout": str(settings.visibility_timeout),
-            "MessageRetentionPeriod": _FORTNIGHT,
-            "Policy": _lets_in(queue.arn, rule),
-            "RedrivePolicy": json.dumps(redrive) if redrive else "",
-        },
-    )
+    attributes = {
+        "VisibilityTimeout": str(settings.visibility_timeout),
+        "MessageRetentionPeriod": _FORTNIGHT,
+        "RedrivePolicy": json.dumps(redrive) if redrive else "",
+    }
+    await _let_in(aws, queue, rule, attributes)
     if dead:
-        # Every rule of the bus, as all subscriptions share this queue and each would overwrite the policy of the last.
-        rules = rule.removesuffix(name) + "*"
-        await aws.sqs.set_queue_attributes(QueueUrl=dead.url, Attributes={"Policy": _lets_in(dead.arn, rules)})
+        # The rules of every bus, as all subscriptions share this queue, and those of another bus must get in, too.
+        await _let_in(aws, dead, f"{rule.partition(':rule/')[0]}:rule/*")
     # What EventBridge itself cannot deliver within a day goes to the same place instead of nowhere.
     target = {"Id": "queue", "Arn": queue.arn, **({"DeadLetterConfig": {"Arn": dead.arn}} if dead else {})}
     answer = await aws.events.put_targets(Rule=name, EventBusName=settings.bus, Targets=[target])
@@ -92,13 +96,92 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
     return queue
 
 
-async def left_in(aws: Aws, consumer: str, topic: str) -> tuple[int, int]:
-    """Return how many messages wait for a consumer of a topic, and how many it took but did not delete.
+async def is_routed(aws: Aws, settings: Settings, topic: str) -> bool:
+    """Tell whether the rule of a subscription is there and fills its queue.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
     """
-    url = await _url(aws, subscription_name(consumer, topic))
+    return await _fills(aws, settings, subscription_name(settings, topic))
+
+
+async def former_queue(aws: Aws, settings: Settings, topic: str) -> Queue | None:
+    """The queue that an earlier version of this component used for a subscription, if it is still there.
+
+    Raises:
+        AWS_FAILURES: AWS refused or did not answer.
+    """
+    name = former_name(settings.consumer, topic)
+    try:
+        # Without the rule, a queue of that name is somebody else's.
+        return await _described(aws, name, await _url(aws, name)) if await _fills(aws, settings, name) else None
+    except AWS_FAILURES as error:
+        if code_of(error).startswith("AccessDenied"):
+            LOG.warning("whether %s is left of an earlier version was not seen: %s", name, explain(error))
+        elif not queue_is_gone(error):
+            raise
+    return None
+
+
+async def silence_former_rule(aws: Aws, settings: Settings, topic: str) -> None:
+    """Let the rule of an earlier version match nothing more, as another rule fills another queue now.
+
+    The rule stays, because it says whose queue this is.
+
+    Raises:
+        AWS_FAILURES: AWS refused or did not answer.
+    """
+    name = subscription_name(settings, topic)
+    nothing = {"source": [settings.source], "detail-type": [f"dapr.moved/{name}"]}
+    await aws.events.put_rule(
+        Name=former_name(settings.consumer, topic),
+        EventBusName=settings.bus,
+        EventPattern=json.dumps(nothing),
+        Description=f"Replaced by {name}. Delete it with its queue, once that is empty (Dapr)",
+    )
+
+
+async def left_in(aws: Aws, settings: Settings, topic: str) -> tuple[int, int]:
+    """Return how many messages wait for a consumer of a topic, and how many it took but did not delete.
+
+    What an earlier version left in its own queue counts, too: it is still to be heard.
+
+    Raises:
+        AWS_FAILURES: AWS refused or did not answer.
+    """
+    queue = await _made_by_others(aws, settings, topic)
+    former = await former_queue(aws, settings, topic)
+    urls = {queue.url, former.url} if former else {queue.url}
+    counts = [await _counted(aws, url) for url in urls]
+    return sum(waiting for waiting, _ in counts), sum(taken for _, taken in counts)
+
+
+def _hears(settings: Settings, topic: str, name: str) -> str:
+    return json.dumps({"source": [settings.source], "detail-type": [topic, own_type(name)]})
+
+
+async def _fills(aws: Aws, settings: Settings, name: str) -> bool:
+    try:
+        answer = await aws.events.list_targets_by_rule(Rule=name, EventBusName=settings.bus)
+    except AWS_FAILURES as error:
+        if is_missing(error):
+            return False
+        raise
+    return any(str(target["Arn"]).endswith(f":{name}") for target in answer["Targets"])
+
+
+async def _made_by_others(aws: Aws, settings: Settings, topic: str) -> Queue:
+    name = subscription_name(settings, topic)
+    try:
+        return await _described(aws, name, await _url(aws, name))
+    except AWS_FAILURES as error:
+        if not queue_is_gone(error):
+            raise
+    former = former_name(settings.consumer, topic)
+    return await _described(aws, former, await _url(aws, former))
+
+
+async def _counted(aws: Aws, url: str) -> tuple[int, int]:
     names = [f"ApproximateNumberOfMessages{which}" for which in ("", "Delayed", "NotVisible")]
     counts = (await aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names))["Attributes"]
     waiting, delayed, taken = (int(counts[name]) for name in names)
@@ -108,10 +191,16 @@ async def left_in(aws: Aws, consumer: str, topic: str) -> tuple[int, int]:
 async def _ensure_queue(aws: Aws, name: str) -> Queue:
     try:
         url = await _url(aws, name)
-    except aws.sqs.exceptions.ClientError as error:
+    except AWS_FAILURES as error:
         if not queue_is_gone(error):
             raise
-        answer = await aws.sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": _FORTNIGHT})
+        try:
+            answer = await aws.sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": _FORTNIGHT})
+        except AWS_FAILURES as refusal:
+            # Somebody made it a moment ago, and has set attributes of their own.
+            if code_of(refusal) not in {"QueueAlreadyExists", "QueueNameExists"}:
+                raise
+            answer = {"QueueUrl": await _url(aws, name)}
         url = answer["QueueUrl"]
         LOG.info("queue %s was made", name)
     return await _described(aws, name, url)
@@ -126,13 +215,24 @@ async def _described(aws: Aws, name: str, url: str) -> Queue:
     return Queue(name, url, answer["Attributes"]["QueueArn"])
 
 
-def _lets_in(queue: str, rules: str) -> str:
-    statement = {
-        "Sid": "EventBridge",
+async def _let_in(aws: Aws, queue: Queue, rules: str, attributes: Mapping[str, str] | None = None) -> None:
+    """Let rules put messages into a queue, and leave whom else its policy lets in."""
+    answer = await aws.sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["Policy"])
+    policy = merged(str(answer.get("Attributes", {}).get("Policy", "")), queue.arn, rules)
+    await aws.sqs.set_queue_attributes(QueueUrl=queue.url, Attributes={**(attributes or {}), "Policy": policy})
+
+
+def merged(policy: str, queue: str, rules: str) -> str:
+    """The policy of a queue with the statement that lets these rules in; every statement of others stays."""
+    document: dict[str, Any] = json.loads(policy) if policy else {"Version": "2012-10-17"}
+    statements = document.get("Statement", [])
+    statements = statements if isinstance(statements, list) else [statements]
+    ours = {
+        "Sid": _OURS,
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": queue,
         "Condition": {"ArnLike": {"aws:SourceArn": rules}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return json.dumps({**document, "Statement": [*(one for one in statements if one.get("Sid") != _OURS), ours]})

@@ -21,13 +21,19 @@ from .sidecar import ask_to_restart
 
 SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
 _DEFAULT_FOLDER: Final = "/tmp/dapr-components-sockets"  # noqa: S108 - where a sidecar looks
+_SOCKET: Final = "aws.eventbridge.sock"
+"""A sidecar takes the type of a component from the name of its socket: ``pubsub.aws.eventbridge``."""
+
+_FORMER_SOCKET: Final = "eventbridge.sock"
+"""For files with the type that it had up to version 0.1.0, ``pubsub.eventbridge``."""
+
 _LONGEST_PATH: Final = 100
 _CLOSING_WITHIN: Final = 10.0
 
 
 def socket_path() -> Path:
-    """Where the sidecar looks for a component of the type ``pubsub.eventbridge``."""
-    return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / "eventbridge.sock"
+    """Where the sidecar looks for a component of the type ``pubsub.aws.eventbridge``."""
+    return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / _SOCKET
 
 
 async def serve(path: Path) -> None:
@@ -39,14 +45,16 @@ async def serve(path: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    was_there_before = _clear(path)
+    paths = (path, path.with_name(_FORMER_SOCKET))
+    was_there_before = [each for each in paths if _clear(each)]
     # A bulk publish of many large events is one message; the socket never leaves the pod.
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
     service = PubSubService()
     pubsub_pb2_grpc.add_PubSubServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
     names = (pubsub_pb2.DESCRIPTOR.services_by_name["PubSub"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    server.add_insecure_port(f"unix:{path}")
+    for each in paths:
+        server.add_insecure_port(f"unix:{each}")
     await server.start()
     LOG.info("serving at %s", path)
     if was_there_before:
@@ -57,7 +65,8 @@ async def serve(path: Path) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSING_WITHIN):
             await service.close()
-    path.unlink(missing_ok=True)  # noqa: ASYNC240 - nobody waits for this process any more
+    for each in paths:
+        each.unlink(missing_ok=True)
 
 
 def _clear(path: Path) -> bool:

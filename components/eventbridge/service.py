@@ -9,8 +9,9 @@ from typing import Any, Final, NoReturn
 
 import grpc
 
+from .account import see_account
 from .aws import LOG
-from .errors import SettingsError
+from .errors import BusError, ComponentError, CredentialsError, SettingsError
 from .instance import Instance
 from .proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
 from .publishing import Outgoing
@@ -22,6 +23,11 @@ FEATURES: Final = (
     "BULK_SUBSCRIBE_IMMEDIATE",  # it does not wait for a batch to fill: it takes one message at a time from us anyway
 )
 _INSTANCE: Final = "x-component-instance"
+_CODES: Final = {
+    SettingsError: grpc.StatusCode.INVALID_ARGUMENT,
+    CredentialsError: grpc.StatusCode.UNAUTHENTICATED,
+    BusError: grpc.StatusCode.FAILED_PRECONDITION,
+}
 
 
 class PubSubService(pubsub_pb2_grpc.PubSubServicer):
@@ -32,7 +38,10 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
         self._closing: set[asyncio.Task[None]] = set()
 
     async def Init(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the proto
-        """Take settings. AWS need not be there: a sidecar whose component fails to start ends itself."""
+        """Take settings, and refuse those with which AWS would refuse every call.
+
+        AWS need not be there: a sidecar whose component fails to start ends itself.
+        """
         name = _name(context)
         try:
             settings = read_settings(dict(request.metadata.properties))
@@ -46,7 +55,13 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
                 f"This process serves {before.settings.consumer!r} already, and cannot tell its calls from those of "
                 f"{settings.consumer!r}. Give each sidecar a process and a sockets folder of its own.",
             )
-        self._instances[name] = await Instance.open(settings)
+        instance = await Instance.open(settings)
+        try:
+            await see_account(instance.aws, settings)
+        except ComponentError as error:
+            await instance.close()
+            await _abort(context, _CODES.get(type(error), grpc.StatusCode.INTERNAL), f"{name!r} cannot start: {error}")
+        self._instances[name] = instance
         if before:
             self._retire(before)
         LOG.info("%s publishes to bus %s and subscribes as %s", name, settings.bus, settings.consumer)
@@ -103,12 +118,16 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
     async def PullMessages(self, requests: Any, context: Any) -> None:  # noqa: ARG002, N802 - read by the context
         """Deliver one topic, until the sidecar closes the stream. It opens it once, so nothing else may end it."""
         instance = await self._instance(context)
-        first = await context.read()
-        if first is grpc.aio.EOF or not first.topic.name:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "The first message of a stream must name a topic.")
-        topic, pattern = first.topic.name, first.topic.metadata.get("eventPattern", "")
-        subscription = Subscription(instance.aws, instance.settings, topic, pattern, instance.running)
-        with instance.stream():
+        with instance.stream() as line:
+            first = await context.read()
+            if first is grpc.aio.EOF or not first.topic.name:
+                sentence = "The first message of a stream must name a topic."
+                await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
+            topic, pattern = first.topic.name, first.topic.metadata.get("eventPattern", "")
+            line.hears(topic)
+            subscription = Subscription(
+                instance.aws, instance.settings, topic, pattern, running=instance.running, line=line
+            )
             tasks = [
                 asyncio.create_task(_deliver(subscription, topic, context)),
                 asyncio.create_task(_take_answers(subscription, context)),

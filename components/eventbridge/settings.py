@@ -1,16 +1,27 @@
-"""The settings of the component, as they stand under ``spec.metadata`` of its file."""
+"""The settings of the component, as they stand under ``spec.metadata`` of its file.
+
+``metadata.yaml`` beside this module lists them in the form of Dapr's own components.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+from botocore.exceptions import UnknownRegionError
+from botocore.session import get_session
 
 from .errors import SettingsError
 
-_NOBODYS: Final = ("publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics")
+SCOPES: Final = "subscriptionScopes"
+_HANDED_ON: Final = ("publishingScopes", SCOPES, "allowedTopics", "protectedTopics")
 """Settings that the sidecar itself obeys, and hands on."""
+
+_ROLES_ANYWHERE: Final = ("trustAnchorArn", "trustProfileArn")
+"""Fields of Dapr's shared AWS authentication that this component cannot obey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,8 @@ class Settings:
         region: of AWS.
         endpoint: the URL of something that speaks as AWS does; None is AWS itself.
         access_key, secret_key, session_token: credentials; None asks the default chain of AWS.
+        role: the ARN of a role to assume with these credentials; None is none.
+        role_session: what the sessions of that role are called.
         bus: the event bus.
         source: what events of Dapr say as their source, by which rules tell them from others on the bus.
         visibility_timeout: seconds after which a message counts as abandoned by a component that died.
@@ -30,6 +43,8 @@ class Settings:
         dead_letter_queue: the name of that queue.
         max_in_flight: how many messages one subscription holds that are not acknowledged yet.
         provision: whether bus, rules and queues are made and kept as this file says.
+        provision_subscribers: whether a publisher makes the rules and queues of the apps that may hear its topics.
+        scopes: for each app that `subscriptionScopes` names, the topics it may hear.
     """
 
     consumer: str
@@ -38,6 +53,8 @@ class Settings:
     access_key: str | None = None
     secret_key: str | None = None
     session_token: str | None = None
+    role: str | None = None
+    role_session: str = "DaprDefaultSession"
     bus: str = "default"
     source: str = "dapr"
     visibility_timeout: int = 30
@@ -46,11 +63,25 @@ class Settings:
     dead_letter_queue: str = ""
     max_in_flight: int = 20
     provision: bool = True
+    provision_subscribers: bool = False
+    scopes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Where AWS is, for sentences."""
+        return self.endpoint or f"AWS in {self.region}"
+
+    def of(self, consumer: str) -> Settings:
+        """The settings of another app that uses the same file."""
+        own = default_dead_letter_queue(self.consumer)
+        shared = self.dead_letter_queue != own
+        dead = self.dead_letter_queue if shared else default_dead_letter_queue(consumer)
+        return replace(self, consumer=consumer, dead_letter_queue=dead)
 
 
 def _whole(least: int, most: int) -> Callable[[str, str], int]:
     def read(name: str, text: str) -> int:
-        if not text.isdigit() or not least <= int(text) <= most:
+        if not text.isdecimal() or not least <= int(text) <= most:
             raise SettingsError(f"{name} is {text!r}, but must be a whole number from {least} to {most}.")
         return int(text)
 
@@ -68,18 +99,39 @@ def _text(_: str, text: str) -> str:
 
 
 def _url(name: str, text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise SettingsError(f"{name} is {text!r}, but must begin with http:// or https://.")
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+        raise SettingsError(f"{name} is {text!r}, but must begin with http:// or https:// and name a host.")
+    return text
+
+
+def _region(name: str, text: str) -> str:
+    try:
+        get_session().get_partition_for_region(text)
+    except UnknownRegionError as error:
+        known = ", ".join(get_session().get_available_regions("events"))
+        raise SettingsError(
+            f"{name} is {text!r}, and no region of AWS has a name like this, so neither bus nor queues can be found. "
+            f"Write one of: {known}, or one that AWS has opened since."
+        ) from error
+    return text
+
+
+def _role(name: str, text: str) -> str:
+    if not re.fullmatch(r"arn:[^:\s]+:iam::\d{12}:role/\S+", text):
+        raise SettingsError(f"{name} is {text!r}, but must be the ARN of a role: arn:aws:iam::123456789012:role/name.")
     return text
 
 
 _KNOWN: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
     "consumerID": ("consumer", _text),
-    "region": ("region", _text),
+    "region": ("region", _region),
+    "awsRegion": ("region", _region),
     "endpoint": ("endpoint", _url),
     "accessKey": ("access_key", _text),
     "secretKey": ("secret_key", _text),
     "sessionToken": ("session_token", _text),
+    "assumeRoleArn": ("role", _role),
+    "assumeRoleSessionName": ("role_session", _text),
     "busName": ("bus", _text),
     "source": ("source", _text),
     "visibilityTimeout": ("visibility_timeout", _whole(5, 43200)),
@@ -88,7 +140,11 @@ _KNOWN: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
     "deadLetterQueue": ("dead_letter_queue", _text),
     "maxInFlight": ("max_in_flight", _whole(1, 1000)),
     "provision": ("provision", _yes_or_no),
+    "provisionSubscribers": ("provision_subscribers", _yes_or_no),
 }
+
+KNOWN: Final = frozenset(_KNOWN)
+"""The names of all settings."""
 
 
 def read_settings(properties: Mapping[str, str]) -> Settings:
@@ -97,27 +153,52 @@ def read_settings(properties: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a setting is unknown, impossible, or missing.
     """
-    names = {name.casefold(): name for name in _KNOWN}
-    handed_on = {name.casefold() for name in _NOBODYS}
+    names = {name.casefold(): name for name in (*_KNOWN, *_HANDED_ON, *_ROLES_ANYWHERE)}
     values: dict[str, object] = {}
-    for written, text in properties.items():
-        if written.casefold() in handed_on:
-            continue
-        if written.casefold() not in names:
+    for written, padded in properties.items():
+        name, text = names.get(written.casefold()), padded.strip()
+        if name is None:
             raise SettingsError(
                 f"{written!r} is no setting of this component, so it would have no effect. Known are: "
                 f"{', '.join(sorted(_KNOWN))}."
             )
-        name = names[written.casefold()]
-        field, read = _KNOWN[name]
-        if text.strip():
-            values[field] = read(name, text.strip())
-    values.setdefault("region", os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "")
-    if not values["region"]:
+        if not text:
+            continue
+        if name in _ROLES_ANYWHERE:
+            raise SettingsError(
+                f"{name} is set, but this component does not speak IAM Roles Anywhere. Remove it, and let the pod or "
+                "its environment have credentials, or set assumeRoleArn."
+            )
+        if name == SCOPES:
+            values["scopes"] = _scopes(text)
+        elif name in _KNOWN:
+            attribute, read = _KNOWN[name]
+            values[attribute] = read(name, text)
+    return _completed(values)
+
+
+def _completed(values: dict[str, object]) -> Settings:
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if "region" not in values and (text := os.environ.get(variable, "").strip()):
+            values["region"] = _region(variable, text)
+    if "region" not in values:
         raise SettingsError('No region is set. Write "region", or set AWS_REGION where the component runs.')
     if not values.get("consumer"):
         raise SettingsError("consumerID is empty, so no queue has a name. Remove it, and it is the app id.")
     if ("access_key" in values) != ("secret_key" in values):
         raise SettingsError("accessKey and secretKey belong together. Set both, or neither to use the default chain.")
-    values.setdefault("dead_letter_queue", f"{values['consumer']}-dead-letters")
+    if "session_token" in values and "access_key" not in values:
+        raise SettingsError("sessionToken belongs to accessKey and secretKey. Set all three, or none of them.")
+    values.setdefault("dead_letter_queue", default_dead_letter_queue(str(values["consumer"])))
     return Settings(**values)  # type: ignore[arg-type] # each was read as the type of its field
+
+
+def default_dead_letter_queue(consumer: str) -> str:
+    """Where the dead letters of a consumer go unless its file says otherwise."""
+    return f"{consumer}-dead-letters"
+
+
+def _scopes(text: str) -> Mapping[str, frozenset[str]]:
+    """Read ``app=topic,topic;app=topic`` as the sidecar does; blanks and line breaks mean nothing."""
+    pairs = (part.partition("=") for part in re.sub(r"\s", "", text).split(";") if part)
+    return {app: frozenset(topic for topic in topics.split(",") if topic) for app, _, topics in pairs}

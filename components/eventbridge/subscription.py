@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from functools import partial
 from typing import Any, Final
 
 from .aws import LOG, Aws, patiently, pause
 from .envelope import Received, unwrap
-from .errors import AWS_FAILURES, queue_is_gone
+from .errors import AWS_FAILURES, code_of, explain, queue_is_gone
 from .inflight import InFlight, Taken
-from .queues import Queue, ensure_subscription
+from .probing import Probe
+from .queues import Queue, ensure_subscription, former_queue, is_routed, silence_former_rule
+from .routes import Line
 from .settings import Settings
 
 _CLOSING_WITHIN: Final = 5.0
+_LOOKS_EVERY: Final = 30.0
+"""Seconds between two looks at whether the rule is still there: a queue says nothing when it is filled no more."""
 
 
 class Subscription:
@@ -25,7 +29,9 @@ class Subscription:
     acknowledged when the stream ends, or when this process dies, is delivered again.
     """
 
-    def __init__(self, aws: Aws, settings: Settings, topic: str, pattern: str, running: asyncio.Event) -> None:
+    def __init__(
+        self, aws: Aws, settings: Settings, topic: str, pattern: str, *, running: asyncio.Event, line: Line
+    ) -> None:
         """Describe it; nothing is read before `deliveries` is.
 
         Args:
@@ -34,65 +40,131 @@ class Subscription:
             topic: what is heard.
             pattern: an event pattern to hear instead of the topic; "" for the topic.
             running: is clear while the sidecar wants no new messages.
+            line: where it says whether what is published now would reach its queue.
         """
         self._aws, self._settings, self._topic, self._pattern = aws, settings, topic, pattern
-        self._running = running
+        self._running, self._line = running, line
+        self._probe = Probe(aws, settings, topic)
         self._ids = itertools.count(1)
         self._ready: asyncio.Queue[tuple[str, Received, Taken]] = asyncio.Queue()
-        self._in_flight: InFlight | None = None
+        self._holders: dict[str, InFlight] = {}
 
     async def deliveries(self) -> AsyncGenerator[tuple[str, Received, Taken], None]:
         """Yield the id of each delivery and its message, until the caller closes the iterator."""
-        reading = asyncio.create_task(self._read(), name=f"read {self._topic}")
+        reading = [
+            asyncio.create_task(self._read(), name=f"read {self._topic}"),
+            asyncio.create_task(self._read_former(), name=f"read what is left of {self._topic}"),
+        ]
         try:
             while True:
                 delivery = await self._ready.get()
                 await self._running.wait()
                 yield delivery
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
 
     async def answered(self, delivery: str, error: str | None) -> None:
         """Take the sidecar's answer to a delivery: None is an acknowledgement."""
-        if self._in_flight is None:
+        in_flight = self._holders.pop(delivery, None)
+        if in_flight is None:
             return
         if error is None:
-            self._in_flight.acknowledge(delivery)
+            in_flight.acknowledge(delivery)
         else:
             LOG.info("a message of %s is delivered again: %s", self._topic, error)
-            await self._in_flight.give_back(delivery)
+            await in_flight.give_back(delivery)
 
     async def _read(self) -> None:
         while True:
+            self._line.is_cut()
             try:
+                is_new = self._settings.provision and not await self._is_routed(assumed=False)
                 queue = await self._queue()
                 LOG.info("%s is read from queue %s", self._topic, queue.name)
-                await self._read_queue(queue)
+                await self._read_queue(queue, self._keep_routed(is_new=is_new))
                 LOG.warning("queue %s is gone and is made again", queue.name)
             except Exception:  # noqa: BLE001 - whatever it is: a stream that ends is never opened again
                 LOG.exception("reading %s failed in a way that was not foreseen; it begins again", self._topic)
                 await asyncio.sleep(pause(3))
 
-    async def _queue(self) -> Queue:
-        return await patiently(
-            f"preparing to hear {self._topic}",
-            lambda: ensure_subscription(self._aws, self._settings, self._topic, self._pattern),
-        )
+    async def _read_former(self) -> None:
+        """Deliver what an earlier version left in a queue of another name, until somebody deletes that queue."""
+        try:
+            if self._settings.provision:
+                await self._drain_former()
+        except Exception:  # noqa: BLE001 - it must not end the stream
+            LOG.exception("what an earlier version left of %s is not read before the next start", self._topic)
 
-    async def _read_queue(self, queue: Queue) -> None:
-        """Read until the queue is gone, or the task is cancelled."""
+    async def _drain_former(self) -> None:
+        what = f"looking for what an earlier version left of {self._topic}"
+        queue = await patiently(what, lambda: former_queue(self._aws, self._settings, self._topic))
+        if queue is None:
+            return
+        await self._queue()  # the new rule fills the new queue first, then the former one fills the former no more
+        LOG.info("queue %s of an earlier version is read until it is deleted; it is filled no more", queue.name)
+        try:
+            await silence_former_rule(self._aws, self._settings, self._topic)
+        except AWS_FAILURES as error:
+            LOG.warning("the rule of queue %s still fills it: %s", queue.name, explain(error))
+        await self._read_queue(queue)
+
+    async def _queue(self) -> Queue:
+        return await patiently(f"preparing to hear {self._topic}", self._make)
+
+    async def _make(self) -> Queue:
+        try:
+            return await ensure_subscription(self._aws, self._settings, self._topic, self._pattern)
+        except AWS_FAILURES as error:
+            self._line.why = explain(error)
+            raise
+
+    async def _keep_routed(self, *, is_new: bool) -> None:
+        """See that the rule fills the queue, and make it again when it is gone. Runs until it is cancelled."""
+        while True:
+            if is_new and not self._pattern:
+                await self._probe.until_it_arrives()
+                await self._probe.put_again(self._line.overtaken_by)
+            self._line.overtaken_by = ()
+            self._line.is_routed()
+            if not self._settings.provision:
+                return
+            doubted = await self._line.until_doubted(_LOOKS_EVERY)
+            is_new = not await self._is_routed(assumed=not doubted)
+            if is_new:
+                self._line.is_cut()
+                LOG.warning("the rule that fills the queue of %s is gone and is made again", self._topic)
+                await self._queue()
+
+    async def _is_routed(self, *, assumed: bool) -> bool:
+        """Ask AWS whether the rule fills the queue; return what is `assumed` where the policy forbids to ask."""
+
+        async def once() -> bool:
+            try:
+                return await is_routed(self._aws, self._settings, self._topic)
+            except AWS_FAILURES as error:
+                if not code_of(error).startswith("AccessDenied"):
+                    raise
+                LOG.info("whether the rule of %s is there was not seen: %s", self._topic, explain(error))
+                return assumed
+
+        return await patiently(f"looking for the rule of {self._topic}", once)
+
+    async def _read_queue(self, queue: Queue, beside: Coroutine[Any, Any, None] | None = None) -> None:
+        """Read until the queue is gone, or the task is cancelled; do something `beside` for as long."""
         in_flight = InFlight(self._aws, queue.url, self._settings.visibility_timeout, self._settings.max_in_flight)
-        self._in_flight = in_flight
         # Together: reading without deleting would deliver everything again and again.
         async with asyncio.TaskGroup() as together:
-            keeping, deleting = together.create_task(in_flight.keep()), together.create_task(in_flight.delete())
+            helping = [together.create_task(task) for task in (in_flight.keep(), beside) if task]
+            deleting = together.create_task(in_flight.delete())
             gone = False
             try:
                 await self._take(queue, in_flight)
                 gone = True
             finally:
-                keeping.cancel()
+                for task in helping:
+                    task.cancel()
                 if not gone:
                     await in_flight.close(_CLOSING_WITHIN)
                 deleting.cancel()
@@ -107,6 +179,10 @@ class Subscription:
             for message in taken:
                 delivery = str(next(self._ids))
                 in_flight.take(delivery, message)
+                if self._probe.arrives(message.body):
+                    in_flight.acknowledge(delivery)
+                    continue
+                self._holders[delivery] = in_flight
                 self._ready.put_nowait((delivery, unwrap(message.body), message))
 
     async def _receive(self, queue: Queue, most: int) -> list[Taken] | None:

@@ -19,7 +19,7 @@ from choreography.up.probes import listening_at
 from choreography.up.processes import Program
 from choreography.up.progress import Progress
 
-_SOCKET: Final = "eventbridge.sock"
+_SOCKET: Final = "aws.eventbridge.sock"
 _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 
 

@@ -23,13 +23,20 @@ from choreography.up.ports import Ports
 from choreography.up.probes import http_ready
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.progress import Progress
+from components.eventbridge.names import subscription_name
 from components.eventbridge.server import SOCKETS_FOLDER
+from components.eventbridge.settings import Settings
 from components.eventbridge.sidecar import SIDECAR
 from tests.components.eventbridge.waiting import eventually
 
 REGION: Final = "eu-west-1"
 BUS: Final = "tests"
 ACCOUNT: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
+
+
+def queue_of(topic: str, consumer: str = "listener") -> str:
+    """What the rule and the queue of a consumer are called."""
+    return subscription_name(Settings(consumer=consumer, region=REGION, bus=BUS), topic)
 
 
 @dataclass
@@ -102,7 +109,7 @@ class Pod:
         )
 
     async def _socket_is_there(self) -> None:
-        await eventually((self.sockets / "eventbridge.sock").exists)
+        await eventually((self.sockets / "aws.eventbridge.sock").exists)
 
     def sidecar(self) -> Program:
         """The sidecar."""
@@ -135,7 +142,7 @@ class Pod:
                 "apiVersion": "dapr.io/v1alpha1",
                 "kind": "Component",
                 "metadata": {"name": "pubsub"},
-                "spec": {"type": "pubsub.eventbridge", "version": "v1", "metadata": metadata},
+                "spec": {"type": "pubsub.aws.eventbridge", "version": "v1", "metadata": metadata},
             }
         ]
         for topic in topics:
@@ -189,18 +196,18 @@ class Pod:
         """Wait until every topic has a rule that sends to a queue; what is published earlier finds none."""
         async with self.client("events") as events, asyncio.timeout(within):
             for topic in topics:
-                while not await _sends(events, f"listener-{topic}"):  # noqa: ASYNC110 - AWS can only be asked
+                while not await _sends(events, queue_of(topic)):  # noqa: ASYNC110 - AWS can only be asked
                     await asyncio.sleep(0.1)
 
     @asynccontextmanager
-    async def client(self, name: str) -> AsyncIterator[Any]:
-        """Look at AWS without the component."""
+    async def client(self, name: str, accessKey: str = "test", secretKey: str = "test") -> AsyncIterator[Any]:  # noqa: N803
+        """Look at AWS without the component, with the credentials that a component file would name."""
         async with get_session().create_client(
             name,
             region_name=REGION,
             endpoint_url=self.aws_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=accessKey,
+            aws_secret_access_key=secretKey,
         ) as client:
             yield client
 

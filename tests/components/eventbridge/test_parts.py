@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from choreography.render.brokers import BROKERS, queue_of_eventbridge
 from components.eventbridge import publishing
 from components.eventbridge.envelope import unwrap, wrap
 from components.eventbridge.errors import SettingsError
 from components.eventbridge.names import subscription_name
 from components.eventbridge.publishing import MOST_BYTES, Outgoing, Publisher
-from components.eventbridge.settings import Settings, read_settings
+from components.eventbridge.queues import merged
+from components.eventbridge.routes import Routes
+from components.eventbridge.settings import KNOWN, Settings, read_settings
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(consumer="order", region="eu-west-1")
 
 
@@ -43,13 +50,74 @@ def test_what_is_not_wrapped_is_handed_over_whole(body: str) -> None:
     assert unwrap(body).data == body.encode()
 
 
-def test_names_are_readable_where_aws_allows_it() -> None:
-    """What AWS does not take is replaced, and never by the name of another subscription."""
-    assert subscription_name("order", "payments") == "order-payments"
-    slashed, dotted = subscription_name("order", "a/b"), subscription_name("order", "a.b")
-    assert slashed.startswith("order-a-b-")
-    assert slashed != dotted
-    assert len(subscription_name("x" * 80, "y" * 80)) == 64
+def _name(consumer: str, topic: str, bus: str = "shop", source: str = "dapr") -> str:
+    return subscription_name(Settings(consumer=consumer, region="eu-west-1", bus=bus, source=source), topic)
+
+
+_TEXT = st.text(min_size=1, max_size=90)
+
+
+@given(_TEXT, _TEXT)
+def test_a_name_is_readable_and_one_that_aws_takes(consumer: str, topic: str) -> None:
+    """A rule may have 64 characters, of some kinds."""
+    assert _name("order", "payments").startswith("order-payments-")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", _name(consumer, topic))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("order", "a/b"), ("order", "a.b")),
+        (("a-b", "c"), ("a", "b-c")),
+        (("order", "payments", "shop"), ("order", "payments", "lab")),
+        (("order", "payments", "shop", "dapr"), ("order", "payments", "shop", "other")),
+        (("order", "x" * 100), ("order", "x" * 101)),
+    ],
+)
+def test_no_two_subscriptions_share_a_queue(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    """Each would take what the other is to hear, and the policy would let in the rule of the last one only."""
+    assert _name(*one) != _name(*other)
+
+
+@given(_TEXT, _TEXT, _TEXT, _TEXT)
+def test_autoscalers_know_a_queue_by_the_name_that_the_component_gives_it(
+    bus: str, source: str, consumer: str, topic: str
+) -> None:
+    """Rendering cannot import the component, which is no part of the package."""
+    assert queue_of_eventbridge(bus, source, consumer, topic) == _name(consumer, topic, bus, source)
+
+
+def test_autoscalers_look_on_the_bus_that_the_component_file_names() -> None:
+    """The library's own file."""
+    file = yaml.safe_load((ROOT / "components/brokers/eventbridge.yaml").read_text())
+    told = {item["name"]: item.get("value") for item in file["spec"]["metadata"]}
+    assert BROKERS["eventbridge"].trigger("order", "payments")["metadata"] == {
+        "queueURL": _name("order", "payments", told["busName"]),
+        "queueLength": "200",
+        "awsRegion": "eu-west-1",
+    }
+
+
+def test_every_setting_is_described_in_the_form_of_daprs_own_components() -> None:
+    """In a file that Dapr's schema accepts, beside the fields of the shared AWS authentication."""
+    described = yaml.safe_load((ROOT / "components/eventbridge/metadata.yaml").read_text())
+    assert (described["schemaVersion"], described["type"], described["name"]) == ("v1", "pubsub", "aws.eventbridge")
+    assert described["builtinAuthenticationProfiles"] == [{"name": "aws"}]
+    shared = {"region", "awsRegion", "accessKey", "secretKey", "sessionToken", "assumeRoleArn", "assumeRoleSessionName"}
+    assert {item["name"] for item in described["metadata"]} == KNOWN - shared
+    for item in described["metadata"]:
+        assert {"name", "description", "example"} <= item.keys()
+        if "default" in item and item["name"] in {"visibilityTimeout", "waitSeconds", "maxReceives", "maxInFlight"}:
+            assert str(getattr(SETTINGS, re.sub("([A-Z])", r"_\1", item["name"]).lower())) == item["default"]
+
+
+def test_a_policy_keeps_whom_others_let_in() -> None:
+    """Whoever made the queue may have a reason; our own statement is there once."""
+    theirs = {"Sid": "Audit", "Effect": "Allow", "Principal": "*", "Action": "sqs:GetQueueUrl", "Resource": "q"}
+    policy = merged(json.dumps({"Version": "2012-10-17", "Statement": theirs}), "q", "rule/a")
+    again = json.loads(merged(policy, "q", "rule/b"))
+    assert again["Statement"][0] == theirs
+    assert [one["Condition"]["ArnLike"]["aws:SourceArn"] for one in again["Statement"][1:]] == ["rule/b"]
 
 
 def test_settings_have_defaults_and_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +139,14 @@ def test_settings_have_defaults_and_any_case(monkeypatch: pytest.MonkeyPatch) ->
         ({"provision": "yes"}, '"true" or "false"'),
         ({"accessKey": "x"}, "belong together"),
         ({"region": ""}, "No region is set"),
+        ({"region": "mars-north-1"}, "no region of AWS has a name like this.*eu-west-1"),
+        ({"region": "EU-WEST-1"}, "no region of AWS has a name like this"),
+        ({"awsRegion": "nowhere"}, "awsRegion is 'nowhere'"),
+        ({"sessionToken": "x"}, "sessionToken belongs to accessKey"),
+        ({"endpoint": "http://"}, "name a host"),
+        ({"assumeRoleArn": "role"}, "must be the ARN of a role"),
+        ({"trustAnchorArn": "arn:aws:x"}, "does not speak IAM Roles Anywhere"),
+        ({"maxInFlight": "²"}, "whole number"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(
@@ -105,7 +181,8 @@ class _Aws:
 
 
 def _publisher(events: _Events) -> Publisher:
-    return Publisher(_Aws(events), SETTINGS)  # type: ignore[arg-type] # stands for the connection
+    aws: Any = _Aws(events)  # stands for the connection
+    return Publisher(aws, SETTINGS, Routes(aws, SETTINGS))
 
 
 @pytest.fixture

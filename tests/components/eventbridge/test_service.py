@@ -37,7 +37,7 @@ def _program(sockets: Path) -> Program:
         folder=ROOT,
         log=sockets / "component.log",
         environment={SOCKETS_FOLDER: str(sockets)},
-        ready=lambda: listening_at(sockets / "eventbridge.sock"),
+        ready=lambda: listening_at(sockets / "aws.eventbridge.sock"),
     )
 
 
@@ -56,7 +56,7 @@ async def component() -> AsyncIterator[tuple[Process, Path]]:
 async def channel(component: tuple[Process, Path]) -> AsyncIterator[Any]:
     """A connection to it."""
     _, folder = component
-    async with grpc.aio.insecure_channel(f"unix:{folder / 'eventbridge.sock'}") as channel:
+    async with grpc.aio.insecure_channel(f"unix:{folder / 'aws.eventbridge.sock'}") as channel:
         yield channel
 
 
@@ -136,7 +136,7 @@ async def test_a_second_process_does_not_take_the_socket_of_the_first(component:
         await processes.until_death()
     assert "Another process serves" in (folder / "component.log").read_text()
     await process.kill()
-    assert (folder / "eventbridge.sock").exists()
+    assert (folder / "aws.eventbridge.sock").exists()
     await process.start()
     await process.until_ready()
 
@@ -144,7 +144,7 @@ async def test_a_second_process_does_not_take_the_socket_of_the_first(component:
 async def test_it_ends_when_it_is_asked_to_and_leaves_no_socket(component: tuple[Process, Path]) -> None:
     """Also with a stream open to an AWS that is away."""
     process, folder = component
-    async with grpc.aio.insecure_channel(f"unix:{folder / 'eventbridge.sock'}") as channel:
+    async with grpc.aio.insecure_channel(f"unix:{folder / 'aws.eventbridge.sock'}") as channel:
         sidecar = pubsub_pb2_grpc.PubSubStub(channel)  # type: ignore[no-untyped-call] # generated
         await _init(sidecar)
         stream = sidecar.PullMessages(metadata=NAME)
@@ -153,4 +153,4 @@ async def test_it_ends_when_it_is_asked_to_and_leaves_no_socket(component: tuple
         process.may_end()
         os.kill(process.pid, signal.SIGTERM)
         await process.stop()
-    assert not (folder / "eventbridge.sock").exists()
+    assert not (folder / "aws.eventbridge.sock").exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.eventbridge.routes import Line, Routes
 from components.eventbridge.settings import Settings
 from components.eventbridge.subscription import Subscription
 from tests.components.eventbridge.waiting import eventually
@@ -56,6 +57,11 @@ class Aws:
         self.sqs = Sqs()
 
 
+def _subscription(aws: Aws, running: asyncio.Event) -> Subscription:
+    line = Line(Routes(aws, SETTINGS))  # type: ignore[arg-type] # stands for it
+    return Subscription(aws, SETTINGS, "orders", "", running=running, line=line)  # type: ignore[arg-type] # stands for it
+
+
 @pytest.fixture
 def running() -> asyncio.Event:
     """The sidecar wants messages."""
@@ -67,7 +73,7 @@ def running() -> asyncio.Event:
 async def test_what_was_not_acknowledged_is_given_back_when_the_stream_ends(running: asyncio.Event) -> None:
     """At once, so that another replica need not wait until it counts as abandoned; and what was, is deleted."""
     aws = Aws()
-    subscription = Subscription(aws, SETTINGS, "orders", "", running)  # type: ignore[arg-type] # stands for it
+    subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:
         delivery, message, _ = await anext(deliveries)
         assert message.data == b"1"
@@ -79,7 +85,7 @@ async def test_what_was_not_acknowledged_is_given_back_when_the_stream_ends(runn
 async def test_what_failed_comes_again_later_each_time(running: asyncio.Event) -> None:
     """A handler that always fails must not keep everybody busy."""
     aws = Aws()
-    subscription = Subscription(aws, SETTINGS, "orders", "", running)  # type: ignore[arg-type] # stands for it
+    subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:
         delivery, _, _ = await anext(deliveries)
         await subscription.answered(delivery, "no")
@@ -91,7 +97,7 @@ async def test_what_failed_comes_again_later_each_time(running: asyncio.Event) -
 async def test_nothing_new_is_delivered_while_the_sidecar_pauses(running: asyncio.Event) -> None:
     """It takes answers meanwhile."""
     aws = Aws()
-    subscription = Subscription(aws, SETTINGS, "orders", "", running)  # type: ignore[arg-type] # stands for it
+    subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:
         delivery, _, _ = await anext(deliveries)
         running.clear()

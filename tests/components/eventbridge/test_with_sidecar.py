@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.eventbridge.pod import ACCOUNT, BUS, Pod, running
+from tests.components.eventbridge.pod import ACCOUNT, BUS, Pod, queue_of, running
 from tests.components.eventbridge.waiting import eventually
 
 TOPICS = ("orders", "bytes", "failing", "slow", "poison", "foreign", "outage", "early", "reopened")
@@ -121,10 +121,10 @@ async def test_what_is_published_before_the_first_subscription_is_not_lost(pod: 
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await provision.communicate(json.dumps(asked).encode())
-    assert told.decode() == f"EventBridge rule and queue later-early on bus {BUS}\n"
+    assert told.decode() == f"EventBridge rule and queue {queue_of('early', 'later')} on bus {BUS}\n"
     await pod.publish("early", b"nobody listens yet")
     async with pod.client("sqs") as sqs:
-        url = (await sqs.get_queue_url(QueueName="later-early"))["QueueUrl"]
+        url = (await sqs.get_queue_url(QueueName=queue_of("early", "later")))["QueueUrl"]
         [message] = (await sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5))["Messages"]
     assert json.loads(message["Body"])["detail"]["daprText"] == "nobody listens yet"
 

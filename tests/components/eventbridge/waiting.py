@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 async def eventually(is_so: Callable[[], bool], within: float = 30.0) -> None:
@@ -11,3 +11,10 @@ async def eventually(is_so: Callable[[], bool], within: float = 30.0) -> None:
     async with asyncio.timeout(within):
         while not is_so():  # noqa: ASYNC110 - what is waited for happens in other processes
             await asyncio.sleep(0.05)
+
+
+async def eventually_told(ask: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+    """Wait until somebody who is asked says that something is so."""
+    async with asyncio.timeout(within):
+        while not await ask():  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0.1)

@@ -63,7 +63,7 @@ def test_each_sidecar_has_a_component_of_its_own(tmp_path: Path) -> None:
 def test_a_run_folder_with_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
     """The kernel takes 107 bytes for the path of a socket."""
     program = EventBridge(tmp_path).component(Place(tmp_path / ("x" * 90)), "order", 4566)
-    socket = Path(program.environment[SOCKETS_FOLDER]) / "eventbridge.sock"
+    socket = Path(program.environment[SOCKETS_FOLDER]) / "aws.eventbridge.sock"
     assert len(os.fsencode(socket)) <= 100
     assert socket.parent.is_dir()
 
