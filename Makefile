@@ -10,9 +10,12 @@
 #   make conformance  ask every broker and every store, on real servers, what the guarantee rests on   DOCS=
 #   make brokers the rehearsal on every broker and every store
 #   make hurt    the same on every broker while a service, sidecars and the broker are killed
+#   make dapr-suite  Dapr's own suite for pub/sub components against ours, twenty times on a fresh and a provisioned bus
+#   make deep    what takes too long for every change; docs/deep.json keeps when it last passed   PARTS="explore hurt"
 #   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
 #   make bench-brokers  orders a second and latency on each broker                                DOCS=
 #   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
+#   make image-eventbridge  build the component that runs beside a sidecar for EventBridge        BASE=
 #   make secrets draw the passwords of a cluster for development, into files that git ignores
 #   make chart   render the chart's files and k8s/flow anew, lint the chart and try its templates
 #   make cluster a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
@@ -29,6 +32,7 @@ TESTS ?= tests/integration tests/components tests/conformance
 SHORT ?=
 E2E ?= tests/e2e
 DOCS ?=
+PARTS ?=
 QUICK ?=
 
 BIN := .venv/bin
@@ -37,6 +41,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 
 IMAGE ?= choreography:0.1.0
+EVENTBRIDGE_IMAGE ?= eventbridge-component:0.2.0
 BASE ?=
 HELM ?= $(or $(shell command -v helm),$(lastword $(sort $(wildcard $(HOME)/.cache/choreography/helm-*/helm))))
 # Of the cluster it renders for; without one Helm would take its own.
@@ -47,7 +52,7 @@ IN_CLUSTER := redis kafka rabbitmq nats
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: cluster e2e image secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects bench bench-brokers clean lock tools
+.PHONY: cluster e2e image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite deep bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -60,6 +65,7 @@ test: tools
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
 tools: $(READY)
 	@$(BIN)/choreography tools --broker $(BROKER) --store postgres
+	@$(BIN)/python -m tests.components.dapr_suite.suite
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -75,7 +81,7 @@ explore: $(READY)
 	@$(BIN)/choreography explore apps.checkout --cancel
 	@$(BIN)/choreography explore apps.checkout --orders 2 --cancel --random 2000
 
-# What takes long: two orders whole, many random runs. Last run by hand on 2026-11-24 (see docs/explore.md).
+# What takes long: two orders whole, many random runs (see docs/explore.md).
 explore-deep: $(READY)
 	@$(BIN)/pytest -m deep tests/explore
 
@@ -96,12 +102,17 @@ brokers: $(READY)
 	done; $(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --store mysql || failed="$$failed mysql"; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-# On request; last run by hand on 2026-11-24 (see docs/conformance.md).
 hurt: $(READY)
 	@$(BIN)/python -m faults.on_brokers
 
 defects: $(READY)
 	@$(BIN)/python -m faults.defects
+
+dapr-suite: tools
+	@$(BIN)/pytest -m deep tests/components/test_dapr_suite.py
+
+deep: $(READY)
+	@$(BIN)/python .ci/deep.py $(PARTS)
 
 # In an environment of its own: what it compares with is no dependency of the project.
 bench: .venv-bench/.ready tools
@@ -115,6 +126,9 @@ bench-brokers: .venv-bench/.ready tools
 image:
 	docker build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
 		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) .
+
+image-eventbridge:
+	docker build --tag $(EVENTBRIDGE_IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) components/eventbridge
 
 secrets:
 	@k8s/secrets/make
