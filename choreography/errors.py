@@ -37,3 +37,7 @@ class SelfCheckError(ChoreographyError):
 
 class OutsideUnavailableError(ChoreographyError):
     """An effect got no answer from the outside; what it asked for may or may not have happened."""
+
+
+class WrongAddressError(ChoreographyError):
+    """An outside answered an effect with a redirect: its address is wrong, and asking again would not help."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from choreography.contracts import Value
+
+LONGEST_TEXT: Final = 16 * 1024
+"""Characters of a reply that is text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A definite reply: the outside understood the request and answered it (2xx, or a 4xx that is its refusal)."""
+    """A definite reply: the outside understood the request and answered it (2xx, or a 4xx that is its refusal).
+
+    Attributes:
+        status: its status.
+        body: a JSON object as it came; ``{"value": ...}`` for any other JSON; ``{"text": ...}`` for text, HTML and JSON
+            that cannot be read, with ``"cut": True`` beside it if only the beginning is kept; ``{}`` for an empty body.
+    """
 
     status: int
     body: Mapping[str, Any]
@@ -25,6 +34,8 @@ class Outside(Protocol):
 
         Raises:
             OutsideUnavailableError: no definite reply came (refused connection, time-out, 408, 425, 429, 5xx).
-                The delivery is then retried with the same key.
+                The call is then made again with the same key.
+            WrongAddressError: the reply is a redirect (3xx). The intent is then quarantined with that sentence, as only
+                a person can put the address right.
         """
         ...

@@ -42,8 +42,8 @@ class Settings:
     port: int = 8000
     host: str = "127.0.0.1"
     sidecar: str = "http://127.0.0.1:3500"
-    sidecar_token: str = ""
-    app_token: str = ""
+    sidecar_token: str = field(default="", repr=False)
+    app_token: str = field(default="", repr=False)
     pubsub: str = "pubsub"
     store: str = "statestore"
     zipkin: str = ""
@@ -54,7 +54,7 @@ class Settings:
     self_check: bool = True
     caller_header: str = "x-caller"
     log_level: str = "info"
-    outsides: Mapping[str, str] = field(default_factory=dict)
+    outsides: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -42,7 +42,12 @@ class Metrics:
         self.again = self._counter("retries", "Deliveries answered RETRY.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
         self.quarantined = self._counter("quarantined", "Events set aside.")
-        self.unanswered = self._counter("unanswered", "Calls to the outside that got no answer.")
+        self._unanswered = Counter(
+            "choreography_unanswered",
+            "Calls to the outside that got no answer.",
+            ["service", "outside"],
+            registry=self.registry,
+        )
         self.commands = self._counter("commands", "Commands accepted.")
         self.in_hand = self._gauge(
             "in_hand", "Deliveries being settled, intents being carried out, commands looked after."
@@ -50,6 +55,10 @@ class Metrics:
         self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)
+
+    def unanswered_by(self, outside: str) -> Counter:
+        """Return what counts the calls that one outside did not answer."""
+        return self._unanswered.labels(self._service, outside)
 
     def _counter(self, name: str, told: str) -> Counter:
         return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)

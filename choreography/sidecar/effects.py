@@ -9,22 +9,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import aiohttp
-import orjson
 import structlog
 
-from choreography.contracts import Answer, Value
+from choreography.contracts import Answer
 from choreography.declaration import Effect
 from choreography.engine.answering import UnreadableError
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.records import Outcome, Wish
 from choreography.errors import ChoreographyError, OutsideUnavailableError
-from choreography.outside import Reply
 from choreography.service import Service
+from choreography.sidecar.calling import Call, read_address, setting_of
 from choreography.sidecar.driver import Driver
 
-_NO_ANSWER: Final = frozenset({408, 425, 429})
-_LARGEST_REPLY: Final = 1024 * 1024
 _IN_BATCH: Final = 0.3
 """Seconds the outside may take over an intent before its batch stops waiting for it. Our own work does not count: it
 is slow when there is much of it, and handing over would make it more."""
@@ -36,34 +33,6 @@ _LONGEST_PAUSE: Final = 5.0
 log = structlog.get_logger()
 
 
-class Call:
-    """One effect's way to the outside, bound to the idempotency key and trace of its intent."""
-
-    def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str, wish: Wish) -> None:
-        self._session, self._name, self._base_url = session, name, base_url.rstrip("/")
-        self._headers = {"Idempotency-Key": wish.key, "content-type": "application/json"}
-        if wish.traceparent:
-            self._headers["traceparent"] = wish.traceparent
-
-    async def post(self, path: str, body: Value) -> Reply:
-        """Send ``body``; see :class:`choreography.outside.Outside`."""
-        try:
-            async with self._session.post(
-                self._base_url + path, data=body.model_dump_json(), headers=self._headers, allow_redirects=False
-            ) as response:
-                raw = await _whole(response)
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutsideUnavailableError(f"{self._name} did not answer: {type(error).__name__}: {error}.") from error
-        if status >= 500 or status in _NO_ANSWER:
-            raise OutsideUnavailableError(f"{self._name} answered {status}, which is no answer.")
-        try:
-            parsed = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise OutsideUnavailableError(f"{self._name} answered {status} with something that is not JSON.") from error
-        return Reply(status, parsed if isinstance(parsed, dict) else {"value": parsed})
-
-
 class Effects:
     """Carries out the intents of one service."""
 
@@ -72,11 +41,14 @@ class Effects:
         self._answering = driver.answering
         missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
         if missing:
-            names = ", ".join(f"OUTSIDE_{name.upper().replace('-', '_')}" for name in missing)
+            names = ", ".join(map(setting_of, missing))
             raise ChoreographyError(
                 f"{service.name} calls {', '.join(missing)}, but nobody said where that is. "
                 f"Set {names} to its base URL."
             )
+        for effect in service.effects.values():
+            read_address(effect.outside, outsides[effect.outside])
+            driver.metrics.unanswered_by(effect.outside)
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
         self._moved = dict.fromkeys(self._places, 0.0)
         """When a call of an effect last ended, by the loop's clock."""
@@ -85,7 +57,7 @@ class Effects:
         self._under_way: dict[str, asyncio.Task[bool]] = {}
         self._failures: dict[str, int] = {}
         """How often an intent that is still un-acknowledged got no answer; as many as there are of those."""
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 
     async def close(self) -> None:
         """Stop what is under way (it is committed, so it will be taken up again) and close the connections."""
@@ -167,7 +139,7 @@ class Effects:
             answer = await self._call_again(effect, wish, failures) if failures else await self._patiently(effect, wish)
         except OutsideUnavailableError as error:
             self._failures[wish.key] = failures + 1
-            self._driver.metrics.unanswered.inc()
+            self._driver.metrics.unanswered_by(effect.outside).inc()
             log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
             return False
         except Exception as error:
@@ -229,16 +201,6 @@ class Effects:
             nudge=nudge,
         )
         return all(await self._driver.release([Settled(delivery, outcome, repeated=True)]))
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    """Read a reply to its end, in however many parts it comes."""
-    raw = bytearray()
-    async for part in response.content.iter_any():
-        raw += part
-        if len(raw) > _LARGEST_REPLY:
-            raise aiohttp.ClientPayloadError(f"its reply has more than {_LARGEST_REPLY} bytes")
-    return bytes(raw)
 
 
 def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:

@@ -14,6 +14,10 @@ def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
     return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), _DRIVER)
 
 
+def _called(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/faults/test_calling.py",))
+
+
 def _started(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
     return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/faults/test_start.py",))
 
@@ -105,9 +109,25 @@ SIDECAR: Final = (
         "provider-500-is-an-answer",
         18,
         "a provider that fails is heard as one that answers",
-        "sidecar.effects",
+        "sidecar.calling",
         "        if status >= 500 or status in _NO_ANSWER:",
         "        if False:",
+    ),
+    _called(
+        "redirect-is-no-answer",
+        29,
+        "an outside that answers with a redirect is called again for ever",
+        "sidecar.calling",
+        "            raise WrongAddressError(",
+        "            raise OutsideUnavailableError(",
+    ),
+    _called(
+        "reply-must-be-json",
+        29,
+        "an outside that answers with an empty body or text is called again for ever",
+        "sidecar.calling",
+        "    text = _text(raw, charset)\n",
+        "    text = _text(raw, charset)\n    raise OutsideUnavailableError(text)\n",
     ),
     _driver(
         "intent-dropped-when-unanswered",
