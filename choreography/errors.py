@@ -41,3 +41,7 @@ class OutsideUnavailableError(ChoreographyError):
 
 class WrongAddressError(ChoreographyError):
     """An outside answered an effect with a redirect: its address is wrong, and asking again would not help."""
+
+
+class WeakKeyError(ChoreographyError):
+    """The Idempotency-Key of a caller without a name is one that somebody else could send too."""

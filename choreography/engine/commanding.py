@@ -13,6 +13,7 @@ from choreography.declaration import Command
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
+from choreography.engine.keys import require_own_key
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Read, Stored, Values
 from choreography.engine.plan import Plan, Planner
 from choreography.engine.records import EntityRecord, Outgoing, decode_outcome
@@ -54,7 +55,12 @@ class Commanding:
         self._subjects: OrderedDict[str, None] = OrderedDict()
 
     def event_id(self, caller: str, route: str, key: str) -> str:
-        """Return the id of the event that this caller's request with this Idempotency-Key becomes."""
+        """Return the id of the event that this caller's request with this Idempotency-Key becomes.
+
+        Raises:
+            WeakKeyError: the caller is anonymous, and somebody else could send the same key.
+        """
+        require_own_key(caller, key)
         return derived_id("command", self._service.name, caller, route, key)
 
     def event(self, command: Command, event_id: str, arguments: Mapping[str, Any]) -> Event:

@@ -28,6 +28,7 @@ from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
+from choreography.web.framework import Framework
 from choreography.web.looking_after import LookingAfter
 from choreography.web.routes import CommandRoute, excluded
 
@@ -176,19 +177,20 @@ class Front:
 
     def __init__(self, app: FastAPI, running: _Running) -> None:
         self.app, self._running = app, running
+        self._framework = Framework(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         deliveries = self._running.deliveries
         path = scope.get("path", "")
-        if deliveries is None or scope["type"] != "http" or scope["method"] == "GET":
-            await self.app(scope, receive, send)
+        if deliveries is None or scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._framework(scope, receive, send)
         elif scope["method"] == "POST" and path in ("/events", "/undelivered"):
             await deliveries(scope, receive, send)
         elif scope["method"] == "POST" and path.startswith("/job/"):
             await deliveries.due(scope, receive, send)
         elif not await self._commanded(scope, receive, send):
-            await self.app(scope, receive, send)
+            await self._framework(scope, receive, send)
 
     async def _commanded(self, scope: Scope, receive: Receive, send: Send) -> bool:
         for route in self._running.command_routes:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import orjson
+import structlog
 from fastapi import FastAPI, Header, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
@@ -21,17 +20,26 @@ from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.identity import store_key
 from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord
-from choreography.errors import UnsayableEventError
+from choreography.errors import UnsayableEventError, WeakKeyError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.telemetry import Metrics, Spans, current_traceparent
+from choreography.web.admission import (
+    LARGEST_BODY,
+    RefusedError,
+    caller_of,
+    fields_of,
+    key_of,
+    read_body,
+    require_json,
+    require_plain_path,
+    require_segment,
+)
 from choreography.web.command_lane import CommandLane
 from choreography.web.looking_after import LookingAfter
 from choreography.web.routes import CommandRoute, traced
 
-_LARGEST_BODY: Final = 128 * 1024
-_KEY: Final = re.compile(r"^[\x21-\x7e]{1,128}$")
 _UNKNOWN: Final = (
     "It is unknown whether this was accepted: the broker or the store did not answer. "
     "Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
@@ -42,14 +50,29 @@ _CLOSED: Final = (
 )
 _OPENS_IN: Final = "15"
 """Seconds. Nobody knows; long enough that those who wait do not keep the service busy."""
+_MISTAKE: Final = (
+    "This service made a mistake over the request, and nothing was accepted. Its log says more. "
+    "Sending the request again does not help before the service is mended."
+)
+_MISTAKE_LATER: Final = (
+    "This service made a mistake while it accepted the request, so it is unknown whether it was accepted. Its log says "
+    "more. Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
+)
+_REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
+    400: {"description": "Two different Idempotency-Keys, two callers, or a client that left."},
+    408: {"description": "The request did not come to its end in time."},
+    413: {"description": f"The body has more than {LARGEST_BODY} bytes."},
+    415: {"description": "The body is no JSON in UTF-8, or it is compressed."},
+    422: {
+        "description": "The request is invalid, an id in it cannot be part of a URL, its Idempotency-Key belongs to "
+        "another body, or is too weak for a caller without a name."
+    },
+    431: {"description": "The header of the request is too large."},
+    500: {"description": "The service made a mistake. `detail` says whether the request was accepted."},
+    503: {"description": f"{_UNKNOWN} Or: {_CLOSED}"},
+}
 
-
-class _RefusedError(Exception):
-    """A request that is answered with a refusal."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+log = structlog.get_logger()
 
 
 class Commands:
@@ -88,8 +111,7 @@ class Commands:
                 openapi_extra=_body_schema(command),
                 responses={
                     202: {"description": "Accepted. `Location` shows where to follow it."},
-                    422: {"description": "The request is invalid, or its Idempotency-Key belongs to another body."},
-                    503: {"description": f"{_UNKNOWN} Or: {_CLOSED}"},
+                    **_REFUSALS,
                     **({404: {"description": f"There is no such {command.of.kind}."}} if command.of else {}),
                 },
             )
@@ -111,29 +133,42 @@ class Commands:
         adapters = {name: TypeAdapter(hint) for name, hint in command.path_parameters.items()}
         field = command.event.subject_field
         location = next((view.path for view in self._service.views if f"{{{field}}}" in view.path), "")
+        in_a_path = bool(location) or any(f"{{{field}}}" in other.path for other in self._service.commands)
 
-        async def endpoint(request: Request, idempotency_key: str | None = None, **path: str) -> Response:
-            key = idempotency_key or secrets.token_hex(16)
-            if not _KEY.match(key):
-                return JSONResponse({"detail": "An Idempotency-Key has 1 to 128 visible ASCII characters."}, 422)
-            # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
-            headers = {"Idempotency-Key": key}
-            if not self._intake_open:
-                # A connection that is kept leads every retry to this replica, though others are open by then.
-                headers |= {"Retry-After": _OPENS_IN, "Connection": "close"}
-                return JSONResponse({"detail": _CLOSED}, 503, headers)
+        async def endpoint(request: Request, **path: str) -> Response:
+            headers: dict[str, str] = {}
+            mistake = _MISTAKE
             try:
-                named = {name: adapter.validate_python(path[name]) for name, adapter in adapters.items()}
-                accepted = await self._accepted(command, request, key, named)
+                fields = fields_of(request.scope)
+                # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
+                headers["Idempotency-Key"] = key = key_of(fields)
+                self._require_open()
+                require_plain_path(request.scope)
+                require_json(fields)
+                arguments = {name: adapter.validate_python(path[name]) for name, adapter in adapters.items()}
+                if command.body:
+                    raw = await read_body(fields, request.receive) or b"{}"
+                    arguments[command.body[0]] = command.body[1].model_validate_json(raw, strict=True)
+                route = f"{command.method} {request.scope['path']}"
+                event_id = self._commanding.event_id(caller_of(fields, self._caller_header), route, key)
+                accepted = await self._accepted(command, event_id, arguments)
+                if in_a_path:
+                    require_segment(accepted.envelope.subject, field)
+                mistake = _MISTAKE_LATER
+                return await self._answer(accepted, headers, field, location)
             except ValidationError as error:
                 detail = error.errors(include_url=False, include_input=False, include_context=False)
                 return JSONResponse({"detail": detail}, 422, headers)
-            except _RefusedError as refused:
-                return JSONResponse({"detail": str(refused)}, refused.status, headers)
+            except RefusedError as refused:
+                return JSONResponse({"detail": str(refused)}, refused.status, headers | refused.headers)
+            except (UnsayableEventError, WeakKeyError) as refused:
+                return JSONResponse({"detail": str(refused)}, 422, headers)
             except HTTPException as unanswered:
                 headers |= unanswered.headers or {}
                 return JSONResponse({"detail": unanswered.detail}, unanswered.status_code, headers)
-            return await self._answer(accepted, headers, field, location)
+            except Exception:
+                log.exception("a command failed", command=command.name, idempotency_key=headers.get("Idempotency-Key"))
+                return JSONResponse({"detail": mistake}, 500, headers)
 
         parameters = [
             inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request),
@@ -158,19 +193,16 @@ class Commands:
         served.__doc__ = command.function.__doc__
         return served
 
-    async def _accepted(self, command: Command, request: Request, key: str, path: Mapping[str, Any]) -> Accepted:
-        arguments = dict(path)
-        if command.body:
-            arguments[command.body[0]] = command.body[1].model_validate_json(await _read_body(request), strict=True)
-        if command.of and not await self._exists(command.of, path[command.of.key_field]):
-            raise _RefusedError(404, f"There is no {command.of.kind} {path[command.of.key_field]!r}.")
-        caller = request.headers.get(self._caller_header, "anonymous")
-        event_id = self._commanding.event_id(caller, f"{command.method} {request.url.path}", key)
+    def _require_open(self) -> None:
+        if not self._intake_open:
+            # A connection that is kept leads every retry to this replica, though others are open by then.
+            raise RefusedError(503, _CLOSED, {"Retry-After": _OPENS_IN, "Connection": "close"})
+
+    async def _accepted(self, command: Command, event_id: str, arguments: Mapping[str, Any]) -> Accepted:
+        if command.of and not await self._exists(command.of, arguments[command.of.key_field]):
+            raise RefusedError(404, f"There is no {command.of.kind} {arguments[command.of.key_field]!r}.")
         event = self._commanding.event(command, event_id, arguments)
-        try:
-            return self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
-        except UnsayableEventError as error:
-            raise _RefusedError(422, str(error)) from error
+        return self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
 
     async def _answer(self, accepted: Accepted, headers: dict[str, str], field: str, location: str) -> Response:
         settled = await self._submit(accepted)
@@ -218,7 +250,11 @@ class Commands:
     def _view_endpoint(self, view: View) -> Callable[..., Awaitable[Response]]:
         key_field = view.entity.key_field
 
-        async def endpoint(request: Request, **path: str) -> Response:  # noqa: ARG001 - the span around it needs it
+        async def endpoint(request: Request, **path: str) -> Response:
+            try:
+                require_plain_path(request.scope)
+            except RefusedError as refused:
+                return JSONResponse({"detail": str(refused)}, refused.status)
             logical_id = path[key_field]
             record = await self._record(view.entity, logical_id)
             if record is not None and record.state is not None:
@@ -235,16 +271,6 @@ class Commands:
         served = traced(endpoint, "GET", view.path, self._spans)
         served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return served
-
-
-async def _read_body(request: Request) -> bytes:
-    """Read a bounded body: a little at a time, as its length may not be what it says."""
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > _LARGEST_BODY:
-            raise _RefusedError(413, f"A request may have {_LARGEST_BODY} bytes.")
-    return bytes(raw) or b"{}"
 
 
 def _first_line(documented: Any) -> str:

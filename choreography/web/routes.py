@@ -20,7 +20,7 @@ from choreography.telemetry import Spans
 
 
 class CommandRoute(APIRoute):
-    """Calls its endpoint with the request, its Idempotency-Key and its path. Only the docs need the signature."""
+    """Calls its endpoint with the request and its path. Only the docs need the signature."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Serve a request past the web framework; False if it is none for this route, and nothing was done."""
@@ -28,9 +28,7 @@ class CommandRoute(APIRoute):
         if match is not Match.FULL:
             return False
         request = Request({**scope, **found}, receive)
-        response = await self.endpoint(
-            request=request, idempotency_key=request.headers.get("idempotency-key"), **request.path_params
-        )
+        response = await self.endpoint(request=request, **request.path_params)
         await response(request.scope, receive, send)
         return True
 
@@ -38,7 +36,7 @@ class CommandRoute(APIRoute):
 def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str, spans: Spans) -> Callable[..., Any]:
     """Return an endpoint each of whose calls is a span named for its route."""
 
-    async def serve(request: Request, **arguments: str | None) -> Response:
+    async def serve(request: Request, **arguments: str) -> Response:
         with spans.serving(method, route, request.headers.get("traceparent", "")) as span:
             try:
                 response = await endpoint(request=request, **arguments)

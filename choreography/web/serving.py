@@ -12,7 +12,8 @@ from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.settings import Settings
 from choreography.telemetry import set_up_logging
-from choreography.web.app import build_app
+from choreography.web.app import Front, build_app
+from choreography.web.http_limits import LimitedHttp
 
 _STOPPING_SECONDS = 20
 _OBJECTS_PER_COLLECTION = 50_000
@@ -40,6 +41,23 @@ def service_in(module_name: str) -> Service:
     return service
 
 
+def configuration(app: Front, settings: Settings, http: type[LimitedHttp] = LimitedHttp) -> uvicorn.Config:
+    """Return how a service's web app is served."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=http,
+        log_config=None,
+        access_log=False,
+        # Nobody asks where a request came from, so nobody needs to believe what it says about that.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOPPING_SECONDS,
+        timeout_keep_alive=75,
+    )
+
+
 def serve(module_name: str) -> None:
     """Serve the service that a module declares, until a signal ends it. Exits with 1 if it must not run."""
     service = service_in(module_name)
@@ -54,20 +72,7 @@ def serve(module_name: str) -> None:
         sys.stderr.write(sentence + "\n")
         server.should_exit = True
 
-    app = build_app(service, settings, refuse)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        # Nobody asks where a request came from, so nobody needs to believe what it says about that.
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_STOPPING_SECONDS,
-        timeout_keep_alive=75,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configuration(build_app(service, settings, refuse), settings))
     # What was made until here lives as long as the process, and events leave next to no cycles behind: looking for
     # them after every 700 new objects took a tenth of a service's time.
     gc.collect()

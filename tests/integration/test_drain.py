@@ -24,6 +24,8 @@ from tests.integration.checkout_client import Checkout
 
 LATE = 12.0
 UNDER_WAY = 30
+LATER = uuid.uuid4().hex
+"""The key of an order that is refused while the intake is closed, and sent again later."""
 
 
 @asynccontextmanager
@@ -90,8 +92,8 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         await close_intake(shop.flow)
 
         body = {"customer_id": "c", "currency": "EUR", "lines": [{"sku": sku, "quantity": 1, "unit_price": 5}]}
-        status, answer, headers = await shop.post_with_headers("order", "/orders", body, key="later")
-        assert (status, headers["Retry-After"], headers["Idempotency-Key"]) == (503, "15", "later")
+        status, answer, headers = await shop.post_with_headers("order", "/orders", body, key=LATER)
+        assert (status, headers["Retry-After"], headers["Idempotency-Key"]) == (503, "15", LATER)
         assert headers["Connection"] == "close", "a client that retries must be able to reach another replica"
         assert "The intake of this service is closed" in answer["detail"]
 
@@ -111,7 +113,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         order = await shop.ended(stuck, "cancelled")
         assert order["reason"] == "not completed in time"
         await shop.faults()
-        status, answer, _ = await shop.post_with_headers("order", "/orders", body, key="later")
+        status, answer, _ = await shop.post_with_headers("order", "/orders", body, key=LATER)
         assert status == 202
         await shop.ended(answer["order_id"], "completed")
         assert [(await shop.order(one))["status"] for one in orders] == ["completed"] * UNDER_WAY

@@ -1,6 +1,6 @@
 """The acts of the rehearsal, in their order, each with its own bar."""
 
-import time
+import secrets
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class RunningFlow(Protocol):
 
 async def rehearse(flow: RunningFlow, orders: int, console: Console) -> bool:
     """Run the rehearsal on the flow and show it; true when every rule holds."""
-    run = f"run{time.time_ns() // 1_000_000:x}"
+    run = f"run-{secrets.token_hex(8)}"
     announce(console, orders, run)
     failures: list[BaseException] = []
     holds = False

@@ -1,0 +1,44 @@
+"""Whose an Idempotency-Key is, and when a key is too weak to be anybody's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+from choreography.errors import WeakKeyError
+
+ANONYMOUS: Final = "anonymous"
+"""The caller of a request that names none. Everybody without a name is this one caller."""
+
+_SHORTEST: Final = 16
+_SHORTEST_NUMBER: Final = 20
+"""Digits. A clock that counts nanoseconds shows 19."""
+_FEWEST_CHARACTERS: Final = 6
+_FEWEST_STEPS: Final = 4
+"""Different distances between neighbours: a sequence has one or two. Random hex digits have more nearly always."""
+
+
+def require_own_key(caller: str, key: str) -> None:
+    """Refuse a key that another anonymous caller could send too: two people's requests would become one event.
+
+    A caller with a name shares its keys with nobody, so its keys may be as short as it likes.
+
+    Raises:
+        WeakKeyError: the caller is anonymous, and the key is short, a counter, a clock or a pattern.
+    """
+    if caller == ANONYMOUS and _is_weak(key):
+        raise WeakKeyError(
+            f"The Idempotency-Key {key!r} is too weak for a caller without a name: somebody else could send the same "
+            "key, and the two requests would be taken for one. Use a random key of at least 16 characters that is no "
+            "counter, clock or pattern, such as a new UUID for each request, or leave the key out and repeat the "
+            "request with the one in the answer."
+        )
+
+
+def _is_weak(key: str) -> bool:
+    steps = {ord(after) - ord(before) for before, after in pairwise(key)}
+    return (
+        len(key) < (_SHORTEST_NUMBER if key.isdecimal() else _SHORTEST)
+        or len(set(key)) < _FEWEST_CHARACTERS
+        or len(steps) < _FEWEST_STEPS
+    )
