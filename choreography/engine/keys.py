@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Final
 
 from choreography.errors import WeakKeyError
@@ -36,9 +35,9 @@ def require_own_key(caller: str, key: str) -> None:
 
 
 def _is_weak(key: str) -> bool:
-    steps = {ord(after) - ord(before) for before, after in pairwise(key)}
+    codes = key.encode()
     return (
         len(key) < (_SHORTEST_NUMBER if key.isdecimal() else _SHORTEST)
-        or len(set(key)) < _FEWEST_CHARACTERS
-        or len(steps) < _FEWEST_STEPS
+        or len(set(codes)) < _FEWEST_CHARACTERS
+        or len(set(map(int.__sub__, codes[1:], codes))) < _FEWEST_STEPS
     )

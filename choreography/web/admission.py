@@ -22,8 +22,9 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CALLER: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
 _LONGEST_SEGMENT: Final = 256
 
-Fields = Mapping[str, list[str]]
-"""The header fields of a request by their names in small letters, each with all of its values."""
+Fields = Mapping[bytes, list[bytes]]
+"""The header fields of a request by their names in small letters, each with all of its values. Few are ever read, so
+they stay bytes until one is."""
 
 
 class RefusedError(Exception):
@@ -41,10 +42,14 @@ class RefusedError(Exception):
 
 def fields_of(scope: Scope) -> Fields:
     """Return the header fields of a request."""
-    fields: dict[str, list[str]] = {}
+    fields: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
-        fields.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        fields.setdefault(name.lower(), []).append(value)
     return fields
+
+
+def _texts(fields: Fields, name: str) -> list[str]:
+    return [value.decode("latin-1") for value in fields.get(name.encode(), ())]
 
 
 def key_of(fields: Fields) -> str:
@@ -54,7 +59,7 @@ def key_of(fields: Fields) -> str:
         RefusedError: there are two different ones, or it could be cut or folded on its way.
     """
     # A proxy may join what stands in several fields with commas.
-    keys = {key.strip() for value in fields.get("idempotency-key", ()) for key in value.split(",")}
+    keys = {key.strip() for value in _texts(fields, "idempotency-key") for key in value.split(",")}
     if not keys:
         return secrets.token_hex(16)
     if len(keys) > 1:
@@ -73,7 +78,7 @@ def caller_of(fields: Fields, header: str) -> str:
     Raises:
         RefusedError: there are two names, or it is none.
     """
-    names = fields.get(header, [])
+    names = _texts(fields, header)
     if len(names) > 1:
         raise RefusedError(
             400,
@@ -96,8 +101,8 @@ def require_json(fields: Fields) -> None:
     Raises:
         RefusedError: it is anything else.
     """
-    types = fields.get("content-type", [])
-    if types != ["application/json"]:
+    if fields.get(b"content-type") != [b"application/json"]:
+        types = _texts(fields, "content-type")
         if not types and _comes_from_elsewhere(fields):
             raise _unsupported(
                 "The request comes from a web page of another site and has no content type. Its owner may not have "
@@ -105,7 +110,7 @@ def require_json(fields: Fields) -> None:
             )
         if len(types) > 1 or not all(map(_is_json, types)):
             raise _unsupported(f"The request is {', '.join(types)[:200]!r}, and a command is JSON in UTF-8")
-    encodings = fields.get("content-encoding", [])
+    encodings = _texts(fields, "content-encoding")
     if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):
         raise RefusedError(
             415,
@@ -149,8 +154,8 @@ async def read_body(fields: Fields, receive: Receive) -> bytes:
     Raises:
         RefusedError: it is too large, does not end in time, or its sender left in the middle of it.
     """
-    declared = fields.get("content-length", ["0"])[0]
-    if declared.isdecimal() and int(declared) > LARGEST_BODY:
+    declared = fields.get(b"content-length", [b"0"])[0]
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > LARGEST_BODY):
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -193,10 +198,10 @@ def _is_json(content_type: str) -> bool:
 
 def _comes_from_elsewhere(fields: Fields) -> bool:
     """Tell whether a browser says that a page of another origin sends this. Other clients say nothing about it."""
-    sites = fields.get("sec-fetch-site")
+    sites = _texts(fields, "sec-fetch-site")
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)
-    return any(not _is_same(origin.lower(), fields.get("host", [])) for origin in fields.get("origin", []))
+    return any(not _is_same(origin.lower(), _texts(fields, "host")) for origin in _texts(fields, "origin"))
 
 
 def _is_same(origin: str, hosts: list[str]) -> bool:
