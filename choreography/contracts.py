@@ -1,26 +1,21 @@
 """The words services share: values, events, entities, intents, answers and deadlines.
 
-All of them are frozen pydantic models made of plain, immutable, exactly serialisable fields, and all of that
-is checked when the class is created, so a float for money fails at import and not in a ledger.
+All of them are frozen pydantic models made of immutable, exactly serialisable fields, and all of that is checked when
+the class is created (see `choreography.fields`), so a float for money fails at import and not in a ledger.
 """
 
 from __future__ import annotations
 
 import re
-import types
-import typing
-from collections.abc import Iterable
-from datetime import date, datetime
-from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, Union
-from uuid import UUID
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from choreography.errors import DeclarationError
-
-MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""Sidecars re-encode numbers through 64-bit floats; beyond this an integer silently becomes another one."""
+from choreography.fields import MAX_SAFE_INTEGER, Exact, as_key, is_template, prove, refuse_as_key, refuse_whole
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
 """A logical id: bounded, printable, so that no store, broker or log line can trip over it."""
@@ -33,51 +28,52 @@ _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _RESERVED = ("canary", "not-yet", "outcome", "probe", "replica")
 """Kinds of records the library keeps for itself, in the same store."""
 
-_PLAIN = (str, int, bool, type(None), datetime, date, UUID)
-
-
-def _require_plain(annotation: Any, where: str) -> None:
-    origin = typing.get_origin(annotation)
-    if origin is Annotated or origin is ClassVar:
-        _require_plain(typing.get_args(annotation)[0], where)
-    elif origin in (Union, types.UnionType, tuple):
-        for part in typing.get_args(annotation):
-            if part is not Ellipsis:
-                _require_plain(part, where)
-    elif origin is Literal:
-        for choice in typing.get_args(annotation):
-            _require_plain(type(choice), where)
-    elif annotation not in _PLAIN and not (isinstance(annotation, type) and issubclass(annotation, (Value, StrEnum))):
-        raise DeclarationError(f"{where} is {_spoken(annotation)}, {_advice(annotation)}")
-
-
-def _spoken(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-
-
-def _advice(annotation: Any) -> str:
-    origin = typing.get_origin(annotation) or annotation
-    if origin is float:
-        return "which changes on its way through brokers and stores. Use an integer in the minor unit (Money) or a str."
-    if origin in (list, set, frozenset, dict):
-        return "which can be changed after the fact. Use a tuple of values instead."
-    return "which cannot be written and read back exactly. Use str, int, bool, datetime, Literal, a tuple or a Value."
-
-
 class Value(BaseModel):
     """An immutable part of an event or an entity, such as one line of an order."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    outlives_releases: ClassVar[bool] = False
+    """It is kept or on its way while releases change, so it must be readable by earlier ones."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        serialize_by_alias=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+        revalidate_instances="subclass-instances",
+        # So that a type pydantic does not know is refused by us, in a sentence that says what to write instead.
+        arbitrary_types_allowed=True,
+    )
 
     def __init_subclass__(cls, **_: Any) -> None:
         """Let subclasses declare class arguments; pydantic hands them on once the fields are known."""
         super().__init_subclass__()
 
     @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse fields that could change behind our back or lose something on the wire; make the others exact."""
+        schema = handler(source)
+        if is_template(cls) or not cls.__pydantic_fields__ or cls.__dict__.get("__pydantic_complete__"):
+            return schema
+        return Exact(cls, Value, handler).model(schema)
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Prove what only shows on the finished class."""
+        super().__pydantic_on_complete__()
+        if cls.__pydantic_fields__ and not is_template(cls):
+            prove(cls)
+
+    @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Refuse fields that could change behind our back or lose digits on the wire."""
-        for name, field in cls.model_fields.items():
-            _require_plain(field.annotation, f"{cls.__name__}.{name}")
+        """Refuse settings that would undo what all contracts have in common."""
+        refuse_whole(cls, outlives_releases=cls.outlives_releases)
+
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy. Unlike pydantic's, what is updated is validated, so that no contract holds what it refuses."""
+        copied = super().model_copy(deep=deep)
+        return type(self)(**(copied.__dict__ | dict(update))) if update else copied
 
 
 class Request(Value):
@@ -97,6 +93,7 @@ class Event(Value):
         final: nobody needs to react to it.
     """
 
+    outlives_releases: ClassVar[bool] = True
     wire_type: ClassVar[str] = ""
     topic: ClassVar[str] = ""
     subject_field: ClassVar[str] = ""
@@ -133,7 +130,9 @@ class Event(Value):
             )
         if not cls.topic:
             raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
-        if cls.subject_field not in cls.model_fields:
+        if cls.subject_field in cls.model_fields:
+            refuse_as_key(cls.model_fields[cls.subject_field].annotation, f"{cls.__name__}.{cls.subject_field}")
+        else:
             raise DeclarationError(
                 f"{cls.__name__} names {cls.subject_field!r} as its subject, which is not one of its fields "
                 f'({", ".join(cls.model_fields)}). Add subject="<field>" to it or to its base class.'
@@ -142,7 +141,7 @@ class Event(Value):
     @property
     def subject(self) -> str:
         """What this fact is about, as text."""
-        return str(getattr(self, self.subject_field))
+        return as_key(getattr(self, self.subject_field))
 
 
 class Answer(Value):
@@ -151,6 +150,7 @@ class Answer(Value):
     Class arguments: ``type``, a frozen wire type as for events.
     """
 
+    outlives_releases: ClassVar[bool] = True
     wire_type: ClassVar[str] = ""
 
     @classmethod
@@ -167,6 +167,8 @@ class Answer(Value):
 
 class Intent(Value):
     """What a service has decided to ask of the outside. Committed first, carried out afterwards, never reconsidered."""
+
+    outlives_releases: ClassVar[bool] = True
 
 
 class Deadline(Value):
@@ -186,9 +188,19 @@ class Entity(Value):
             Any other stored field that this release does not know is kept as it is.
     """
 
+    outlives_releases: ClassVar[bool] = True
     key_field: ClassVar[str] = ""
     kind: ClassVar[str] = ""
     drops: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Refuse what would hide a name that every entity has, before pydantic takes that for a default."""
+        super().__init_subclass__()
+        if "key" in cls.__dict__.get("__annotations__", {}):
+            raise DeclarationError(
+                f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "
+                "Call it by what it is, such as order_id, and name it as the key."
+            )
 
     @classmethod
     def __pydantic_init_subclass__(cls, *, key: str = "", kind: str = "", drops: Iterable[str] = (), **_: Any) -> None:
@@ -196,12 +208,9 @@ class Entity(Value):
         super().__pydantic_init_subclass__()
         cls.key_field, cls.kind = key or cls.key_field, kind or cls.__name__.lower()
         cls.drops = tuple(drops)
-        if "key" in cls.__annotations__:
-            raise DeclarationError(
-                f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "
-                "Call it by what it is, such as order_id, and name it as the key."
-            )
-        if cls.key_field not in cls.model_fields:
+        if cls.key_field in cls.model_fields:
+            refuse_as_key(cls.model_fields[cls.key_field].annotation, f"{cls.__name__}.{cls.key_field}")
+        else:
             raise DeclarationError(
                 f"The entity {cls.__name__} needs a key among its fields ({', '.join(cls.model_fields)}): "
                 f'class {cls.__name__}(Entity, key="order_id").'
@@ -220,7 +229,7 @@ class Entity(Value):
     @property
     def key(self) -> str:
         """Its logical id."""
-        return str(getattr(self, self.key_field))
+        return as_key(getattr(self, self.key_field))
 
     def but(self, **changes: Any) -> Self:
         """Return a validated copy with some fields changed. Unknown fields are refused."""

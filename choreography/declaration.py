@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union
 from choreography.contracts import Answer, Deadline, Entity, Event, Intent, NamedBy, Request, Value, is_new_id
 from choreography.decision import said_in
 from choreography.errors import DeclarationError
+from choreography.fields import as_key, refuse_as_key
 from choreography.outside import Outside
 
 Heard = type[Event] | type[Answer]
@@ -41,7 +42,7 @@ class Named:
             # Nearly always it is one field of an event, and it is asked for several times over each.
             only = getattr(source, self.path[0])
             if not isinstance(only, tuple):
-                return (str(only),)
+                return (as_key(only),)
         return tuple(dict.fromkeys(_pluck(source, self.path)))
 
 
@@ -199,10 +200,11 @@ def _checked_name(named: Named, hears: Sequence[Heard], where: str) -> Named:
 
 
 def _check_path(model: Any, path: tuple[str, ...], where: str, root: Heard) -> None:
-    if not path:
-        return
     while typing.get_origin(model) in (tuple, Annotated):
         model = typing.get_args(model)[0]
+    if not path:
+        refuse_as_key(model, f"{where}, which")
+        return
     if not (isinstance(model, type) and issubclass(model, Value) and path[0] in model.model_fields):
         known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Value) else "no fields"
         raise DeclarationError(
@@ -216,7 +218,7 @@ def _pluck(source: object, path: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(source, tuple):
         return tuple(text for part in source for text in _pluck(part, path))
     if not path:
-        return (str(source),)
+        return (as_key(source),)
     inner = source[path[0]] if isinstance(source, Mapping) else getattr(source, path[0])
     return _pluck(inner, path[1:])
 

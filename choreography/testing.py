@@ -21,6 +21,7 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Literal, NoReturn, Self, TypeAlias
 
 import orjson
@@ -167,7 +168,7 @@ class Came:
 
 
 def states_of(example: Entity) -> list[Entity]:
-    """Return ``example`` in every state it can be in: each combination of its Literal and bool fields."""
+    """Return ``example`` in every state it can be in: each combination of its Literal, Enum and bool fields."""
     fields = type(example).model_fields.items()
     choices = {name: _choices(field.annotation) for name, field in fields if _choices(field.annotation)}
     return [example.but(**dict(zip(choices, picked, strict=True))) for picked in itertools.product(*choices.values())]
@@ -243,6 +244,8 @@ def _gone(entity: Entity) -> str:
 def _choices(annotation: Any) -> tuple[Any, ...]:
     if annotation is bool:
         return (False, True)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return tuple(annotation)
     return typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
 
 

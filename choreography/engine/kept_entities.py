@@ -44,7 +44,7 @@ def storable(entity: Entity, stored: Mapping[str, Any] | None) -> dict[str, Any]
     """
     state = entity.model_dump(mode="json")
     try:
-        orjson.dumps(state)
+        orjson.dumps(state, option=orjson.OPT_STRICT_INTEGER)
     except TypeError as error:
         raise UnsayableEventError(f"The {entity.kind} {entity.key!r} cannot be stored: {error}.") from error
     if stored is not None:

@@ -240,13 +240,13 @@ class Reacting:
             self._refuse_undeclared(reaction, intent)
             effect = self.service.effects[type(intent)].name
             key = derived_id(cause, self.service.name, reaction.name, effect, str(position))
-            body = intent.model_dump_json()
-            if len(body.encode()) > _LARGEST_REQUEST:
+            body = _written(intent.model_dump(mode="json"), f"The intent {type(intent).__name__}")
+            if len(body) > _LARGEST_REQUEST:
                 raise UnsayableEventError(
-                    f"The intent {type(intent).__name__} has {len(body.encode())} bytes; {_LARGEST_REQUEST} is the "
+                    f"The intent {type(intent).__name__} has {len(body)} bytes; {_LARGEST_REQUEST} is the "
                     "most that still fits into an event, should a person have to look at it."
                 )
-            self.ran.wishes.append(Wish(effect, key, body, self.envelope.flow_id, self.now, self.traceparent))
+            self.ran.wishes.append(Wish(effect, key, body.decode(), self.envelope.flow_id, self.now, self.traceparent))
 
     def _refuse_undeclared(self, reaction: Reaction, said: Event | Intent) -> None:
         if type(said) not in reaction.said:
@@ -278,3 +278,10 @@ def _decode(model: type[Value], data: Mapping[str, Any], join: Reaction) -> Valu
         return unshared(model.model_validate_json(orjson.dumps(data), strict=True))
     except ValidationError as error:
         raise unreadable_slot(join.name, join.joined.entity, model.__name__, first_problem(error)) from error
+
+
+def _written(plain: Any, what: str) -> bytes:
+    try:
+        return orjson.dumps(plain, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError as error:
+        raise UnsayableEventError(f"{what} cannot be stored: {error}.") from error

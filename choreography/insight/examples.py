@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
+import orjson
 from pydantic import ValidationError
 
 from choreography.contracts import Value
 from choreography.errors import ChoreographyError
+from choreography.fields import MAX_SAFE_INTEGER
 
 Made = TypeVar("Made", bound=Value)
 
@@ -23,6 +26,7 @@ _DEEP: Final = 8
 _FORMATS: Final = {
     "date-time": "2026-01-01T12:00:00Z",
     "date": "2026-01-01",
+    "duration": "P1D",
     "uuid": "00000000-0000-4000-8000-000000000001",
 }
 
@@ -46,7 +50,7 @@ def example(model: type[Made], size: int = 1, **given: Any) -> Made:
     made = _object(schema, schema.get("$defs", {}), size, 0)
     try:
         # Through JSON, as that is how it will come, and strict, as nothing on the wire is converted.
-        plain = model.model_validate(made)
+        plain = model.model_validate_json(orjson.dumps(made), strict=True)
         return model(**{name: getattr(plain, name) for name in plain.model_fields_set} | given) if given else plain
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -78,7 +82,7 @@ def example_data(schema: Mapping[str, Any], size: int = 1) -> Any:
 def _choices(annotation: Any) -> tuple[Any, ...]:
     if annotation is bool:
         return (False, True)
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
         return tuple(annotation)
     if get_origin(annotation) is Literal:
         return get_args(annotation)
@@ -91,22 +95,27 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 def _value(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> Any:
     if "$ref" in schema:
         return _value(defs[schema["$ref"].rpartition("/")[2]], defs, size, depth + 1, name)
-    if "anyOf" in schema:
-        return _value(schema["anyOf"][0], defs, size, depth, name)
+    alternatives = schema.get("anyOf") or schema.get("oneOf")
+    if alternatives:
+        # Where values hold values of their own kind, there must be an end.
+        ends = [one for one in alternatives if "$ref" not in one] if depth > _DEEP else []
+        return _value((ends or alternatives)[0], defs, size, depth, name)
     chosen = schema.get("examples") or schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     return chosen[0] if chosen else _made(schema, defs, size, depth, name)
 
 
 def _made(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> Any:
     match schema.get("type"):
+        case "object" if "properties" not in schema and isinstance(schema.get("additionalProperties"), Mapping):
+            made: Any = _mapping(schema, defs, size, depth, name)
         case "object":
-            made: Any = _object(schema, defs, size, depth)
+            made = _object(schema, defs, size, depth)
         case "array":
             made = _array(schema, defs, size, depth, name)
         case "integer":
             made = _integer(schema, size)
         case "string":
-            made = _text(schema, name)
+            made = _decimal(schema, size) if schema.get("format") == "decimal" else _text(schema, name)
         case other:
             made = False if other == "boolean" else None
     return made
@@ -121,6 +130,19 @@ def _object(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth
     }
 
 
+def _mapping(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> dict[str, Any]:
+    least, most = schema.get("minProperties", 0), schema.get("maxProperties", 1)
+    count = least if depth >= _DEEP or not size else max(least, min(1, most))
+    named = schema.get("propertyNames", {})
+    known = _resolved(named, defs).get("enum") or [_text(_resolved(named, defs), name.removesuffix("s"))]
+    keys = [*known, *(f"{known[0]}{number}" for number in range(2, count + 1))][:count]
+    return {key: _value(schema["additionalProperties"], defs, size, depth + 1, name) for key in keys}
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return defs[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
 def _array(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth: int, name: str) -> list[Any]:
     if "prefixItems" in schema:
         return [_value(part, defs, size, depth + 1, name) for part in schema["prefixItems"]]
@@ -132,15 +154,27 @@ def _array(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth:
 def _integer(schema: Mapping[str, Any], size: int) -> int:
     least = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1 if "exclusiveMinimum" in schema else None)
     most = schema.get("maximum", schema["exclusiveMaximum"] - 1 if "exclusiveMaximum" in schema else None)
+    if least == -MAX_SAFE_INTEGER:
+        # That is no wish of the author's but what every integer keeps to.
+        least = None
     begin = int(least if least is not None else min(0, most if most is not None else 0))
     step = schema.get("multipleOf", 1)
     wanted = -(-(begin + _ABOVE[size]) // step) * step
     return int(min(wanted, most // step * step) if most is not None else wanted)
 
 
+def _decimal(schema: Mapping[str, Any], size: int) -> str:
+    limits = {word: Decimal(schema[word]) for word in schema if word.startswith("x-") and word != "x-maxDigits"}
+    step = limits.get("x-multipleOf", Decimal(1).scaleb(-int(limits.get("x-decimalPlaces", 0))))
+    least = limits.get("x-minimum", limits.get("x-exclusiveMinimum", -step) + step)
+    most = limits.get("x-maximum", limits.get("x-exclusiveMaximum", least + _ABOVE[size] + step) - step)
+    return str(min(least + _ABOVE[size], most))
+
+
 def _text(schema: Mapping[str, Any], name: str) -> str:
-    if schema.get("format") in _FORMATS:
-        return _FORMATS[schema["format"]]
+    form = str(schema.get("format", "")).rstrip("0123456789")
+    if form in _FORMATS:
+        return _FORMATS[form]
     least, most = schema.get("minLength", 0), schema.get("maxLength", 128)
     pattern = re.compile(schema.get("pattern", ""))
     for text in _texts(name, least):

@@ -1,0 +1,15 @@
+"""What a field of a contract may hold: only what is written and read back exactly, and cannot change meanwhile.
+
+pydantic knows many types. Those that lose something on the wire, in the store or in a document are refused when the
+class is created, with what to write instead. Some of the others are made exact here: a moment must carry an offset, a
+decimal is text, an integer keeps within what every reader can hold, a dict is frozen.
+"""
+
+from choreography.fields.exact import Exact
+from choreography.fields.frozen import FrozenDict
+from choreography.fields.keys import as_key, refuse_as_key
+from choreography.fields.leaves import MAX_SAFE_INTEGER
+from choreography.fields.proof import prove
+from choreography.fields.whole import is_template, refuse_whole
+
+__all__ = ["MAX_SAFE_INTEGER", "Exact", "FrozenDict", "as_key", "is_template", "prove", "refuse_as_key", "refuse_whole"]

@@ -1,0 +1,86 @@
+"""The plain types that pydantic would carry nearly exactly, made exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""Sidecars re-encode numbers through 64-bit floats; beyond this an integer silently becomes another one."""
+
+DECIMAL: Final = r"^-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?$"
+"""How a Decimal is written: as Python does, every digit kept."""
+
+_MINUTE: Final = timedelta(minutes=1)
+_LIMITS: Final = {"ge": "x-minimum", "gt": "x-exclusiveMinimum", "le": "x-maximum", "lt": "x-exclusiveMaximum"}
+_DIGITS: Final = {"max_digits": "x-maxDigits", "decimal_places": "x-decimalPlaces", "multiple_of": "x-multipleOf"}
+
+Node = dict[str, Any]
+
+
+def exact_int(node: Node) -> CoreSchema:
+    """Read no integer that another reader may have changed. Writing one is refused by the engine, before the commit."""
+    read = node.copy()
+    if node.get("gt") is None:
+        read["ge"] = max(node.get("ge", -MAX_SAFE_INTEGER), -MAX_SAFE_INTEGER)
+    if node.get("lt") is None:
+        read["le"] = min(node.get("le", MAX_SAFE_INTEGER), MAX_SAFE_INTEGER)
+    kept: Any = node
+    return kept if read == node else core_schema.json_or_python_schema(json_schema=read, python_schema=kept)  # type: ignore[arg-type]
+
+
+def exact_moment(node: Node) -> CoreSchema:
+    """Ask for an offset, without which nobody can tell when a moment was, and keep it as the wire does."""
+    aware = node | {"tz_constraint": "aware"}
+    return core_schema.no_info_after_validator_function(_in_whole_minutes, aware)  # type: ignore[arg-type]
+
+
+def _in_whole_minutes(moment: datetime) -> datetime:
+    """Return the moment with an offset that RFC 3339 can write and that needs no table of time zones to be read."""
+    zone = moment.tzinfo
+    if zone is UTC or zone is None:
+        return moment
+    offset = moment.utcoffset()
+    if offset is not None and zone.utcoffset(None) == offset and not offset % _MINUTE:
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("moment", "The moment lies outside the years 1 to 9999 in UTC") from error
+
+
+def exact_decimal(node: Node, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Carry a decimal as text: a JSON number loses digits in most readers."""
+    return handler.generate_schema(Annotated[Decimal, _DecimalText(node)])
+
+
+class _DecimalText:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        number: Any = self._node
+        # In strict reading a decimal wants a Decimal, and what was text a step ago is no longer JSON to pydantic.
+        text = core_schema.chain_schema(
+            [
+                core_schema.str_schema(pattern=DECIMAL, strict=True),
+                core_schema.no_info_plain_validator_function(Decimal),
+                number,
+            ]
+        )
+        return core_schema.json_or_python_schema(json_schema=text, python_schema=number)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Say what JSON Schema has no words for in words of our own, so that a change of them is seen."""
+        return {"type": "string", "format": "decimal", "pattern": DECIMAL, **_told(self._node, _LIMITS | _DIGITS)}
+
+
+def _told(node: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, str | int]:
+    told = {word: node[key] for key, word in words.items() if node.get(key) is not None}
+    return {word: value if type(value) is int else str(value) for word, value in told.items()}

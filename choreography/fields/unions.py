@@ -1,0 +1,129 @@
+"""Whether the alternatives of a union can be told apart by what is on the wire."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel
+
+Node = dict[str, Any]
+Resolve = Callable[[Node], Node]
+
+_LEAVES: Final[dict[str, tuple[str, type]]] = {
+    "str": ("text", str),
+    "int": ("integer", int),
+    "bool": ("boolean", bool),
+    "none": ("null", type(None)),
+    "date": ("text", date),
+    "datetime": ("text", datetime),
+    "timedelta": ("text", timedelta),
+    "decimal": ("text", Decimal),
+    "uuid": ("text", UUID),
+}
+_INNER: Final = ("default", "nullable", "function-before", "function-after", "function-wrap", "custom-error")
+
+
+class Shape(NamedTuple):
+    """One form that a value can take on the wire, and what it is read as.
+
+    Attributes:
+        kind: what JSON calls it.
+        python: what it is read as.
+        values: all it can be, if that is a few.
+        parts: the shapes of what is inside an array or an object with free keys.
+    """
+
+    kind: str
+    python: type
+    values: frozenset[Any] | None = None
+    parts: tuple[Shape, ...] = ()
+
+
+def mixed_up(alternatives: Iterable[Iterable[Shape]]) -> tuple[Shape, Shape] | None:
+    """Return two alternatives of which a reader could take one for the other, if there are such."""
+    for first, second in itertools.combinations(alternatives, 2):
+        for one, other in itertools.product(first, second):
+            if not _apart(one, other):
+                return one, other
+    return None
+
+
+def shapes(node: Node, resolve: Resolve, under_way: frozenset[str] = frozenset()) -> Iterator[Shape]:
+    """Yield every form that a value of this schema can take on the wire."""
+    match node["type"]:
+        case kind if kind in _LEAVES:
+            yield Shape(*_LEAVES[kind])
+        case "nullable":
+            yield Shape("null", type(None))
+            yield from shapes(node["schema"], resolve, under_way)
+        case kind if kind in _INNER:
+            yield from shapes(node["schema"], resolve, under_way)
+        case "literal":
+            for value in node["expected"]:
+                yield _of_value(value, type(value))
+        case "enum":
+            for member in node["members"]:
+                yield _of_value(member.value, node["cls"])
+        case "union":
+            for choice in node["choices"]:
+                yield from shapes(choice[0] if isinstance(choice, tuple) else choice, resolve, under_way)
+        case "tagged-union":
+            for choice in node["choices"].values():
+                yield from shapes(choice, resolve, under_way)
+        case "tuple":
+            yield Shape("array", tuple, parts=tuple(_all(node["items_schema"], resolve, under_way)))
+        case "dict":
+            yield Shape("object", dict, parts=tuple(_all([node["values_schema"]], resolve, under_way)))
+        case "definition-ref":
+            name = node["schema_ref"]
+            if name not in under_way:
+                yield from shapes(resolve(node), resolve, under_way | {name})
+        case "model":
+            yield Shape("object", node["cls"])
+        case "json-or-python":
+            yield from shapes(node["json_schema"], resolve, under_way)
+        case "chain":
+            # The one of ours; every other was refused.
+            yield Shape("text", Decimal)
+
+
+def _all(nodes: Iterable[Node], resolve: Resolve, under_way: frozenset[str]) -> Iterator[Shape]:
+    for node in nodes:
+        yield from shapes(node, resolve, under_way)
+
+
+def _of_value(value: Any, python: type) -> Shape:
+    plain = value.value if isinstance(value, Enum) else value
+    kind = {str: "text", int: "integer", bool: "boolean"}.get(type(plain), "null")
+    return Shape(kind, python, frozenset({plain}))
+
+
+def _apart(one: Shape, other: Shape) -> bool:
+    if one.kind != other.kind:
+        return True
+    if one.values is not None and other.values is not None and one.values.isdisjoint(other.values):
+        return True
+    if one.kind == "array" or one.python is other.python is dict:
+        return mixed_up([one.parts, other.parts]) is None
+    if one.kind == "object":
+        return one.python is other.python or _tagged(one.python, other.python)
+    return one.python is other.python
+
+
+def _tagged(one: type, other: type) -> bool:
+    """Tell whether a field that both have never holds the same in both."""
+    if not (issubclass(one, BaseModel) and issubclass(other, BaseModel)):
+        return False
+    mine, theirs = _tags(one), _tags(other)
+    return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
+
+
+def _tags(model: type[BaseModel]) -> dict[str, frozenset[Any]]:
+    closed = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    return {name: frozenset(get_args(hint)) for name, hint in closed.items() if get_origin(hint) is Literal}

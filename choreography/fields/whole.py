@@ -1,0 +1,76 @@
+"""What holds for a contract as a whole: settings that it must keep, and what besides fields it must not have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from choreography.errors import DeclarationError
+
+_KEPT: Final[dict[str, tuple[Any, str]]] = {
+    "frozen": (True, "Facts and states are not changed, others are made of them"),
+    "serialize_by_alias": (True, "What is written must be what the documents say"),
+    "validate_by_alias": (True, "What is read must be what is written"),
+    "validate_by_name": (True, "Blank entities and changed copies are made by the names of the fields"),
+    "ser_json_timedelta": ("iso8601", "A number of seconds loses digits"),
+    "ser_json_temporal": ("iso8601", "A number of seconds loses digits and the offset"),
+    "allow_inf_nan": (False, "What is no number equals nothing, itself included"),
+    "json_encoders": (None, "What is written must be what is read"),
+    "use_enum_values": (False, "A default would be a member and what is read a plain value"),
+    "defer_build": (False, "A contract is checked when it is imported"),
+    "revalidate_instances": ("subclass-instances", "The fields of a subclass would be lost on the wire"),
+    "json_schema_mode_override": (None, "One schema serves whoever writes and whoever reads"),
+}
+
+
+def is_template(cls: type[BaseModel]) -> bool:
+    """Tell whether a generic class still leaves open what it holds, so that only what is made of it can be judged."""
+    return bool(cls.__pydantic_generic_metadata__["parameters"])
+
+
+def refuse_whole(cls: type[BaseModel], *, outlives_releases: bool) -> None:
+    """Refuse settings and parts of a class that would make what is written differ from what is read.
+
+    Args:
+        cls: the contract.
+        outlives_releases: it is kept or on its way while releases change, so it must ignore fields it does not know.
+
+    Raises:
+        DeclarationError: the class has such a setting or part.
+    """
+    name = cls.__name__
+    for setting, (kept, why) in _KEPT.items():
+        if cls.model_config.get(setting, kept) not in (kept, None):
+            raise DeclarationError(f"{name} sets {setting}={cls.model_config[setting]!r}. {why}. Leave it out.")  # type: ignore[literal-required]
+    _check_extra(cls, outlives_releases=outlives_releases)
+    if cls.__private_attributes__:
+        private = ", ".join(cls.__private_attributes__)
+        raise DeclarationError(
+            f"{name} has the private attribute {private}, which is not written, so nobody who reads it has it. "
+            "Make it a field, or leave it out."
+        )
+    if cls.__pydantic_decorators__.computed_fields:
+        computed = ", ".join(cls.__pydantic_decorators__.computed_fields)
+        raise DeclarationError(
+            f"{name} has the computed field {computed}, which is written and never read. Make it a plain property, or "
+            "a field that whoever makes a {name} fills in.".replace("{name}", name)
+        )
+    wire = Counter(field.alias or field_name for field_name, field in cls.__pydantic_fields__.items())
+    for alias, times in wire.items():
+        if times > 1:
+            raise DeclarationError(f"{name} has {times} fields that are written as {alias!r}. Rename all but one.")
+
+
+def _check_extra(cls: type[BaseModel], *, outlives_releases: bool) -> None:
+    extra = cls.model_config.get("extra")
+    if extra == "allow":
+        raise DeclarationError(
+            f'{cls.__name__} sets extra="allow", so it may hold what no contract describes. Declare the fields.'
+        )
+    if extra == "forbid" and outlives_releases:
+        raise DeclarationError(
+            f'{cls.__name__} sets extra="forbid", so a release could not read what a later one writes. Leave it out: '
+            "unknown fields are ignored."
+        )
