@@ -6,6 +6,7 @@ the class is created (see `choreography.fields`), so a float for money fails at 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -27,6 +28,7 @@ _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _RESERVED = ("canary", "not-yet", "outcome", "probe", "replica")
 """Kinds of records the library keeps for itself, in the same store."""
+
 
 class Value(BaseModel):
     """An immutable part of an event or an entity, such as one line of an order."""
@@ -59,16 +61,16 @@ class Value(BaseModel):
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
-        """Prove what only shows on the finished class."""
+        """Refuse settings that would undo what all contracts have in common, and prove what only shows at the end."""
         super().__pydantic_on_complete__()
+        refuse_whole(cls, outlives_releases=cls.outlives_releases)
         if cls.__pydantic_fields__ and not is_template(cls):
             prove(cls)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Refuse settings that would undo what all contracts have in common."""
+        """Refuse settings also where the class cannot be finished yet."""
         refuse_whole(cls, outlives_releases=cls.outlives_releases)
-
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy. Unlike pydantic's, what is updated is validated, so that no contract holds what it refuses."""
@@ -196,7 +198,7 @@ class Entity(Value):
     def __init_subclass__(cls, **_: Any) -> None:
         """Refuse what would hide a name that every entity has, before pydantic takes that for a default."""
         super().__init_subclass__()
-        if "key" in cls.__dict__.get("__annotations__", {}):
+        if "key" in inspect.get_annotations(cls):
             raise DeclarationError(
                 f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "
                 "Call it by what it is, such as order_id, and name it as the key."

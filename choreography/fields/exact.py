@@ -18,7 +18,7 @@ from choreography.errors import DeclarationError
 from choreography.fields.frozen import FrozenDict
 from choreography.fields.keys import spoken
 from choreography.fields.leaves import MAX_SAFE_INTEGER, Node, exact_decimal, exact_int, exact_moment
-from choreography.fields.unions import mixed_up, shapes
+from choreography.fields.unions import base_of, mixed_up, shapes
 from choreography.fields.whole import is_template
 
 _CONSTRUCTORS: Final = (tuple, dict, str, int, bool)
@@ -60,7 +60,7 @@ class Exact:
             node["fields"] = {name: self._of_field(name, field) for name, field in node["fields"].items()}
         elif "schema" in node:
             node["schema"] = self.model(node["schema"])
-        return node  # type: ignore[return-value]
+        return node
 
     def _of_field(self, name: str, field: Node) -> Node:
         self._field = name
@@ -89,6 +89,9 @@ class Exact:
             return self._refuse_clocks(node)
         if kind in _AROUND:
             return node | {"schema": self._walk(node["schema"])}
+        return self._refuse_kind(kind)
+
+    def _refuse_kind(self, kind: str) -> NoReturn:
         if kind in _COLLECTIONS:
             self._refuse_type("can be changed after the fact, or has no order", "Use a tuple of values instead.")
         self._refuse_type("cannot be written and read back exactly", _USE)
@@ -99,9 +102,7 @@ class Exact:
         )
 
     def _json_or_python(self, node: Node) -> NoReturn:
-        if node["json_schema"]["type"] in _COLLECTIONS:
-            self._refuse_type("can be changed after the fact, or has no order", "Use a tuple of values instead.")
-        self._refuse_type("cannot be written and read back exactly", _USE)
+        self._refuse_kind(node["json_schema"]["type"])
 
     def _int(self, node: Node) -> CoreSchema:
         return exact_int(node)
@@ -136,7 +137,7 @@ class Exact:
 
     def _check_values(self, members: list[Any], word: str) -> None:
         values = [member.value if isinstance(member, Enum) else member for member in members]
-        kinds = {_base(value) for value in values} - ({type(None)} if word == "Literal" else set())
+        kinds = {base_of(value) for value in values} - ({type(None)} if word == "Literal" else set())
         if not kinds <= {str, int, bool} or (word == "Enum" and bool in kinds):
             strange = ", ".join(sorted(kind.__name__ for kind in kinds - {str, int}))
             self._refuse_type(f"holds {strange}, which cannot be written and read back exactly", _USE)
@@ -157,7 +158,7 @@ class Exact:
         keys = list(shapes(node["keys_schema"], self._resolved))
         if any(key.kind != "text" or not _is_text(key.python) for key in keys):
             self._refuse_type("has keys that are no text, and JSON makes text of them", "Use a str as the key.")
-        inside: Any = node | {"values_schema": self._walk(node["values_schema"]), "keys_schema": self._walk(node["keys_schema"])}
+        inside: Any = node | {part: self._walk(node[part]) for part in ("keys_schema", "values_schema")}
         return core_schema.no_info_after_validator_function(FrozenDict, inside)
 
     def _union(self, node: Node) -> Node:
@@ -220,7 +221,7 @@ class Exact:
 
     def _resolved(self, node: Node) -> Node:
         try:
-            return self._handler.resolve_ref_schema(node)  # type: ignore[arg-type,return-value]
+            return self._handler.resolve_ref_schema(node)  # type: ignore[return-value]
         except LookupError:
             # It is being made at this moment: this class, or one that holds it.
             return {"type": "model", "cls": self._cls}
@@ -244,10 +245,6 @@ _SERIALIZER: Final = (
     "What is written must be what is read and what the documents say. Give the field the type that is on the wire."
 )
 _DISCRIMINATOR: Final = 'Use a Literal field of the alternatives: Field(discriminator="kind").'
-
-
-def _base(value: object) -> type:
-    return next((plain for plain in (bool, int, str) if isinstance(value, plain)), type(value))
 
 
 def _is_text(python: type) -> bool:

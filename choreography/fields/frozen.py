@@ -21,8 +21,8 @@ class FrozenDict(dict[str, Kept]):
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(_REFUSED)
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))

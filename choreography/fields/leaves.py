@@ -32,13 +32,13 @@ def exact_int(node: Node) -> CoreSchema:
     if node.get("lt") is None:
         read["le"] = min(node.get("le", MAX_SAFE_INTEGER), MAX_SAFE_INTEGER)
     kept: Any = node
-    return kept if read == node else core_schema.json_or_python_schema(json_schema=read, python_schema=kept)  # type: ignore[arg-type]
+    return kept if read == node else core_schema.json_or_python_schema(json_schema=read, python_schema=kept)
 
 
 def exact_moment(node: Node) -> CoreSchema:
     """Ask for an offset, without which nobody can tell when a moment was, and keep it as the wire does."""
     aware = node | {"tz_constraint": "aware"}
-    return core_schema.no_info_after_validator_function(_in_whole_minutes, aware)  # type: ignore[arg-type]
+    return core_schema.no_info_after_validator_function(_in_whole_minutes, aware)
 
 
 def _in_whole_minutes(moment: datetime) -> datetime:

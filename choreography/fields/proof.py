@@ -1,4 +1,4 @@
-"""Proving of a finished contract what no list of types can: one schema for both directions, and defaults that return."""
+"""What is proved of a finished contract: one schema for both directions, and defaults that are read back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def prove(cls: type[BaseModel]) -> None:
         written = cls.model_json_schema(mode="serialization")
     except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
         raise DeclarationError(
-            f"No JSON schema can be made of {cls.__name__}, so neither the lock nor the documents could hold it: {error}"
+            f"No JSON schema can be made of {cls.__name__}, so no lock and no document could hold it: {error}"
         ) from error
     if _without_required(read) != _without_required(written):
         raise DeclarationError(

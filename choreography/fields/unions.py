@@ -26,7 +26,6 @@ _LEAVES: Final[dict[str, tuple[str, type]]] = {
     "decimal": ("text", Decimal),
     "uuid": ("text", UUID),
 }
-_INNER: Final = ("default", "nullable", "function-before", "function-after", "function-wrap", "custom-error")
 
 
 class Shape(NamedTuple):
@@ -56,52 +55,57 @@ def mixed_up(alternatives: Iterable[Iterable[Shape]]) -> tuple[Shape, Shape] | N
 
 def shapes(node: Node, resolve: Resolve, under_way: frozenset[str] = frozenset()) -> Iterator[Shape]:
     """Yield every form that a value of this schema can take on the wire."""
-    match node["type"]:
-        case kind if kind in _LEAVES:
-            yield Shape(*_LEAVES[kind])
-        case "nullable":
+    kind = node["type"]
+    if kind in _LEAVES:
+        yield Shape(*_LEAVES[kind])
+    elif kind == "tuple":
+        yield Shape("array", tuple, parts=tuple(_all(node["items_schema"], resolve, under_way)))
+    elif kind == "dict":
+        yield Shape("object", dict, parts=tuple(_all([node["values_schema"]], resolve, under_way)))
+    elif kind == "model":
+        yield Shape("object", node["cls"])
+    elif kind in ("literal", "enum"):
+        yield from _of_values(node)
+    elif kind == "definition-ref":
+        name = node["schema_ref"]
+        if name not in under_way:
+            yield from shapes(resolve(node), resolve, under_way | {name})
+    else:
+        if kind == "nullable":
             yield Shape("null", type(None))
-            yield from shapes(node["schema"], resolve, under_way)
-        case kind if kind in _INNER:
-            yield from shapes(node["schema"], resolve, under_way)
-        case "literal":
-            for value in node["expected"]:
-                yield _of_value(value, type(value))
-        case "enum":
-            for member in node["members"]:
-                yield _of_value(member.value, node["cls"])
+        yield from _all(_alternatives(node), resolve, under_way)
+
+
+def _alternatives(node: Node) -> list[Node]:
+    match node["type"]:
         case "union":
-            for choice in node["choices"]:
-                yield from shapes(choice[0] if isinstance(choice, tuple) else choice, resolve, under_way)
+            return [choice[0] if isinstance(choice, tuple) else choice for choice in node["choices"]]
         case "tagged-union":
-            for choice in node["choices"].values():
-                yield from shapes(choice, resolve, under_way)
-        case "tuple":
-            yield Shape("array", tuple, parts=tuple(_all(node["items_schema"], resolve, under_way)))
-        case "dict":
-            yield Shape("object", dict, parts=tuple(_all([node["values_schema"]], resolve, under_way)))
-        case "definition-ref":
-            name = node["schema_ref"]
-            if name not in under_way:
-                yield from shapes(resolve(node), resolve, under_way | {name})
-        case "model":
-            yield Shape("object", node["cls"])
+            return list(node["choices"].values())
         case "json-or-python":
-            yield from shapes(node["json_schema"], resolve, under_way)
+            return [node["json_schema"]]
         case "chain":
-            # The one of ours; every other was refused.
-            yield Shape("text", Decimal)
+            # The text of a decimal: every other chain was refused.
+            return [node["steps"][-1]]
+        case _:
+            return [node["schema"]] if "schema" in node else []
+
+
+def _of_values(node: Node) -> Iterator[Shape]:
+    for member in node["members"] if "members" in node else node["expected"]:
+        plain = member.value if isinstance(member, Enum) else member
+        kind = {str: "text", int: "integer", bool: "boolean"}.get(base_of(plain), "null")
+        yield Shape(kind, type(member), frozenset({plain}))
+
+
+def base_of(value: object) -> type:
+    """Return the plain type that a value has on the wire, or its own."""
+    return next((plain for plain in (bool, int, str) if isinstance(value, plain)), type(value))
 
 
 def _all(nodes: Iterable[Node], resolve: Resolve, under_way: frozenset[str]) -> Iterator[Shape]:
     for node in nodes:
         yield from shapes(node, resolve, under_way)
-
-
-def _of_value(value: Any, python: type) -> Shape:
-    plain = value.value if isinstance(value, Enum) else value
-    kind = {str: "text", int: "integer", bool: "boolean"}.get(type(plain), "null")
-    return Shape(kind, python, frozenset({plain}))
 
 
 def _apart(one: Shape, other: Shape) -> bool:
