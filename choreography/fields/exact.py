@@ -126,6 +126,8 @@ class Exact:
         return node
 
     def _literal(self, node: Node) -> Node:
+        if any(isinstance(member, Enum) and not isinstance(member, (str, int)) for member in node["expected"]):
+            self._refuse_type("holds a member of an Enum, which is not read back", "Write its value in the Literal.")
         self._check_values(node["expected"], "Literal")
         return node
 

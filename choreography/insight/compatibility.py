@@ -3,20 +3,23 @@
 Both are JSON schemas of pydantic models. A publisher writes every field, those with defaults included, and a consumer
 ignores fields it does not know; so a promise is met if every field the consumer knows is there and holds nothing that
 the consumer would refuse.
+
+What this does not understand it does not believe: a word of JSON Schema that it does not know must be the same on both
+sides.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from choreography.insight.limits import limits_unmet, refusal
+
 Schema = Mapping[str, Any]
 
-_TELLS_NOTHING: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$defs", "required"})
-_AT_LEAST: Final = {"minimum", "exclusiveMinimum", "minLength", "minItems"}
-_AT_MOST: Final = {"maximum", "exclusiveMaximum", "maxLength", "maxItems"}
-_TYPES: Final = {str: "string", bool: "boolean", int: "integer", type(None): "null"}
+_STRUCTURE: Final = frozenset(
+    {"type", "properties", "required", "items", "prefixItems", "additionalProperties", "propertyNames"}
+)
 
 
 def unmet(promised: Schema, needed: Schema) -> list[str]:
@@ -35,18 +38,35 @@ class _Comparison:
         if all(pair) and pair in self._under_way:
             # A value that holds values of its own kind: they are being compared already.
             return
-        self._under_way.add(pair)
-        promised, needed = _resolved(promised, self._promised_defs), _resolved(needed, self._needed_defs)
-        if "anyOf" in promised:
-            for one in promised["anyOf"]:
+        mine = all(pair)
+        if mine:
+            self._under_way.add(pair)
+        try:
+            yield from self._resolved(
+                _resolved(promised, self._promised_defs), _resolved(needed, self._needed_defs), where
+            )
+        finally:
+            if mine:
+                self._under_way.discard(pair)
+
+    def _resolved(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
+        values = _values(promised)
+        if (alternatives := _alternatives(promised)) is not None:
+            for one in alternatives:
                 yield from self.compare(one, needed, where)
-        elif "anyOf" in needed:
-            yield from self._any_of(promised, needed["anyOf"], where)
-        elif (values := _values(promised)) is not None:
-            yield from _closed(values, needed, where)
+        elif values is not None and len(values) > 1:
+            # One by one, as different alternatives may understand them.
+            for value in values:
+                yield from self._resolved({**_without_values(promised), "const": value}, needed, where)
+        elif (others := _alternatives(needed)) is not None:
+            tag = needed.get("discriminator", {}).get("propertyName")
+            if tag and promised.get("type") == "object" and tag not in promised.get("properties", {}):
+                yield f"{where}.{tag} is needed and not there"
+            yield from self._any_of(promised, others, where)
+        elif values is not None:
+            yield from _closed(values[0], needed, where)
         else:
             yield from self._open(promised, needed, where)
-        self._under_way.discard(pair)
 
     def _any_of(self, promised: Schema, needed: Sequence[Schema], where: str) -> Iterator[str]:
         tries = [list(self.compare(promised, one, where)) for one in needed]
@@ -55,17 +75,18 @@ class _Comparison:
             yield from min(tries, key=len)
 
     def _open(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
-        if (values := _values(needed)) is not None:
-            yield f"{_at(where)} may be any {promised.get('type', 'value')}, and only {_listed(values)} is understood"
-            return
         mine, theirs = promised.get("type"), needed.get("type")
+        if (values := _values(needed)) is not None:
+            if mine != "boolean" or sum(isinstance(value, bool) for value in values) < len((True, False)):
+                yield f"{_at(where)} may be any {mine or 'value'}, and only {_listed(values)} is understood"
+            return
         if theirs and mine != theirs and (mine, theirs) != ("integer", "number"):
             yield f"{_at(where)} is {_kind(promised)} where {_kind(needed)} is needed"
             return
-        for word in sorted(needed.keys() - _TELLS_NOTHING - {"type", "properties", "items", "prefixItems"}):
-            if problem := _bound(word, promised.get(word), needed[word]):
-                yield f"{_at(where)} {problem}"
+        for problem in limits_unmet(promised, needed, besides=_STRUCTURE):
+            yield f"{_at(where)} {problem}"
         yield from self._fields(promised, needed, where)
+        yield from self._free_keys(promised, needed, where)
         yield from self._parts(promised, needed, where)
 
     def _fields(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
@@ -76,24 +97,72 @@ class _Comparison:
                 yield from self.compare(there[name], part, inner)
             elif name in needed.get("required", ()):
                 yield f"{inner} is needed and not there"
+            elif "properties" not in promised:
+                # Among free keys there may be one of that name, with anything in it.
+                yield from self.compare(_free(promised), part, inner)
+
+    def _free_keys(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
+        """Compare what stands under names that the schema does not list."""
+        understood = needed.get("additionalProperties", True)
+        for name in promised.get("properties", {}).keys() - needed.get("properties", {}).keys():
+            inner = f"{where}.{name}" if where else name
+            if understood is False:
+                yield f"{inner} is not known, and what is not known is refused"
+            elif isinstance(understood, Mapping):
+                yield from self.compare(promised["properties"][name], understood, inner)
+        if "properties" not in promised and promised.get("type") == "object":
+            if understood is False and promised.get("additionalProperties", True) is not False:
+                yield f"{_at(where)} may have any keys, and what is not known is refused"
+            elif isinstance(understood, Mapping):
+                yield from self.compare(_free(promised), understood, f"{where}{{}}")
+            if "propertyNames" in needed:
+                names = {"type": "string", **promised.get("propertyNames", {})}
+                yield from self.compare(names, {"type": "string", **needed["propertyNames"]}, f"{where}{{key}}")
 
     def _parts(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
-        mine, theirs = promised.get("prefixItems"), needed.get("prefixItems")
-        if mine is not None and theirs is not None:
-            for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
-                yield from self.compare(one, other, f"{where}[{place}]")
-        elif theirs is not None:
+        if promised.get("type") != "array" or needed.get("type") != "array":
+            return
+        mine, theirs = promised.get("prefixItems", ()), needed.get("prefixItems", ())
+        if theirs and not mine:
             yield f"{_at(where)} may have any length, and exactly {len(theirs)} parts are needed"
-        elif isinstance(needed.get("items"), Mapping):
-            for part in mine if mine is not None else [promised.get("items", {})]:
-                yield from self.compare(part, needed["items"], f"{where}[]")
+            return
+        most, listed = promised.get("maxItems"), max(len(mine), len(theirs))
+        for place in range(listed if most is None else min(listed, most)):
+            inner = f"{where}[{place}]" if theirs else f"{where}[]"
+            yield from self.compare(_part(promised, place), _part(needed, place), inner)
+        if most is None or most > listed:
+            yield from self.compare(_part(promised, listed), _part(needed, listed), f"{where}[]")
+
+
+def _part(schema: Schema, place: int) -> Schema:
+    listed, rest = schema.get("prefixItems", ()), schema.get("items", {})
+    part = listed[place] if place < len(listed) else rest
+    return part if isinstance(part, Mapping) else {}
+
+
+def _free(schema: Schema) -> Schema:
+    inside = schema.get("additionalProperties", {})
+    return inside if isinstance(inside, Mapping) else {}
 
 
 def _resolved(schema: Schema, defs: Schema) -> Schema:
-    while "$ref" in schema:
-        rest = {name: part for name, part in schema.items() if name != "$ref"}
-        schema = {**defs[schema["$ref"].rpartition("/")[2]], **rest}
+    while "$ref" in schema or len(schema.get("allOf", ())) == 1:
+        if "$ref" in schema:
+            rest = {name: part for name, part in schema.items() if name != "$ref"}
+            schema = {**defs[schema["$ref"].rpartition("/")[2]], **rest}
+        else:
+            rest = {name: part for name, part in schema.items() if name != "allOf"}
+            schema = {**schema["allOf"][0], **rest}
+    if len(schema.get("patternProperties", ())) == 1:
+        rest = {name: part for name, part in schema.items() if name != "patternProperties"}
+        ((pattern, part),) = schema["patternProperties"].items()
+        schema = {**rest, "propertyNames": {"pattern": pattern}, "additionalProperties": part}
     return schema
+
+
+def _alternatives(schema: Schema) -> Sequence[Schema] | None:
+    found: Sequence[Schema] | None = schema.get("anyOf", schema.get("oneOf"))
+    return found
 
 
 def _values(schema: Schema) -> list[Any] | None:
@@ -102,44 +171,17 @@ def _values(schema: Schema) -> list[Any] | None:
     return list(schema["enum"]) if "enum" in schema else None
 
 
-def _closed(values: Sequence[Any], needed: Schema, where: str) -> Iterator[str]:
+def _without_values(schema: Schema) -> dict[str, Any]:
+    return {word: part for word, part in schema.items() if word not in ("enum", "const")}
+
+
+def _closed(value: Any, needed: Schema, where: str) -> Iterator[str]:
     understood = _values(needed)
-    for value in values:
-        if understood is not None and value not in understood:
+    if understood is not None:
+        if not any(type(value) is type(one) and value == one for one in understood):
             yield f"{_at(where)} may be {value!r}, and only {_listed(understood)} is understood"
-        elif understood is None and (problem := _refusal(value, needed)):
-            yield f"{_at(where)} may be {value!r}, {problem}"
-
-
-def _refusal(value: Any, needed: Schema) -> str:
-    kind = _TYPES.get(type(value), "")
-    if needed.get("type") not in (None, kind):
-        return f"where {_kind(needed)} is needed"
-    size = len(value) if isinstance(value, str) else value
-    for word in _AT_LEAST | _AT_MOST:
-        if word in needed and isinstance(size, int) and not _within(word, size, needed[word]):
-            return f"which {word} {needed[word]} refuses"
-    if isinstance(value, str) and "pattern" in needed and not re.search(needed["pattern"], value):
-        return f"which the pattern {needed['pattern']} refuses"
-    return "which may not be readable as " + needed["format"] if "format" in needed else ""
-
-
-def _within(word: str, value: int, bound: int) -> bool:
-    if word.startswith("exclusive"):
-        return value > bound if word in _AT_LEAST else value < bound
-    return value >= bound if word in _AT_LEAST else value <= bound
-
-
-def _bound(word: str, promised: Any, needed: Any) -> str:
-    """Return in words why a limit of the publisher does not keep within one of the consumer."""
-    if word in _AT_LEAST or word in _AT_MOST:
-        kept = promised is not None and (promised >= needed if word in _AT_LEAST else promised <= needed)
-        if kept or (word in {"minLength", "minItems"} and needed == 0):
-            return ""
-        return f"has {word} {'none' if promised is None else promised} where {word} {needed} is needed"
-    if promised == needed:
-        return ""
-    return f"has {word} {promised if promised is not None else 'none'} where {word} {needed} is needed"
+    elif problem := refusal(value, needed, _kind(needed)):
+        yield f"{_at(where)} may be {value!r}, {problem}"
 
 
 def _at(where: str) -> str:

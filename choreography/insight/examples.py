@@ -168,6 +168,9 @@ def _decimal(schema: Mapping[str, Any], size: int) -> str:
     step = limits.get("x-multipleOf", Decimal(1).scaleb(-int(limits.get("x-decimalPlaces", 0))))
     least = limits.get("x-minimum", limits.get("x-exclusiveMinimum", -step) + step)
     most = limits.get("x-maximum", limits.get("x-exclusiveMaximum", least + _ABOVE[size] + step) - step)
+    if "x-maxDigits" in schema:
+        before_the_point = int(schema["x-maxDigits"]) - int(schema.get("x-decimalPlaces", 0))
+        most = min(most, Decimal(10) ** before_the_point - step)
     return str(min(least + _ABOVE[size], most))
 
 
