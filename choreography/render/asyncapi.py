@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from choreography.contracts import Event
-from choreography.errors import ChoreographyError
 from choreography.insight.examples import NoExampleError, example
 from choreography.insight.wiring import Wiring, about
+from choreography.render.payloads import Payloads, payloads_of
 from choreography.render.source import Files, Source, as_yaml
 from choreography.service import Service
 
@@ -34,15 +34,12 @@ _ENVELOPE: Final = {
 }
 
 
-class RenderError(ChoreographyError):
-    """A flow cannot be shown as it is declared."""
-
-
 def asyncapi_file(source: Source) -> Files:
     """Render the document."""
     wiring = Wiring(source.services)
-    schemas: dict[str, Any] = {"Envelope": _ENVELOPE}
-    messages = {event.__name__: _message(service, event, schemas) for service, event in wiring.published}
+    payloads = payloads_of([event for _, event in wiring.published])
+    messages = {payloads.messages[event]: _message(service, event, payloads) for service, event in wiring.published}
+    schemas = {payloads.envelope: _ENVELOPE, **payloads.schemas}
     document = {
         "asyncapi": "3.0.0",
         "info": {
@@ -53,52 +50,54 @@ def asyncapi_file(source: Source) -> Files:
             "tags": [{"name": service.name, "description": about(service)} for service in source.services],
         },
         "defaultContentType": "application/cloudevents+json",
-        "channels": {service.topic: _channel(service) for service in source.services if service.publishes},
-        "operations": dict(_operations(wiring)),
+        "channels": {service.topic: _channel(service, payloads) for service in source.services if service.publishes},
+        "operations": dict(_operations(wiring, payloads)),
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
     return {"asyncapi.yaml": as_yaml(document)}
 
 
-def _channel(service: Service) -> dict[str, Any]:
+def _channel(service: Service, payloads: Payloads) -> dict[str, Any]:
     return {
         "address": service.topic,
         "description": f"What {service.name} says, and nobody else. Order is not kept, and repeats are to be expected.",
         "messages": {
-            event.__name__: {"$ref": f"#/components/messages/{event.__name__}"} for event in service.publishes
+            payloads.messages[event]: {"$ref": f"#/components/messages/{payloads.messages[event]}"}
+            for event in service.publishes
         },
     }
 
 
-def _operations(wiring: Wiring) -> list[tuple[str, dict[str, Any]]]:
+def _operations(wiring: Wiring, payloads: Payloads) -> list[tuple[str, dict[str, Any]]]:
     operations = []
     for service in wiring.services:
         if service.publishes:
-            operations.append((f"{service.name}-says", _operation("send", service, service.topic, service.publishes)))
+            said = _operation("send", service, service.topic, service.publishes, payloads)
+            operations.append((f"{service.name}-says", said))
         for topic, events in sorted(service.hears.items()):
             heard = [wiring.publisher(event.wire_type) for event in events]
             known = [found[1] for found in heard if found is not None]
             if known:
-                operations.append((f"{service.name}-hears-{topic}", _operation("receive", service, topic, known)))
+                operations.append(
+                    (f"{service.name}-hears-{topic}", _operation("receive", service, topic, known, payloads))
+                )
     return operations
 
 
-def _operation(action: str, service: Service, topic: str, events: Sequence[type[Event]]) -> dict[str, Any]:
+def _operation(
+    action: str, service: Service, topic: str, events: Sequence[type[Event]], payloads: Payloads
+) -> dict[str, Any]:
     word = "says" if action == "send" else "reacts to"
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{topic}"},
         "summary": f"{service.name} {word} {', '.join(event.__name__ for event in events)}.",
         "tags": [{"name": service.name}],
-        "messages": [{"$ref": f"#/channels/{topic}/messages/{event.__name__}"} for event in events],
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{payloads.messages[event]}"} for event in events],
     }
 
 
-def _message(service: Service, event: type[Event], schemas: dict[str, Any]) -> dict[str, Any]:
-    schema = event.model_json_schema()
-    for name, part in schema.pop("$defs", {}).items():
-        _add(schemas, name, _moved(part))
-    _add(schemas, event.__name__, _moved(schema))
+def _message(service: Service, event: type[Event], payloads: Payloads) -> dict[str, Any]:
     message = {
         "name": event.wire_type,
         "title": event.__name__,
@@ -107,12 +106,12 @@ def _message(service: Service, event: type[Event], schemas: dict[str, Any]) -> d
         "correlationId": {"location": "$message.payload#/flowid", "description": "The run of the flow."},
         "payload": {
             "allOf": [
-                {"$ref": "#/components/schemas/Envelope"},
+                {"$ref": f"#/components/schemas/{payloads.envelope}"},
                 {
                     "type": "object",
                     "properties": {
                         "type": {"const": event.wire_type},
-                        "data": {"$ref": f"#/components/schemas/{event.__name__}"},
+                        "data": payloads.references[event],
                     },
                 },
             ]
@@ -141,25 +140,3 @@ def _examples(service: Service, event: type[Event]) -> dict[str, Any]:
         "data": made.model_dump(mode="json"),
     }
     return {"examples": [{"name": event.__name__, "payload": payload}]}
-
-
-def _add(schemas: dict[str, Any], name: str, schema: Mapping[str, Any]) -> None:
-    if schemas.setdefault(name, schema) != schema:
-        raise RenderError(
-            f"Two contracts of the flow are named {name} and say different things, so a reader could not tell them "
-            "apart. Rename one class; its wire type may stay."
-        )
-
-
-def _moved(schema: Any) -> Any:
-    """Return a schema with its references where AsyncAPI keeps schemas, in the words of JSON Schema draft 7."""
-    if isinstance(schema, list):
-        return [_moved(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    moved = {key: _moved(part) for key, part in schema.items()}
-    if isinstance(moved.get("$ref"), str):
-        moved["$ref"] = moved["$ref"].replace("#/$defs/", "#/components/schemas/")
-    if "prefixItems" in moved:
-        moved["items"] = moved.pop("prefixItems")
-    return moved

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 from dapr.ext.fastapi import DaprApp
@@ -14,7 +13,6 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic.json_schema import models_json_schema
 
 from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
@@ -30,6 +28,7 @@ from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.framework import Framework
 from choreography.web.looking_after import LookingAfter
+from choreography.web.openapi import describe_bodies
 from choreography.web.routes import CommandRoute, excluded
 
 log = structlog.get_logger()
@@ -55,7 +54,7 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     app.add_api_route("/healthz", running.alive, include_in_schema=False)
     app.add_api_route("/readyz", running.ready, include_in_schema=False)
     app.add_api_route("/metrics", running.measured, include_in_schema=False)
-    _describe_bodies(app, service)
+    describe_bodies(app, service)
     if settings.zipkin:
         set_up_tracing(service.name, settings)
         ours = {command.path for command in service.commands} | {view.path for view in service.views}
@@ -197,17 +196,3 @@ class Front:
             if await route.serve(scope, receive, send):
                 return True
         return False
-
-
-def _describe_bodies(app: FastAPI, service: Service) -> None:
-    """Put the command bodies, which are read outside FastAPI, into its OpenAPI document."""
-    bodies = [command.body[1] for command in service.commands if command.body]
-    _, made = models_json_schema([(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}")
-    plain = app.openapi
-
-    def described() -> dict[str, Any]:
-        document = plain()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(made.get("$defs", {}))
-        return document
-
-    app.openapi = described  # type: ignore[method-assign]

@@ -108,7 +108,6 @@ class Commands:
                 status_code=202,
                 name=command.name,
                 summary=_first_line(command.function),
-                openapi_extra=_body_schema(command),
                 responses={
                     202: {"description": "Accepted. `Location` shows where to follow it."},
                     **_REFUSALS,
@@ -275,10 +274,3 @@ class Commands:
 
 def _first_line(documented: Any) -> str:
     return (inspect.getdoc(documented) or documented.__name__).splitlines()[0]
-
-
-def _body_schema(command: Command) -> dict[str, Any] | None:
-    if command.body is None:
-        return None
-    reference = {"$ref": f"#/components/schemas/{command.body[1].__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}

@@ -19,7 +19,7 @@ from choreography.errors import DeclarationError
 from choreography.insight.compatibility import unmet
 from choreography.insight.examples import example
 from choreography.insight.lock import _contract, broken
-from choreography.render.asyncapi import _moved
+from choreography.render.payloads import as_draft_7
 from tests.unit.fields.contracts_made_up import ANY_TYPES, TYPES, WORDS, Typed, contract, fields_of, instances
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -93,8 +93,7 @@ def test_what_is_taken_is_described_as_it_is_written(data: st.DataObject) -> Non
     schema = model.model_json_schema()
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(plain)
-    definitions = {name: _moved(part) for name, part in schema.pop("$defs", {}).items()}
-    moved = {**_moved(schema), "components": {"schemas": definitions}}
+    moved = as_draft_7(schema)
     Draft7Validator.check_schema(moved)
     Draft7Validator(moved).validate(plain)
 

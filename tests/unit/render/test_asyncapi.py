@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import tarfile
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -17,11 +13,6 @@ from apps.checkout.contracts import OrderCreated
 from choreography.flow import services_of
 from choreography.render import render
 
-ROOT = Path(__file__).resolve().parents[3]
-PACKAGE = "@asyncapi/specs@6.11.1"
-PATIENCE = 120
-"""Seconds for a package of 350 kB."""
-
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
@@ -29,32 +20,6 @@ def document() -> dict[str, Any]:
     (text,) = (text for path, text in render("apps.checkout").items() if path.name == "asyncapi.yaml")
     content: dict[str, Any] = yaml.safe_load(text)
     return content
-
-
-@pytest.fixture(scope="module")
-def asyncapi_schema() -> dict[str, Any]:
-    """The JSON schema that the AsyncAPI project publishes, kept beside the other tools of this checkout."""
-    folder = ROOT / ".run" / "asyncapi"
-    kept = folder / f"{PACKAGE.rpartition('@')[2]}.json"
-    if not kept.exists():
-        _obtain(folder, kept)
-    schema: dict[str, Any] = json.loads(kept.read_text())
-    return schema
-
-
-def _obtain(folder: Path, kept: Path) -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not on this machine, and the AsyncAPI project publishes its schema as an npm package.")
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "pack", "--silent", PACKAGE]
-    try:
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"npm could not bring the AsyncAPI project's schema: {error}")
-    with tarfile.open(folder / ended.stdout.strip()) as packed:
-        member = packed.extractfile("package/schemas/3.0.0.json")
-        assert member is not None
-        kept.write_bytes(member.read())
 
 
 def test_the_asyncapi_projects_schema_accepts_it(document: dict[str, Any], asyncapi_schema: dict[str, Any]) -> None:
