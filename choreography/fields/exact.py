@@ -70,12 +70,12 @@ class Exact:
         return field | {"schema": self._walk(field["schema"])}
 
     def _check_alias(self, name: str, field: Node) -> None:
-        written, read = field.get("serialization_alias"), field.get("validation_alias")
+        written, read = field.get("serialization_alias", name), field.get("validation_alias", name)
         first = read[0][0] if isinstance(read, list) and isinstance(read[0], list) and len(read[0]) == 1 else read
         if written != first:
             self._refuse(
-                f"{self._where} is written as {written or name!r} and read as {first or name!r}",
-                f'Give it one name for both: Field(alias="{written or first}").',
+                f"{self._where} is written as {written!r} and read as {first!r}",
+                f'Give it one name for both: Field(alias="{written if written != name else first}").',
             )
 
     def _walk(self, node: Node) -> Node:
