@@ -33,6 +33,8 @@ class Settings:
         replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
         intake_open: whether commands are taken and deadlines fire; neither does with ``CHOREOGRAPHY_INTAKE=closed``, so
             that what is under way can end (see ``choreography drain``).
+        reminder: how long after it was accepted a command is looked after, and how often while its event has no outcome
+            (``CHOREOGRAPHY_REMINDER=30s``).
         self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
         caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
         log_level: from which level up to log (``CHOREOGRAPHY_LOG``); ``debug`` says a line for every event.
@@ -51,6 +53,7 @@ class Settings:
     deadlines: Mapping[str, timedelta] = field(default_factory=dict)
     replica: str = "one"
     intake_open: bool = True
+    reminder: timedelta = timedelta(seconds=30)
     self_check: bool = True
     caller_header: str = "x-caller"
     log_level: str = "info"
@@ -78,6 +81,7 @@ class Settings:
                 deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
                 replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
                 intake_open=_intake(env.get("CHOREOGRAPHY_INTAKE") or "open"),
+                reminder=_reminder(env.get("CHOREOGRAPHY_REMINDER") or "30s"),
                 self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
                 caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
                 log_level=_level(env.get("CHOREOGRAPHY_LOG", "info")),
@@ -101,6 +105,16 @@ def _intake(text: str) -> bool:
     if text.lower() not in ("open", "closed"):
         raise ValueError(f"CHOREOGRAPHY_INTAKE says {text!r}; write open or closed")
     return text.lower() == "open"
+
+
+def _reminder(text: str) -> timedelta:
+    try:
+        span = span_of(text)
+    except ValueError as error:
+        raise ValueError(f"CHOREOGRAPHY_REMINDER: {error}") from error
+    if span <= timedelta(0):
+        raise ValueError(f"CHOREOGRAPHY_REMINDER says {text!r}; a reminder comes after its command: 30s")
+    return span
 
 
 def span_of(text: str) -> timedelta:

@@ -49,8 +49,9 @@ class Metrics:
             registry=self.registry,
         )
         self.commands = self._counter("commands", "Commands accepted.")
+        self.commands_again = self._counter("commands_again", "Accepted commands whose event was published again.")
         self.in_hand = self._gauge(
-            "in_hand", "Deliveries being settled, intents being carried out, commands looked after."
+            "in_hand", "Deliveries being settled, intents being carried out, commands without outcome."
         )
         self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))

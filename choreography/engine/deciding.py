@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.identity import outcome_key
+from choreography.engine.identity import accepted_about_key, accepted_key, outcome_key
 from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan, Planner
@@ -48,7 +48,7 @@ class Decider:
     @property
     def ttl(self) -> int:
         """Seconds for which outcomes and tombstones are kept."""
-        return self.limits.horizon_seconds + 2 * self.limits.skew_seconds
+        return self.limits.kept_seconds
 
     def attempt(
         self, plans: Sequence[Plan], working: WorkingSet, now: datetime, *, thorough: bool
@@ -143,11 +143,27 @@ class Decider:
             own=plan.own,
             heard=plan.delivery.raw if plan.inside else "",
         )
+        self._settle_command(plan, working, ran)
         working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
         if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
             self._put_apart(plan, outcome, working)
         return outcome
+
+    def _settle_command(self, plan: Plan, working: WorkingSet, ran: Ran | None) -> None:
+        """Delete what is kept of the command that led to an event: from here on the event's outcome speaks for it.
+
+        Under what it is about it is found until that exists: whoever looks for it must never be told that there is
+        no such thing, also where the event was set aside or several commands are under way.
+        """
+        envelope = plan.delivery.envelope
+        if not plan.commanded or envelope is None:
+            return
+        working.put(Write.deletion(accepted_key(self.service.name, envelope.id)))
+        for key, (_, logical_id) in zip(plan.entity_keys, plan.named, strict=True):
+            changed = ran.records.get(key) if ran and logical_id == envelope.subject else None
+            if changed is not None and changed.state is not None and working.record(key).state is None:
+                working.put(Write.deletion(accepted_about_key(self.service.name, envelope.subject)))
 
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
         key = plan.entity_keys[0]
@@ -179,6 +195,7 @@ class Decider:
         if earlier is not None:
             bad = bad._replace(attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
+        self._settle_command(plan, working, None)
         self._put_apart(plan, outcome, working)
         return outcome
 
@@ -209,7 +226,14 @@ class Decider:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         identity = conflict_identity(plan)
-        twin = plan._replace(identity=identity, outcome_key=outcome_key(self.service.name, identity), entity_keys=())
+        twin = plan._replace(
+            identity=identity,
+            outcome_key=outcome_key(self.service.name, identity),
+            entity_keys=(),
+            named=(),
+            # It has the id of the event that a command led to, and is not that event.
+            commanded=False,
+        )
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return decode_outcome(recorded.value), True

@@ -56,6 +56,16 @@ def outcome_key(service: str, event_id: str) -> str:
     return store_key(service, "outcome", event_id)
 
 
+def accepted_key(service: str, event_id: str) -> str:
+    """Return the key under which an accepted command is kept until its event has an outcome."""
+    return store_key(service, "accepted", event_id)
+
+
+def accepted_about_key(service: str, subject: str) -> str:
+    """Return the key under which accepted commands are found by what they are about, until that exists."""
+    return store_key(service, "accepted-about", subject)
+
+
 @lru_cache(maxsize=8192)
 def event_key(event_id: str) -> str:
     """Return the name under which an entity's record holds the outcome of an event."""

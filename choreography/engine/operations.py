@@ -75,6 +75,17 @@ class Write(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Remind:
+    """Have the scheduler ask later what became of accepted commands, and read keys meanwhile.
+
+    The answer is a pair: whether the reminder is durable, and the values.
+    """
+
+    events: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Write all of it in one transaction, or nothing."""
 
@@ -155,7 +166,7 @@ class Together:
 
 
 Operation = Read | Confirm | Commit | Pause | Together
-Answer = Values | Stored | None | CommitAnswer | Sequence[frozenset[int] | bool]
+Answer = Values | Stored | None | CommitAnswer | Sequence[frozenset[int] | bool] | tuple[bool, Values]
 
 NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
@@ -187,3 +198,8 @@ class Limits:
     remembered: int = 100_000
     publish_bytes: int = 2 * 1024 * 1024 + 512 * 1024
     publish_count: int = 250
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long outcomes, tombstones and what may become superfluous by them are kept."""
+        return self.horizon_seconds + 2 * self.skew_seconds

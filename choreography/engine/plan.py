@@ -32,6 +32,7 @@ class Plan(NamedTuple):
         problem: why it must be quarantined instead of run.
         needs: what a release must know to run it, if that is the problem.
         own: the event itself, if a command of this service said it.
+        commanded: whether an accepted command may be kept until this event has an outcome.
     """
 
     position: int
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     subject: Subject | None = None
     problem: str = ""
     own: Outgoing | None = None
+    commanded: bool = False
     heard: Value | Mapping[str, Any] | None = None
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
     needs: str = ""
@@ -68,6 +70,7 @@ class Planner:
         self._horizon, self._skew = timedelta(seconds=limits.horizon_seconds), timedelta(seconds=limits.skew_seconds)
         self._families = {wire_type.rpartition(".v")[0] for wire_type in service.subjects}
         self._published = {event.wire_type for event in service.publishes}
+        self._commanded = {command.event.wire_type for command in service.commands}
 
     def concerns(self, wire_type: object) -> bool:
         """Tell whether an event of this type may be this service's business. Most of what a topic carries is not."""
@@ -116,6 +119,7 @@ class Planner:
             subject=subject,
             problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
             own=self._own(delivery, envelope, subject),
+            commanded=self._is_commanded(envelope),
             heard=heard,
         )
 
@@ -140,7 +144,26 @@ class Planner:
     def _bare(self, delivery: Delivery, position: int, digest: str, problem: str, needs: str = "") -> Plan:
         identity = delivery.identity
         key = outcome_key(self.service.name, identity)
-        return Plan(position, delivery, identity, digest, event_key(identity), key, problem=problem, needs=needs)
+        return Plan(
+            position,
+            delivery,
+            identity,
+            digest,
+            event_key(identity),
+            key,
+            problem=problem,
+            commanded=self._is_commanded(delivery.envelope),
+            needs=needs,
+        )
+
+    def _is_commanded(self, envelope: Envelope | None) -> bool:
+        """Tell whether a command of this service may have led to an event. What a reaction says names its cause."""
+        return (
+            envelope is not None
+            and envelope.type in self._commanded
+            and envelope.source == self.service.name
+            and not envelope.causation_id
+        )
 
     def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:

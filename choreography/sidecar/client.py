@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ from choreography.settings import Settings
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item already exists")
 _KEYS_AT_ONCE: Final = 1000
+_AGAIN: Final = timedelta(seconds=5)
+REMINDERS: Final = "accepted-"
+"""How the names of jobs begin that remind of accepted commands."""
 _TROUBLE: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
@@ -135,20 +138,29 @@ class Sidecar:
         for due in dues:
             second = max(due.at, now).astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
             jobs.setdefault(second, []).append(due)
-        results = await asyncio.gather(*(self._job(at, group, trace) for at, group in jobs.items()))
+        results = await asyncio.gather(*(self._due(at, group, trace) for at, group in jobs.items()))
         return all(results)
 
-    async def _job(self, at: datetime, dues: Sequence[Due], trace: str) -> bool:
+    async def remind(self, events: Sequence[str], now: datetime, trace: str = "") -> bool:
+        """Have the scheduler ask what became of accepted commands, until all are settled. True if that is durable."""
+        every = self._settings.reminder
+        name = REMINDERS + derived_id(*events)
+        return await self._job(name, now + every, {"commands": events}, every, trace)
+
+    async def _due(self, at: datetime, dues: Sequence[Due], trace: str) -> bool:
         texts = [due.encoded for due in dues]
+        return await self._job(f"due-{derived_id(*texts)}", at, {"events": texts}, _AGAIN, trace)
+
+    async def _job(self, name: str, at: datetime, data: Mapping[str, Any], again: timedelta, trace: str) -> bool:
         job = {
             "dueTime": as_text(at),
-            "data": {"events": texts},
+            "data": data,
             "overwrite": True,
             # The default gives up after three tries one second apart: a deadline lost to a restart.
-            "failurePolicy": {"constant": {"interval": "5s"}},
+            "failurePolicy": {"constant": {"interval": f"{again.total_seconds():g}s"}},
         }
         try:
-            status, _ = await self._call("POST", f"/v1.0/jobs/due-{derived_id(*texts)}", orjson.dumps(job), trace)
+            status, _ = await self._call("POST", f"/v1.0/jobs/{name}", orjson.dumps(job), trace)
         except _TROUBLE:
             return False
         return status < 300 or status == 409

@@ -24,6 +24,7 @@ from choreography.engine.operations import (
     Pause,
     Publish,
     Read,
+    Remind,
     Schedule,
     Together,
 )
@@ -188,7 +189,7 @@ class Driver:
         if suspects.on_probation and self._began is not None and now - self._began > _PROBATION_SECONDS:
             await self.drive(suspects.acquit(), "")
 
-    async def drive(self, engine: Generator[Operation, Any, Any], trace: str) -> Any:
+    async def drive(self, engine: Generator[Operation | Remind, Any, Any], trace: str) -> Any:
         """Perform what a part of the engine asks for until it is done, and return what it returns."""
         answer: Any = None
         while True:
@@ -198,12 +199,15 @@ class Driver:
                 return stop.value
             answer = await self._perform(operation, trace)
 
-    async def _perform(self, operation: Operation, trace: str) -> Any:
+    async def _perform(self, operation: Operation | Remind, trace: str) -> Any:
         match operation:
             case Read(keys):
                 return await self._sidecar.read(keys, trace)
             case Confirm(key):
                 return await self._sidecar.confirm(key, trace)
+            case Remind(events, keys):
+                reminding = self._sidecar.remind(events, datetime.now(UTC), trace)
+                return tuple(await asyncio.gather(reminding, self._sidecar.read(keys, trace)))
             case Commit(writes):
                 return await self._sidecar.commit(writes, trace)
             case Together(operations):

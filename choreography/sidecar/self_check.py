@@ -176,15 +176,20 @@ class SelfCheck:
             raise SelfCheckError(_unpublishable(topic))
 
     async def _check_scheduler(self) -> None:
-        if not self._service.deadlines:
+        if not (self._service.deadlines or self._service.commands):
             return
         status, metadata = await self._sidecar.get("/v1.0/metadata")
         scheduler = metadata.get("scheduler") if status == 200 and isinstance(metadata, dict) else None
         if not (isinstance(scheduler, dict) and scheduler.get("connected_addresses")):
             raise SelfCheckError(
-                f"{self._service.name} declares deadlines, but its sidecar is connected to no scheduler, so none would "
-                "ever fire. Start the Dapr scheduler and point the sidecar at it (--scheduler-host-address)."
+                f"{self._service.name} declares {self._needing_a_scheduler()}, but its sidecar is connected to no "
+                "scheduler: no deadline would ever fire, and nobody would look after a command whose event the broker "
+                "loses. Start the Dapr scheduler and point the sidecar at it (--scheduler-host-address)."
             )
+
+    def _needing_a_scheduler(self) -> str:
+        needing = {"deadlines": self._service.deadlines, "commands": self._service.commands}
+        return " and ".join(name for name, declared in needing.items() if declared)
 
     def _canary(self, topic: str, name: str) -> Outgoing:
         envelope = Envelope(

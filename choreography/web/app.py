@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
 from choreography.service import Service
@@ -24,6 +25,7 @@ from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.telemetry import Metrics, Spans, set_up_tracing
+from choreography.web.command_lane import CommandLane
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.framework import Framework
@@ -71,8 +73,9 @@ class _Running:
         self.metrics.intake.set(settings.intake_open)
         self.limits = Limits()
         self.canaries = Canaries(service.name)
-        self.commanding = Commanding(service, self.limits)
+        self.commanding = Commanding(service)
         self.deliveries: Deliveries | None = None
+        self.looking_after: LookingAfter | None = None
         self.driver: Driver | None = None
         self.command_routes: Sequence[CommandRoute] = ()
         self._checked = False
@@ -96,10 +99,20 @@ class _Running:
             token=self.settings.app_token,
             intake_open=self.settings.intake_open,
         )
+        accepting = Accepting(self.service, self.limits)
+        self.looking_after = LookingAfter(
+            accepting,
+            self.driver,
+            sidecar,
+            every=self.settings.reminder,
+            intake_open=self.settings.intake_open,
+            trusts=self.deliveries.trusts,
+        )
         commands = Commands(
             self.service,
             self.commanding,
-            self.driver,
+            CommandLane(accepting, self.driver, sidecar),
+            self.looking_after,
             sidecar,
             metrics=self.metrics,
             spans=spans,
@@ -107,9 +120,11 @@ class _Running:
             intake_open=self.settings.intake_open,
         )
         commands.add_to(app)
+        if self.service.commands:
+            self.looking_after.begin()
         self.command_routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
         tasks = [
-            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries, commands)),
+            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
         ]
         try:
@@ -122,7 +137,7 @@ class _Running:
             await effects.close()
             await sidecar.close()
 
-    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries, commands: Commands) -> None:
+    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries) -> None:
         check = SelfCheck(self.service, sidecar, self.canaries)
         try:
             if self.settings.self_check:
@@ -130,7 +145,6 @@ class _Running:
             await driver.begin()
             if not await confirms.are_sure(sidecar):
                 driver.distrust_confirms()
-                commands.looking_after = LookingAfter(self.commanding, driver, sidecar)
             deliveries.open.set()
             if self.settings.self_check:
                 await check.of_broker()
@@ -141,8 +155,6 @@ class _Running:
         log.info("ready", hears=sorted(self.service.subjects))
         if not self.settings.intake_open:
             log.warning("the intake is closed: commands are refused and deadlines wait until CHOREOGRAPHY_INTAKE=open")
-        if commands.looking_after:
-            await commands.looking_after.forever()
 
     async def _end_if_broken(self, driver: Driver) -> None:
         await driver.broken.wait()
@@ -180,12 +192,14 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        deliveries = self._running.deliveries
+        deliveries, looking_after = self._running.deliveries, self._running.looking_after
         path = scope.get("path", "")
         if deliveries is None or scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._framework(scope, receive, send)
         elif scope["method"] == "POST" and path in ("/events", "/undelivered"):
             await deliveries(scope, receive, send)
+        elif scope["method"] == "POST" and looking_after is not None and looking_after.serves(path):
+            await looking_after.remind(scope, receive, send)
         elif scope["method"] == "POST" and path.startswith("/job/"):
             await deliveries.due(scope, receive, send)
         elif not await self._commanded(scope, receive, send):

@@ -1,26 +1,40 @@
-"""The way of accepted commands to the broker: those that wait at the same moment go together."""
+"""The way of accepted commands: recorded together, and published together, as they wait at the same moment."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from choreography.engine.commanding import Accepted, Commanding, Earlier
+from choreography.engine.accepted import Verdict
+from choreography.engine.accepting import Accepting
+from choreography.engine.commanding import Accepted
+from choreography.engine.records import Outgoing
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
 
+_MOST: Final = 200
+_MOST_BYTES: Final = 512 * 1024
+"""Of one group. Its events are in one transaction, one publish and one job; a scheduler takes least of the three."""
+
+_Waiting = tuple[Accepted, str, asyncio.Future[bool | None]]
+
 
 class CommandLane:
-    """Commands that wait at the same moment share one read and one publish."""
+    """Commands that wait at the same moment share one read, one reminder, one transaction and one publish.
 
-    def __init__(self, commanding: Commanding, driver: Driver, sidecar: Sidecar) -> None:
-        self._commanding, self._driver, self._sidecar = commanding, driver, sidecar
-        self._waiting: list[tuple[Accepted, str, asyncio.Future[bool | None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+    While one group is being published, the next is recorded.
+    """
+
+    def __init__(self, accepting: Accepting, driver: Driver, sidecar: Sidecar) -> None:
+        self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
+        self._waiting: list[_Waiting] = []
+        self._recording: asyncio.Task[None] | None = None
+        self._publishing: set[asyncio.Task[None]] = set()
 
     async def submit(self, accepted: Accepted, trace: str = "") -> bool | None:
-        """Publish a command's event. True: accepted. False: its key belongs to another body. None: unknown.
+        """Record and publish a command's event. True: accepted. False: its key has another body. None: unknown.
 
         Args:
             accepted: the command's event; of a retry it is that of the first request, its trace included.
@@ -28,41 +42,62 @@ class CommandLane:
         """
         future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((accepted, trace, future))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+        if self._recording is None or self._recording.done():
+            self._recording = asyncio.create_task(self._record_groups(), name="commands")
         return await future
 
-    async def _flush(self) -> None:
+    async def _record_groups(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:200], self._waiting[200:]
-            answers: Sequence[bool | Exception | None]
+            group = self._next()
             try:
-                answers = await self._accept([accepted for accepted, _, _ in group], group[0][1])
+                recording = self._accepting.accept([accepted for accepted, _, _ in group], datetime.now(UTC))
+                verdicts: list[Verdict] = await self._driver.drive(recording, group[0][1])
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-                answers = [error] * len(group)
-            for (_, _, future), answer in zip(group, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
+                for _, _, future in group:
+                    _answer(future, error)
+                continue
+            publishing = asyncio.create_task(self._publish(group, verdicts))
+            self._publishing.add(publishing)
+            publishing.add_done_callback(self._publishing.discard)
 
-    async def _accept(self, group: Sequence[Accepted], trace: str) -> Sequence[bool | Exception | None]:
-        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, datetime.now(UTC)), trace)
-        answers = [_judge(known, one) for known, one in zip(earlier, group, strict=True)]
-        topics: dict[str, list[int]] = {}
-        for index, (known, one) in enumerate(zip(earlier, group, strict=True)):
-            if known.readable and known.digest is None:
-                topics.setdefault(one.outgoing.topic, []).append(index)
-        for indices in topics.values():
-            failed = await self._sidecar.publish([group[index].outgoing for index in indices], trace)
-            for position, index in enumerate(indices):
-                answers[index] = None if position in failed else True
-        return answers
+    def _next(self) -> list[_Waiting]:
+        """Take as many of those that wait as one group may carry, the first of them in any case."""
+        taken, size = 0, 0
+        for accepted, _, _ in self._waiting[:_MOST]:
+            size += accepted.outgoing.size
+            if taken and size > _MOST_BYTES:
+                break
+            taken += 1
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return group
+
+    async def _publish(self, group: Sequence[_Waiting], verdicts: Sequence[Verdict]) -> None:
+        topics: dict[str, list[tuple[asyncio.Future[bool | None], Outgoing]]] = {}
+        for (_, _, future), verdict in zip(group, verdicts, strict=True):
+            if verdict.publish is None:
+                _answer(future, verdict.problem or verdict.accepted)
+            else:
+                topics.setdefault(verdict.publish.topic, []).append((future, verdict.publish))
+        await asyncio.gather(*(self._publish_together(waiting, group[0][1]) for waiting in topics.values()))
+
+    async def _publish_together(
+        self, waiting: Sequence[tuple[asyncio.Future[bool | None], Outgoing]], trace: str
+    ) -> None:
+        try:
+            failed = await self._sidecar.publish([event for _, event in waiting], trace)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            for future, _ in waiting:
+                _answer(future, error)
+            return
+        for index, (future, _) in enumerate(waiting):
+            # It is recorded. But that it was accepted is said only where it is on its way as well.
+            _answer(future, None if index in failed else True)
 
 
-def _judge(known: Earlier, accepted: Accepted) -> bool | Exception | None:
-    if not known.readable:
-        return known.problem
-    return known.digest is None or known.digest == accepted.envelope.digest
+def _answer(future: asyncio.Future[bool | None], answer: bool | Exception | None) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

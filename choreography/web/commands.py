@@ -23,7 +23,6 @@ from choreography.engine.records import EntityRecord
 from choreography.errors import UnsayableEventError, WeakKeyError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.driver import Driver
 from choreography.telemetry import Metrics, Spans, current_traceparent
 from choreography.web.admission import (
     LARGEST_BODY,
@@ -41,7 +40,7 @@ from choreography.web.looking_after import LookingAfter
 from choreography.web.routes import CommandRoute, traced
 
 _UNKNOWN: Final = (
-    "It is unknown whether this was accepted: the broker or the store did not answer. "
+    "It is unknown whether this was accepted: broker, store or scheduler did not answer. "
     "Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
 )
 _CLOSED: Final = (
@@ -82,7 +81,8 @@ class Commands:
         self,
         service: Service,
         commanding: Commanding,
-        driver: Driver,
+        lane: CommandLane,
+        looking_after: LookingAfter,
         sidecar: Sidecar,
         *,
         metrics: Metrics,
@@ -91,9 +91,7 @@ class Commands:
         intake_open: bool = True,
     ) -> None:
         self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
-        self._spans = spans
-        self.looking_after: LookingAfter | None = None
-        self._lane = CommandLane(commanding, driver, sidecar)
+        self._spans, self._lane, self._looking_after = spans, lane, looking_after
         self._asking: dict[str, str] = {}
         self._caller_header, self._intake_open = caller_header, intake_open
 
@@ -123,7 +121,7 @@ class Commands:
                 summary=_first_line(view.entity),
                 responses={
                     200: {"model": view.entity},
-                    202: {"description": "Accepted a moment ago; not settled yet."},
+                    202: {"description": "Accepted; not settled yet."},
                     404: {"description": f"There is no such {view.entity.kind}."},
                 },
             )
@@ -212,8 +210,6 @@ class Commands:
             return JSONResponse({"detail": _UNKNOWN}, 503, headers | {"Retry-After": "1"})
         self._metrics.commands.inc()
         self._commanding.remember(accepted)
-        if self.looking_after:
-            self.looking_after.add(accepted)
         subject = accepted.envelope.subject
         if location:
             # A header takes ASCII only, and an id may be anything that can be printed.
@@ -233,18 +229,29 @@ class Commands:
     async def _exists(self, entity: type[Entity], logical_id: str) -> bool:
         if self._commanding.just_accepted(logical_id):
             return True
-        record = await self._record(entity, logical_id)
-        return record is not None and record.state is not None
+        return await self._state(entity, logical_id) is not None or await self._is_accepted(entity, logical_id)
 
-    async def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord | None:
+    async def _is_accepted(self, entity: type[Entity], logical_id: str) -> bool:
+        """Tell whether a command about something that is not there was accepted, and has its event said again.
+
+        What came to be there meanwhile is not found as a command any more, so the store is asked once again.
+        """
+        accepted = await self._looking_after.accepted(logical_id)
+        if accepted is None:
+            raise _unanswered()
+        return (
+            accepted or self._commanding.just_accepted(logical_id) or await self._state(entity, logical_id) is not None
+        )
+
+    async def _state(self, entity: type[Entity], logical_id: str) -> Mapping[str, Any] | None:
         stored = await self._sidecar.confirm(
             store_key(self._service.name, entity.kind, logical_id), current_traceparent()
         )
         if stored is None:
             return None
         if not isinstance(stored, Stored):
-            raise HTTPException(503, "The state store did not answer; ask again.", {"Retry-After": "1"})
-        return EntityRecord.decode(stored.value)
+            raise _unanswered()
+        return EntityRecord.decode(stored.value).state
 
     def _view_endpoint(self, view: View) -> Callable[..., Awaitable[Response]]:
         key_field = view.entity.key_field
@@ -255,10 +262,12 @@ class Commands:
             except RefusedError as refused:
                 return JSONResponse({"detail": str(refused)}, refused.status)
             logical_id = path[key_field]
-            record = await self._record(view.entity, logical_id)
-            if record is not None and record.state is not None:
-                return Response(orjson.dumps(record.state), media_type="application/json")
-            if self._commanding.just_accepted(logical_id):
+            state = await self._state(view.entity, logical_id)
+            if state is not None:
+                return Response(orjson.dumps(state), media_type="application/json")
+            if self._commanding.is_on_its_way(logical_id, datetime.now(UTC)) or await self._is_accepted(
+                view.entity, logical_id
+            ):
                 return JSONResponse({key_field: logical_id, "status": "accepted"}, 202)
             return JSONResponse({"detail": f"There is no {view.entity.kind} {logical_id!r}."}, 404)
 
@@ -270,6 +279,10 @@ class Commands:
         served = traced(endpoint, "GET", view.path, self._spans)
         served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return served
+
+
+def _unanswered() -> HTTPException:
+    return HTTPException(503, "The state store did not answer; ask again.", {"Retry-After": "1"})
 
 
 def _first_line(documented: Any) -> str:

@@ -1,78 +1,168 @@
-"""Looks after accepted commands where the broker's word is not enough.
+"""Looks after accepted commands: whoever finds one whose event has no outcome publishes that event again.
 
-What a reaction publishes is protected by the delivery that caused it: until that is acknowledged it comes again. A
-command has no delivery before it. If its event was confirmed and lost, nobody would ever miss it but the customer.
+The scheduler reminds of every recorded command, and whoever asks for what a command is about finds its record. There is
+no relay: an event is published before its command is answered, and what is said here again was lost by the broker, or
+is on its way still and will be a repeat.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
 import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
-from choreography.engine.commanding import Accepted, Commanding, Earlier
-from choreography.sidecar.client import Sidecar
+from choreography.engine.accepted import Checked, Recorded
+from choreography.engine.accepting import Accepting
+from choreography.engine.commanding import MOMENT
+from choreography.engine.envelope import as_moment
+from choreography.engine.operations import Unknown
+from choreography.engine.records import Outgoing
+from choreography.sidecar.client import REMINDERS, Sidecar
 from choreography.sidecar.driver import Driver
 
-_AFTER: Final = timedelta(seconds=10)
-_EVERY: Final = 5.0
-_AT_ONCE: Final = 200
 _MOST: Final = 20_000
+_SLACK: Final = 5.0
+"""Seconds by which a scheduler may be late with a reminder."""
 
 log = structlog.get_logger()
 
 
 class LookingAfter:
-    """Accepted commands of this replica that nobody is known to have settled, bounded; the oldest give way."""
+    """Answers reminders, and those who ask for what a command is about.
 
-    def __init__(self, commanding: Commanding, driver: Driver, sidecar: Sidecar) -> None:
-        self._commanding, self._driver, self._sidecar = commanding, driver, sidecar
-        self._unsettled: OrderedDict[str, Accepted] = OrderedDict()
+    Args:
+        every: how long after its command a reminder comes, and how often it comes again.
+        intake_open: if not, what has no outcome is in hand, as the broker may be about to be left.
+        trusts: whether a caller is the service's own sidecar.
+    """
 
-    def add(self, accepted: Accepted) -> None:
-        """Look after one."""
-        if accepted.envelope.id not in self._unsettled:
-            self._driver.metrics.in_hand.inc()
-        self._unsettled[accepted.envelope.id] = accepted
-        if len(self._unsettled) > _MOST:
-            self._unsettled.popitem(last=False)
-            self._driver.metrics.in_hand.dec()
+    def __init__(
+        self,
+        accepting: Accepting,
+        driver: Driver,
+        sidecar: Sidecar,
+        *,
+        every: timedelta,
+        intake_open: bool,
+        trusts: Callable[[Scope], bool],
+    ) -> None:
+        self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
+        self._intake_open, self._trusts = intake_open, trusts
+        self._patience = _Patience(every)
+        self._lasts = every.total_seconds() + _SLACK
+        self._in_hand: dict[str, tuple[int, asyncio.TimerHandle]] = {}
 
-    async def forever(self) -> None:
-        """Look every few seconds."""
-        while True:
-            await asyncio.sleep(_EVERY)
-            await self.look(datetime.now(UTC))
+    def begin(self) -> None:
+        """With the intake closed, count as in hand what this replica cannot know of yet: the reminders to come."""
+        if not self._intake_open:
+            self._count("reminders to come", 1)
 
-    async def look(self, now: datetime) -> int:
-        """Publish again what was accepted a while ago and has no outcome. Return how many that were.
+    def serves(self, path: str) -> bool:
+        """Tell whether a job is a reminder."""
+        return path.startswith(f"/job/{REMINDERS}")
 
-        The event is the same to the byte, so one that was only slow is a repeat.
+    async def remind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a reminder. Only 200 ends it; after anything else the scheduler asks again."""
+        if not self._trusts(scope):
+            answer = JSONResponse({"detail": "Only this service's own sidecar may remind it of commands."}, 401)
+        else:
+            events = _reminded_of(await Request(scope, receive).body())
+            if events is None:
+                log.error("a reminder names no commands that this release can read", job=scope["path"])
+                # Not 404, which would count as done: another release has written it, and may be back.
+                answer = JSONResponse({"detail": "This job names no commands that this release can read."}, 500)
+            else:
+                checked = await self._look(events, datetime.now(UTC))
+                if not self._intake_open:
+                    self._count(scope["path"], checked.left)
+                answer = JSONResponse({"without_outcome": checked.left}, 500 if checked.left else 200)
+        await answer(scope, receive, send)
+
+    async def accepted(self, subject: str) -> bool | None:
+        """Tell whether a command about something that is not there yet was accepted; None if nobody can tell.
+
+        The event of such a command is published again, if it had time to arrive.
         """
-        old = [one for one in self._unsettled.values() if one.envelope.time + _AFTER <= now]
-        again = 0
-        for start in range(0, len(old), _AT_ONCE):
-            again += await self._look_at(old[start : start + _AT_ONCE], now)
-        if again:
-            log.warning("accepted commands had no outcome and were published again", commands=again)
-        return again
+        recorded: list[Recorded] | Unknown | None = await self._driver.drive(self._accepting.about(subject), "")
+        if isinstance(recorded, Unknown):
+            return None
+        if recorded:
+            await self._publish([one.outgoing for one in recorded], datetime.now(UTC))
+        return recorded is not None
 
-    async def _look_at(self, group: list[Accepted], now: datetime) -> int:
-        earlier: list[Earlier] = await self._driver.drive(self._commanding.earlier(group, now), "")
-        lost: dict[str, list[Accepted]] = {}
-        for known, one in zip(earlier, group, strict=True):
-            if known.digest is not None:
-                if self._unsettled.pop(one.envelope.id, None):
-                    self._driver.metrics.in_hand.dec()
-            elif known.readable:
-                lost.setdefault(one.outgoing.topic, []).append(one)
-            elif known.problem:
-                told = "nobody can tell whether an accepted command was settled"
-                log.error(told, event_id=one.envelope.id, exc_info=known.problem)
-        for same_topic in lost.values():
-            # Whether it worked is seen at the next look.
-            await self._sidecar.publish([one.outgoing for one in same_topic])
-        return sum(map(len, lost.values()))
+    async def _look(self, events: Sequence[str], now: datetime) -> Checked:
+        checked: Checked = await self._driver.drive(self._accepting.check(events, now), "")
+        for event_id, problem in checked.problems.items():
+            log.error("nobody can tell whether an accepted command was settled", event_id=event_id, exc_info=problem)
+        await self._publish(checked.lost, now)
+        return checked
+
+    async def _publish(self, lost: Sequence[Outgoing], now: datetime) -> None:
+        topics: dict[str, list[Outgoing]] = {}
+        for event in lost:
+            if self._patience.ends(event, now):
+                topics.setdefault(event.topic, []).append(event)
+        for events in topics.values():
+            failed = await self._sidecar.publish(events)
+            said = [event for index, event in enumerate(events) if index not in failed]
+            for event in said:
+                self._patience.begin(event, now)
+            if said:
+                self._driver.metrics.commands_again.inc(len(said))
+                log.warning("accepted commands had no outcome and were published again", commands=len(said))
+
+    def _count(self, name: str, commands: int) -> None:
+        """Count commands as in hand until the next reminder of them is overdue: it may reach another replica."""
+        if name in self._in_hand:
+            earlier, overdue = self._in_hand.pop(name)
+            overdue.cancel()
+            self._driver.metrics.in_hand.dec(earlier)
+        self._driver.metrics.in_hand.inc(commands)
+        if commands:
+            again = asyncio.get_running_loop().call_later(self._lasts, self._count, name, 0)
+            self._in_hand[name] = (commands, again)
+
+
+class _Patience:
+    """When an event may be published again: once it had time to arrive, and then ever more rarely.
+
+    A consumer that is far behind has all of them still before it, and must not get more to do for being slow.
+    """
+
+    def __init__(self, every: timedelta) -> None:
+        self._every, self._young = every, min(every, MOMENT)
+        self._said: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+
+    def ends(self, event: Outgoing, now: datetime) -> bool:
+        """Tell whether it is time."""
+        told = orjson.loads(event.encoded)
+        times, last = self._said.get(told["id"], (0, as_moment(told["time"])))
+        # Half of the time between two reminders is left out, so that no reminder comes a moment too early.
+        return now - last >= (self._every * (2 ** (times - 1) - 0.5) if times else self._young)
+
+    def begin(self, event: Outgoing, now: datetime) -> None:
+        """Note that it was published again."""
+        event_id = orjson.loads(event.encoded)["id"]
+        times, _ = self._said.pop(event_id, (0, now))
+        self._said[event_id] = (times + 1, now)
+        if len(self._said) > _MOST:
+            self._said.popitem(last=False)
+
+
+def _reminded_of(body: bytes) -> list[str] | None:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(data, dict) and isinstance(data.get("value"), dict):
+        data = data["value"]
+    events = data.get("commands") if isinstance(data, dict) else None
+    return [str(event) for event in events] if isinstance(events, list) and events else None

@@ -15,7 +15,7 @@ from choreography.service import Service
 from faults.orders import Ordered
 from faults.stage import FLOW, TOPICS, Broker, entries
 
-_BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet")
+_BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet", "accepted", "accepted-about")
 """Kinds of records that are no entities."""
 
 

@@ -30,6 +30,7 @@ class FakeSidecar:
         slow: seconds by which the answers to a kind of call come late.
         calls: how many events each call to publish carried, by topic.
         broker: the type of its pub/sub component.
+        scheduler: whether it is connected to one.
     """
 
     store: Store = field(default_factory=Store)
@@ -40,6 +41,7 @@ class FakeSidecar:
     slow: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
     broker: str = "pubsub.redis"
+    scheduler: bool = True
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -157,7 +159,7 @@ class FakeSidecar:
         job = await request.json()
 
         def act() -> web.Response:
-            self.jobs.append(job)
+            self.jobs.append(job | {"name": request.match_info["name"]})
             return web.Response(status=204)
 
         return await self._fated(request, "schedule", act)
@@ -167,7 +169,7 @@ class FakeSidecar:
 
     async def _metadata(self, _request: web.Request) -> web.Response:
         components = [{"name": "pubsub", "type": self.broker}, {"name": "statestore", "type": "state.postgresql"}]
-        scheduler = {"connected_addresses": ["127.0.0.1:1"]}
+        scheduler = {"connected_addresses": ["127.0.0.1:1"]} if self.scheduler else None
         return web.json_response({"components": components, "scheduler": scheduler})
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.confirms import UNSURE, are_sure
-from choreography.web import looking_after
 from choreography.web.app import Front, build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
@@ -58,47 +56,6 @@ async def test_a_repeat_says_again_what_may_not_have_been_heard(broker: str, tim
         ids = said(sidecar, "box.counted.v1")
         assert len(ids) == times
         assert len(set(ids)) == 1
-
-
-async def test_a_command_that_was_confirmed_and_lost_is_published_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its customer holds a 202, and no delivery of the event will ever come by itself."""
-    monkeypatch.setattr(looking_after, "_EVERY", 0.1)
-    monkeypatch.setattr(looking_after, "_AFTER", timedelta(seconds=0.2))
-    async with desk_on(UNSURE_ONE) as (app, sidecar):
-        status, _ = await ask(app, "POST", "/boxes", {"owner": "ann"})
-        assert status == 202
-        (lost,) = [event for _, event in sidecar.published if event["type"] == "box.opened.v1"]
-
-        async def again() -> bool:
-            return len(said(sidecar, "box.opened.v1")) > 1
-
-        await until(again)
-        assert [event for _, event in sidecar.published if event["type"] == "box.opened.v1"][1] == lost
-        await ask(app, "POST", "/events", batch("desk", lost))
-        await until_silent(sidecar)
-
-
-async def until_silent(sidecar: FakeSidecar) -> None:
-    """Wait until settling it has ended the looking after it."""
-    count = -1
-
-    async def silent() -> bool:
-        nonlocal count
-        before, count = count, len(said(sidecar, "box.opened.v1"))
-        await asyncio.sleep(0.5)
-        return before == count
-
-    await until(silent)
-
-
-async def test_nothing_is_looked_after_where_confirms_mean_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There it would only cost."""
-    monkeypatch.setattr(looking_after, "_EVERY", 0.05)
-    monkeypatch.setattr(looking_after, "_AFTER", timedelta(seconds=0.1))
-    async with desk_on("pubsub.kafka") as (app, sidecar):
-        await ask(app, "POST", "/boxes", {"owner": "ann"})
-        await asyncio.sleep(1)
-        assert len(said(sidecar, "box.opened.v1")) == 1
 
 
 async def test_a_sidecar_that_names_no_broker_is_not_believed() -> None:

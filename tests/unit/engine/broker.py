@@ -56,9 +56,10 @@ def reply_lost(_index: int) -> Literal["accepted, reply lost"]:
 
 @dataclass(slots=True)
 class Scheduler:
-    """Records deadlines; ``refusals`` says how many of the next calls fail."""
+    """Records deadlines and reminders; ``refusals`` says how many of the next calls fail."""
 
     dues: list[Due] = field(default_factory=list)
+    reminders: list[tuple[str, ...]] = field(default_factory=list)
     refusals: int = 0
 
     def schedule(self, dues: Sequence[Due]) -> bool:
@@ -67,6 +68,14 @@ class Scheduler:
             self.refusals -= 1
             return False
         self.dues += dues
+        return True
+
+    def remind(self, events: tuple[str, ...]) -> bool:
+        """Answer whether the reminder of some accepted commands is durable."""
+        if self.refusals:
+            self.refusals -= 1
+            return False
+        self.reminders.append(events)
         return True
 
 

@@ -23,6 +23,7 @@ from choreography.engine.operations import (
     Pause,
     Publish,
     Read,
+    Remind,
     Schedule,
     Together,
 )
@@ -36,7 +37,7 @@ from tests.unit.engine.store import Store
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 Result = TypeVar("Result")
-Step = Read | Confirm | Commit | Pause | Publish | Schedule | Wish
+Step = Read | Remind | Confirm | Commit | Pause | Publish | Schedule | Wish
 Steps = Generator[Step, None, Result]
 Outside = Callable[[Wish], OutsideAnswer]
 
@@ -160,8 +161,10 @@ class Replica:
                 yield operation
                 answer = self._perform(operation)
 
-    def _perform(self, operation: Read | Confirm | Commit | Pause) -> Any:
+    def _perform(self, operation: Read | Remind | Confirm | Commit | Pause) -> Any:
         match operation:
+            case Remind(events, keys):
+                return self.world.scheduler.remind(events), self.world.store.read(keys)
             case Read(keys):
                 return self.world.store.read(keys)
             case Confirm(key):

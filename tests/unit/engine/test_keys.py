@@ -9,7 +9,6 @@ import pytest
 
 from choreography.engine.commanding import Commanding
 from choreography.engine.keys import ANONYMOUS
-from choreography.engine.operations import Limits
 from choreography.errors import WeakKeyError
 from tests.unit.engine.toy import desk
 
@@ -41,7 +40,7 @@ GOOD = {
 
 def event_id(caller: str, key: str) -> str:
     """Return the id of the event that a request becomes."""
-    return Commanding(desk, Limits()).event_id(caller, "POST /boxes", key)
+    return Commanding(desk).event_id(caller, "POST /boxes", key)
 
 
 @pytest.mark.parametrize("kind", WEAK)

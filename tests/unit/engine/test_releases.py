@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from choreography import Service
+from choreography.engine.accepted import Verdict
+from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Commanding
-from choreography.engine.operations import Limits, Read
+from choreography.engine.operations import Limits
 from tests.unit.engine.events import came, record_of, state_of, wire
 from tests.unit.engine.releases import mended, paired, single, widened
 from tests.unit.engine.replica import Replica, World
@@ -59,12 +61,7 @@ def test_a_command_is_recognised_by_a_release_that_names_more() -> None:
     """The read before the 202 looks in both places as well."""
     world = World(desk)
     Replica(world).deliver(came(Opened(box="a"), "e1", source="desk"))
-    commanding = Commanding(desk, Limits())
-    accepted = commanding.accept(Opened(box="a"), "e1", Replica(world).now, "")
-    engine = commanding.earlier([accepted], Replica(world).now)
-    read = next(engine)
-    assert isinstance(read, Read)
-    with pytest.raises(StopIteration) as stop:
-        engine.send(world.store.read(read.keys))
-    assert [one.digest for one in stop.value.value] == [world.store.outcomes()[0].digest]
+    accepted = Commanding(desk).accept(Opened(box="a"), "e1", Replica(world).now, "")
+    verdicts = Replica(world).drive(Accepting(desk, Limits()).accept([accepted], Replica(world).now))
+    assert verdicts == [Verdict(accepted=True)]
     assert wire(Opened(box="a"), "e1")["type"] in desk.subjects

@@ -196,6 +196,9 @@ def open_box(new: NewBox, box: NewId) -> Opened:
     return Opened(box=box, owner=new.owner)
 
 
+desk.view("/boxes/{box}", Box)
+
+
 @desk.on(Opened)
 def begin(box: Box, opened: Opened) -> Decision[Counted]:
     """Begin with an empty box."""

@@ -1,4 +1,4 @@
-"""Commands that wait at the same moment share one read and one publish, and nothing else."""
+"""Commands that wait at the same moment share one read, one transaction and one publish, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 
 from orjson import JSONDecodeError
 
+from choreography.engine.identity import accepted_key
+from choreography.engine.operations import Limits
 from tests.unit.web.web_desk import Desk
 
 
@@ -30,3 +32,55 @@ async def test_what_a_retry_leads_to_belongs_to_the_trace_of_the_retry() -> None
     assert again == first
     assert await stage.lane.submit(again, "another trace") is True
     assert stage.traces == {"another trace"}
+
+
+async def test_those_that_wait_at_the_same_moment_go_together() -> None:
+    """One transaction and one publish, whatever became of each."""
+    stage = Desk()
+    await stage.lane.submit(stage.asked("k1"))
+    asked = [stage.asked("k1", owner="bob"), stage.asked("k1"), *(stage.asked(f"k{number}") for number in range(2, 9))]
+    answers = await asyncio.gather(*(stage.lane.submit(one) for one in asked))
+    assert answers == [False, *[True] * 8]
+    assert len(stage.world.store.transactions) == 2
+    assert stage.calls == [1, 8]
+
+
+async def test_what_the_broker_did_not_take_is_not_accepted_but_recorded() -> None:
+    """Whether it arrived is unknown; the client may come again, and the reminder will."""
+    stage = Desk()
+    stage.refuses = True
+    one = stage.asked("k1")
+    assert await stage.lane.submit(one) is None
+    assert accepted_key("desk", one.envelope.id) in stage.world.store.rows
+    stage.refuses = False
+    assert await stage.lane.submit(one) is True
+
+
+async def test_no_group_grows_beyond_what_a_scheduler_takes() -> None:
+    """One request may have half of what is the most for an event; hundreds of those must not fail together."""
+    stage = Desk()
+    large = [stage.asked(f"k{number}", owner="x" * 50_000) for number in range(60)]
+    assert await asyncio.gather(*(stage.lane.submit(one) for one in large)) == [True] * 60
+    assert max(sum(map(len, events)) for events in stage.world.scheduler.reminders) <= 512 * 1024
+    assert all(sum(write.size for write in writes) < Limits().commit_bytes for writes in stage.world.store.tried)
+
+
+async def test_the_next_group_is_recorded_while_the_broker_is_slow() -> None:
+    """Otherwise every command would wait for the broker twice."""
+    stage = Desk()
+    open_again = asyncio.Event()
+    publish = stage.publish
+
+    async def slowly(*arguments: object) -> frozenset[int]:
+        await open_again.wait()
+        return await publish(*arguments)  # type: ignore[arg-type]
+
+    stage.publish = slowly  # type: ignore[assignment, method-assign]
+    first = asyncio.create_task(stage.lane.submit(stage.asked("k1")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(stage.lane.submit(stage.asked("k2")))
+    while len(stage.world.store.transactions) < 2:  # noqa: ASYNC110 - the store tells nobody
+        await asyncio.sleep(0)
+    assert not first.done()
+    open_again.set()
+    assert [await first, await second] == [True, True]

@@ -1,48 +1,153 @@
-"""Accepted commands whose broker is not believed: said again until they have an outcome, and in hand until then."""
+"""Accepted commands without an outcome: said again by whoever finds one, ever more rarely, and in hand of a drain."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from choreography.web import looking_after
 from tests.unit.engine.replica import NOON
-from tests.unit.web.web_desk import Desk
-
-LATER = NOON + timedelta(seconds=11)
+from tests.unit.web.web_desk import EVERY, Desk
 
 
-async def test_an_accepted_command_without_an_outcome_is_said_again_to_the_byte() -> None:
-    """As often as it takes; one that has an outcome is not."""
+class Clock:
+    """Tells the time of the test."""
+
+    def __init__(self) -> None:
+        self.at = NOON + EVERY
+
+    def now(self, _zone: object) -> Any:
+        """Return the time."""
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let the first reminder come."""
+    one = Clock()
+    monkeypatch.setattr(looking_after, "datetime", one)
+    return one
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_reminder_says_a_lost_command_again_to_the_byte_and_comes_again() -> None:
+    """One that has an outcome is not said again; a reminder of settled commands ends."""
     stage = Desk()
     lost, settled = stage.accept("k1"), stage.accept("k2")
     stage.settle(settled)
-    assert [await stage.looking_after.look(LATER) for _ in range(2)] == [1, 1]
-    assert stage.said == [lost.outgoing.encoded] * 2
-
-
-async def test_nobody_is_hurried() -> None:
-    """What was accepted a moment ago is still on its way."""
-    stage = Desk()
-    stage.accept("k1")
-    assert await stage.looking_after.look(NOON + timedelta(seconds=9)) == 0
-
-
-async def test_what_is_looked_after_is_in_hand_until_it_has_an_outcome() -> None:
-    """A drain that did not count it would exchange a broker from which it had yet to be saved."""
-    stage = Desk()
-    first, _ = stage.accept("k1"), stage.accept("k2")
-    stage.looking_after.add(first)
-    assert stage.in_hand == 2
-    stage.settle(first)
-    await stage.looking_after.look(LATER)
-    assert stage.in_hand == 1
-
-
-async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
-    """It stays in hand, as nobody can tell whether its event was settled; whoever drains is to hear of it."""
-    stage = Desk()
-    broken, lost, settled = (stage.accept(key) for key in ("k1", "k2", "k3"))
-    stage.settle(settled)
-    stage.spoil(broken)
-    assert await stage.looking_after.look(LATER) == 1
+    assert await stage.remind(lost, settled) == 500
     assert stage.said == [lost.outgoing.encoded]
-    assert stage.in_hand == 2
+    stage.settle(lost)
+    assert await stage.remind(lost, settled) == 200
+    assert stage.said == [lost.outgoing.encoded]
+
+
+async def test_a_consumer_that_is_far_behind_is_not_given_ever_more_to_do(clock: Clock) -> None:
+    """What it has yet to take is not lost: an hour behind, it gets seven copies and not a hundred and twenty."""
+    stage = Desk()
+    late = stage.accept("k1")
+    for number in range(1, 121):
+        clock.at = NOON + number * EVERY
+        assert await stage.remind(late) == 500
+    assert len(stage.said) == 7
+
+
+async def test_nobody_is_hurried(clock: Clock) -> None:
+    """What was accepted a moment ago is still on its way, but it is accepted."""
+    stage = Desk()
+    box = stage.accept("k1").envelope.subject
+    clock.at = NOON + timedelta(seconds=4)
+    assert await stage.looking_after.accepted(box) is True
+    assert stage.said == []
+
+
+async def test_whoever_looks_for_what_a_lost_command_is_about_has_it_said_again(clock: Clock) -> None:
+    """At any replica; whoever asks all the time does not say it all the time."""
+    stage = Desk()
+    lost = stage.accept("k1")
+    clock.at = NOON + timedelta(seconds=6)
+    for _ in range(20):
+        assert await stage.looking_after.accepted(lost.envelope.subject) is True
+    assert stage.said == [lost.outgoing.encoded]
+    assert await stage.looking_after.accepted("another") is False
+
+
+async def test_a_store_that_does_not_say_whether_one_was_accepted_is_not_taken_for_a_no() -> None:
+    """404 would be the end of an order that a customer holds a 202 for."""
+    stage = Desk()
+    box = stage.accept("k1").envelope.subject
+    stage.world.store.confirms.append(True)
+    assert await stage.looking_after.accepted(box) is None
+
+
+@pytest.mark.usefixtures("clock")
+async def test_what_the_broker_does_not_take_is_said_at_the_next_reminder() -> None:
+    """It was not said, so there is nothing to wait for."""
+    stage = Desk()
+    lost = stage.accept("k1")
+    stage.refuses = True
+    assert await stage.remind(lost) == 500
+    stage.refuses = False
+    assert await stage.remind(lost) == 500
+    assert stage.said == [lost.outgoing.encoded]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
+    """It is asked for again, as nobody can tell whether its event was settled."""
+    stage = Desk()
+    broken, lost = stage.accept("k1"), stage.accept("k2")
+    stage.spoil(broken)
+    assert await stage.remind(broken, lost) == 500
+    assert stage.said == [lost.outgoing.encoded]
+
+
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b'{"commands": []}', b'{"events": ["x"]}'])
+async def test_a_reminder_that_this_release_cannot_read_is_not_taken_as_done(body: bytes) -> None:
+    """404 would count as done; another release has written it, and may be back."""
+    assert await Desk().remind(body=body) == 500
+
+
+async def test_only_the_own_sidecar_may_remind() -> None:
+    """Whoever else reaches the port may not make the service say anything."""
+    stage = Desk()
+    assert await stage.remind(stage.accept("k1"), trusted=False) == 401
+    assert stage.said == []
+
+
+@pytest.mark.usefixtures("clock")
+async def test_with_an_open_intake_nothing_is_in_hand_that_a_reminder_knows_of() -> None:
+    """A drain begins with closing it."""
+    stage = Desk()
+    stage.looking_after.begin()
+    await stage.remind(stage.accept("k1"))
+    assert stage.in_hand == 0
+
+
+@pytest.mark.usefixtures("clock")
+async def test_with_a_closed_intake_commands_without_an_outcome_are_in_hand_until_they_have_one() -> None:
+    """A drain that did not count them would exchange a broker from which they had yet to be saved."""
+    stage = Desk(intake_open=False)
+    first, second = stage.accept("k1"), stage.accept("k2")
+    for _ in range(2):
+        await stage.remind(first, second)
+        assert stage.in_hand == 2
+    stage.settle(first)
+    await stage.remind(first, second)
+    assert stage.in_hand == 1
+    stage.settle(second)
+    assert await stage.remind(first, second) == 200
+    assert stage.in_hand == 0
+
+
+async def test_with_a_closed_intake_the_reminders_to_come_are_in_hand() -> None:
+    """A replica that has just been started knows of no command; each is reminded of before this ends."""
+    stage = Desk(intake_open=False)
+    stage.looking_after._lasts = 0.05
+    stage.looking_after.begin()
+    assert stage.in_hand == 1
+    await asyncio.sleep(0.1)
+    assert stage.in_hand == 0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from datetime import timedelta
 from typing import Any, cast
 
+import orjson
 from prometheus_client import generate_latest
 
+from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import read_delivery
 from choreography.engine.identity import store_key
 from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import REMINDERS, Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.telemetry import Metrics
 from choreography.web.command_lane import CommandLane
@@ -20,43 +23,72 @@ from choreography.web.looking_after import LookingAfter
 from tests.unit.engine.replica import NOON, Replica, World
 from tests.unit.engine.toy import NewBox, desk
 
+EVERY = timedelta(seconds=30)
+
 
 class Desk:
-    """The store of a world, and a broker that notes what it is given."""
+    """The store of a world, and a broker that notes what it is given.
 
-    def __init__(self) -> None:
+    Attributes:
+        refuses: whether the broker takes nothing.
+    """
+
+    def __init__(self, *, intake_open: bool = True) -> None:
         self.world, self.metrics, self.said = World(desk), Metrics("desk"), list[str]()
+        self.calls: list[int] = []
         self.traces = set[str]()
-        self.commanding = Commanding(desk, Limits())
+        self.refuses = False
+        self.commanding = Commanding(desk)
+        self.accepting = Accepting(desk, Limits())
         driver, sidecar = cast("Driver", self), cast("Sidecar", self)
-        self.looking_after = LookingAfter(self.commanding, driver, sidecar)
-        self.lane = CommandLane(self.commanding, driver, sidecar)
+        self.looking_after = LookingAfter(
+            self.accepting, driver, sidecar, every=EVERY, intake_open=intake_open, trusts=lambda scope: scope["trusted"]
+        )
+        self.lane = CommandLane(self.accepting, driver, sidecar)
 
     async def drive(self, engine: Generator[Any, Any, Any], trace: str) -> Any:
-        """Read from the world's store. Looking must change nothing there, and publishes by its own way."""
+        """Read from the world's store and write to it. What is said goes by its own way."""
         self.traces.add(trace)
-        before = (len(self.world.store.tried), self.world.broker.texts())
+        before = self.world.broker.texts()
         answer = Replica(self.world).drive(engine)
-        assert (len(self.world.store.tried), self.world.broker.texts()) == before
+        assert self.world.broker.texts() == before
         return answer
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
-        """Confirm, as such a broker does, whether it keeps them or not."""
+        """Note what is said."""
         self.traces.add(trace)
+        self.calls.append(len(events))
+        if self.refuses:
+            return frozenset(range(len(events)))
         self.said += [event.encoded for event in events]
         return frozenset()
 
-    def asked(self, key: str, trace: str = "") -> Accepted:
+    def asked(self, key: str, trace: str = "", owner: str = "ann") -> Accepted:
         """Return the event that a request with this key becomes."""
         event_id = self.commanding.event_id("caller", "POST /boxes", key)
-        event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner="ann")})
+        event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner=owner)})
         return self.commanding.accept(event, event_id, NOON, trace)
 
     def accept(self, key: str) -> Accepted:
-        """Accept one command, and look after it."""
+        """Record one command, whose event is lost."""
         accepted = self.asked(key)
-        self.looking_after.add(accepted)
+        Replica(self.world).drive(self.accepting.accept([accepted], NOON))
         return accepted
+
+    async def remind(self, *commands: Accepted, body: bytes | None = None, trusted: bool = True) -> int:
+        """Fire the job that reminds of some commands; return the status of the answer."""
+        told = orjson.dumps({"commands": [one.outgoing.encoded for one in commands]}) if body is None else body
+        statuses: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": told, "more_body": False}
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status", 0))
+
+        scope = {"type": "http", "method": "POST", "path": f"/job/{REMINDERS}1", "headers": [], "trusted": trusted}
+        await self.looking_after.remind(scope, receive, send)
+        return statuses[0]
 
     def spoil(self, accepted: Accepted) -> None:
         """Leave something that is no record where the command's box is kept."""

@@ -1,0 +1,163 @@
+"""What is kept of an accepted command, where it is kept, and what else may be known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+import orjson
+
+from choreography.engine.commanding import Accepted
+from choreography.engine.operations import Answer, Confirm, Operation, Stored, Values, Write
+from choreography.engine.plan import Plan
+from choreography.engine.records import EntityRecord, Outcome, Outgoing, decode_outcome
+
+
+class Recorded(NamedTuple):
+    """One accepted command as kept: the digest of its event, and the event as it was first published."""
+
+    digest: str
+    outgoing: Outgoing
+
+    @classmethod
+    def of(cls, accepted: Accepted) -> Self:
+        """Return what is to be kept of a command."""
+        return cls(accepted.envelope.digest, accepted.outgoing)
+
+    def encode(self) -> str:
+        """Return the text to store."""
+        return orjson.dumps([self.digest, *self.outgoing]).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read a stored text."""
+        digest, topic, key, encoded = orjson.loads(text)
+        return cls(digest, Outgoing(topic, key, encoded))
+
+
+class Verdict(NamedTuple):
+    """What becomes of a command.
+
+    Attributes:
+        accepted: True, or False if its key belongs to another body, or None if nobody can tell.
+        publish: its event, if that has no outcome yet; the command is accepted only once this is published.
+        problem: what is wrong with a record, if that is why nobody can tell.
+    """
+
+    accepted: bool | None
+    publish: Outgoing | None = None
+    problem: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the store knows of a command's event.
+
+    Attributes:
+        digest: what the event was settled with, or None if it has no outcome.
+        readable: whether the store said.
+        quarantined: whether the event was set aside.
+    """
+
+    digest: str | None
+    readable: bool = True
+    quarantined: bool = False
+
+
+@dataclass(slots=True)
+class Checked:
+    """What became of commands a while after they were accepted.
+
+    Attributes:
+        lost: the events of those that have no outcome.
+        unknown: of how many nobody can tell.
+        problems: what is wrong with records, by event.
+    """
+
+    lost: list[Outgoing] = field(default_factory=list)
+    unknown: int = 0
+    problems: dict[str, Exception] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """How many must be looked at again."""
+        return len(self.lost) + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command with the keys under which something may be kept of it."""
+
+    event_id: str
+    recorded: Recorded
+    plan: Plan
+    record_key: str
+    about_key: str
+    subject: str
+
+    @property
+    def outcome_keys(self) -> tuple[str, ...]:
+        """Where its outcome may be: apart as well, as another body may have named another entity."""
+        return (self.plan.outcome_key, *self.plan.entity_keys)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everything that may say something about it."""
+        return (*self.outcome_keys, self.record_key, self.about_key)
+
+    def exists(self, read: Values) -> bool:
+        """Tell whether the entity it is about is there, so that whoever looks for that finds it."""
+        pairs = zip(self.plan.entity_keys, self.plan.named, strict=True)
+        keys = [key for key, (_, logical_id) in pairs if logical_id == self.subject and key in read.found]
+        return any(EntityRecord.decode(read.found[key].value).state is not None for key in keys)
+
+    def earlier(self, read: Values) -> Generator[Operation, Answer, Earlier]:
+        """Find out whether its event has an outcome, in the two places where that may be."""
+        if not read.failed.isdisjoint(self.keys):
+            return Earlier(None, readable=False)
+        records = [EntityRecord.decode(read.found[key].value) for key in self.plan.entity_keys if key in read.found]
+        for record in records:
+            folded = record.outcome_of(self.plan.event_key)
+            if folded is not None:
+                return _of(folded)
+        apart: Answer = read.found.get(self.plan.outcome_key)
+        if apart is None and self.plan.folds and any(record.apart for record in records):
+            apart = yield Confirm(self.plan.outcome_key)
+        if isinstance(apart, Stored):
+            return _of(decode_outcome(apart.value))
+        return Earlier(None, readable=apart is None)
+
+
+class Struck:
+    """What is deleted of settled commands, where their outcome did not do it."""
+
+    def __init__(self) -> None:
+        self._deletions: dict[str, Write] = {}
+        self._about: dict[str, tuple[list[str], str]] = {}
+
+    def strike(self, one: Asked, read: Values, *, about: bool) -> None:
+        """Delete what was read of one."""
+        if one.record_key in read.found:
+            self._deletions[one.record_key] = Write.deletion(one.record_key)
+        kept = read.found.get(one.about_key)
+        if about and kept:
+            ids, _ = self._about.get(one.about_key) or (orjson.loads(kept.value), kept.etag)
+            self._about[one.about_key] = ([event_id for event_id in ids if event_id != one.event_id], kept.etag)
+
+    def writes(self, ttl: int) -> tuple[Write, ...]:
+        """Return the transaction. Under ETags, where another command may have been added meanwhile."""
+        about = (
+            Write(key, orjson.dumps(ids).decode(), etag, ttl) if ids else Write.deletion(key, etag)
+            for key, (ids, etag) in self._about.items()
+        )
+        return tuple(sorted((*self._deletions.values(), *about), key=lambda write: write.key))
+
+
+def keys_of(asked: Iterable[Asked]) -> tuple[str, ...]:
+    """Return everything that may say something about some commands."""
+    return tuple(sorted({key for one in asked for key in one.keys}))
+
+
+def _of(outcome: Outcome) -> Earlier:
+    return Earlier(outcome.digest, quarantined=outcome.quarantined is not None)
