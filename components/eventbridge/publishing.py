@@ -109,7 +109,10 @@ class Publisher:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     await asyncio.sleep(pause(attempt, longest=2))
-                failed = await self._attempt(list(left.values()))
+                try:
+                    failed = await self._attempt(list(left.values()))
+                except NotHeardError as error:  # which has waited long enough
+                    return failures | {place: Failure(str(error), lasting=False) for place in left}
                 failures |= {place: failure for place, failure in failed.items() if failure.lasting}
                 left = {place: left[place] for place, failure in failed.items() if not failure.lasting}
                 if not left:
@@ -122,8 +125,6 @@ class Publisher:
             entries = [entry.fields for entry in batch]
             self._routes.are_put(entries)
             answer = await self._aws.events.put_events(Entries=entries)
-        except NotHeardError as error:
-            return {entry.place: Failure(str(error), lasting=False) for entry in batch}
         except AWS_FAILURES as error:
             failure = self._refused(code_of(error), explain(error))
             return {entry.place: failure for entry in batch}

@@ -126,7 +126,7 @@ class Routes:
             AWS_FAILURES: AWS refused or did not answer.
             NotHeardError: this app subscribes to one of them, and its rule or queue cannot be made in time.
         """
-        if self._settings.provision:
+        if self._settings.provision and self._is_unmade(topics):
             async with self._making:
                 await self._make(topics)
         await self._until_own_are_routed(topics)
@@ -152,8 +152,14 @@ class Routes:
         for line in self._lines:
             line.is_doubted()
 
+    def _is_unmade(self, topics: Collection[str]) -> bool:
+        return self._bus_is_doubted() or (self._settings.provision_subscribers and not self._reached.issuperset(topics))
+
+    def _bus_is_doubted(self) -> bool:
+        return time.monotonic() - self._bus_was_seen > _BUS_IS_BELIEVED
+
     async def _make(self, topics: Collection[str]) -> None:
-        if time.monotonic() - self._bus_was_seen > _BUS_IS_BELIEVED:
+        if self._bus_is_doubted():
             if await ensure_bus(self._aws, self._settings):
                 self.lost()
             self._bus_was_seen = time.monotonic()
