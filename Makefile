@@ -108,7 +108,8 @@ hurt: $(READY)
 defects: $(READY)
 	@$(BIN)/python -m faults.defects
 
-dapr-suite: tools
+dapr-suite: $(READY)
+	@$(BIN)/python -m tests.components.dapr_suite.suite
 	@$(BIN)/pytest -m deep tests/components/test_dapr_suite.py
 
 deep: $(READY)

@@ -39,19 +39,20 @@ class Line:
 
     Attributes:
         topic: what it hears; "" until its first message has said so.
+        pattern: the event pattern that it hears instead of what Dapr apps publish to the topic; "" is none.
         overtaken_by: the entries that were put on the bus for it just before it was known.
         why: what AWS last said against it; "" is nothing.
     """
 
     def __init__(self, routes: Routes) -> None:
-        self.topic, self.why = "", ""
+        self.topic, self.pattern, self.why = "", "", ""
         self.overtaken_by: Sequence[Mapping[str, str]] = ()
         self._routes = routes
         self._named, self._routed, self._doubted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def hears(self, topic: str) -> None:
+    def hears(self, topic: str, pattern: str) -> None:
         """Say what it hears."""
-        self.topic = topic
+        self.topic, self.pattern = topic, pattern
         self.overtaken_by = self._routes.just_put(topic)
         self._named.set()
 
@@ -118,6 +119,11 @@ class Routes:
         finally:
             self._lines.remove(line)
             line.ends()
+
+    @property
+    def open_lines(self) -> Sequence[Line]:
+        """The streams that are open now."""
+        return tuple(self._lines)
 
     async def ready(self, topics: Collection[str]) -> None:
         """Return as soon as events of these topics reach everybody of whom this component knows.

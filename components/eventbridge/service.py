@@ -13,6 +13,7 @@ from .account import see_account
 from .aws import LOG
 from .errors import BusError, ComponentError, CredentialsError, SettingsError
 from .instance import Instance
+from .names import subscription_name
 from .proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
 from .publishing import Outgoing
 from .settings import read_settings
@@ -124,7 +125,9 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
                 sentence = "The first message of a stream must name a topic."
                 await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
             topic, pattern = first.topic.name, first.topic.metadata.get("eventPattern", "")
-            line.hears(topic)
+            if sentence := self._shares(subscription_name(instance.settings, topic), pattern):
+                await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, sentence)
+            line.hears(topic, pattern)
             subscription = Subscription(
                 instance.aws, instance.settings, topic, pattern, running=instance.running, line=line
             )
@@ -146,6 +149,18 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
             self._retire(instance)
         self._instances.clear()
         await asyncio.gather(*self._closing)
+
+    def _shares(self, name: str, pattern: str) -> str:
+        """Say why a queue cannot be heard, if another stream hears something else from it."""
+        for other in self._instances.values():
+            for line in other.routes.open_lines:
+                if line.topic and subscription_name(other.settings, line.topic) == name and line.pattern != pattern:
+                    heard = f"the event pattern {line.pattern}" if line.pattern else "what is published to it"
+                    return (
+                        f"{line.topic} is heard already, by {heard}, and one rule cannot hear something else, too. "
+                        "Give one of the two component files a consumerID of its own."
+                    )
+        return ""
 
     def _retire(self, instance: Instance) -> None:
         task = asyncio.create_task(instance.close())

@@ -84,6 +84,10 @@ class File:
             pubsub_pb2.BulkPublishRequest(topic=topic, entries=entries), metadata=self._called
         )
 
+    async def ended(self) -> None:
+        """Wait until the component ends a stream, which it does with an error only."""
+        await asyncio.gather(*self._listening)
+
     async def close(self) -> None:
         """Hear nothing more."""
         for task in self._listening:

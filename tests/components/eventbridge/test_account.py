@@ -74,7 +74,6 @@ async def test_credentials_that_aws_knows_are_taken(known: File, pod: Pod, user:
         ),
         ({"region": "mars-north-1"}, grpc.StatusCode.INVALID_ARGUMENT, "no region of AWS has a name like this"),
         ({"region": ""}, grpc.StatusCode.INVALID_ARGUMENT, "No region is set"),
-        ({"region": "eu-west-99", "endpoint": ""}, grpc.StatusCode.INVALID_ARGUMENT, "Correct the region"),
         ({"endpoint": "localhost:4566"}, grpc.StatusCode.INVALID_ARGUMENT, "must begin with http://"),
         ({"regoin": "eu-west-1"}, grpc.StatusCode.INVALID_ARGUMENT, "'regoin' is no setting.*Known are: accessKey"),
     ],
@@ -87,6 +86,19 @@ async def test_what_aws_would_refuse_every_time_is_refused_at_the_start(
     with pytest.raises(grpc.aio.AioRpcError, match=sentence) as failure:
         await known.init()
     assert failure.value.code() is code
+
+
+async def test_a_region_that_nobody_knows_and_where_nothing_answers_is_refused(
+    known: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that AWS opened after this component was made answers."""
+    known.settings |= {"region": "eu-west-99", "endpoint": ""}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where AWS would be
+    with pytest.raises(grpc.aio.AioRpcError, match=r"'eu-west-99'.*Correct the region") as failure:
+        await known.init()
+    assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    monkeypatch.setenv("AWS_ENDPOINT_URL", known.pod.aws_url)
+    await known.init()
 
 
 async def test_a_role_is_assumed(known: File) -> None:

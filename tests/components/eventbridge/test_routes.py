@@ -92,6 +92,19 @@ async def test_two_files_on_two_buses_hear_each_their_own(file: Callable[..., Fi
     assert statement["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":rule/*")
 
 
+async def test_two_files_that_would_change_the_rule_of_each_other_are_told(file: Callable[..., File]) -> None:
+    """They differ in nothing but the pattern, so they would share a queue. An equal pattern is a replica's."""
+    one, other = file("one", busName="shared"), file("other", busName="shared")
+    await one.init()
+    await other.init()
+    await one.subscribe("orders")
+    await one.publish("orders", b"heard")
+    await eventually(lambda: one.heard == [b"heard"])
+    await other.subscribe("orders", pattern=json.dumps({"source": ["aws.s3"]}))
+    with pytest.raises(grpc.aio.AioRpcError, match="Give one of the two component files a consumerID"):
+        await other.ended()
+
+
 async def test_a_publisher_makes_the_rules_of_whoever_may_hear_its_topics(file: Callable[..., File], pod: Pod) -> None:
     """Where its file says so, an app that starts later has missed nothing."""
     scopes = {"provisionSubscribers": "true", "subscriptionScopes": "billing=orders,other; shipping=orders"}
