@@ -27,7 +27,12 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import is_traceparent
 from choreography.settings import Settings
 
+_MOST_IGNORED_TYPES: Final = 50
+"""Label values: whoever may publish must not be able to make the metrics grow without end."""
+
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+log = structlog.get_logger()
 
 
 class Metrics:
@@ -38,6 +43,13 @@ class Metrics:
         self._service = service
         self.delivered = self._counter("deliveries", "Deliveries taken.")
         self.published = self._counter("published", "Events handed to the broker.")
+        self._ignored = Counter(
+            "choreography_ignored",
+            "Deliveries of a type that no reaction hears.",
+            ["service", "type"],
+            registry=self.registry,
+        )
+        self._ignored_types = set[str]()
         self.repeats = self._counter("repeats", "Deliveries found already settled.")
         self.again = self._counter("retries", "Deliveries answered RETRY.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
@@ -60,6 +72,16 @@ class Metrics:
     def unanswered_by(self, outside: str) -> Counter:
         """Return what counts the calls that one outside did not answer."""
         return self._unanswered.labels(self._service, outside)
+
+    def ignored(self, wire_type: str) -> None:
+        """Count a delivery that was acknowledged because no reaction hears its type; log each type once."""
+        if wire_type not in self._ignored_types:
+            if len(self._ignored_types) >= _MOST_IGNORED_TYPES:
+                wire_type = "other"
+            if wire_type not in self._ignored_types:
+                self._ignored_types.add(wire_type)
+                log.info("events of this type are ignored: no reaction hears them", event_type=wire_type)
+        self._ignored.labels(self._service, wire_type).inc()
 
     def _counter(self, name: str, told: str) -> Counter:
         return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)

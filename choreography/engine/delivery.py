@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, NamedTuple
+import hashlib
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import orjson
 
-from choreography.engine.envelope import Envelope, read_envelope
-from choreography.engine.identity import digest_of_bytes, valid_id
+from choreography.engine.envelope import Envelope
+from choreography.engine.identity import digest_of_bytes
+from choreography.engine.reading import identity_of, read_envelope, read_json, without_mark
 from choreography.errors import InvalidEventError
 
 NUDGE_TYPE: Final = "choreography.nudge.v1"
@@ -15,7 +17,24 @@ REPLAY_TYPE: Final = "choreography.replay.v1"
 CANARY_TYPE: Final = "choreography.canary.v1"
 QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
 
-_SHORT: Final = 8 * 1024
+LARGEST_READ: Final = 256 * 1024
+"""Bytes. Four times what every consumer must take; what is larger is set aside unread."""
+
+BEGINNING: Final = 8 * 1024
+"""Bytes that are kept of what is too large to be kept whole."""
+
+
+class Overlong(NamedTuple):
+    """What stands for bytes that are too many to keep: their SHA-256, how many they are, and how they begin."""
+
+    digest: str
+    size: int
+    beginning: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        """Return what stands for these bytes."""
+        return cls(hashlib.sha256(raw).hexdigest(), len(raw), raw[:BEGINNING])
 
 
 class Delivery(NamedTuple):
@@ -46,17 +65,31 @@ class Delivery(NamedTuple):
     topic: str = ""
 
 
-def read_delivery(raw: bytes, traceparent: str = "") -> Delivery:
+def read_delivery(raw: bytes | Overlong, traceparent: str = "") -> Delivery:
     """Read the bytes of one delivered event. Never raises: what cannot be read is a delivery with a problem."""
+    if isinstance(raw, Overlong):
+        return too_large(raw)
+    raw = without_mark(raw)
     try:
-        parsed = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        return unreadable(raw, f"The event is not JSON: {error}.")
+        parsed = read_json(raw)
+    except InvalidEventError as error:
+        return unreadable(raw, str(error))
     return read_parsed(parsed, raw, traceparent)
 
 
-def read_parsed(parsed: Any, raw: bytes, traceparent: str = "") -> Delivery:
-    """Read one delivered event whose JSON is already parsed."""
+def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, taken: str = "") -> Delivery:
+    """Read one delivered event whose JSON is already parsed.
+
+    Args:
+        parsed: the event.
+        raw: its text.
+        traceparent: the span that handles it.
+        taken: when the broker took it, if it says so: the time of an event that has none of its own.
+    """
+    if taken and isinstance(parsed, dict) and parsed.get("time") is None:
+        # Written into its text as well, so that it can be read again wherever it is kept.
+        parsed = parsed | {"time": taken}
+        raw = orjson.dumps(parsed)
     try:
         envelope = read_envelope(parsed)
     except InvalidEventError as error:
@@ -66,6 +99,16 @@ def read_parsed(parsed: Any, raw: bytes, traceparent: str = "") -> Delivery:
     )
 
 
+def too_large(bytes_: Overlong) -> Delivery:
+    """Return a delivery for an event that is too large to be read, known by its digest."""
+    problem = (
+        f"The event has {bytes_.size} bytes, and {LARGEST_READ} are the most that is read. Only its digest, its size "
+        "and its beginning are kept, so it can never run. Say less, or say where the rest is to be found."
+    )
+    text = bytes_.beginning.decode("utf-8", "backslashreplace") + "[...]"
+    return Delivery(None, text, f"sha256:{bytes_.digest}", problem)
+
+
 def unreadable(raw: bytes, problem: str) -> Delivery:
     """Return a delivery for bytes that are no event at all, known by their digest."""
     return Delivery(None, raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw), problem)
@@ -73,12 +116,12 @@ def unreadable(raw: bytes, problem: str) -> Delivery:
 
 def shortened(delivery: Delivery) -> Delivery:
     """Return a delivery that keeps only the beginning of its text, for a store that takes no more."""
-    return delivery._replace(raw=delivery.raw[:_SHORT] + "[...]")
+    return delivery._replace(raw=delivery.raw[:BEGINNING] + "[...]")
 
 
 def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:
     try:
-        identity = valid_id(parsed.get("eventid", parsed.get("id")) if isinstance(parsed, dict) else None, "id")
+        identity = identity_of(parsed)
     except InvalidEventError:
         return unreadable(raw, problem)
     # Kept under id and digest: a later, readable event of the same id must still be able to run.

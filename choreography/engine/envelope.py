@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,11 @@ from choreography.errors import InvalidEventError, UnsayableEventError
 LARGEST_EVENT: Final = 64 * 1024
 """Bytes. CloudEvents asks every consumer to take this much and nobody to take more."""
 
+_RFC_3339: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:)"
+    r"([0-5][0-9]|60)"
+    r"((?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
+)
 _TRACEPARENT: Final = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -34,7 +39,8 @@ class Envelope(_Attributes):
     """One event on the wire.
 
     ``id`` is the identity. A nudge sends the same identity under another envelope id, because some brokers drop an
-    envelope id they have seen; then the identity travels in the extension ``eventid``.
+    envelope id they have seen; then the identity travels in the extension ``eventid``. ``subject`` and ``flow_id`` are
+    empty as long as a publisher left them out and no contract has said what they are (see :meth:`about`).
     """
 
     @cached_property
@@ -46,6 +52,12 @@ class Envelope(_Attributes):
     def digest(self) -> str:
         """What this event says, as a digest: two events with one id must agree in it."""
         return digest_of(self.type, self.source, self.subject, self.data)
+
+    def about(self, subject: str) -> Envelope:
+        """Return it with the subject that its contract gives it. It says the same, so its digest stays."""
+        whole = self._replace(subject=subject, flow_id=self.flow_id or subject)
+        vars(whole).update(text=self.text, digest=self.digest)
+        return whole
 
     def encode(self) -> str:
         """Return the event as it will be stored and published, every attribute set.
@@ -99,55 +111,41 @@ def as_text(moment: datetime) -> str:
 
 
 def as_moment(text: object, what: str = "time") -> datetime:
-    """Read an RFC 3339 moment.
+    """Read an RFC 3339 moment, in any of its forms and no other.
 
     Raises:
-        InvalidEventError: there is none, or it has no offset.
+        InvalidEventError: it is none.
     """
-    try:
-        moment = datetime.fromisoformat(str(text)) if isinstance(text, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidEventError(f"The event has no valid {what} ({text!r}), so nobody can tell whether it is too old.")
+    if text is None:
+        raise InvalidEventError(
+            f"The event has no {what}, and its broker does not say when it took it, "
+            "so nobody can tell whether it is too old."
+        )
+    moment = _moment(text) if isinstance(text, str) else None
+    if moment is None:
+        raise InvalidEventError(
+            f"The event has no valid {what}: {str(text)[:64]!r} is no moment of RFC 3339, such as "
+            "2026-01-31T12:00:00Z, so nobody can tell whether it is too old."
+        )
     return moment
+
+
+def _moment(text: str) -> datetime | None:
+    parts = _RFC_3339.fullmatch(text)
+    if parts is None:
+        return None
+    start, seconds, end = parts.groups()
+    try:
+        if seconds != "60":
+            moment = datetime.fromisoformat(text.upper())
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        # A leap second ends a month of UTC; as in POSIX, it is the first second of the next.
+        moment = datetime.fromisoformat(f"{start}59{end}".upper()).astimezone(UTC) + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        return None
+    return moment if (moment.day, moment.hour, moment.minute) == (1, 0, 0) else None
 
 
 def is_traceparent(text: str) -> bool:
     """Tell whether this names a span as W3C trace context does."""
     return _TRACEPARENT.match(text) is not None
-
-
-def read_envelope(raw: Any) -> Envelope:
-    """Read a delivered CloudEvent.
-
-    Raises:
-        InvalidEventError: a required attribute is missing or hostile.
-    """
-    if not isinstance(raw, dict):
-        raise InvalidEventError("The event is not a JSON object, so it is no CloudEvent.")
-    if raw.get("specversion") != "1.0":
-        raise InvalidEventError(f"The event has the specversion {raw.get('specversion')!r}; only 1.0 is known.")
-    identity = valid_id(raw.get("eventid", raw.get("id")), "id")
-    data = raw.get("data")
-    if not isinstance(data, dict):
-        raise InvalidEventError("The event's data is not a JSON object.")
-    traceparent = raw.get("traceparent")
-    envelope = Envelope(
-        id=identity,
-        type=valid_id(raw.get("type"), "type"),
-        source=valid_id(raw.get("source"), "source"),
-        subject=valid_id(raw.get("subject"), "subject"),
-        time=as_moment(raw.get("time")),
-        flow_id=valid_id(raw.get("flowid", raw.get("subject")), "flowid"),
-        causation_id=str(raw.get("causationid", ""))[:256],
-        traceparent=traceparent if isinstance(traceparent, str) and is_traceparent(traceparent) else "",
-        data=data,
-    )
-    try:
-        _ = envelope.digest
-    except (TypeError, orjson.JSONEncodeError) as error:
-        raise InvalidEventError(
-            f"The event's data cannot be written again, so it could not be kept: {error}."
-        ) from error
-    return envelope

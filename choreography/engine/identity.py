@@ -13,6 +13,12 @@ from choreography.errors import InvalidEventError
 
 LONGEST_ID: Final = 256
 
+_NEEDED: Final = {
+    "id": "so a repeat of it could not be recognised",
+    "type": "so nobody can tell which contract it follows",
+    "source": "so nobody can tell who says it",
+}
+
 _HOSTILE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 """Controls cut keys short, surrogates (and the U+FFFD sidecars make of them) fold two keys into one."""
 
@@ -23,8 +29,10 @@ def valid_id(text: object, what: str) -> str:
     Raises:
         InvalidEventError: it is no text, empty, too long, or holds characters that stores confuse.
     """
-    if not isinstance(text, str) or not text:
-        raise InvalidEventError(f"The event has no {what}, so a repeat of it could not be recognised.")
+    if text is None or text == "":
+        raise InvalidEventError(f"The event has no {what}, {_NEEDED.get(what, 'which it needs')}.")
+    if not isinstance(text, str):
+        raise InvalidEventError(f"The event's {what} is not a text but {str(text)[:64]}, so nobody can go by it.")
     if len(text) > LONGEST_ID:
         raise InvalidEventError(
             f"The event's {what} has {len(text)} characters; at most {LONGEST_ID} are safe in a store."

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from choreography.contracts import Entity, Value
+from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Subject
 from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import event_key, hashed, outcome_key, store_key
+from choreography.engine.identity import event_key, hashed, outcome_key, store_key, valid_id
 from choreography.engine.operations import Limits
 from choreography.engine.other_releases import unknown_type
 from choreography.engine.reacting import heard_value, named_ids
@@ -99,6 +99,9 @@ class Planner:
         try:
             heard = heard_value(subject, envelope)
             named = named_ids(subject, heard)
+            if isinstance(heard, Event) and not envelope.subject:
+                envelope = envelope.about(valid_id(heard.subject, "subject"))
+                delivery = delivery._replace(envelope=envelope)
         except NotYetError as error:
             return self._bare(delivery, position, envelope.digest, str(error), error.needs)
         except InvalidEventError as error:

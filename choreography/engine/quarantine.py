@@ -35,7 +35,7 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
         source=service,
         subject=record_id,
         time=now,
-        flow_id=envelope.flow_id if envelope else record_id,
+        flow_id=(envelope.flow_id if envelope else "") or record_id,
         causation_id=envelope.id if envelope else "",
         traceparent=plan.delivery.traceparent,
         data={

@@ -1,16 +1,30 @@
-"""The delivery route: what the sidecar brings. A plain ASGI endpoint, since it is asked a thousand times a second."""
+"""The delivery route: what the sidecar brings. A plain ASGI endpoint, since it is asked a thousand times a second.
+
+Every message is accounted for by itself. Nothing about a request as a whole, its size included, is a reason to refuse
+it: what is refused as a whole is offered again for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import orjson
+import structlog
 
-from choreography.engine.delivery import Delivery, read_control, read_delivery, read_parsed, unreadable
+from choreography.engine.delivery import (
+    Delivery,
+    Overlong,
+    read_control,
+    read_delivery,
+    read_parsed,
+    too_large,
+    unreadable,
+)
+from choreography.engine.reading import read_json, without_mark
+from choreography.errors import InvalidEventError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import Driver
@@ -18,12 +32,24 @@ from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries
 from choreography.telemetry import Metrics, Spans, traceparent_of
 from choreography.topics import CONTROL, intents
+from choreography.web.batches import Entry, Message, NotJsonError, bounded, decoded, entry_of, text_of
+from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
+from choreography.web.broker_time import taken_at
+from choreography.web.held import Group, Held, Statuses
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_LARGEST_BODY: Final = 32 * 1024 * 1024
+Read = Callable[[str, bytes | Overlong, Mapping[str, object]], Delivery | None]
+
+_AT_ONCE: Final = 1024 * 1024
+"""Bytes. A body up to this is parsed as a whole, which costs less than reading it as a stream; nearly every one is."""
+_LARGEST_JOB: Final = 32 * 1024 * 1024
+_WRAPPED_TYPE: Final = "com.dapr.event.sent"
+_WRAPPED_SOURCE: Final = "Dapr"
+
+log = structlog.get_logger()
 
 
 class Deliveries:
@@ -59,59 +85,120 @@ class Deliveries:
         if not self.trusts(scope):
             await _answer(send, 401, {"detail": "Only this service's own sidecar may deliver events."})
             return
-        body = await _read(receive)
-        if body is None:
-            await _answer(send, 413, {"detail": f"A delivery must come whole and may have {_LARGEST_BODY} bytes."})
+        try:
+            answer = await self._taken(scope, receive)
+        except GoneError:
+            # What was settled is a repeat when it comes again.
             return
-        try:
-            message = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            message = {"data_base64": base64.b64encode(body).decode()}
-        if isinstance(message, dict) and isinstance(message.get("entries"), list):
-            await _answer(send, 200, {"statuses": await self._bulk(message)})
-        else:
-            done = await self._single(message if isinstance(message, dict) else {}, scope["path"])
-            await _answer(send, 200, {"status": "SUCCESS" if done else "RETRY"})
+        await _answer(send, 200, answer)
 
-    async def _bulk(self, message: dict[str, Any]) -> list[dict[str, str]]:
-        topic = str(message.get("topic", ""))
-        entries = [entry for entry in message["entries"] if isinstance(entry, dict)]
-        deliveries = [self._entry(topic, entry) for entry in entries]
+    async def _taken(self, scope: Scope, receive: Receive) -> dict[str, Any]:
+        read: Read = self._undelivered if scope["path"] == "/undelivered" else self._event
+        parts = parts_of(receive)
+        beginning, is_all = await beginning_of(parts, _AT_ONCE)
+        if is_all:
+            try:
+                message = orjson.loads(without_mark(beginning))
+            except orjson.JSONDecodeError:
+                # A batch of which only one entry is bad is split all the same.
+                pass
+            else:
+                if not isinstance(message, dict):
+                    return await self._single("", bounded(beginning), scope, read)
+                topic = _topic(message.get("topic"))
+                if isinstance(message.get("entries"), list):
+                    return await self._batch(topic, [entry_of(one) for one in message["entries"]], read)
+                return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
+        return await self._streamed(Message(chained(beginning, parts)), scope, read)
+
+    async def _batch(self, topic: str, entries: Sequence[Entry], read: Read) -> dict[str, Any]:
+        statuses = Statuses()
+        await self._settle_entries(topic, entries, read, statuses)
+        return {"statuses": statuses.as_json()}
+
+    async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
+        metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        delivery = read(topic, event, metadata)
+        self._metrics.delivered.inc()
+        done = delivery is None or all(await self._settle(topic, [delivery]))
+        return {"status": "SUCCESS" if done else "RETRY"}
+
+    async def _streamed(self, message: Message, scope: Scope, read: Read) -> dict[str, Any]:
+        """Take a message that is too large, or too broken, to be parsed as a whole."""
+        statuses = Statuses()
+        is_json = await self._settle_stream(message, read, statuses)
+        whole = message.whole if is_json else await message.rest()
+        if message.is_batch:
+            if not is_json:
+                await self._settle_broken(message, whole)
+            return {"statuses": statuses.as_json()}
+        event = _streamed_event(message, whole) if is_json else whole
+        return await self._single(message.topic or "", event, scope, read)
+
+    async def _settle_stream(self, message: Message, read: Read, statuses: Statuses) -> bool:
+        """Settle the entries of a batch in groups while it arrives; tell whether it was JSON to its end."""
+        group, is_json = Group(), True
+        with Held() as held:
+            try:
+                async for entry in message.entries():
+                    if message.topic is None:
+                        if not held.add(entry):
+                            statuses.add(entry, done=False)
+                    elif group.add(entry):
+                        await self._settle_entries(message.topic, group.take(), read, statuses)
+            except NotJsonError:
+                is_json = False
+            if message.topic is not None or is_json:
+                # Else nobody knows by which topic they came, so they are not answered.
+                topic = message.topic or ""
+                for entry in held:
+                    if group.add(entry):
+                        await self._settle_entries(topic, group.take(), read, statuses)
+                await self._settle_entries(topic, group.take(), read, statuses)
+        return is_json
+
+    async def _settle_broken(self, message: Message, whole: bytes | Overlong) -> None:
+        """Set aside a batch that is no JSON behind some of its entries, which are settled by now."""
+        problem = "The batch is not JSON to its end, so what followed its last readable entry could not be taken."
+        delivery = too_large(whole) if isinstance(whole, Overlong) else unreadable(whole, problem)
+        self._metrics.delivered.inc()
+        await self._settle(message.topic or "", [delivery._replace(problem=problem)])
+
+    async def _settle_entries(self, topic: str, entries: Sequence[Entry], read: Read, statuses: Statuses) -> None:
+        self._metrics.delivered.inc(len(entries))
+        deliveries = [_no_entry(one) if one.problem else read(topic, one.event, one.metadata) for one in entries]
         done = iter(await self._settle(topic, [one for one in deliveries if one is not None]))
-        return [
-            {"entryId": str(entry.get("entryId")), "status": "SUCCESS" if one is None or next(done) else "RETRY"}
-            for entry, one in zip(entries, deliveries, strict=True)
-        ]
+        for entry, delivery in zip(entries, deliveries, strict=True):
+            statuses.add(entry, done=delivery is None or next(done))
 
-    def _entry(self, topic: str, entry: dict[str, Any]) -> Delivery | None:
-        """Read one entry of a batch; None if it is no business of this service, as most are."""
-        event = entry.get("event")
-        raw = _decoded(event) if isinstance(event, str) else orjson.dumps(event)
+    def _event(self, topic: str, event: bytes | Overlong, metadata: Mapping[str, object]) -> Delivery | None:
+        """Read one event; None if it is no business of this service."""
+        if isinstance(event, Overlong):
+            return too_large(event)
+        raw = without_mark(event)
         try:
-            parsed = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            return read_delivery(raw)
-        if topic in self._topics and isinstance(parsed, dict) and not self._concerns(parsed.get("type")):
+            parsed = read_json(raw)
+        except InvalidEventError as error:
+            return unreadable(raw, str(error))
+        if not isinstance(parsed, dict):
+            return read_parsed(parsed, raw)
+        if topic in self._topics and not self._concerns(parsed.get("type")):
+            self._metrics.ignored(parsed["type"])
             return None
-        return read_parsed(parsed, raw)
+        return read_parsed(parsed, raw, taken=taken_at(metadata) if parsed.get("time") is None else "")
 
-    async def _single(self, message: dict[str, Any], path: str) -> bool:
-        raw = _raw_bytes(message)
-        if path == "/undelivered":
-            problem = "The sidecar could not read this message, so it is no event any service could have reacted to."
-            delivery = unreadable(raw if raw is not None else orjson.dumps(message), problem)
-        elif raw is not None:
-            delivery = read_delivery(raw)
-        else:
-            delivery = read_parsed(message, orjson.dumps(message))
-        return all(await self._settle(str(message.get("topic", "")), [delivery]))
+    def _undelivered(self, _topic: str, event: bytes | Overlong, _metadata: Mapping[str, object]) -> Delivery:
+        """Take what the sidecar could not hand over."""
+        if isinstance(event, Overlong):
+            return too_large(event)
+        problem = "The sidecar could not read this message, so it is no event any service could have reacted to."
+        return unreadable(event, problem)
 
     async def _settle(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
         with self._metrics.in_hand.track_inprogress():
             return await self._settled(topic, deliveries)
 
     async def _settled(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
-        self._metrics.delivered.inc(len(deliveries))
         if not deliveries:
             return []
         if topic == self._canaries.topic:
@@ -143,55 +230,71 @@ class Deliveries:
             # The scheduler keeps it and asks again. What it says would go to a broker that is about to be left.
             await _answer(send, 503, {"detail": "The intake of this service is closed, so its deadlines wait."})
             return
-        body = await _read(receive)
-        events = _fired(body or b"")
-        if events is None:
-            # 404 would count as done, and the deadline would be gone.
+        try:
+            body = await kept(parts_of(receive), _LARGEST_JOB)
+        except GoneError:
+            return
+        deliveries = _fired(body)
+        if deliveries is None:
+            # 404 would count as done, and what a later release put there would be gone.
+            log.warning("a job of another release waits for it", job=scope["path"].removeprefix("/job/"))
             await _answer(send, 500, {"detail": "This job holds no deadlines that this release can read."})
             return
-        deliveries = [read_delivery(event.encode())._replace(inside=True) for event in events]
+        self._metrics.delivered.inc(len(deliveries))
         done = await self._settle("", deliveries)
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 
 
-def _decoded(text: str) -> bytes:
+def _topic(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _no_entry(entry: Entry) -> Delivery:
+    event = entry.event
+    return too_large(event) if isinstance(event, Overlong) else unreadable(event, entry.problem)
+
+
+def _is_wrapped(type_: object, source: object) -> bool:
+    return type_ == _WRAPPED_TYPE and source == _WRAPPED_SOURCE
+
+
+def _raw_bytes(message: dict[str, Any]) -> bytes:
+    """Return the event of a message that came alone: the bytes that the sidecar wrapped, or the message itself.
+
+    A subscription to raw payloads wraps each in an envelope of the sidecar's own; an event of somebody else may hold
+    ``data_base64`` just as well, and that is then what it says and not what it is.
+    """
+    held = message.get("data_base64")
+    if isinstance(held, str) and (
+        "specversion" not in message or _is_wrapped(message.get("type"), message.get("source"))
+    ):
+        return decoded(held)
+    return orjson.dumps(message)
+
+
+def _streamed_event(message: Message, whole: bytes | Overlong) -> bytes | Overlong:
+    held = message.fields.get("data_base64")
+    if held is None or not _is_wrapped(message.text("type"), message.text("source")):
+        return whole
+    return held if isinstance(held, Overlong) else bounded(decoded(text_of(held)))
+
+
+def _fired(body: bytes | Overlong) -> list[Delivery] | None:
+    """Read a fired job; None if it may be one that another release can read."""
+    if isinstance(body, Overlong):
+        return [too_large(body)]
     try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return text.encode()
-
-
-def _raw_bytes(message: dict[str, Any]) -> bytes | None:
-    encoded = message.get("data_base64")
-    return _decoded(encoded) if isinstance(encoded, str) else None
-
-
-def _fired(body: bytes) -> list[str] | None:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+        data = read_json(body, "A fired job")
+    except InvalidEventError as error:
+        return [unreadable(body, str(error))]
     if isinstance(data, dict) and isinstance(data.get("value"), dict):
         data = data["value"]
-    events = data.get("events") if isinstance(data, dict) else None
-    return [str(event) for event in events] if isinstance(events, list) and events else None
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """Read a body; None if it is too large, or if the sidecar went away in the middle of it."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        size += len(part)
-        if size > _LARGEST_BODY:
-            return None
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    if not isinstance(data, dict):
+        return [unreadable(body, "A fired job is not a JSON object, so it holds no deadlines.")]
+    events = data.get("events")
+    if not isinstance(events, list) or not events:
+        return None
+    return [read_delivery(str(event).encode("utf-8", "replace"))._replace(inside=True) for event in events]
 
 
 async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:

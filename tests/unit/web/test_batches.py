@@ -1,0 +1,184 @@
+"""Splitting a batch while it arrives says the same as parsing it whole, and never fails over what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from choreography.engine.delivery import BEGINNING, LARGEST_READ, Overlong
+from choreography.web.batches import LARGEST_VALUE, Entry, Message, NotJsonError, entry_of
+from choreography.web.held import Held, Statuses
+
+TEXTS = st.text()
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+EVENTS = st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode()) | JSON
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={"entryId": st.text() | JSON, "event": EVENTS, "metadata": JSON, "contentType": st.text(), "more": JSON},
+)
+BATCHES = st.fixed_dictionaries(
+    {"entries": st.lists(ENTRIES | JSON, max_size=6)}, optional={"topic": st.text(), "id": JSON, "type": JSON}
+)
+SPACED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+async def parts_of(body: bytes, cuts: Sequence[int]) -> AsyncIterator[bytes]:
+    """Return a body cut into parts, some of them empty."""
+    places = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
+    for start, end in pairwise(places):
+        yield body[start:end]
+
+
+def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[Entry], bool]:
+    """Read a batch as a stream; return its entries, and whether it was JSON to its end."""
+
+    async def reading() -> tuple[Message, list[Entry], bool]:
+        message, entries = Message(parts_of(body, cuts)), list[Entry]()
+        try:
+            async for entry in message.entries():
+                entries.append(entry)
+        except NotJsonError:
+            await message.rest()
+            return message, entries, False
+        return message, entries, True
+
+    return asyncio.run(reading())
+
+
+@given(BATCHES, st.lists(st.integers(0), max_size=12), st.booleans(), st.booleans())
+def test_every_valid_batch_is_split_as_it_is_parsed(
+    batch: dict[str, Any], cuts: list[int], spaced: bool, marked: bool
+) -> None:
+    """Wherever its parts end: in a key, in an escape, in the middle of a character."""
+    body = b"\xef\xbb\xbf" * marked + orjson.dumps(batch, option=SPACED if spaced else 0)
+    message, entries, is_json = split(body, cuts)
+    assert is_json
+    assert message.is_batch
+    assert message.topic == batch.get("topic")
+    assert entries == [entry_of(one) for one in batch["entries"]]
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0), max_size=6))
+def test_nothing_that_is_not_json_raises(body: bytes, cuts: list[int]) -> None:
+    """It has an end all the same, and all of it is accounted for."""
+    message, _, is_json = split(body, cuts)
+    assert is_json or message.whole == body
+
+
+@given(BATCHES, st.integers(0), st.binary(max_size=6), st.lists(st.integers(0), max_size=6))
+def test_a_damaged_batch_never_raises(batch: dict[str, Any], place: int, damage: bytes, cuts: list[int]) -> None:
+    """Cut off, or with bytes in the middle that do not belong there."""
+    body = orjson.dumps(batch)
+    place %= len(body) + 1
+    split(body[:place] + damage + body[place:], cuts)
+    split(body[:place] + damage, cuts)
+
+
+@given(st.text(alphabet='"\\{}[]:,ae1 \n', max_size=60), st.lists(st.integers(0), max_size=6))
+def test_what_looks_like_json_never_raises(text: str, cuts: list[int]) -> None:
+    """Brackets that do not match, escapes at the end, values without keys."""
+    split(b'{"entries":[' + text.encode(), cuts)
+    split(text.encode(), cuts)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        rb'"\ud800"',
+        b'"\xff\xfe"',
+        b'"\x00"',
+        b'"\n"',
+        rb'"\x"',
+        b"[" * 5000 + b"]" * 5000,
+        b"nul",
+        b"01",
+        b"NaN",
+        b"-",
+        b'{"a" 1}',
+        b'{"a":}',
+    ],
+)
+def test_an_entry_that_cannot_be_read_spoils_no_other(bad: bytes) -> None:
+    """It keeps the id by which it is answered, and its own bytes."""
+    good = b'{"entryId":"%d","event":"e30="}'
+    body = b'{"topic":"t","entries":[' + good % 1 + b',{"entryId":"2","event":' + bad + b"}," + good % 3 + b"]}"
+    _, entries, is_json = split(body)
+    assert is_json
+    assert [(one.entry_id, one.event) for one in entries] == [("1", b"{}"), ("2", bad), ("3", b"{}")]
+
+
+def test_entries_before_the_end_of_what_is_cut_off_are_read() -> None:
+    """They are settled; what follows comes again."""
+    message, entries, is_json = split(b'{"topic":"t","entries":[{"entryId":"1","event":"e30="},{"entryId":"2","ev')
+    assert not is_json
+    assert message.topic == "t"
+    assert [one.entry_id for one in entries] == ["1"]
+
+
+@pytest.mark.parametrize("size", [LARGEST_READ + 1, LARGEST_VALUE, 3 * LARGEST_VALUE + 1])
+@pytest.mark.parametrize("part", [999, 65536])
+def test_an_event_that_is_too_large_is_known_by_its_bytes(size: int, part: int) -> None:
+    """Whether it was parsed or never kept, and however it came: it has the same id when it comes again."""
+    raw = bytes(range(256)) * (size // 256 + 1)
+    raw = raw[:size]
+    entry = {"event": base64.b64encode(raw).decode(), "entryId": "1"}
+    body = orjson.dumps({"entries": [entry], "topic": "t"})
+    _, [one], is_json = split(body, range(0, len(body), part))
+    assert is_json
+    assert one == entry_of(entry) == Entry("1", Overlong.of(raw), {})
+    assert isinstance(one.event, Overlong)
+    assert one.event.beginning == raw[:BEGINNING]
+
+
+MUCH = b"AAAA" * LARGEST_VALUE
+NO_BASE64 = [b"!" * LARGEST_VALUE, MUCH + b"=", b"AA==" + MUCH, b"\\n" * LARGEST_VALUE]
+
+
+@pytest.mark.parametrize("text", NO_BASE64, ids=["signs", "padding", "padding inside", "escapes"])
+def test_a_text_that_is_too_large_and_no_base64_is_known_by_what_it_is(text: bytes) -> None:
+    """The digest is that of its JSON."""
+    _, [one], _ = split(b'{"entries":[{"entryId":"1","event":"' + text + b'"}]}', range(0, len(text), 65536))
+    assert one.event == Overlong.of(b'"' + text + b'"')
+
+
+def test_the_largest_event_that_is_read_is_kept() -> None:
+    """In base64, as the sidecar sends it."""
+    raw = b"x" * LARGEST_READ
+    assert entry_of({"event": base64.b64encode(raw).decode()}).event == raw
+
+
+@given(st.lists(st.builds(Entry, st.none() | st.text(), st.binary(), st.dictionaries(st.text(), st.text()), st.text())))
+def test_entries_that_wait_for_their_topic_come_back_as_they_were(entries: list[Entry]) -> None:
+    """The sidecar writes the topic after them."""
+    overlong = Entry("huge", Overlong.of(b"\n\xff" * 9), {})
+    with Held() as held:
+        assert all(held.add(one) for one in [*entries, overlong])
+        assert list(held) == [*entries, overlong]
+
+
+def test_of_two_entries_with_one_id_neither_is_done_before_both_are() -> None:
+    """The sidecar cannot tell them apart, so an answer to one is an answer to both."""
+    statuses = Statuses()
+    for entry_id, done in (("a", True), ("b", True), ("a", False), (None, False)):
+        statuses.add(Entry(entry_id, b"", {}), done=done)
+    assert statuses.as_json() == list(_statuses(a="RETRY", b="SUCCESS")) + list(_statuses(a="RETRY"))
+
+
+def _statuses(**told: str) -> Iterator[dict[str, str]]:
+    return ({"entryId": entry_id, "status": status} for entry_id, status in told.items())
