@@ -113,7 +113,7 @@ def _data(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _says_json(content_type: object) -> bool:
     """Tell whether data is JSON by its media type, whatever its parameters. CloudEvents assumes so if there is none."""
-    if content_type in (None, ""):
+    if content_type in ("application/json", None, ""):
         return True
     if not isinstance(content_type, str):
         return False

@@ -144,7 +144,10 @@ class Message:
         return self.whole
 
     async def _entry(self) -> Entry:
-        if await self._peek() != b"{":
+        sign = await self._peek()
+        if sign == b"{" and (at_hand := self._entry_at_hand()):
+            return at_hand
+        if sign != b"{":
             return _no_entry(await self._value(Keeping(LARGEST_VALUE)))
         self._at += 1
         values: dict[str, bytes | Overlong] = {}
@@ -159,6 +162,18 @@ class Message:
             _event(values.get("event", _NOTHING)),
             metadata if isinstance(metadata, dict) else {},
         )
+
+    def _entry_at_hand(self) -> Entry | None:
+        """Return the next entry if all of it has arrived and is sound, as most are: that is quicker to read."""
+        end = _end_of_object(self._buffer, self._at)
+        if not 0 <= end - self._at <= LARGEST_VALUE:
+            return None
+        try:
+            parsed = orjson.loads(self._buffer[self._at : end])
+        except orjson.JSONDecodeError:
+            return None
+        self._at = end
+        return entry_of(parsed)
 
     async def _keys(self) -> AsyncIterator[str]:
         """Read the keys of an object that has begun; whoever iterates reads the values."""
@@ -273,6 +288,20 @@ def _end(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:
     """Return where the longest match from here on ends; here, if nothing matches."""
     found = pattern.match(buffer, at)
     return found.end() if found else at
+
+
+def _end_of_object(buffer: bytes, at: int) -> int:
+    """Return where an object that begins here ends; -1 if its end has not arrived."""
+    depth = 0
+    while True:
+        at = _end(_FLAT, buffer, at)
+        sign = buffer[at : at + 1]
+        if sign not in (b"{", b"[", b"}", b"]"):
+            return -1
+        at += 1
+        depth += 1 if sign in (b"{", b"[") else -1
+        if depth == 0:
+            return at
 
 
 def _event(value: bytes | Overlong) -> bytes | Overlong:

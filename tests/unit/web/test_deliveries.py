@@ -1,20 +1,24 @@
-"""The delivery route: every message is read by itself, and says by which topic it came."""
+"""The delivery route: every message is accounted for by itself, and none of them fails another."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+import gzip
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
-from choreography.engine.delivery import Delivery
+from choreography.engine.delivery import LARGEST_READ, Delivery
+from choreography.engine.identity import store_key
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.faults.test_driver import event
-from tests.unit.engine.toy import Put, desk
+from tests.unit.engine.toy import Box, Put, desk
 
 
 @dataclass
@@ -36,6 +40,20 @@ class Taking:
         status, answer = await ask(self.app, "POST", path, wrapped(topic, orjson.dumps(event)))
         assert status == 200
         return str(answer["status"])
+
+    def coins(self, box: str) -> int | None:
+        """What is in a box, by the store."""
+        record = self.sidecar.store.entities().get(store_key("desk", Box.kind, box))
+        return record.state["coins"] if record and record.state else None
+
+    def set_aside(self) -> set[str]:
+        """The ids of what is in quarantine, all of it with a reason."""
+        return {one.event_id for one in self.sidecar.store.outcomes() if one.quarantined and one.quarantined.reason}
+
+    def metric(self, name: str, wire_type: str = "") -> float:
+        """What the service has counted."""
+        labels = {"service": "desk"} | ({"type": wire_type} if wire_type else {})
+        return self.app._running.metrics.registry.get_sample_value(f"choreography_{name}", labels) or 0.0
 
 
 def wrapped(topic: str, raw: bytes) -> dict[str, str]:
@@ -83,3 +101,266 @@ async def test_a_delivery_says_by_which_topic_it_came(taking: Taking) -> None:
     assert await taking.single("street", put) == "SUCCESS"
     assert await taking.single("desk-undelivered", put, "/undelivered") == "SUCCESS"
     assert [one.topic for one in taking.submitted if one.raw] == ["street", "street", "desk-undelivered"]
+
+
+async def post(
+    app: Any, body: bytes, path: str = "/events", *, headers: Mapping[str, str] | None = None, cut: bool = False
+) -> tuple[int, Any]:
+    """Send one request in parts; break it off at its end if it is to be cut. Status 0: there was no answer."""
+    sent: list[dict[str, Any]] = []
+    parts = [body[start : start + 65536] for start in range(0, len(body), 65536)] or [b""]
+    coming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    if cut:
+        coming.append({"type": "http.disconnect"})
+    else:
+        coming[-1]["more_body"] = False
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    given = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    await app({"type": "http", "method": "POST", "path": path, "headers": given}, receive, send)
+    text = b"".join(message.get("body", b"") for message in sent)
+    return (int(sent[0]["status"]), orjson.loads(text)) if sent else (0, None)
+
+
+def entry(entry_id: str, raw: bytes, **more: Any) -> dict[str, Any]:
+    """Return one entry of a batch as the sidecar writes it."""
+    return {"entryId": entry_id, "event": base64.b64encode(raw).decode(), "metadata": None, **more}
+
+
+def put(box: str) -> bytes:
+    """Return a sound event about a box."""
+    return orjson.dumps(event(Put(box=box, amount=1), f"put-{box}"))
+
+
+def as_the_sidecar_does(topic: str, *entries: dict[str, Any]) -> bytes:
+    """Return a batch as the sidecar writes it, whose members are sorted: the topic comes behind the entries."""
+    batch = {"entries": entries, "id": "1", "metadata": {}, "pubsubname": "pubsub", "topic": topic, "type": "bulk"}
+    return orjson.dumps(batch)
+
+
+async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
+    """More than the 32 MiB that used to be refused whole: the large are set aside, the others are settled."""
+    huge = [b'{"n":%d,"padding":"' % number + b"x" * 1_000_000 + b'"}' for number in range(30)]
+    numbers = range(30)
+    entries = [entry(f"h{one}", huge[one]) for one in numbers] + [entry(f"g{one}", put(f"b{one}")) for one in numbers]
+    status, answer = await post(taking.app, as_the_sidecar_does("street", *entries))
+    assert status == 200
+    assert [one["entryId"] for one in answer["statuses"]] == [one["entryId"] for one in entries]
+    assert {one["status"] for one in answer["statuses"]} == {"SUCCESS"}
+    assert [taking.coins(f"b{number}") for number in range(30)] == [1] * 30
+    assert taking.set_aside() == {f"sha256:{hashlib.sha256(one).hexdigest()}" for one in huge}
+    assert {one.topic for one in taking.submitted} == {"street"}
+
+
+async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking) -> None:
+    """In a batch, alone, or as what the sidecar could not hand over: one record, one letter."""
+    huge = b"x" * 2_000_000
+    for _ in range(2):
+        assert await post(taking.app, as_the_sidecar_does("street", entry("0", huge))) == statuses_of("0")
+        assert await post(taking.app, orjson.dumps(wrapped("street", huge))) == (200, {"status": "SUCCESS"})
+        undelivered = orjson.dumps(wrapped("desk-undelivered", huge))
+        assert await post(taking.app, undelivered, "/undelivered") == (200, {"status": "SUCCESS"})
+    assert len(taking.set_aside()) == 1
+    assert len({letter["id"] for topic, letter in taking.sidecar.published if topic == "desk-dead-letters"}) == 1
+
+
+HOSTILE_EVENTS = {
+    "nothing": b"",
+    "no JSON": b"hello",
+    "gzip": gzip.compress(b"{}"),
+    "invalid UTF-8": b'{"id":"\xff"}',
+    "a lone surrogate": rb'{"id":"\ud800"}',
+    "NUL": b"\x00" * 100,
+    "depth": b"[" * 100_000,
+    "a list": b"[]",
+    "null": b"null",
+    "a byte more than is read": b'"' + b"x" * LARGEST_READ,
+    "a type that is a list": b'{"specversion":"1.0","id":"1","type":[]}',
+}
+
+
+@pytest.mark.parametrize("raw", HOSTILE_EVENTS.values(), ids=HOSTILE_EVENTS.keys())
+async def test_a_hostile_event_is_set_aside_by_itself(taking: Taking, raw: bytes) -> None:
+    """Whether it comes in a batch or alone; it is acknowledged, since it would fail the same way for ever."""
+    body = as_the_sidecar_does("street", entry("0", put("a")), entry("1", raw), entry("2", put("b")))
+    assert await post(taking.app, body) == statuses_of("0", "1", "2")
+    assert (taking.coins("a"), taking.coins("b"), len(taking.set_aside())) == (1, 1, 1)
+    assert await post(taking.app, orjson.dumps(wrapped("street", raw))) == (200, {"status": "SUCCESS"})
+    assert len(taking.set_aside()) == 1
+    assert taking.metric("deliveries_total") == 4
+
+
+GOOD = b'{"entryId":"good","event":%s}' % orjson.dumps(base64.b64encode(put("a")).decode())
+HOSTILE_ENTRIES = {
+    "no object": (b"5", []),
+    "null": (b"null", []),
+    "a list": (b"[[]]", []),
+    "no id": (b'{"event":"e30="}', [""]),
+    "a null id": (b'{"entryId":null,"event":"e30="}', [""]),
+    "an id that is a number": (b'{"entryId":5,"event":"e30="}', ["5"]),
+    "no event": (b'{"entryId":"1"}', ["1"]),
+    "a number as its event": (b'{"entryId":"1","event":5}', ["1"]),
+    "an event that is no base64": (b'{"entryId":"1","event":"???"}', ["1"]),
+    "a lone surrogate": (rb'{"entryId":"1","event":"\ud800"}', ["1"]),
+    "a lone surrogate as its id": (rb'{"entryId":"\ud800","event":"e30="}', [""]),
+    "invalid UTF-8": (b'{"entryId":"1","event":"\xff"}', ["1"]),
+    "depth": (b'{"entryId":"1","event":' + b"[" * 3000 + b"]" * 3000 + b"}", ["1"]),
+    "metadata that is a list": (b'{"entryId":"1","event":"e30=","metadata":[1]}', ["1"]),
+    "empty": (b"{}", [""]),
+}
+
+
+@pytest.mark.parametrize(("hostile", "ids"), HOSTILE_ENTRIES.values(), ids=HOSTILE_ENTRIES.keys())
+async def test_a_hostile_entry_is_set_aside_by_itself(taking: Taking, hostile: bytes, ids: list[str]) -> None:
+    """Its neighbour is settled, and it is answered by its id if it has one."""
+    body = b'{"entries":[' + hostile + b"," + GOOD + b'],"topic":"street"}'
+    assert await post(taking.app, body) == statuses_of(*ids, "good")
+    assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
+    assert taking.metric("deliveries_total") == 2
+
+
+HOSTILE_BODIES = {
+    "nothing": b"",
+    "no JSON": b"hello",
+    "gzip": gzip.compress(as_the_sidecar_does("street")),
+    "a text": b'"hello"',
+    "a list": b"[1]",
+    "an empty object": b"{}",
+    "entries that are no list": b'{"entries":{"0":{}},"topic":"street"}',
+    "entries that are null": b'{"entries":null}',
+    "no end": b'{"entries":[',
+    "depth": b'{"a":' * 50_000,
+    "two bodies": as_the_sidecar_does("street") * 2,
+    "two megabytes of nothing": b" " * 2_000_000,
+    "two megabytes of brackets": b"[" * 2_000_000,
+    "two megabytes in a key": b'{"' + b"k" * 2_000_000 + b'":1}',
+    "two megabytes of a text": b'"' + b"t" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
+async def test_a_hostile_body_is_set_aside(taking: Taking, body: bytes) -> None:
+    """It is answered, and a letter tells of it; when it comes again, it is a repeat."""
+    for _ in range(2):
+        assert (await post(taking.app, body))[0] == 200
+        assert len(taking.set_aside()) == 1
+
+
+async def test_what_stood_before_the_damage_in_a_batch_is_settled(taking: Taking) -> None:
+    """The sidecar offers again what is not answered, and the damage is told of."""
+    body = b'{"topic":"street","entries":[' + GOOD + b',{"entryId":"2","event":["e30="}]}'
+    assert await post(taking.app, body) == statuses_of("good")
+    assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
+
+
+async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entries(taking: Taking) -> None:
+    """What may come by which topic is judged, so nothing runs that came by nobody knows which."""
+    assert await post(taking.app, b'{"entries":[' + GOOD + b",") == (200, {"statuses": []})
+    assert (taking.coins("a"), len(taking.set_aside())) == (None, 1)
+
+
+@pytest.mark.parametrize("size", [100, 3_000_000])
+@pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/one"])
+async def test_a_request_that_breaks_off_gets_no_answer(taking: Taking, size: int, path: str) -> None:
+    """Nobody is there to read it; what was sent comes again."""
+    body = as_the_sidecar_does("street", entry("0", b"x" * size))
+    assert await post(taking.app, body[:-9], path, cut=True) == (0, None)
+    assert not taking.set_aside()
+
+
+async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> None:
+    """An id of an entry is the sidecar's, and says nothing about the event."""
+    body = as_the_sidecar_does("street", entry("0", put("a")), entry("0", put("b")))
+    assert await post(taking.app, body) == statuses_of("0", "0")
+    assert (taking.coins("a"), taking.coins("b")) == (1, 1)
+
+
+async def test_a_great_number_of_entries_is_settled_in_groups(taking: Taking) -> None:
+    """No more of them are in hand at once than a commit takes."""
+    entries = [entry(str(number), put(f"b{number % 10}"), more="x" * 2000) for number in range(1000)]
+    assert await post(taking.app, as_the_sidecar_does("street", *entries)) == statuses_of(*map(str, range(1000)))
+    assert [taking.coins(f"b{number}") for number in range(10)] == [1] * 10
+
+
+async def test_data_in_base64_is_what_an_event_says_and_not_the_event(taking: Taking) -> None:
+    """Alone and in a batch, raw and structured: the sidecar's wrapping of bytes is told from it by who wrote it."""
+    for number, send in enumerate((_bulk_raw, _bulk_structured, _single_raw, _single_structured)):
+        said = event(Put(box=f"b{number}", amount=1), f"put-{number}")
+        said["data_base64"] = base64.b64encode(orjson.dumps(said.pop("data"))).decode()
+        assert (await post(taking.app, orjson.dumps(send(said))))[0] == 200
+        assert taking.coins(f"b{number}") == 1
+    assert not taking.set_aside()
+
+
+def _bulk_raw(said: dict[str, Any]) -> dict[str, Any]:
+    return {"entries": [entry("0", orjson.dumps(said))], "topic": "street"}
+
+
+def _bulk_structured(said: dict[str, Any]) -> dict[str, Any]:
+    return {"entries": [{"entryId": "0", "event": said}], "topic": "street"}
+
+
+def _single_raw(said: dict[str, Any]) -> dict[str, Any]:
+    return wrapped("street", orjson.dumps(said))
+
+
+def _single_structured(said: dict[str, Any]) -> dict[str, Any]:
+    return said | {"topic": "street", "pubsubname": "pubsub"}
+
+
+async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: Taking) -> None:
+    """In a batch beside the entry, alone in the request's headers: that is how Dapr's components pass it on."""
+    now = datetime.now(UTC)
+    kafka = {"__timestamp": str(int(now.timestamp() * 1000))}
+    said = event(Put(box="a", amount=1), "put-a")
+    del said["time"]
+    assert await post(taking.app, as_the_sidecar_does("street", entry("0", orjson.dumps(said), metadata=kafka)))
+    said |= {"id": "put-b", "data": {"box": "b", "amount": 1}}
+    assert await post(taking.app, orjson.dumps(wrapped("street", orjson.dumps(said))), headers=kafka)
+    said |= {"id": "put-c", "data": {"box": "c", "amount": 1}}
+    assert await post(taking.app, orjson.dumps(wrapped("street", orjson.dumps(said))))
+    assert (taking.coins("a"), taking.coins("b"), taking.coins("c"), len(taking.set_aside())) == (1, 1, None, 1)
+
+
+async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
+    """Alone and in a batch alike: acknowledged, neither run nor set aside, and visible."""
+    said = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.dapr.event.sent", "data": "x"}
+    strange = orjson.dumps(said)
+    body = as_the_sidecar_does("street", entry("0", strange), entry("1", put("a")))
+    assert await post(taking.app, body) == statuses_of("0", "1")
+    assert await post(taking.app, orjson.dumps(wrapped("street", strange))) == (200, {"status": "SUCCESS"})
+    assert taking.metric("ignored_total", "com.dapr.event.sent") == 2
+    assert taking.metric("deliveries_total") == 3
+    assert not taking.set_aside()
+
+
+async def test_ignored_types_do_not_make_the_metrics_grow_without_end(taking: Taking) -> None:
+    """Whoever may publish chooses them."""
+    for number in range(60):
+        taking.app._running.metrics.ignored(f"strange.{number}.v1")
+    assert taking.metric("ignored_total", "strange.49.v1") == 1
+    assert taking.metric("ignored_total", "other") == 10
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"[]", b"5", b'{"value":5', b"x" * 40_000_000], ids=len)
+async def test_a_job_that_no_release_can_read_is_set_aside(taking: Taking, body: bytes) -> None:
+    """It would be fired for ever, since nothing about it will ever change."""
+    for _ in range(2):
+        assert (await post(taking.app, body, "/job/one"))[0] == 200
+        assert len(taking.set_aside()) == 1
+
+
+async def test_a_job_that_another_release_may_read_waits_for_it(taking: Taking) -> None:
+    """A deadline must not be taken for done because this release does not know its form."""
+    assert (await post(taking.app, b'{"reminders":[]}', "/job/one"))[0] == 500
+    assert not taking.set_aside()
+
+
+def statuses_of(*ids: str) -> tuple[int, Any]:
+    """Return the answer to a batch of which everything is done."""
+    return 200, {"statuses": [{"entryId": one, "status": "SUCCESS"} for one in ids]}
