@@ -18,7 +18,6 @@ from choreography.engine.delivery import (
     Delivery,
     Overlong,
     read_control,
-    read_delivery,
     read_parsed,
     too_large,
     unreadable,
@@ -32,10 +31,12 @@ from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries
 from choreography.telemetry import Metrics, Spans, traceparent_of
 from choreography.topics import CONTROL, intents
-from choreography.web.batches import Entry, Message, NotJsonError, bounded, decoded, entry_of, text_of
+from choreography.web.batches import Entry, Message, bounded, decoded, entry_of
 from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
 from choreography.web.broker_time import taken_at
 from choreography.web.held import Group, Held, Statuses
+from choreography.web.jobs import fired
+from choreography.web.json_stream import NotJsonError, text_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -105,7 +106,8 @@ class Deliveries:
             else:
                 if not isinstance(message, dict):
                     return await self._single("", bounded(beginning), scope, read)
-                topic = _topic(message.get("topic"))
+                said = message.get("topic")
+                topic = said if isinstance(said, str) else ""
                 if isinstance(message.get("entries"), list):
                     return await self._batch(topic, [entry_of(one) for one in message["entries"]], read)
                 return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
@@ -234,7 +236,7 @@ class Deliveries:
             body = await kept(parts_of(receive), _LARGEST_JOB)
         except GoneError:
             return
-        deliveries = _fired(body)
+        deliveries = fired(body)
         if deliveries is None:
             # 404 would count as done, and what a later release put there would be gone.
             log.warning("a job of another release waits for it", job=scope["path"].removeprefix("/job/"))
@@ -243,10 +245,6 @@ class Deliveries:
         self._metrics.delivered.inc(len(deliveries))
         done = await self._settle("", deliveries)
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
-
-
-def _topic(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _no_entry(entry: Entry) -> Delivery:
@@ -277,24 +275,6 @@ def _streamed_event(message: Message, whole: bytes | Overlong) -> bytes | Overlo
     if held is None or not _is_wrapped(message.text("type"), message.text("source")):
         return whole
     return held if isinstance(held, Overlong) else bounded(decoded(text_of(held)))
-
-
-def _fired(body: bytes | Overlong) -> list[Delivery] | None:
-    """Read a fired job; None if it may be one that another release can read."""
-    if isinstance(body, Overlong):
-        return [too_large(body)]
-    try:
-        data = read_json(body, "A fired job")
-    except InvalidEventError as error:
-        return [unreadable(body, str(error))]
-    if isinstance(data, dict) and isinstance(data.get("value"), dict):
-        data = data["value"]
-    if not isinstance(data, dict):
-        return [unreadable(body, "A fired job is not a JSON object, so it holds no deadlines.")]
-    events = data.get("events")
-    if not isinstance(events, list) or not events:
-        return None
-    return [read_delivery(str(event).encode("utf-8", "replace"))._replace(inside=True) for event in events]
 
 
 async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:

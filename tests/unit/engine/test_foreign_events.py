@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choreography.engine.delivery import Delivery, Overlong, read_delivery, read_parsed
@@ -243,6 +243,7 @@ def test_nothing_else_is_read(text: str) -> None:
         as_moment(text)
 
 
+@settings(deadline=None)
 @given(st.datetimes(), st.integers(-23 * 60, 23 * 60), st.booleans())
 def test_every_moment_is_read_back(local: datetime, offset: int, small: bool) -> None:
     """In whatever offset of whole minutes somebody writes it, if it is a moment of these ten thousand years in UTC."""
