@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from choreography.check import suppressions as known
 from choreography.check.finding import Checked, CheckError, Finding, Report, finding
 from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
+from choreography.check.versions import deploy_order
 from choreography.flow import package_of, services_of
 from choreography.insight.lock import read_lock
+from choreography.insight.promises import Lock
 from choreography.insight.wiring import Wiring
 from choreography.service import Service
 
@@ -43,7 +44,7 @@ def check(flow: str) -> Report:
 
 def judge_services(
     *services: Service,
-    lock: Mapping[str, Any] | None = None,
+    lock: Lock | None = None,
     suppressions: Sequence[Suppression] = (),
     flow: str = "in memory",
 ) -> Report:
@@ -57,7 +58,8 @@ def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) ->
     file = checked.folder / known.FILE if checked.folder else None
     faults = [finding(_BY_CODE[code], fault, checked.root) for code, fault in known.faults(suppressions, found, file)]
     names = tuple(service.name for service in checked.services)
-    return Report(flow, names, tuple(sorted({*standing, *faults})), tuple(sorted(suppressed)), len(RULES))
+    findings = tuple(sorted({*standing, *faults}))
+    return Report(flow, names, findings, tuple(sorted(suppressed)), len(RULES), deploy_order(checked.wiring))
 
 
 def _findings(checked: Checked) -> list[Finding]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from choreography.check.finding import Checked, Found
+from choreography.check.releases import spoken, told_of
+from choreography.insight.breaking import broken
 from choreography.insight.compatibility import unmet
-from choreography.insight.lock import FILE, broken, contracts_of
+from choreography.insight.lock import FILE, is_outdated
+from choreography.insight.promises import EVENTS, Place, promises_of
 
 
 def misread(flow: Checked) -> Iterator[Found]:
@@ -31,8 +34,11 @@ def misread(flow: Checked) -> Iterator[Found]:
 
 def breaking(flow: Checked) -> Iterator[Found]:
     """Yield each contract that breaks what the committed lock promises, or is gone from it."""
-    now = contracts_of(flow.services)
-    for wire_type, old in (flow.lock or {}).items():
+    now = promises_of(flow.services)
+    for place, old in (flow.lock or {}).items():
+        if place.section != EVENTS:
+            continue
+        wire_type = place.name
         published = flow.wiring.publisher(wire_type)
         if published is None:
             yield Found(
@@ -41,7 +47,7 @@ def breaking(flow: Checked) -> Iterator[Found]:
                 "Publish it for as long as somebody waits for it or one may be published again (the horizon, 30 days); "
                 f"then delete its entry from {FILE}.",
             )
-        elif problems := list(broken(old, now[wire_type])):
+        elif problems := broken(place, old, now[place]):
             service, event = published
             family, _, version = wire_type.rpartition(".v")
             yield Found(
@@ -55,22 +61,31 @@ def breaking(flow: Checked) -> Iterator[Found]:
 
 
 def unlocked(flow: Checked) -> Iterator[Found]:
-    """Yield each contract that the committed lock does not know, and the lock itself if there is none."""
+    """Yield each promise that the committed lock does not know, and the lock itself if there is none."""
     if flow.folder is None:
         return
-    if flow.lock is None:
+    if flow.lock is None or is_outdated(flow.lock):
+        what = f"There is no {FILE} beside the services" if flow.lock is None else f"{FILE} holds events only"
         yield Found(
             FILE,
-            f"There is no {FILE} beside the services, so a breaking change would pass unnoticed.",
+            f"{what}, so a breaking change would pass unnoticed.",
             "Run `choreography render` on the flow and commit the file.",
             flow.folder / "__init__.py",
         )
         return
     for service, event in flow.wiring.published:
-        if event.wire_type not in flow.lock:
+        if Place(EVENTS, "", event.wire_type) not in flow.lock:
             yield Found(
                 event.wire_type,
                 f"{service.name} publishes {event.__name__}, which {FILE} does not know yet.",
                 "Run `choreography render` on the flow and commit the file together with the contract.",
                 event,
+            )
+    for place in sorted(promises_of(flow.services).keys() - flow.lock.keys()):
+        if place.section != EVENTS:
+            yield Found(
+                told_of(place),
+                f"{FILE} does not know the {spoken(place)} yet.",
+                "Run `choreography render` on the flow and commit the file together with the service.",
+                next(service for service in flow.services if service.name == (place.service or place.name)),
             )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from choreography.contracts import Entity
 from choreography.errors import ChoreographyError
 from choreography.insight.lifecycle import Lifecycle, lifecycle
+from choreography.insight.promises import Lock
 from choreography.insight.wiring import Wiring
 from choreography.service import Service
 
@@ -69,6 +69,7 @@ class Report:
     Attributes:
         suppressed: findings that somebody has given a reason for, with that reason.
         rules: how many rules were looked for.
+        deploy: in which order to deploy services where versions of an event differ, in sentences.
     """
 
     flow: str
@@ -76,6 +77,7 @@ class Report:
     findings: tuple[Finding, ...]
     suppressed: tuple[tuple[Finding, str], ...] = ()
     rules: int = 0
+    deploy: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -88,13 +90,13 @@ class Checked:
     """What the rules look at.
 
     Attributes:
-        lock: the committed contracts by wire type, or None where none are committed.
+        lock: the committed promises, or None where none are committed.
         folder: where the flow's package is, or None for services that were only made in memory.
         root: the folder the flow is imported from.
     """
 
     wiring: Wiring
-    lock: Mapping[str, Any] | None = None
+    lock: Lock | None = None
     folder: Path | None = None
     root: Path | None = None
     _lives: dict[tuple[str, type[Entity]], Lifecycle] = field(default_factory=dict, repr=False)

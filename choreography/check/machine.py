@@ -22,6 +22,7 @@ def as_json(report: Report) -> str:
             "services": list(report.services),
             "findings": [asdict(finding) for finding in report.findings],
             "suppressed": [asdict(finding) | {"reason": reason} for finding, reason in report.suppressed],
+            "deploy": list(report.deploy),
         }
     )
 

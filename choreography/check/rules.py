@@ -11,7 +11,9 @@ from choreography.check.events import unheard, unpublished, unsaid
 from choreography.check.files import unsafe
 from choreography.check.finding import Checked, Found, Rule
 from choreography.check.ownership import shared
+from choreography.check.releases import effects, names, state, waits
 from choreography.check.totality import partial, untried
+from choreography.check.versions import missed_versions
 from choreography.check.waiting import endless, hasty
 
 
@@ -56,6 +58,37 @@ RULES: Final = (
         "a contract that is not locked",
         "A promise that is not written down can be broken without anybody noticing.",
         unlocked,
+    ),
+    Rule(
+        "CHO114",
+        "kept state that the next release would not find or read",
+        "Entities outlive every release. One that is not found begins anew, and a field that is passed over begins "
+        "with its default, so what was done is done again.",
+        state,
+    ),
+    Rule(
+        "CHO115",
+        "a wait that the next release would forget",
+        "Joins are half filled and deadlines pending while a release is deployed, and they are found by their names.",
+        waits,
+    ),
+    Rule(
+        "CHO116",
+        "a name that ids derive from",
+        "The same event or the same request, handled once more by the next release, would be another one to everybody.",
+        names,
+    ),
+    Rule(
+        "CHO117",
+        "an effect that the next release would not carry on",
+        "Intents are committed and calls are under way while a release is deployed, each under the key of its effect.",
+        effects,
+    ),
+    Rule(
+        "CHO118",
+        "versions of an event that pass each other by",
+        "Whoever hears one version of an event gets all of them, and sets aside each that it does not know.",
+        missed_versions,
     ),
     Rule(
         "CHO201",

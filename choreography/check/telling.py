@@ -24,6 +24,8 @@ def tell(report: Report, console: Console) -> None:
         console.print(Padding(table, (0, 0, 1, 2)))
     for code, about, reason in dict.fromkeys((one.code, one.about, reason) for one, reason in report.suppressed):
         console.print(Text.assemble((f"{code} {about}", "dim"), ("  stands because: ", "dim"), reason))
+    for sentence in report.deploy:
+        console.print(Text(sentence, style="yellow"))
     console.print(_summary(report))
 
 

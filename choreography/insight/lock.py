@@ -1,64 +1,68 @@
-"""The committed contracts of a flow: what was promised to whoever listens, and to whatever is still in flight."""
+"""The committed promises of a flow: to whoever listens, to whatever is in flight, and to what its services keep."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from choreography.contracts import Event
 from choreography.errors import ChoreographyError
-from choreography.insight.compatibility import unmet
+from choreography.insight.breaking import broken
+from choreography.insight.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of
 from choreography.service import Service
 
 FILE: Final = "contracts.lock.json"
-
-Lock = Mapping[str, Mapping[str, Any]]
+FORMAT: Final = 2
+"""The first held events only, each under its wire type, with its topic. It is read, and written anew in this one."""
 
 _HEAD: Final = "rendered"
 _TOLD: Final = (
-    "By `choreography render {}`. What is promised here stays promised: a change that breaks it needs a new version of "
-    "the wire type. Delete an entry only when no event of it can be in flight or be published again."
+    "By `choreography render {}`. What is promised here stays promised: ids, store keys and kept state derive from it, "
+    "and a change that breaks it is found by `choreography check`. Delete an entry only when nothing that was "
+    "published, kept, scheduled or committed under it can be met again."
 )
+_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    EVENTS: frozenset({"subject", "schema"}),
+    SERVICES: frozenset(),
+    "entities": frozenset({"key", "drops", "schema"}),
+    "reactions": frozenset({"names"}),
+    "joins": frozenset({"entity", "awaits"}),
+    "deadlines": frozenset({"entity", "after", "due"}),
+    "effects": frozenset({"outside", "answers", "intent"}),
+    "answers": frozenset({"schema"}),
+    "commands": frozenset({"event", "new_ids"}),
+}
 
 
 class LockError(ChoreographyError):
-    """The committed contracts cannot be understood."""
+    """The committed promises cannot be understood."""
 
 
-def contracts_of(services: Iterable[Service]) -> dict[str, dict[str, Any]]:
-    """Return every contract that the services publish, by wire type."""
-    events = {event.wire_type: event for service in services for event in service.publishes}
-    return {wire_type: _contract(events[wire_type]) for wire_type in sorted(events)}
-
-
-def merged(lock: Lock | None, services: Iterable[Service]) -> dict[str, Mapping[str, Any]]:
+def merged(lock: Lock | None, services: Iterable[Service]) -> dict[Place, Promise]:
     """Return the lock as it should be: what breaks a promise does not replace it, and nothing is forgotten."""
-    kept: dict[str, Mapping[str, Any]] = dict(lock or {})
-    for wire_type, contract in contracts_of(services).items():
-        if wire_type not in kept or not list(broken(kept[wire_type], contract)):
-            kept[wire_type] = contract
-    return {wire_type: kept[wire_type] for wire_type in sorted(kept)}
-
-
-def broken(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words what a changed contract breaks."""
-    for word in ("topic", "subject"):
-        if old[word] != new[word]:
-            yield f"its {word} was {old[word]!r} and is {new[word]!r}"
-    for problem in unmet(new["schema"], old["schema"]):
-        yield f"a consumer of before would refuse it, because {problem}"
-    for problem in unmet(old["schema"], new["schema"]):
-        yield f"an event of before, still in flight, would be refused, because {problem}"
+    kept: dict[Place, Promise] = dict(lock or {})
+    for place, promise in promises_of(services).items():
+        if place not in kept or not broken(place, kept[place], promise):
+            kept[place] = promise
+    return kept
 
 
 def written(lock: Lock, flow: str) -> str:
     """Return the text of a lock file."""
-    return json.dumps({_HEAD: _TOLD.format(flow), **lock}, indent=2, ensure_ascii=False) + "\n"
+    events = {place.name: promise for place, promise in sorted(lock.items()) if place.section == EVENTS}
+    services: dict[str, dict[str, Any]] = {
+        place.name: {section: {} for section in SECTIONS} for place in sorted(lock) if place.section == SERVICES
+    }
+    for place, promise in sorted(lock.items()):
+        if place.section in SECTIONS:
+            services.setdefault(place.service, {}).setdefault(place.section, {})[place.name] = promise
+    told = {name: {section: held for section, held in one.items() if held} for name, one in services.items()}
+    content = {_HEAD: _TOLD.format(flow), "format": FORMAT, EVENTS: events, SERVICES: told}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_lock(folder: Path) -> dict[str, Any] | None:
+def read_lock(folder: Path) -> dict[Place, Promise] | None:
     """Return the committed lock of a flow's folder, or None if there is none.
 
     Raises:
@@ -68,30 +72,34 @@ def read_lock(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text())
-        return {
-            wire_type: {word: entry[word] for word in ("topic", "subject", "schema")}
-            for wire_type, entry in content.items()
-            if wire_type != _HEAD
-        }
+        return _read(json.loads(path.read_text()))
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise LockError(
-            f"{path} cannot be understood ({type(error).__name__}: {error}), so nobody can tell whether a contract was "
+            f"{path} cannot be understood ({type(error).__name__}: {error}), so nobody can tell whether a promise was "
             "broken. Bring it back from version control; do not render it anew, which would forget what was promised."
         ) from error
 
 
-def _contract(event: type[Event]) -> dict[str, Any]:
-    return {"topic": event.topic, "subject": event.subject_field, "schema": _bare(event.model_json_schema())}
+def is_outdated(lock: Lock) -> bool:
+    """Tell whether a lock is of the format that held events only."""
+    return not any(place.section == SERVICES for place in lock)
 
 
-def _bare(schema: Any, *, names: bool = False) -> Any:
-    """Return a schema without its words, which promise nothing. ``names`` tells that the keys are names of fields."""
-    if isinstance(schema, Mapping):
-        dropped = () if names else ("title", "description", "examples", "default")
-        return {
-            key: _bare(part, names=not names and key in ("properties", "$defs"))
-            for key, part in sorted(schema.items())
-            if key not in dropped
-        }
-    return [_bare(part) for part in schema] if isinstance(schema, list) else schema
+def _read(content: Mapping[str, Any]) -> dict[Place, Promise]:
+    found = content.get("format", 1)
+    if found not in (1, FORMAT):
+        raise ValueError(f"its format is {found!r}, and this release reads 1 and {FORMAT}")
+    events = {name: one for name, one in content.items() if name != _HEAD} if found == 1 else content[EVENTS]
+    lock = {Place(EVENTS, "", wire_type): _checked(EVENTS, entry) for wire_type, entry in events.items()}
+    for service, sections in (content[SERVICES] if found == FORMAT else {}).items():
+        lock[Place(SERVICES, service, service)] = {}
+        for section, entries in sections.items():
+            lock |= {Place(section, service, name): _checked(section, entry) for name, entry in entries.items()}
+    return lock
+
+
+def _checked(section: str, entry: Mapping[str, Any]) -> Promise:
+    missing = _KEYS[section] - entry.keys()
+    if missing:
+        raise KeyError(f"an entry of {section} has no {', '.join(sorted(missing))}")
+    return {key: value for key, value in entry.items() if key != "topic"}

@@ -13,7 +13,8 @@ from pydantic import Field, create_model
 from choreography import Event, Id, Service, Value
 from choreography.check import judge_services
 from choreography.insight.compatibility import unmet
-from choreography.insight.lock import FILE, LockError, contracts_of, merged, read_lock, written
+from choreography.insight.lock import FILE, LockError, is_outdated, merged, read_lock, written
+from choreography.insight.promises import EVENTS, Place, promises_of
 
 
 class Part(Value):
@@ -103,7 +104,7 @@ def said(**fields: Any) -> list[Service]:
 
 def breaks(before: list[Service], now: list[Service]) -> list[str]:
     """Return what CHO112 says of a change."""
-    report = judge_services(*now, lock=contracts_of(before))
+    report = judge_services(*now, lock=promises_of(before))
     return [finding.what for finding in report.findings if finding.code == "CHO112"]
 
 
@@ -141,7 +142,7 @@ def test_a_change_that_either_side_cannot_read_is_breaking(
 
 def test_the_next_version_is_proposed() -> None:
     """What to do instead stands in the finding."""
-    report = judge_services(*said(a=(int,)), lock=contracts_of(said(a=(str,))))
+    report = judge_services(*said(a=(int,)), lock=promises_of(said(a=(str,))))
     (finding,) = (one for one in report.findings if one.code == "CHO112")
     assert "publish the new shape beside it, as thing.said.v2" in finding.do
 
@@ -152,30 +153,64 @@ def test_a_contract_that_is_gone_is_told() -> None:
     assert what == "thing.said.v1 is promised in contracts.lock.json, and no service publishes it any more."
 
 
-def test_another_topic_is_a_breaking_change() -> None:
-    """What waits on the old topic would never be heard."""
-    lock = contracts_of(said())
-    lock["thing.said.v1"]["topic"] = "elsewhere"
+SAID = Place(EVENTS, "", "thing.said.v1")
+
+
+def test_another_owner_is_a_breaking_change() -> None:
+    """What is in flight comes from a source that its consumers would not believe any more."""
+    lock = promises_of(said())
+    lock[SAID] = {**lock[SAID], "owner": "elsewhere"}
     report = judge_services(*said(), lock=lock)
-    assert any("its topic was 'elsewhere' and is 'things'" in finding.what for finding in report.findings)
+    assert any("its owner was 'elsewhere' and is 'things'" in finding.what for finding in report.findings)
 
 
 def test_rendering_never_replaces_a_promise_by_what_breaks_it() -> None:
     """Else the finding would be gone as soon as somebody renders."""
-    lock = contracts_of(said(a=(str,)))
-    assert merged(lock, said(a=(int,))) == lock
-    assert merged(lock, said(a=(str,), b=(int, 0))) == contracts_of(said(a=(str,), b=(int, 0)))
-    assert merged(lock, [Service("other", topic="other")]) == lock
+    lock = promises_of(said(a=(str,)))
+    changed = merged(lock, said(a=(int,)))
+    assert changed[SAID] == lock[SAID]
+    assert merged(lock, said(a=(str,), b=(int, 0))) == promises_of(said(a=(str,), b=(int, 0)))
+    assert merged(lock, [Service("other", topic="other")]).items() >= lock.items()
 
 
 def test_a_lock_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     """Sorted, without descriptions, with a word on where it comes from."""
-    lock = contracts_of(said(a=(str,)))
+    lock = promises_of(said(a=(str,)))
     (tmp_path / FILE).write_text(written(lock, "apps.things"))
     assert read_lock(tmp_path) == lock
     assert "choreography render apps.things" in json.loads((tmp_path / FILE).read_text())["rendered"]
     assert "description" not in written(lock, "x")
     assert read_lock(tmp_path / "elsewhere") is None
+
+
+def test_a_lock_of_the_first_format_is_read_and_written_anew(tmp_path: Path) -> None:
+    """It held events only, each with its topic, which promises nothing any more."""
+    now = promises_of(said(a=(str,)))
+    old = {"topic": "things", "subject": "thing", "schema": now[SAID]["schema"]}
+    (tmp_path / FILE).write_text(json.dumps({"rendered": "By hand.", "thing.said.v1": old}))
+    lock = read_lock(tmp_path)
+    assert lock is not None
+    assert is_outdated(lock)
+    assert [finding.code for finding in judge_services(*said(a=(str,)), lock=lock).findings] == []
+    assert "a is an integer" in "".join(one.what for one in judge_services(*said(a=(int,)), lock=lock).findings)
+    (tmp_path / FILE).write_text(written(merged(lock, said(a=(str,))), "x"))
+    assert read_lock(tmp_path) == now
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"thing.said.v1": 3}',
+        '{"format": 3, "events": {}, "services": {}}',
+        '{"format": 2, "events": {}, "services": {"things": {"joins": {"wait": {"entity": "thing"}}}}}',
+        '{"format": 2, "events": {}, "services": {"things": {"jions": {"wait": {"entity": "thing"}}}}}',
+    ],
+)
+def test_a_lock_that_is_not_understood_is_no_lock(tmp_path: Path, content: str) -> None:
+    """A promise that is passed over is not kept."""
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(LockError, match="Bring it back from version control"):
+        read_lock(tmp_path)
 
 
 def test_a_lock_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
