@@ -63,14 +63,19 @@ class NotYet:
         entries = itertools.chain.from_iterable(page.items() for page in pages)
         return sorted(one for one, needs in entries if one not in self._tried and knows(self._service, needs))
 
-    def waiting(self, identities: Iterable[str]) -> Generator[Operation, Answer, dict[str, Delivery]]:
-        """Return, by id, the events that still wait in their records, each as a replay. All are tried only once."""
-        found: dict[str, Delivery] = {}
+    def waiting(self, identities: Iterable[str]) -> Generator[Operation, Answer, dict[str, Delivery | None]]:
+        """Return, by id, the events that still wait in their records, each as a replay; None if one does not any more.
+
+        An id of which the store could not tell is not there: it is asked for again at the next look.
+        """
+        found: dict[str, Delivery | None] = {}
         for identity in identities:
             outcome = yield from self._record(identity)
             if isinstance(outcome, Outcome) and outcome.quarantined and outcome.quarantined.needs:
                 event = read_delivery(outcome.quarantined.event.encode())
                 found[identity] = event._replace(purpose="replay", inside=self._never_on_a_broker(event))
+            elif outcome is None or isinstance(outcome, Outcome):
+                found[identity] = None
         return found
 
     def _never_on_a_broker(self, event: Delivery) -> bool:

@@ -31,6 +31,7 @@ from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.framework import Framework
 from choreography.web.looking_after import LookingAfter
 from choreography.web.openapi import describe_bodies
+from choreography.web.replaying import Replaying
 from choreography.web.routes import CommandRoute, excluded
 
 log = structlog.get_logger()
@@ -123,8 +124,10 @@ class _Running:
         if self.service.commands:
             self.looking_after.begin()
         self.command_routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
+        replaying = Replaying(self.service, self.driver, effects, self.limits)
         tasks = [
             asyncio.create_task(self._check(sidecar, self.driver, self.deliveries)),
+            asyncio.create_task(self._replay(replaying, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
         ]
         try:
@@ -155,6 +158,13 @@ class _Running:
         log.info("ready", hears=sorted(self.service.subjects))
         if not self.settings.intake_open:
             log.warning("the intake is closed: commands are refused and deadlines wait until CHOREOGRAPHY_INTAKE=open")
+
+    async def _replay(self, replaying: Replaying, deliveries: Deliveries) -> None:
+        """Replay what waits for this release, once the store is known to be safe."""
+        await deliveries.open.wait()
+        # What a replay says would go to a broker that is about to be left.
+        if self.settings.intake_open:
+            await replaying.forever()
 
     async def _end_if_broken(self, driver: Driver) -> None:
         await driver.broken.wait()

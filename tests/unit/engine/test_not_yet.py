@@ -42,9 +42,9 @@ def come_home(world: World, service: Service, seen: NotYet | None = None) -> lis
     """Let a process of a release look once at what waits. Return the ids of what it tried."""
     replica, seen = Replica(world, service=service), seen or NotYet(service, 100)
     identities: list[str] = replica.drive(seen.known())
-    waiting: dict[str, Delivery] = replica.drive(seen.waiting(identities))
-    if waiting:
-        assert all(replica.deliver(*waiting.values()))
+    waiting: dict[str, Delivery | None] = replica.drive(seen.waiting(identities))
+    if events := [delivery for delivery in waiting.values() if delivery]:
+        assert all(replica.deliver(*events))
     replica.drive(seen.tried(identities))
     return identities
 

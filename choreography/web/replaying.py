@@ -1,0 +1,78 @@
+"""Replays by itself what another release of the service has set aside as *not yet*, once this one knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from choreography.engine.answering import INTENT_TYPE
+from choreography.engine.delivery import Delivery
+from choreography.engine.not_yet import NotYet
+from choreography.engine.operations import Limits
+from choreography.service import Service
+from choreography.sidecar.driver import Driver
+from choreography.sidecar.effects import Effects
+
+_EVERY: Final = 30.0
+"""Seconds. Older replicas go on setting aside what they do not know for as long as a release is rolled out."""
+_AT_ONCE: Final = 100
+
+log = structlog.get_logger()
+
+
+class Replaying:
+    """What waits for this release, looked for when it starts and every half minute from then on."""
+
+    def __init__(self, service: Service, driver: Driver, effects: Effects, limits: Limits) -> None:
+        self._driver, self._effects = driver, effects
+        self._not_yet = NotYet(service, limits.horizon_seconds + 2 * limits.skew_seconds)
+
+    async def forever(self) -> None:
+        """Look again and again. A store that has trouble is asked again."""
+        while True:
+            try:
+                await self.look(datetime.now(UTC))
+            except Exception:
+                log.exception("nobody can tell what waits for this release; it is looked for again")
+            # Replicas that started together need not look together.
+            await asyncio.sleep(_EVERY * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+
+    async def look(self, now: datetime) -> int:
+        """Replay what this release knows. Return how many events and intents that were."""
+        known: list[str] = await self._driver.drive(self._not_yet.known(), "")
+        replayed = 0
+        for start in range(0, len(known), _AT_ONCE):
+            replayed += await self._replay(known[start : start + _AT_ONCE], now)
+        if replayed:
+            log.info("what another release had set aside was replayed", events=replayed)
+        return replayed
+
+    async def _replay(self, identities: Sequence[str], now: datetime) -> int:
+        found: dict[str, Delivery | None] = await self._driver.drive(self._not_yet.waiting(identities), "")
+        waiting = {one: delivery for one, delivery in found.items() if delivery}
+        intents = {one: delivery for one, delivery in waiting.items() if _is_intent(delivery)}
+        events = {one: delivery for one, delivery in waiting.items() if one not in intents}
+        settled = await self._driver.submit(list(events.values()))
+        carried_out = await asyncio.gather(*(self._carry_out(*pair, now) for pair in intents.items()))
+        done = [one for one, ended in zip([*events, *intents], [*settled, *carried_out], strict=True) if ended]
+        # What did not end for the sake of the store, the broker or the outside is tried again at the next look.
+        await self._driver.drive(self._not_yet.tried([*(found.keys() - waiting.keys()), *done]), "")
+        return len(done)
+
+    async def _carry_out(self, identity: str, delivery: Delivery, now: datetime) -> bool:
+        wish = self._driver.answering.read_later(delivery)
+        if wish is None or self._driver.answering.not_yet(wish, now):
+            return True
+        ended = await self._effects.later(delivery)
+        if ended:
+            await self._driver.drive(self._not_yet.resolve(identity, now), "")
+        return ended
+
+
+def _is_intent(delivery: Delivery) -> bool:
+    return delivery.envelope is not None and delivery.envelope.type == INTENT_TYPE
