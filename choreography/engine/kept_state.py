@@ -153,6 +153,12 @@ def _names(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(names | model.model_computed_fields.keys())
 
 
+def older_names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names under which fields of a model are read besides the one under which each is written."""
+    written = {field.serialization_alias or name for name, field in model.model_fields.items()}
+    return frozenset(_names(model) - written - model.model_fields.keys())
+
+
 @cache
 def _spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
     field = model.model_fields[name]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Command
+from choreography.engine.kept_state import older_names
 from choreography.insight.wiring import reactions_of
 from choreography.service import Service
 
@@ -49,7 +50,8 @@ def _promises(service: Service) -> Iterator[tuple[Place, Promise]]:
     for event in service.publishes:
         yield Place(EVENTS, "", event.wire_type), _event(service, event)
     for entity in service.entities:
-        kept = {"key": entity.key_field, "drops": sorted(entity.drops), "schema": schema_of(entity)}
+        dropped = sorted({*entity.drops, *older_names(entity)})
+        kept = {"key": entity.key_field, "drops": dropped, "schema": schema_of(entity)}
         yield Place("entities", name, entity.kind), kept
     yield from _reactions(service)
     for effect in service.effects.values():

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
-from pydantic import create_model
+from pydantic import AliasChoices, Field, create_model
 
 from choreography import Answer, Deadline, Decision, Entity, Event, Id, Intent, NewId, Outside, Request, Service, Value
 from choreography.check import Finding, judge_services
@@ -78,6 +78,14 @@ class DroppingPlate(Entity, key="dish", kind="plate", drops=("marks",)):
 
     dish: Id
     status: Literal["dirty", "clean"] = "dirty"
+
+
+class AliasedPlate(Entity, key="dish", kind="plate"):
+    """A field is called otherwise, and its old name is still read."""
+
+    dish: Id
+    state: Literal["dirty", "clean"] = Field("dirty", validation_alias=AliasChoices("state", "status"))
+    marks: tuple[Mark, ...] = ()
 
 
 class ShallowMark(Value):
@@ -267,7 +275,7 @@ def test_a_service_that_is_called_otherwise_is_told_once() -> None:
     assert all("its owner was 'kitchen' and is 'scullery'" in one.what for one in found if one.code == "CHO112")
 
 
-@pytest.mark.parametrize("change", [{}, {"entity": WiderPlate}, {"entity": DroppingPlate}])
+@pytest.mark.parametrize("change", [{}, {"entity": WiderPlate}, {"entity": DroppingPlate}, {"entity": AliasedPlate}])
 def test_what_is_added_or_given_up_on_purpose_is_fine(change: dict[str, Any]) -> None:
     """An older replica sets aside what it cannot read, and keeps what it does not know."""
     assert breaks(kitchen(**change)) == []
