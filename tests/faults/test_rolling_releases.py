@@ -59,7 +59,7 @@ async def until_nothing_is_set_aside(sidecar: FakeSidecar) -> None:
     async def home() -> bool:
         return not set_aside(sidecar)
 
-    await until(home)
+    await until(home, 60.0)
 
 
 def state(sidecar: FakeSidecar, kind: str, logical_id: str) -> dict[str, Any]:
