@@ -106,8 +106,7 @@ class Deliveries:
             else:
                 if not isinstance(message, dict):
                     return await self._single("", bounded(beginning), scope, read)
-                said = message.get("topic")
-                topic = said if isinstance(said, str) else ""
+                topic = self._topic_of(message.get("topic"))
                 if isinstance(message.get("entries"), list):
                     return await self._batch(topic, [entry_of(one) for one in message["entries"]], read)
                 return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
@@ -117,6 +116,10 @@ class Deliveries:
         statuses = Statuses()
         await self._settle_entries(topic, entries, read, statuses)
         return {"statuses": statuses.as_json()}
+
+    def _topic_of(self, said: object) -> str:
+        """Return the topic by which a message came; nothing if it does not say."""
+        return said if isinstance(said, str) else ""
 
     async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
         metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -135,7 +138,7 @@ class Deliveries:
                 await self._settle_broken(message, whole)
             return {"statuses": statuses.as_json()}
         event = _streamed_event(message, whole) if is_json else whole
-        return await self._single(message.topic or "", event, scope, read)
+        return await self._single(self._topic_of(message.topic), event, scope, read)
 
     async def _settle_stream(self, message: Message, read: Read, statuses: Statuses) -> bool:
         """Settle the entries of a batch in groups while it arrives; tell whether it was JSON to its end."""
@@ -147,12 +150,13 @@ class Deliveries:
                         if not held.add(entry):
                             statuses.add(entry, done=False)
                     elif group.add(entry):
-                        await self._settle_entries(message.topic, group.take(), read, statuses)
+                        topic = self._topic_of(message.topic)
+                        await self._settle_entries(topic, group.take(), read, statuses)
             except NotJsonError:
                 is_json = False
             if message.topic is not None or is_json:
                 # Else nobody knows by which topic they came, so they are not answered.
-                topic = message.topic or ""
+                topic = self._topic_of(message.topic)
                 for entry in held:
                     if group.add(entry):
                         await self._settle_entries(topic, group.take(), read, statuses)
@@ -164,7 +168,7 @@ class Deliveries:
         problem = "The batch is not JSON to its end, so what followed its last readable entry could not be taken."
         delivery = too_large(whole) if isinstance(whole, Overlong) else unreadable(whole, problem)
         self._metrics.delivered.inc()
-        await self._settle(message.topic or "", [delivery._replace(problem=problem)])
+        await self._settle(self._topic_of(message.topic), [delivery._replace(problem=problem)])
 
     async def _settle_entries(self, topic: str, entries: Sequence[Entry], read: Read, statuses: Statuses) -> None:
         self._metrics.delivered.inc(len(entries))
