@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from faults.defects.committing_defects import COMMITTING
+from faults.defects.edge_defects import EDGE
 from faults.defects.release_defects import RELEASES
 from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import Defect
 from faults.defects.sidecar_defects import SIDECAR
 
-DEFECTS: Final = {defect.name: defect for defect in (*COMMITTING, *RELEASES, *RELEASING, *SIDECAR)}
+DEFECTS: Final = {defect.name: defect for defect in (*COMMITTING, *EDGE, *RELEASES, *RELEASING, *SIDECAR)}
 
 
 def defect_of(name: str) -> Defect:

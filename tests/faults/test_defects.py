@@ -9,6 +9,7 @@ import pytest
 
 from faults.defects.catalogue import DEFECTS, defect_of
 from faults.defects.committing_defects import COMMITTING
+from faults.defects.edge_defects import EDGE
 from faults.defects.release_defects import RELEASES
 from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import ROOT, Change, Defect, OutdatedDefectError, seed
@@ -27,7 +28,7 @@ def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
 
 def test_no_two_defects_have_one_name() -> None:
     """The dictionary would keep only one of them."""
-    assert len(DEFECTS) == len(COMMITTING) + len(RELEASES) + len(RELEASING) + len(SIDECAR)
+    assert len(DEFECTS) == len(COMMITTING) + len(EDGE) + len(RELEASES) + len(RELEASING) + len(SIDECAR)
 
 
 def test_code_that_moved_on_is_told() -> None:
