@@ -110,8 +110,8 @@ def require_json(fields: Fields) -> None:
             )
         if len(types) > 1 or not all(map(_is_json, types)):
             raise _unsupported(f"The request is {', '.join(types)[:200]!r}, and a command is JSON in UTF-8")
-    encodings = _texts(fields, "content-encoding")
-    if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):
+    encodings = [*_texts(fields, "content-encoding"), *_texts(fields, "transfer-encoding")]
+    if any(encoding.strip().lower() not in ("", "identity", "chunked") for encoding in encodings):
         raise RefusedError(
             415,
             f"The body is compressed ({', '.join(encodings)[:200]}), and its size could not be bounded. "

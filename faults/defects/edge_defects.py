@@ -35,7 +35,7 @@ EDGE: Final = (
         "a compressed body is taken for a command",
         "web.admission",
         _ADMISSION,
-        '    if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):',
+        '    if any(encoding.strip().lower() not in ("", "identity", "chunked") for encoding in encodings):',
         "    if False:",
     ),
     _defect(

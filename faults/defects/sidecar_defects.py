@@ -166,8 +166,8 @@ SIDECAR: Final = (
         17,
         "a service whose intake is closed publishes to a broker that is about to be left",
         "web.commands",
-        "            if not self._intake_open:",
-        "            if False:",
+        "        if not self._intake_open:",
+        "        if False:",
     ),
     _closed(
         "deadline-fired-while-closed",

@@ -119,6 +119,8 @@ async def test_a_compressed_body_is_refused(app: Front, encoding: str) -> None:
     answer = await send(app, "POST", "/orders", gzip.compress(BODY), [JSON, ("content-encoding", encoding)])
     assert answer.status == 415
     assert answer.headers["accept-encoding"] == "identity"
+    on_its_way = await send(app, "POST", "/orders", BODY, [JSON, ("transfer-encoding", f"{encoding}, chunked")])
+    assert on_its_way.status == 415
 
 
 @pytest.mark.parametrize("body", [BODY[:-1], b"[1]", b"", b"null", b'{"order_id": "\\ud800"}', b"\xff"])
