@@ -182,6 +182,7 @@ def test_values_that_cannot_be_described_are_refused(text: str, told: str, tmp_p
 def test_the_dashboard_shows_metrics_that_services_count() -> None:
     """A panel of a metric that was renamed would be empty, and nobody would know why."""
     metrics = Metrics("some")
+    metrics.unanswered_by("an outside")
     counted = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}
     shown = set(
         re.findall(r"choreography_\w+", dashboard("checkout", "apps.checkout").replace("choreography_checkout", ""))
