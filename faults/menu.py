@@ -55,6 +55,7 @@ def menu() -> list[Fault]:
             Fault(f"events reversed for {one}", "events", messages.reversed_for(one), short=one == "shipping")
             for one in SERVICES
         ),
+        Fault("first events lost", "events", messages.first_events_lost, short=True),
         Fault("poison events", "events", messages.poison, short=True),
         Fault("provider answers 500", "provider", outside.answers_500),
         Fault("provider slow", "provider", outside.slow),

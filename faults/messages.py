@@ -9,6 +9,7 @@ from faults.crashes import Harm
 from faults.hostile import hostile
 from faults.stage import TOPICS, Stage, call_off, follow
 
+_FAR: Final = "9999999999999-0"
 _HOLD_BACK: Final = """
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local group = {}
@@ -61,6 +62,24 @@ def reversed_for(service: str) -> Harm:
             await _publish_again(stage, topic, fields)
 
     return harm
+
+
+async def first_events_lost(stage: Stage) -> None:
+    """Orders are accepted and their first events vanish before anybody has heard them; nobody sends those again."""
+    places: dict[tuple[str, str], str] = {}
+    for topic in TOPICS:
+        for group in await stage.redis.xinfo_groups(topic):
+            places[topic, group["name"].decode()] = group["last-delivered-id"].decode()
+            # Whoever has come so far is brought nothing that is younger.
+            await stage.redis.xgroup_setid(topic, group["name"], _FAR)
+    try:
+        await asyncio.sleep(4)
+    finally:
+        for (topic, group_name), place in places.items():
+            for entry, fields in await stage.redis.xrange(topic, min=f"({place}"):
+                if b'"order.created.v1"' in fields.get(b"data", b""):
+                    await stage.redis.xdel(topic, entry)
+            await stage.redis.xgroup_setid(topic, group_name, place)
 
 
 async def poison(stage: Stage) -> None:

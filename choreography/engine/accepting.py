@@ -36,6 +36,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.plan import Planner
 from choreography.engine.records import Outgoing
+from choreography.errors import InvalidEventError
 from choreography.service import Service
 
 _ATTEMPTS: Final = 3
@@ -92,12 +93,11 @@ class Accepting:
         asked: list[Asked] = []
         for event in events:
             delivery = read_delivery(event.encode())
-            if delivery.envelope is None:
+            try:
+                asked.append(self._reminded(delivery, event, now))
+            except (InvalidEventError, TypeError) as error:
                 checked.unknown += 1
-                checked.problems[delivery.identity] = ValueError(delivery.problem)
-            else:
-                recorded = Recorded(delivery.envelope.digest, Outgoing("", delivery.envelope.subject, event))
-                asked.append(self._asked(delivery.envelope, recorded, now))
+                checked.problems[delivery.identity] = error
         read = yield Read(keys_of(asked))
         if not isinstance(read, Values):
             raise TypeError(f"The driver answered a read with {read!r}.")
@@ -120,6 +120,12 @@ class Accepting:
         keys = (accepted_key(self._service.name, one) for one in orjson.loads(stored.value))
         read = yield Read(tuple(sorted(keys)))
         return [Recorded.decode(one.value) for one in read.found.values()] if isinstance(read, Values) else []
+
+    def _reminded(self, delivery: Delivery, event: str, now: datetime) -> Asked:
+        if delivery.envelope is None:
+            raise InvalidEventError(delivery.problem)
+        recorded = Recorded(delivery.envelope.digest, Outgoing("", delivery.envelope.subject, event))
+        return self._asked(delivery.envelope, recorded, now)
 
     def _asked(self, envelope: Envelope, recorded: Recorded, now: datetime) -> Asked:
         name, event_id, subject = self._service.name, envelope.id, envelope.subject

@@ -37,7 +37,7 @@ async def checkout_on(broker: str, folder: Path, store: str, **replicas: int) ->
         broker=broker,
         store=store,
         replicas=replicas,
-        environment={"CHOREOGRAPHY_DEADLINES": f"overdue={LATE:.0f}s"},
+        environment={"CHOREOGRAPHY_DEADLINES": f"overdue={LATE:.0f}s", "CHOREOGRAPHY_REMINDER": "3s"},
         drain=False,
     )
     await asyncio.to_thread(flow.prepare)

@@ -17,7 +17,12 @@ from choreography.engine.records import MOST_FOLDED
 from tests.unit.engine.events import came, state_of
 from tests.unit.engine.replica import NOON, Replica, World, die_after, interleaved
 from tests.unit.engine.store import CommitFault, failed, hidden
-from tests.unit.engine.toy import Box, Emptied, NewBox, Opened, Put, desk
+from tests.unit.engine.toy import Box, DeskEvent, Emptied, NewBox, Opened, Put, desk
+
+
+class Renamed(DeskEvent, type="box.renamed.v1"):
+    """What this release accepts no more."""
+
 
 CLEARLY_LATER = NOON + timedelta(seconds=30)
 
@@ -382,11 +387,17 @@ def test_a_twin_that_says_something_else_deletes_no_record() -> None:
     assert kept(world) == {"accepted"}
 
 
-def test_a_reminder_of_another_release_is_not_taken_as_done() -> None:
-    """What cannot be read today may be readable tomorrow."""
-    checked: Checked = Replica(World(desk)).drive(Accepting(desk, Limits()).check(["no event"], NOON))
-    assert checked.left == 1
-    assert checked.problems
+@pytest.mark.parametrize("event", ["no event", Renamed(box="a")])
+def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_other(event: str | Renamed) -> None:
+    """What cannot be read today may be readable tomorrow, and so may a type that only another release accepts."""
+    world, lost = World(desk), command()
+    accept(world, lost)
+    foreign = event if isinstance(event, str) else Commanding(desk).accept(event, "e1", NOON, "").outgoing.encoded
+    events = [foreign, lost.outgoing.encoded]
+    checked: Checked = Replica(world).drive(Accepting(desk, Limits()).check(events, NOON))
+    assert checked.left == 2
+    assert len(checked.problems) == 1
+    assert checked.lost == [lost.outgoing]
 
 
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
