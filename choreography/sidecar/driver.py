@@ -40,8 +40,8 @@ from choreography.telemetry import Metrics, named
 _LARGEST_GROUP: Final = 400
 _SURE: Final = 100
 """Events in a row that began a record, before the next are expected to. Four of twelve reads of an order are saved."""
-_BUSY: Final = 3
-_GATHERING: Final = 0.01
+BUSY: Final = 3
+GATHERING: Final = 0.01
 """Seconds for which a busy lane lets more deliveries come: what a commit costs does not depend on how many it serves.
 Measured beside none at all, it is a tenth less CPU for an order, and latencies at half of capacity fall by a sixth."""
 _PROBATION_SECONDS: Final = 150.0
@@ -147,8 +147,8 @@ class Driver:
         count = 0
         while True:
             await self._arrived.wait()
-            if count >= _BUSY:
-                await asyncio.sleep(_GATHERING)
+            if count >= BUSY:
+                await asyncio.sleep(GATHERING)
             group: list[_Waiting] = []
             rest: list[_Waiting] = []
             count = 0

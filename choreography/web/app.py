@@ -112,7 +112,7 @@ class _Running:
         commands = Commands(
             self.service,
             self.commanding,
-            CommandLane(accepting, self.driver, sidecar),
+            CommandLane(accepting, self.driver, sidecar, reminder=self.settings.reminder),
             self.looking_after,
             sidecar,
             metrics=self.metrics,

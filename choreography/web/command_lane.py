@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from choreography.engine.accepted import Verdict
@@ -12,7 +12,7 @@ from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.driver import Driver
+from choreography.sidecar.driver import BUSY, GATHERING, Driver
 
 _MOST: Final = 200
 _MOST_BYTES: Final = 512 * 1024
@@ -25,10 +25,14 @@ class CommandLane:
     """Commands that wait at the same moment share one read, one reminder, one transaction and one publish.
 
     While one group is being published, the next is recorded.
+
+    Args:
+        reminder: how long after it was asked for a reminder comes.
     """
 
-    def __init__(self, accepting: Accepting, driver: Driver, sidecar: Sidecar) -> None:
+    def __init__(self, accepting: Accepting, driver: Driver, sidecar: Sidecar, *, reminder: timedelta) -> None:
         self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
+        self._in_time = reminder.total_seconds() * 0.8
         self._waiting: list[_Waiting] = []
         self._recording: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
@@ -47,11 +51,17 @@ class CommandLane:
         return await future
 
     async def _record_groups(self) -> None:
+        clock, group = asyncio.get_running_loop().time, list[_Waiting]()
         while self._waiting:
-            group = self._next()
+            if len(group) >= BUSY:
+                await asyncio.sleep(GATHERING)
+            group, began = self._next(), clock()
             try:
                 recording = self._accepting.accept([accepted for accepted, _, _ in group], datetime.now(UTC))
                 verdicts: list[Verdict] = await self._driver.drive(recording, group[0][1])
+                if clock() - began > self._in_time:
+                    # The reminder may have come before the record. A retry asks for another.
+                    verdicts = [one if one.accepted is False else Verdict(None) for one in verdicts]
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
                 for _, _, future in group:
                     _answer(future, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import orjson
@@ -35,9 +36,9 @@ def command(key: str = "k1", owner: str = "ann", after: timedelta = timedelta(0)
     return commanding.accept(event, event_id, NOON + after, "")
 
 
-def about(box: str, event_id: str) -> Accepted:
+def about(box: str, event_id: str, owner: str = "") -> Accepted:
     """Return a command about a box whose id the caller has chosen."""
-    return Commanding(desk).accept(Opened(box=box), event_id, NOON, "")
+    return Commanding(desk).accept(Opened(box=box, owner=owner), event_id, NOON, "")
 
 
 def accept(world: World, *commands: Accepted) -> list[Verdict]:
@@ -165,13 +166,12 @@ def test_another_body_under_the_same_key_is_refused_before_and_after_the_first_i
 
 
 def test_of_two_bodies_at_two_replicas_at_one_moment_one_is_refused() -> None:
-    """Rule 17: the record is first-write, so only one of two transactions can be."""
-    for turns in ([True, False] * 9, [True, True, False, False] * 9, [False] * 9):
+    """Rule 17: the record is first-write, so only one of two transactions can be. Also about what exists already."""
+    bodies = [(command(), command(owner="bob")), (about("a", "e1"), about("a", "e1", "bob"))]
+    for pair, turns in itertools.product(bodies, ([True, False] * 9, [True, True, False, False] * 9, [False] * 9)):
         world = World(desk)
-        ann, bob = (
-            Replica(world)._drive(Accepting(desk, Limits()).accept([one], NOON))
-            for one in (command(), command(owner="bob"))
-        )
+        Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
+        ann, bob = (Replica(world)._drive(Accepting(desk, Limits()).accept([one], NOON)) for one in pair)
         verdicts = interleaved(ann, bob, iter(turns))
         assert sorted(verdict.accepted for (verdict,) in verdicts) == [False, True]
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from typing import cast
 
 from orjson import JSONDecodeError
 
 from choreography.engine.identity import accepted_key
 from choreography.engine.operations import Limits
-from tests.unit.web.web_desk import Desk
+from choreography.sidecar.client import Sidecar
+from choreography.sidecar.driver import Driver
+from choreography.web.command_lane import CommandLane
+from tests.unit.web.web_desk import EVERY, Desk
 
 
 async def test_a_record_that_cannot_be_read_refuses_no_other_command() -> None:
@@ -63,6 +68,18 @@ async def test_no_group_grows_beyond_what_a_scheduler_takes() -> None:
     assert await asyncio.gather(*(stage.lane.submit(one) for one in large)) == [True] * 60
     assert max(sum(map(len, events)) for events in stage.world.scheduler.reminders) <= 512 * 1024
     assert all(sum(write.size for write in writes) < Limits().commit_bytes for writes in stage.world.store.tried)
+
+
+async def test_a_command_whose_reminder_may_have_come_before_its_record_is_not_accepted() -> None:
+    """A store that took half a minute over it: the reminder found nothing and ended. A retry asks for another."""
+    stage = Desk()
+    stage.lane = CommandLane(stage.accepting, cast("Driver", stage), cast("Sidecar", stage), reminder=timedelta(0))
+    one = stage.asked("k1")
+    assert await stage.lane.submit(one) is None
+    assert stage.said == []
+    stage.lane = CommandLane(stage.accepting, cast("Driver", stage), cast("Sidecar", stage), reminder=EVERY)
+    assert await stage.lane.submit(one) is True
+    assert len(stage.world.scheduler.reminders) == 2
 
 
 async def test_the_next_group_is_recorded_while_the_broker_is_slow() -> None:

@@ -44,7 +44,7 @@ class Desk:
         self.looking_after = LookingAfter(
             self.accepting, driver, sidecar, every=EVERY, intake_open=intake_open, trusts=lambda scope: scope["trusted"]
         )
-        self.lane = CommandLane(self.accepting, driver, sidecar)
+        self.lane = CommandLane(self.accepting, driver, sidecar, reminder=EVERY)
 
     async def drive(self, engine: Generator[Any, Any, Any], trace: str) -> Any:
         """Read from the world's store and write to it. What is said goes by its own way."""
