@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from choreography.contracts import Answer, Event, Intent
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from choreography.contracts import Answer, Event, Intent, Value
 from choreography.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ def refuse_incomplete(service: Service) -> None:
         DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to, a view of
             what is never kept, a join that misses what undoes it.
     """
+    for contract in _contracts(service):
+        _check_finished(service, contract)
     _check_intents(service)
     for effect in service.effects.values():
         for answer in effect.answers:
@@ -36,6 +41,27 @@ def refuse_incomplete(service: Service) -> None:
                 "never be one to show. Add the reaction that keeps it, or drop the view."
             )
     _check_joins(service)
+
+
+def _contracts(service: Service) -> Iterator[type[Value]]:
+    yield from service.publishes
+    yield from service.entities
+    for command in service.commands:
+        yield from (body for _, body in filter(None, [command.body]))
+    for effect in service.effects.values():
+        yield from (effect.intent, *effect.answers)
+    for subject in service.subjects.values():
+        yield from (model for reaction in subject.reactions for model in reaction.hears)
+
+
+def _check_finished(service: Service, contract: type[Value]) -> None:
+    try:
+        contract.model_rebuild()
+    except PydanticUndefinedAnnotation as error:
+        raise DeclarationError(
+            f"{service.name} uses {contract.__name__}, which mentions {error.name}, and nothing of that name is there, "
+            "so nobody can tell what it holds. Import it where the contract is declared, not only for type checkers."
+        ) from error
 
 
 def _check_intents(service: Service) -> None:

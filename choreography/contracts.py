@@ -6,17 +6,33 @@ the class is created (see `choreography.fields`), so a float for money fails at 
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field
 
 from choreography.errors import DeclarationError
-from choreography.fields import MAX_SAFE_INTEGER, Exact, as_key, is_template, prove, refuse_as_key, refuse_whole
+from choreography.fields import MAX_SAFE_INTEGER, Value, as_key, is_generic, is_template, refuse_as_key
+
+__all__ = [
+    "Answer",
+    "ChoreographyFieldError",
+    "Deadline",
+    "Entity",
+    "Event",
+    "Gone",
+    "Id",
+    "Intent",
+    "Money",
+    "NamedBy",
+    "NewId",
+    "Request",
+    "Value",
+    "is_new_id",
+    "named_by",
+]
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
 """A logical id: bounded, printable, so that no store, broker or log line can trip over it."""
@@ -28,54 +44,6 @@ _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _RESERVED = ("canary", "not-yet", "outcome", "probe", "replica")
 """Kinds of records the library keeps for itself, in the same store."""
-
-
-class Value(BaseModel):
-    """An immutable part of an event or an entity, such as one line of an order."""
-
-    outlives_releases: ClassVar[bool] = False
-    """It is kept or on its way while releases change, so it must be readable by earlier ones."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        serialize_by_alias=True,
-        validate_by_alias=True,
-        validate_by_name=True,
-        revalidate_instances="subclass-instances",
-        # So that a type pydantic does not know is refused by us, in a sentence that says what to write instead.
-        arbitrary_types_allowed=True,
-    )
-
-    def __init_subclass__(cls, **_: Any) -> None:
-        """Let subclasses declare class arguments; pydantic hands them on once the fields are known."""
-        super().__init_subclass__()
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Refuse fields that could change behind our back or lose something on the wire; make the others exact."""
-        schema = handler(source)
-        if is_template(cls) or not cls.__pydantic_fields__ or cls.__dict__.get("__pydantic_complete__"):
-            return schema
-        return Exact(cls, Value, handler).model(schema)
-
-    @classmethod
-    def __pydantic_on_complete__(cls) -> None:
-        """Refuse settings that would undo what all contracts have in common, and prove what only shows at the end."""
-        super().__pydantic_on_complete__()
-        refuse_whole(cls, outlives_releases=cls.outlives_releases)
-        if cls.__pydantic_fields__ and not is_template(cls):
-            prove(cls)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Refuse settings also where the class cannot be finished yet."""
-        refuse_whole(cls, outlives_releases=cls.outlives_releases)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy. Unlike pydantic's, what is updated is validated, so that no contract holds what it refuses."""
-        copied = super().model_copy(deep=deep)
-        return type(self)(**(copied.__dict__ | dict(update))) if update else copied
 
 
 class Request(Value):
@@ -130,6 +98,11 @@ class Event(Value):
                 f"{cls.__name__} has the wire type {cls.wire_type!r}, which consumers cannot version. "
                 'Write it as dotted lower-case words ending in a version: "order.created.v1".'
             )
+        if is_template(cls):
+            raise DeclarationError(
+                f"{cls.__name__} has a wire type and leaves open what it holds. Give the type to a class that says it: "
+                f'class {cls.__name__}Int({cls.__name__}[int], type="{cls.wire_type}").'
+            )
         if not cls.topic:
             raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
         if cls.subject_field in cls.model_fields:
@@ -160,6 +133,9 @@ class Answer(Value):
         """Check and remember the wire type."""
         super().__pydantic_init_subclass__()
         cls.wire_type = type
+        if not type and is_generic(cls):
+            # Abstract: whoever hears it needs a class with a type of its own.
+            return
         if not _WIRE_TYPE.match(type):
             raise DeclarationError(
                 f"The answer {cls.__name__} needs a frozen wire type, so that what was recorded under it stays "
@@ -195,20 +171,11 @@ class Entity(Value):
     kind: ClassVar[str] = ""
     drops: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **_: Any) -> None:
-        """Refuse what would hide a name that every entity has, before pydantic takes that for a default."""
-        super().__init_subclass__()
-        if "key" in inspect.get_annotations(cls):
-            raise DeclarationError(
-                f"The entity {cls.__name__} has a field named 'key', which hides what every entity is known by. "
-                "Call it by what it is, such as order_id, and name it as the key."
-            )
-
     @classmethod
     def __pydantic_init_subclass__(cls, *, key: str = "", kind: str = "", drops: Iterable[str] = (), **_: Any) -> None:
         """Check and remember the key."""
         super().__pydantic_init_subclass__()
-        cls.key_field, cls.kind = key or cls.key_field, kind or cls.__name__.lower()
+        cls.key_field, cls.kind = key or cls.key_field, kind or _kind_of(cls)
         cls.drops = tuple(drops)
         if cls.key_field in cls.model_fields:
             refuse_as_key(cls.model_fields[cls.key_field].annotation, f"{cls.__name__}.{cls.key_field}")
@@ -248,6 +215,11 @@ class Entity(Value):
     def can_be_blank(cls) -> bool:
         """Tell whether a missing entity can be shown to a reaction as one with only its key set."""
         return all(not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field)
+
+
+def _kind_of(entity: type[Entity]) -> str:
+    name = entity.__name__.lower()
+    return re.sub(r"\W+", "-", name).strip("-") if is_generic(entity) else name
 
 
 class Gone:

@@ -205,6 +205,9 @@ def _check_path(model: Any, path: tuple[str, ...], where: str, root: Heard) -> N
     if not path:
         refuse_as_key(model, f"{where}, which")
         return
+    if isinstance(model, type) and issubclass(model, Value):
+        # It may have mentioned what was declared after it.
+        model.model_rebuild(raise_errors=False)
     if not (isinstance(model, type) and issubclass(model, Value) and path[0] in model.model_fields):
         known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Value) else "no fields"
         raise DeclarationError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from enum import Enum
+from typing import Any
 
 import orjson
 
@@ -21,7 +21,9 @@ from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.scenario import Scenario
 from choreography.explore.world import Part, World
+from choreography.fields import as_key
 from choreography.in_memory import NOON, InMemory, Released
+from choreography.insight.examples import choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +261,14 @@ def _changes(before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, 
             name
             for name in type(entity).model_fields
             if name != entity.key_field
-            and isinstance(getattr(entity, name), str | bool | int)
+            and isinstance(getattr(entity, name), str | bool | int | Enum)
             and (blank is None or getattr(blank, name) != getattr(entity, name))
         ]
+        closed = choices(type(entity))
         # Where an entity says which state it is in, the rest is detail.
-        states = [name for name in changed if typing.get_origin(type(entity).model_fields[name].annotation) is Literal]
+        states = [name for name in changed if name in closed and closed[name] != (False, True)]
         if changed:
-            told = ", ".join(f"{name.replace('_', ' ')} {getattr(entity, name)}" for name in states or changed)
+            told = ", ".join(f"{name.replace('_', ' ')} {as_key(getattr(entity, name))}" for name in states or changed)
             yield f"{type(entity).__name__} {entity.key}: {told}"
     for place in before.keys() - after.keys():
         yield f"{type(before[place]).__name__} {before[place].key}: gone"

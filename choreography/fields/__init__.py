@@ -5,11 +5,10 @@ class is created, with what to write instead. Some of the others are made exact 
 decimal is text, an integer keeps within what every reader can hold, a dict is frozen.
 """
 
-from choreography.fields.exact import Exact
 from choreography.fields.frozen import FrozenDict
 from choreography.fields.keys import as_key, refuse_as_key
 from choreography.fields.leaves import MAX_SAFE_INTEGER
-from choreography.fields.proof import prove
-from choreography.fields.whole import is_template, refuse_whole
+from choreography.fields.value import Value
+from choreography.fields.whole import is_generic, is_template
 
-__all__ = ["MAX_SAFE_INTEGER", "Exact", "FrozenDict", "as_key", "is_template", "prove", "refuse_as_key", "refuse_whole"]
+__all__ = ["MAX_SAFE_INTEGER", "FrozenDict", "Value", "as_key", "is_generic", "is_template", "refuse_as_key"]

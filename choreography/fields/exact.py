@@ -17,14 +17,14 @@ from pydantic_core import CoreSchema, core_schema
 from choreography.errors import DeclarationError
 from choreography.fields.frozen import FrozenDict
 from choreography.fields.keys import spoken
-from choreography.fields.leaves import MAX_SAFE_INTEGER, Node, exact_decimal, exact_int, exact_moment
+from choreography.fields.leaves import MAX_SAFE_INTEGER, Node, exact_decimal, exact_duration, exact_int, exact_moment
 from choreography.fields.unions import base_of, mixed_up, shapes
 from choreography.fields.whole import is_template
 
 _CONSTRUCTORS: Final = (tuple, dict, str, int, bool)
 """Default factories that return the same whenever they are called, and nothing that can change."""
 
-_AS_IT_IS: Final = frozenset({"str", "bool", "none", "date", "timedelta", "uuid"})
+_AS_IT_IS: Final = frozenset({"str", "bool", "none", "date", "uuid"})
 _AROUND: Final = frozenset({"nullable", "function-before", "function-after", "function-wrap", "custom-error"})
 _COLLECTIONS: Final = frozenset({"list", "set", "frozenset", "generator"})
 
@@ -111,6 +111,9 @@ class Exact:
         if node.get("allow_inf_nan"):
             self._refuse_type("may be no number, which equals nothing, itself included", "Leave allow_inf_nan out.")
         return exact_decimal(node, self._handler)
+
+    def _timedelta(self, node: Node) -> CoreSchema:
+        return exact_duration(node, self._handler)
 
     def _datetime(self, node: Node) -> CoreSchema:
         self._refuse_clocks(node)

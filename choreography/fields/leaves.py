@@ -55,6 +55,35 @@ def _in_whole_minutes(moment: datetime) -> datetime:
         raise PydanticCustomError("moment", "The moment lies outside the years 1 to 9999 in UTC") from error
 
 
+def exact_duration(node: Node, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Write a duration in days and less: how long a year is, or a month, readers do not agree on."""
+    return handler.generate_schema(Annotated[timedelta, _DurationText(node)])
+
+
+class _DurationText:
+    def __init__(self, node: Node) -> None:
+        self._node: Any = node
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(
+            _in_days, return_schema=core_schema.str_schema(), when_used="json"
+        )
+        return {**self._node, "serialization": written}
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "duration"}
+
+
+def _in_days(duration: timedelta) -> str:
+    sign, length = ("-", -duration) if duration < timedelta(0) else ("", duration)
+    seconds = (
+        f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+        if length.microseconds
+        else (str(length.seconds))
+    )
+    return f"{sign}P{length.days}DT{seconds}S"
+
+
 def exact_decimal(node: Node, handler: GetCoreSchemaHandler) -> CoreSchema:
     """Carry a decimal as text: a JSON number loses digits in most readers."""
     return handler.generate_schema(Annotated[Decimal, _DecimalText(node)])

@@ -30,6 +30,11 @@ def is_template(cls: type[BaseModel]) -> bool:
     return bool(cls.__pydantic_generic_metadata__["parameters"])
 
 
+def is_generic(cls: type[BaseModel]) -> bool:
+    """Tell whether a class is a template, or was made of one by saying what it holds."""
+    return is_template(cls) or cls.__pydantic_generic_metadata__["origin"] is not None
+
+
 def refuse_whole(cls: type[BaseModel], *, outlives_releases: bool) -> None:
     """Refuse settings and parts of a class that would make what is written differ from what is read.
 
@@ -57,10 +62,22 @@ def refuse_whole(cls: type[BaseModel], *, outlives_releases: bool) -> None:
             f"{name} has the computed field {computed}, which is written and never read. Make it a plain property, or "
             "a field that whoever makes a {name} fills in.".replace("{name}", name)
         )
-    wire = Counter(field.alias or field_name for field_name, field in cls.__pydantic_fields__.items())
-    for alias, times in wire.items():
+    _check_names(cls)
+
+
+def _check_names(cls: type[BaseModel]) -> None:
+    wire = {name: field.serialization_alias or name for name, field in cls.__pydantic_fields__.items()}
+    for alias, times in Counter(wire.values()).items():
         if times > 1:
-            raise DeclarationError(f"{name} has {times} fields that are written as {alias!r}. Rename all but one.")
+            raise DeclarationError(
+                f"{cls.__name__} has {times} fields that are written as {alias!r}. Rename all but one."
+            )
+    for name, alias in wire.items():
+        if alias != name and alias in wire:
+            raise DeclarationError(
+                f"{cls.__name__}.{name} is written as {alias!r}, which is the name of another field, so where that is "
+                "missing the one would be read for the other. Rename one."
+            )
 
 
 def _check_extra(cls: type[BaseModel], *, outlives_releases: bool) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 
 from choreography.contracts import Entity, Event, Intent
@@ -157,6 +158,8 @@ def _state(entity: Entity | None) -> State | None:
 
 
 def _told_apart(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, int) and not isinstance(value, bool):
         return max(-1, min(value, _COUNTED + 1))
     return value

@@ -21,6 +21,7 @@ from choreography.engine.identity import store_key
 from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord
 from choreography.errors import UnsayableEventError, WeakKeyError
+from choreography.fields import as_key
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.telemetry import Metrics, Spans, current_traceparent
@@ -196,8 +197,9 @@ class Commands:
             raise RefusedError(503, _CLOSED, {"Retry-After": _OPENS_IN, "Connection": "close"})
 
     async def _accepted(self, command: Command, event_id: str, arguments: Mapping[str, Any]) -> Accepted:
-        if command.of and not await self._exists(command.of, arguments[command.of.key_field]):
-            raise RefusedError(404, f"There is no {command.of.kind} {arguments[command.of.key_field]!r}.")
+        key = as_key(arguments[command.of.key_field]) if command.of else ""
+        if command.of and not await self._exists(command.of, key):
+            raise RefusedError(404, f"There is no {command.of.kind} {key!r}.")
         event = self._commanding.event(command, event_id, arguments)
         return self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
 

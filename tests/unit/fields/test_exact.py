@@ -262,6 +262,13 @@ class Stock(Entity, key="size"):
     number: int = 0
 
 
+class Note(Entity, key="size"):
+    """A text about a size."""
+
+    size: str
+    text: str = ""
+
+
 class Sold(Event, type="shirt.sold.v1", topic="shirts", subject="size"):
     """One of a size."""
 
@@ -439,3 +446,120 @@ def test_a_mapping_is_a_dict_to_whoever_gives_it() -> None:
         rates: Mapping[str, Decimal]
 
     assert isinstance(Rates(rates={"EUR": Decimal(1)}).rates, FrozenDict)
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (timedelta(days=800), "P800DT0S"),
+        (timedelta(hours=-1, microseconds=1), "-P0DT3599.999999S"),
+        (timedelta.max, "P999999999DT86399.999999S"),
+        (timedelta.min, "-P999999999DT0S"),
+        (timedelta(0), "P0DT0S"),
+    ],
+)
+def test_a_duration_is_written_without_years(length: timedelta, text: str) -> None:
+    """To the microsecond, at both ends as well."""
+
+    class Lasts(Value):
+        length: timedelta
+
+    assert Lasts(length=length).model_dump(mode="json") == {"length": text}
+    assert back(Lasts(length=length)) == Lasts(length=length)
+
+
+@pytest.mark.parametrize(
+    ("base", "words", "name"),
+    [
+        (Entity, {"key": "key"}, "key"),
+        (Event, {"type": "a.b.v1", "topic": "t", "subject": "subject"}, "subject"),
+        (Event, {"type": "a.b.v1", "topic": "t", "subject": "topic"}, "topic"),
+        (Event, {}, "wire_type"),
+        (Answer, {"type": "a.b.v1"}, "wire_type"),
+        (Entity, {"key": "kind"}, "kind"),
+    ],
+)
+def test_a_field_does_not_hide_what_every_contract_has(base: type[Value], words: dict[str, str], name: str) -> None:
+    """An event with a field called topic would be published wherever its data says."""
+    with pytest.raises(DeclarationError, match=f"Bad has a field named '{name}', which hides"):
+        declared(base, words, __annotations__={name: Id}, __module__=__name__)
+
+
+def test_an_alias_is_not_the_name_of_another_field() -> None:
+    """Where one is missing, the other would be read for it."""
+    with pytest.raises(
+        DeclarationError, match=r"Bad\.first is written as 'second', which is the name of another field"
+    ):
+
+        class Bad(Value):
+            first: Annotated[str, Field(alias="second")]
+            second: Annotated[str, Field(alias="third")] = ""
+
+
+class Packed(Event, Generic[Item], topic="boxes", subject="box"):
+    """An event that leaves open what it holds."""
+
+    box: Id
+    item: Item
+
+
+class PackedEgg(Packed[Egg], type="egg.packed.v1"):
+    """One that does not."""
+
+
+class Crate(Entity, Generic[Item], key="box"):
+    """An entity that leaves it open."""
+
+    box: Id
+    item: Item | None = None
+
+
+class EggCrate(Crate[Egg]):
+    """One that does not."""
+
+
+def test_generic_contracts_are_used_by_way_of_what_they_hold() -> None:
+    """A template has no wire type of its own."""
+    farm = Service("farm", topic="boxes", publishes=[PackedEgg])
+
+    @farm.on(PackedEgg)
+    def keep(crate: Annotated[EggCrate, named_by("box")], packed: PackedEgg) -> Decision:
+        return crate.but(item=packed.item)
+
+    memory = InMemory(farm)
+    packed = PackedEgg(box="b1", item=Egg(hen=Hen()))
+    assert memory.hear(memory.delivery(packed)).quarantined == []
+    assert memory.entities["eggcrate", "b1"] == EggCrate(box="b1", item=packed.item)
+    assert Crate[int].kind == "crate-int"
+    with pytest.raises(DeclarationError, match="leaves open what it holds"):
+
+        class Bad(Packed[Item], Generic[Item], type="any.packed.v1"):
+            pass
+
+
+def test_a_contract_that_mentions_what_is_not_there_is_refused_before_it_is_served() -> None:
+    """Not when the first event comes."""
+    hint = "NotDeclared | None"
+    unfinished: Any = declared(
+        Event,
+        {"type": "a.b.v1", "topic": "t", "subject": "it"},
+        __annotations__={"it": Id, "other": hint},
+        __module__=__name__,
+    )
+    with pytest.raises(
+        DeclarationError, match="uses Bad, which mentions NotDeclared, and nothing of that name is there"
+    ):
+        Service("shop", topic="t", publishes=[unfinished]).check()
+
+
+def test_text_that_no_reader_can_take_is_refused_before_the_commit() -> None:
+    """A lone surrogate is no Unicode."""
+    shop = Service("shop", topic="shirts", publishes=[Sold])
+
+    @shop.on(Sold)
+    def note(note: Note, sold: Sold) -> Decision:
+        return note.but(text="\ud800") if sold else note
+
+    memory = InMemory(shop)
+    (reason,) = memory.hear(memory.delivery(Sold(size=Size.LARGE))).quarantined
+    assert "cannot be stored" in reason
