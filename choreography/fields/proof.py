@@ -27,7 +27,7 @@ def prove(cls: type[BaseModel]) -> None:
         raise DeclarationError(
             f"No JSON schema can be made of {cls.__name__}, so no lock and no document could hold it: {error}"
         ) from error
-    if _without_required(read) != _without_required(written):
+    if _comparable(read) != _comparable(written):
         raise DeclarationError(
             f"{cls.__name__} is described in one way to whoever writes it and in another to whoever reads it. "
             "Use types that are written as they are read, without a schema of their own for one of the two."
@@ -35,15 +35,15 @@ def prove(cls: type[BaseModel]) -> None:
     _prove_defaults(cls)
 
 
-def _without_required(schema: Any, *, names: bool = False) -> Any:
-    """Return a schema without what always differs: a field with a default is always written and need not be there."""
+def _comparable(schema: Any, *, names: bool = False) -> Any:
+    """Return a schema without what may differ: a field with a default is always written, and need not be there."""
     if isinstance(schema, Mapping):
         return {
-            key: _without_required(part, names=not names and key in ("properties", "$defs"))
+            key: _comparable(part, names=not names and key in ("properties", "$defs"))
             for key, part in schema.items()
-            if names or key != "required"
+            if names or key not in ("required", "default")
         }
-    return [_without_required(part) for part in schema] if isinstance(schema, list) else schema
+    return [_comparable(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _prove_defaults(cls: type[BaseModel]) -> None:
