@@ -12,6 +12,7 @@ from aiobotocore.session import get_session
 
 from choreography.provision import Layout, ProvisionError, provision
 from choreography.provision.aws_account import Account, account_at
+from choreography.render.brokers import queue_of_eventbridge
 from choreography.up.brokers import moto
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
@@ -93,25 +94,27 @@ async def test_sns_keeps_what_is_published_before_anybody_subscribes(port: int) 
     assert sorted(arn.rpartition(":")[2] for arn in let_in) == ["orders-canary", "payments"]
 
 
-async def test_eventbridge_keeps_what_is_published_before_anybody_subscribes(port: int) -> None:
-    """The component makes its rules and queues itself, with the settings of its file."""
-    layout = Layout("pubsub.eventbridge", "pubsub", TOPICS, HEARERS, {"busname": "flow", "maxreceives": "1000"})
+@pytest.mark.parametrize(("kind", "bus"), [("pubsub.aws.eventbridge", "flow"), ("pubsub.eventbridge", "former")])
+async def test_eventbridge_keeps_what_is_published_before_anybody_subscribes(port: int, kind: str, bus: str) -> None:
+    """The component makes its rules and queues itself, with the settings of its file. It had another type once."""
+    layout = Layout(kind, "pubsub", TOPICS, HEARERS, {"busname": bus, "maxreceives": "1000"})
     told = await provision(layout, moto.address(port))
-    assert told == [f"EventBridge rule and queue {app}-{topic} on bus flow" for app, topic in HEARERS]
+    names = {(app, topic): queue_of_eventbridge(bus, "dapr", app, topic) for app, topic in HEARERS}
+    assert told == [f"EventBridge rule and queue {names[hearer]} on bus {bus}" for hearer in HEARERS]
     assert await provision(layout, moto.address(port)) == told
     async with _client("events", port) as events, _client("sqs", port) as sqs:
-        entry = {"EventBusName": "flow", "Source": "dapr", "DetailType": "payments", "Detail": "{}"}
+        entry = {"EventBusName": bus, "Source": "dapr", "DetailType": "payments", "Detail": "{}"}
         await events.put_events(Entries=[entry])
-        assert [body["detail-type"] for body in await _bodies(sqs, "order-payments")] == ["payments"]
-        assert await _bodies(sqs, "billing-orders") == []
-        url = (await sqs.get_queue_url(QueueName="order-payments"))["QueueUrl"]
+        assert [body["detail-type"] for body in await _bodies(sqs, names["order", "payments"])] == ["payments"]
+        assert await _bodies(sqs, names["billing", "orders"]) == []
+        url = (await sqs.get_queue_url(QueueName=names["order", "payments"]))["QueueUrl"]
         found = (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]))["Attributes"]
     assert json.loads(found["RedrivePolicy"])["maxReceiveCount"] == 1000
 
 
 async def test_a_setting_that_the_component_does_not_know_is_told(port: int) -> None:
     """In its own words."""
-    layout = Layout("pubsub.eventbridge", "pubsub", TOPICS, HEARERS, {"bus": "flow"})
+    layout = Layout("pubsub.aws.eventbridge", "pubsub", TOPICS, HEARERS, {"bus": "flow"})
     with pytest.raises(ProvisionError, match="'bus' is no setting of this component"):
         await provision(layout, moto.address(port))
 

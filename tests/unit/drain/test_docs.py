@@ -22,7 +22,7 @@ NAMED = {
     "Kafka": ["pubsub.kafka"],
     "NATS JetStream": ["pubsub.jetstream"],
     "RabbitMQ": ["pubsub.rabbitmq"],
-    "AWS SNS/SQS, EventBridge": ["pubsub.aws.snssqs", "pubsub.eventbridge"],
+    "AWS SNS/SQS, EventBridge": ["pubsub.aws.snssqs", "pubsub.aws.eventbridge"],
 }
 
 
