@@ -109,15 +109,17 @@ class LookingAfter:
         topics: dict[str, list[Outgoing]] = {}
         for event in lost:
             if self._patience.ends(event, now):
+                # Before it is published, as others ask for it meanwhile.
+                self._patience.begin(event, now)
                 topics.setdefault(event.topic, []).append(event)
         for events in topics.values():
             failed = await self._sidecar.publish(events)
-            said = [event for index, event in enumerate(events) if index not in failed]
-            for event in said:
-                self._patience.begin(event, now)
-            if said:
-                self._driver.metrics.commands_again.inc(len(said))
-                log.warning("accepted commands had no outcome and were published again", commands=len(said))
+            for index in failed:
+                self._patience.forget(events[index])
+            if len(failed) < len(events):
+                said = len(events) - len(failed)
+                self._driver.metrics.commands_again.inc(said)
+                log.warning("accepted commands had no outcome and were published again", commands=said)
 
     def _count(self, name: str, commands: int) -> None:
         """Count commands as in hand until the next reminder of them is overdue: it may reach another replica."""
@@ -149,12 +151,16 @@ class _Patience:
         return now - last >= (self._every * (2 ** (times - 1) - 0.5) if times else self._young)
 
     def begin(self, event: Outgoing, now: datetime) -> None:
-        """Note that it was published again."""
+        """Note that it is published again."""
         event_id = orjson.loads(event.encoded)["id"]
         times, _ = self._said.pop(event_id, (0, now))
         self._said[event_id] = (times + 1, now)
         if len(self._said) > _MOST:
             self._said.popitem(last=False)
+
+    def forget(self, event: Outgoing) -> None:
+        """Forget an event that the broker did not take: it was not said."""
+        self._said.pop(orjson.loads(event.encoded)["id"], None)
 
 
 def _reminded_of(body: bytes) -> list[str] | None:

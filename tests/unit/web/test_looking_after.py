@@ -69,8 +69,9 @@ async def test_whoever_looks_for_what_a_lost_command_is_about_has_it_said_again(
     stage = Desk()
     lost = stage.accept("k1")
     clock.at = NOON + timedelta(seconds=6)
-    for _ in range(20):
-        assert await stage.looking_after.accepted(lost.envelope.subject) is True
+    asking = (stage.looking_after.accepted(lost.envelope.subject) for _ in range(20))
+    assert await asyncio.gather(*asking) == [True] * 20
+    assert await stage.looking_after.accepted(lost.envelope.subject) is True
     assert stage.said == [lost.outgoing.encoded]
     assert await stage.looking_after.accepted("another") is False
 
