@@ -73,7 +73,9 @@ async def charge_card(charge: Charge, provider: Outside) -> CardCharged | CardRe
     """Charge the customer."""
     reply = await provider.post("/charges", charge)
     if reply.status == 402:
-        return CardRefused(order_id=charge.order_id, reason=str(reply.body["reason"])[:200])
+        return CardRefused(order_id=charge.order_id, reason=str(reply.body.get("reason", "no reason given"))[:200])
+    if reply.status >= 400:
+        raise ValueError(f"The provider refuses to charge {charge.order_id}: {reply.status} {dict(reply.body)}")
     return CardCharged(order_id=charge.order_id, charge_id=str(reply.body["charge_id"]))
 
 

@@ -145,6 +145,20 @@ async def test_a_body_that_does_not_end_is_408(wired: Wire, drip: bool) -> None:
     dripping.cancel()
 
 
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+    port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is called over it, and the next client is served."""
+    wired = await Wire.to(port)
+    await wired.send(WHOLE[:-5])
+    wired.close()
+    following = await Wire.to(port)
+    await following.send(SHOW)
+    assert (await following.answer())[0] == 200
+    following.close()
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize(
     "large",
     [

@@ -157,6 +157,19 @@ async def test_the_providers_reply_becomes_an_answer(
     assert provider.asked == [("/charges", CHARGE)]
 
 
+async def test_a_decline_without_its_reason_is_still_a_decline() -> None:
+    """A gateway may answer 402 with a page."""
+    refused = await charge_card(CHARGE, Provider(402, {"text": "<p>declined</p>"}))
+    assert refused == CardRefused(order_id="o1", reason="no reason given")
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_what_the_provider_refuses_besides_goes_to_a_person(status: int) -> None:
+    """It is no decline, and the sentence says what it was."""
+    with pytest.raises(ValueError, match=f"refuses to charge o1: {status} .*no such page"):
+        await charge_card(CHARGE, Provider(status, {"text": "no such page"}))
+
+
 async def test_the_providers_refund_becomes_an_answer() -> None:
     """A refund names the charge it gives back."""
     provider = Provider(201, {"order_id": "o1"})
