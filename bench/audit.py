@@ -36,9 +36,9 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
         WrongResultError: something is missing, too much, or wrong.
     """
     wrong: list[str] = []
-    completed = await broker.count("orders", "order.completed.v1")
-    cancelled = await broker.count("orders", "order.cancelled.v1")
-    dispatched = await broker.count("shipments", "shipment.dispatched.v1")
+    completed = await broker.count("order.completed.v1")
+    cancelled = await broker.count("order.cancelled.v1")
+    dispatched = await broker.count("shipment.dispatched.v1")
     happy = {order_id for order_id, order in sent.items() if order.fate == "happy"}
     for what, found, due in (
         ("completed", completed, happy),

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-TOPICS: Final = ("orders", "stock", "payments", "shipments")
+from choreography.flow import services_of
+from choreography.topics import Naming, prefix_of
+
+TOPICS: Final = {"order": "orders", "inventory": "stock", "billing": "payments", "shipping": "shipments"}
+"""The topics of the systems beside ours, by who publishes there: one for each service."""
+
+_OURS: Final = {event.wire_type: event for service in services_of("apps.checkout") for event in service.publishes}
+_NAMES: Final = Naming(prefix_of("apps.checkout"))
 
 _PAGE: Final = 5000
 _LOOK_EVERY: Final = 0.05
@@ -23,11 +30,12 @@ class UnfinishedError(Exception):
 
 
 class Broker:
-    """The streams of one run. Every system here puts its events on Redis streams of the same names."""
+    """The streams of one run: of ours one for each family of events, of the systems beside it one for each service."""
 
     def __init__(self, port: int, more: tuple[str, ...] = ()) -> None:
         self._redis: Any = Redis(host="127.0.0.1", port=port, protocol=2)
-        self._streams = (*TOPICS, *more)
+        ours = {_NAMES.on_broker(event.topic) for event in _OURS.values()}
+        self._streams = (*TOPICS.values(), *sorted(ours), *more)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -65,24 +73,23 @@ class Broker:
         # It became quiet at some moment since the last look.
         return time.monotonic() - _LOOK_EVERY / 2
 
-    async def arrivals(self, topic: str, wire_type: str) -> dict[str, float]:
+    async def arrivals(self, wire_type: str) -> dict[str, float]:
         """Return when the first event of a type came for each order, in seconds since the epoch.
 
         An entry's id is the broker's own clock, so nothing has to watch while the clock runs.
         """
         came: dict[str, float] = {}
-        async for identity, kind, order_id in self._entries(topic):
-            if kind == wire_type and order_id not in came:
+        async for identity, order_id in self._events(wire_type):
+            if order_id not in came:
                 # An id counts whole milliseconds, and the event came half of one later on average.
                 came[order_id] = (int(identity.split(b"-")[0]) + 0.5) / 1000
         return came
 
-    async def count(self, topic: str, wire_type: str) -> dict[str, int]:
+    async def count(self, wire_type: str) -> dict[str, int]:
         """Return how many events of a type there are for each order."""
         counted: dict[str, int] = {}
-        async for _, kind, order_id in self._entries(topic):
-            if kind == wire_type:
-                counted[order_id] = counted.get(order_id, 0) + 1
+        async for _, order_id in self._events(wire_type):
+            counted[order_id] = counted.get(order_id, 0) + 1
         return counted
 
     async def waiting_for_a_person(self) -> int:
@@ -92,6 +99,14 @@ class Broker:
             if name.endswith((b"-dead-letters", b"-undelivered")):
                 found += await self._redis.xlen(name)
         return found
+
+    async def _events(self, wire_type: str) -> AsyncIterator[tuple[bytes, str]]:
+        """Yield the events of a type, from wherever the system of this run puts them."""
+        event = _OURS[wire_type]
+        for topic in (_NAMES.on_broker(event.topic), TOPICS[event.owned_by]):
+            async for identity, kind, order_id in self._entries(topic):
+                if kind == wire_type:
+                    yield identity, order_id
 
     async def _entries(self, topic: str) -> AsyncIterator[tuple[bytes, str, str]]:
         start = "-"

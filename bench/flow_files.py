@@ -12,10 +12,14 @@ from typing import Any, Final
 import yaml
 
 from bench.broker import TOPICS
+from choreography.flow import services_of
+from choreography.render.subscriptions import subscriptions_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CHECKOUT: Final = ROOT / "apps" / "checkout"
 SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
+
+SCOPES: Final = ("publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics")
 
 _RESOURCES: Final = "redis-postgres"
 _AT_ONCE: Final = "40"
@@ -25,8 +29,10 @@ Change = Callable[[dict[str, Any]], bool]
 
 
 def write_floor(folder: Path) -> Path:
-    """The floor keeps broker and subscriptions of the checkout, without what only the library needs."""
-    return _write(folder, "bench.floor", SERVICES, _heard_by_all)
+    """The floor keeps broker and subscriptions of the checkout, with a topic for each service, not for each family."""
+    flow = _write(folder, "bench.floor", SERVICES, _heard_by_all)
+    (folder / "dapr" / _RESOURCES / "subscriptions.yaml").write_text(yaml.safe_dump_all(_subscriptions()))
+    return flow
 
 
 def write_quickstart(folder: Path) -> Path:
@@ -59,7 +65,27 @@ def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) 
 def _heard_by_all(resource: dict[str, Any]) -> bool:
     if resource["spec"].get("type", "").startswith("state."):
         return False
-    return bool(resource["kind"] != "Subscription" or resource["spec"]["topic"] in TOPICS)
+    return _unscoped(resource)
+
+
+def _unscoped(resource: dict[str, Any]) -> bool:
+    """Let its own topics through, which the scopes of the checkout do not know; its subscriptions are its own, too."""
+    metadata = resource["spec"].get("metadata")
+    if resource["spec"].get("type", "").startswith("pubsub."):
+        resource["spec"]["metadata"] = [item for item in metadata if item["name"] not in SCOPES]
+    return bool(resource["kind"] != "Subscription")
+
+
+def _subscriptions() -> list[dict[str, Any]]:
+    """Return who hears which service, each as the checkout subscribes to a topic."""
+    made = []
+    for service in services_of("apps.checkout"):
+        text = next(iter(subscriptions_of(service).values()))
+        for topic in sorted({TOPICS[event.owned_by] for events in service.hears.values() for event in events}):
+            one = yaml.safe_load(text)
+            one["metadata"]["name"], one["spec"]["topic"] = f"{service.name}-{topic}", topic
+            made.append(one)
+    return made
 
 
 def _one_at_a_time(resource: dict[str, Any]) -> bool:
@@ -67,4 +93,4 @@ def _one_at_a_time(resource: dict[str, Any]) -> bool:
         for item in resource["spec"]["metadata"]:
             if item["name"] == "concurrency":
                 item["value"] = _AT_ONCE
-    return bool(resource["kind"] != "Subscription")
+    return _unscoped(resource)

@@ -90,7 +90,7 @@ class Session:
         before = set(self._load.sent)
         await self._load.pace(self._more(count), a_second)
         await self._broker.until_quiet(_PATIENCE)
-        came = await self._broker.arrivals("shipments", "shipment.dispatched.v1")
+        came = await self._broker.arrivals("shipment.dispatched.v1")
         took = [
             1000 * (came[order_id] - began)
             for order_id, began in self._load.began.items()

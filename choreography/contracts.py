@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field
 
 from choreography.errors import DeclarationError
+from choreography.families import family_of, warn_of_topic
 from choreography.fields import MAX_SAFE_INTEGER, Value, as_key, is_generic, is_template, refuse_as_key
 
 __all__ = [
@@ -56,16 +57,19 @@ class Event(Value):
     """An immutable fact in the past tense.
 
     Class arguments, inherited by subclasses:
-        type: the wire type, such as ``order.created.v1``. A class without one is an abstract base.
-        topic: the topic its publisher owns.
+        type: the wire type, such as ``order.created.v1``. A class without one is an abstract base. All versions share a
+            topic, ``order.created``.
+        owner: the service that publishes it: its Dapr app id, which is the source of the event.
         subject: the field that says what the fact is about, such as ``order_id``.
         undoes: the event whose effect this one takes back.
         final: nobody needs to react to it.
+        topic: accepted and ignored, for programs written when a service had one topic for all of its events.
     """
 
     outlives_releases: ClassVar[bool] = True
     wire_type: ClassVar[str] = ""
     topic: ClassVar[str] = ""
+    owned_by: ClassVar[str] = ""
     subject_field: ClassVar[str] = ""
     undoes: ClassVar[type[Event] | None] = None
     undone_by: ClassVar[tuple[type[Event], ...]] = ()
@@ -76,16 +80,20 @@ class Event(Value):
         cls,
         *,
         type: str = "",  # noqa: A002 # the class line reads best with the plain word
-        topic: str = "",
+        owner: str = "",
         subject: str = "",
         undoes: type[Event] | None = None,
         final: bool = False,
+        topic: str = "",
         **_: Any,
     ) -> None:
         """Check and remember what the class line declares."""
         super().__pydantic_init_subclass__()
         cls.wire_type, cls.undoes, cls.undone_by, cls.final = type, undoes, (), final
-        cls.topic, cls.subject_field = topic or cls.topic, subject or cls.subject_field
+        cls.topic, cls.owned_by = family_of(type), owner or cls.owned_by
+        cls.subject_field = subject or cls.subject_field
+        if topic:
+            warn_of_topic(cls.__name__, 'Name the service that publishes it instead: owner="order".', depth=2)
         if type:
             cls._check_wire()
         if undoes is not None:
@@ -103,8 +111,11 @@ class Event(Value):
                 f"{cls.__name__} has a wire type and leaves open what it holds. Give the type to a class that says it: "
                 f'class {cls.__name__}Int({cls.__name__}[int], type="{cls.wire_type}").'
             )
-        if not cls.topic:
-            raise DeclarationError(f'{cls.__name__} has no topic. Add topic="..." to it or to its base class.')
+        if cls.owned_by and not _KIND.match(cls.owned_by):
+            raise DeclarationError(
+                f"{cls.__name__} has the owner {cls.owned_by!r}, which cannot be a Dapr app id. Name the service that "
+                "publishes it: lower-case letters, digits and hyphens."
+            )
         if cls.subject_field in cls.model_fields:
             refuse_as_key(cls.model_fields[cls.subject_field].annotation, f"{cls.__name__}.{cls.subject_field}")
         else:

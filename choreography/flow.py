@@ -7,9 +7,10 @@ import pkgutil
 from collections import Counter
 from types import ModuleType
 
+from choreography.broker_names import unusable
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.topics import CHRONICLE, CONTROL, canary, dead_letters, intents, undelivered
+from choreography.topics import CHRONICLE, Naming, prefix_of
 
 
 class FlowError(ChoreographyError):
@@ -43,7 +44,8 @@ def services_of(flow: str) -> tuple[Service, ...]:
     """Return the services of a flow, ordered by name: every ``Service`` a module of its package exposes.
 
     Raises:
-        FlowError: there is no such package, no service in it, or two share a name or a topic, or take a reserved one.
+        FlowError: there is no such package, no service in it, or two share a name or publish
+            one family of events, a name is reserved, or a topic would have a name that some broker cannot have.
     """
     package = package_of(flow)
     found: dict[int, Service] = {}
@@ -56,11 +58,13 @@ def services_of(flow: str) -> tuple[Service, ...]:
     if not services:
         raise FlowError(
             f"No module in {package.__name__} exposes a Service, so there is nothing to run or render. "
-            'Write one: shipping = Service("shipping", topic="shipments").'
+            'Write one: shipping = Service("shipping", publishes=[ShipmentDispatched]).'
         )
     _refuse_twins(package.__name__, "app id", [service.name for service in services])
-    _refuse_twins(package.__name__, "topic", [service.topic for service in services])
+    _refuse_shared_families(package.__name__, services)
     _refuse_reserved(services)
+    if sentences := list(unusable(services, Naming(prefix_of(package.__name__)))):
+        raise FlowError(" ".join(sentences))
     return tuple(services)
 
 
@@ -94,15 +98,23 @@ def _refuse_twins(flow: str, what: str, names: list[str]) -> None:
         )
 
 
-def _refuse_reserved(services: list[Service]) -> None:
-    kinds = (canary, dead_letters, intents, undelivered)
-    reserved = {CONTROL, *(kind(service.name) for service in services for kind in kinds)}
-    # Beside a service's name in the names of its files, where they would be taken for the flow's own.
-    reserved |= {"canary", "intents", "undelivered"}
+def _refuse_shared_families(flow: str, services: list[Service]) -> None:
+    publishers: dict[str, Service] = {}
     for service in services:
-        if service.topic in reserved or service.name == CHRONICLE:
-            word = service.topic if service.topic in reserved else service.name
+        for topic in service.topics:
+            first = publishers.setdefault(topic, service)
+            if first is not service:
+                raise FlowError(
+                    f"{first.name} and {service.name} of {flow} both publish {topic!r}, but all versions of an event "
+                    "share one topic, which has one publisher: the scopes could not tell whose event it is. Let one of "
+                    "the two publish another event."
+                )
+
+
+def _refuse_reserved(services: list[Service]) -> None:
+    for service in services:
+        if service.name == CHRONICLE:
             raise FlowError(
-                f"{service.name} uses the name {word!r}, which every flow keeps for itself, so its messages would be "
-                "mixed up with those that keep the flow going. Choose another name."
+                f"{service.name} uses the name {service.name!r}, which every flow keeps for itself, so its messages "
+                "would be mixed up with those that keep the flow going. Choose another name."
             )

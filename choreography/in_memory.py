@@ -124,7 +124,7 @@ class InMemory:
         envelope = Envelope(
             id=derived_id(said.wire_type, said.model_dump_json(), str(number)),
             type=said.wire_type,
-            source=self.service.name if own else self.service.subjects[said.wire_type].topic,
+            source=self.service.name if own else _publisher_of(said),
             subject=subject,
             time=self.now,
             flow_id=subject,
@@ -181,6 +181,11 @@ class InMemory:
                 self._released.dues += dues
                 return True
         return NOTHING_FAILED
+
+
+def _publisher_of(said: Event | Answer) -> str:
+    """Return the source of an event of another service: its owner, or a stand-in where none is declared."""
+    return (type(said).owned_by or type(said).topic) if isinstance(said, Event) else ""
 
 
 def _driven(steps: Generator[Any, Any, Result], perform: Callable[[Any], Any]) -> Result:

@@ -1,4 +1,4 @@
-"""The declaration of a service: its name, its topic, what it publishes, and its reactions.
+"""The declaration of a service: its name, what it publishes, and its reactions.
 
 This is the one home of every fact about a service. The runtime, the Dapr files, the diagrams, the lint and the
 model checker all read it from here.
@@ -27,6 +27,7 @@ from choreography.declaration import (
     undo_of,
 )
 from choreography.errors import DeclarationError
+from choreography.families import warn_of_topic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,26 +36,28 @@ _LONG: Final = timedelta(days=1)
 
 
 class Service:
-    """One deployable: a name (its Dapr app id), one topic, the entities it owns and its reactions.
+    """One deployable: a name (its Dapr app id), the events it publishes, the entities it owns and its reactions.
 
     Args:
         name: the Dapr app id.
-        topic: the one topic it publishes to.
-        publishes: every event it may say.
+        publishes: every event it may say. Each family of them has a topic of its own, and no other publisher.
         starts: whether a new deployment wants the events from before its first subscription.
+        topic: accepted and ignored, for programs written when a service had one topic for all of its events.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        topic: str,
         publishes: Iterable[type[Event]] = (),
         starts: Literal["beginning", "now"] = "beginning",
+        topic: str = "",
     ) -> None:
         if not _NAME.match(name):
             raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
-        self.name, self.topic, self.publishes, self.starts = name, topic, tuple(publishes), starts
+        if topic:
+            warn_of_topic(f"The service {name}", "Remove it.", depth=1)
+        self.name, self.publishes, self.starts = name, tuple(publishes), starts
         self.subjects: dict[str, Subject] = {}
         self.deadlines: dict[str, list[Reaction]] = {}
         self.effects: dict[type[Intent], Effect] = {}
@@ -63,10 +66,11 @@ class Service:
         for event in self.publishes:
             if sum(other.wire_type == event.wire_type for other in self.publishes) > 1:
                 raise DeclarationError(f"{name} publishes {event.wire_type} twice. Keep one of the two.")
-            if event.topic != topic:
+            if event.owned_by not in ("", name):
                 raise DeclarationError(
-                    f"{name} publishes {event.__name__}, which belongs on the topic {event.topic!r}, "
-                    f"but {name} owns {topic!r}. A topic has one publisher: give the event to its own service."
+                    f"{name} publishes {event.__name__}, whose owner is {event.owned_by!r}, so every consumer would "
+                    f"refuse it. An event has one publisher: let {event.owned_by} publish it, or declare another event "
+                    f'with owner="{name}".'
                 )
 
     def __repr__(self) -> str:
@@ -193,6 +197,11 @@ class Service:
     def due_type(self, reaction: Reaction) -> str:
         """Return the wire type under which a fired deadline reaches the engine."""
         return f"{self.name}.{reaction.name.replace('_', '-')}.due.v1"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the events it publishes, one for each family."""
+        return tuple(sorted({event.topic for event in self.publishes}))
 
     @property
     def hears(self) -> dict[str, list[type[Event]]]:

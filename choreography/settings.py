@@ -26,6 +26,8 @@ class Settings:
         app_token: what the sidecar shows us (``APP_API_TOKEN``); without it anyone who reaches the port may deliver.
         pubsub: the pub/sub component, or a pattern with ``{topic}`` where each topic needs its own
             (``CHOREOGRAPHY_PUBSUB``).
+        topic_prefix: what the names of all topics begin with on the broker (``CHOREOGRAPHY_TOPIC_PREFIX``); the name of
+            the flow where a flow is served, so that several flows can share a broker.
         store: the state store component (``CHOREOGRAPHY_STORE``).
         zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
@@ -47,6 +49,7 @@ class Settings:
     sidecar_token: str = field(default="", repr=False)
     app_token: str = field(default="", repr=False)
     pubsub: str = "pubsub"
+    topic_prefix: str = ""
     store: str = "statestore"
     zipkin: str = ""
     sampling: float = 1.0
@@ -75,6 +78,7 @@ class Settings:
                 sidecar_token=env.get("DAPR_API_TOKEN", ""),
                 app_token=env.get("APP_API_TOKEN", ""),
                 pubsub=env.get("CHOREOGRAPHY_PUBSUB", "pubsub"),
+                topic_prefix=env.get("CHOREOGRAPHY_TOPIC_PREFIX", ""),
                 store=env.get("CHOREOGRAPHY_STORE", "statestore"),
                 zipkin=env.get("ZIPKIN_ENDPOINT", ""),
                 sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),

@@ -65,7 +65,7 @@ class CardRefunded(Answer, type="card.refunded.v1"):
     order_id: Id
 
 
-billing = Service("billing", topic="payments", publishes=[PaymentCharged, PaymentDeclined, PaymentRefunded])
+billing = Service("billing", publishes=[PaymentCharged, PaymentDeclined, PaymentRefunded])
 
 
 @billing.effect(outside="payment-provider")

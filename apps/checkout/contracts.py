@@ -23,7 +23,7 @@ class Line(Value):
     unit_price: Annotated[int, Field(ge=1, le=100_000_000)]
 
 
-class OrderEvent(Event, topic="orders", subject="order_id"):
+class OrderEvent(Event, owner="order", subject="order_id"):
     """What the order service says."""
 
     order_id: Id
@@ -58,13 +58,13 @@ class OrderCancelled(OrderEvent, type="order.cancelled.v1", undoes=OrderCreated)
     lines: tuple[Line, ...]
 
 
-class StockEvent(Event, topic="stock", subject="order_id"):
+class StockEvent(Event, owner="inventory", subject="order_id"):
     """What the inventory service says about an order."""
 
     order_id: Id
 
 
-class StockAdded(Event, topic="stock", subject="sku", type="stock.added.v1"):
+class StockAdded(Event, owner="inventory", subject="sku", type="stock.added.v1"):
     """Goods came in."""
 
     sku: Sku
@@ -85,7 +85,7 @@ class StockReleased(StockEvent, type="stock.released.v1", undoes=StockReserved, 
     """What had been set aside is back on its shelf."""
 
 
-class PaymentEvent(Event, topic="payments", subject="order_id"):
+class PaymentEvent(Event, owner="billing", subject="order_id"):
     """What the billing service says."""
 
     order_id: Id
@@ -107,7 +107,7 @@ class PaymentRefunded(PaymentEvent, type="payment.refunded.v1", undoes=PaymentCh
     """The customer has the money back."""
 
 
-class ShipmentEvent(Event, topic="shipments", subject="order_id"):
+class ShipmentEvent(Event, owner="shipping", subject="order_id"):
     """What the shipping service says."""
 
     order_id: Id

@@ -38,7 +38,7 @@ class Reservation(Entity, key="order_id"):
 
 Shelves = Annotated[Mapping[str, Shelf], named_by("lines.sku")]
 
-inventory = Service("inventory", topic="stock", publishes=[StockAdded, StockReserved, StockRejected, StockReleased])
+inventory = Service("inventory", publishes=[StockAdded, StockReserved, StockRejected, StockReleased])
 
 
 class NewStock(Request):

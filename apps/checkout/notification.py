@@ -15,7 +15,7 @@ class Notice(Entity, key="order_id"):
     reason: str = ""
 
 
-notification = Service("notification", topic="notices")
+notification = Service("notification")
 
 
 @notification.on(OrderCompleted)

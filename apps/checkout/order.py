@@ -41,9 +41,7 @@ class Order(Entity, key="order_id"):
     total: Money = 0
 
 
-order = Service(
-    "order", topic="orders", publishes=[OrderCreated, CancellationRequested, OrderCompleted, OrderCancelled]
-)
+order = Service("order", publishes=[OrderCreated, CancellationRequested, OrderCompleted, OrderCancelled])
 
 
 class NewLine(Request):

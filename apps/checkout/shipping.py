@@ -20,7 +20,7 @@ class Shipment(Entity, key="order_id"):
     status: Literal["waiting", "dispatched", "withheld"] = "waiting"
 
 
-shipping = Service("shipping", topic="shipments", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused])
+shipping = Service("shipping", publishes=[ShipmentDispatched, ShipmentWithheld, CancellationRefused])
 
 
 @shipping.when_all(StockReserved, PaymentCharged)

@@ -19,8 +19,8 @@ def misread(flow: Checked) -> Iterator[Found]:
             if read_as is event:
                 continue
             problems = unmet(event.model_json_schema(), read_as.model_json_schema())
-            if read_as.topic != event.topic:
-                problems.insert(0, f"it is heard on the topic {read_as.topic!r} and published on {event.topic!r}")
+            if read_as.owned_by not in ("", publisher.name):
+                problems.insert(0, f"it is expected from {read_as.owned_by!r} and published by {publisher.name!r}")
             if problems:
                 yield Found(
                     f"{consumer.name}:{event.wire_type}",

@@ -14,6 +14,7 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from choreography.broker_names import of_topic
 from choreography.conform.app import App
 from choreography.conform.result import NotMetError, NotShownError
 from choreography.engine.records import Outgoing
@@ -221,7 +222,7 @@ class Rig:
 
     def _components(self, topics: Sequence[str]) -> list[dict[str, Any]]:
         text = yaml.safe_dump(_without_scopes(self.bench.component))
-        each = [text.replace("{topic}", topic) for topic in topics] if "{topic}" in self.pubsub else [text]
+        each = [of_topic(text, topic) for topic in topics] if "{topic}" in self.pubsub else [text]
         return [yaml.safe_load(one) for one in each]
 
     def _resiliency(self, topics: Sequence[str]) -> dict[str, Any]:
@@ -269,7 +270,7 @@ async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncItera
     """Make topics of a case's own, and stop whatever it started at its end."""
     name = f"c{secrets.token_hex(4)}"
     pubsub = str(bench.component["metadata"]["name"])
-    rig = Rig(bench, processes, ports, f"{name}-app", f"{name}-topic", pubsub)
+    rig = Rig(bench, processes, ports, f"{name}-app", f"{name}.bell.rung", pubsub)
     try:
         if bench.address:
             kind = str(bench.component["spec"]["type"])

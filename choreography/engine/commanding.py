@@ -71,7 +71,7 @@ class Commanding:
         known = self._accepted.get(event_id)
         if known is not None and known.envelope.digest == envelope.digest:
             return known
-        return Accepted(envelope, Outgoing(event.topic, event.subject, envelope.encode()))
+        return Accepted(envelope, Outgoing(type(event).topic, event.subject, envelope.encode()))
 
     def contradicts(self, accepted: Accepted) -> bool:
         """Tell whether this replica accepted another body under the same key."""

@@ -233,7 +233,7 @@ class Reacting:
                 traceparent=self.traceparent,
                 data=event.model_dump(mode="json"),
             )
-            self.ran.events.append(Outgoing(event.topic, event.subject, envelope.encode()))
+            self.ran.events.append(Outgoing(type(event).topic, event.subject, envelope.encode()))
 
     def _wish(self, reaction: Reaction, intents: Iterable[Intent], cause: str) -> None:
         for position, intent in enumerate(intents):

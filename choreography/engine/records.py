@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from choreography.engine.envelope import as_moment, as_text
+from choreography.families import family_of
 
 MOST_FOLDED: Final = 32
 LARGEST_FOLDED: Final = 32 * 1024
@@ -31,6 +32,16 @@ class Outgoing(NamedTuple):
     def size(self) -> int:
         """Its bytes."""
         return len(self.encoded.encode())
+
+
+def _on_its_topic(recorded: str, key: str, encoded: str) -> Outgoing:
+    """Return a recorded event on the topic of its family, whatever topic its record names.
+
+    Topics may have been named otherwise when it was recorded, and then nobody hears the old one any more.
+    """
+    wire_type = str(orjson.loads(encoded).get("type", ""))
+    ours = wire_type.startswith("choreography.")
+    return Outgoing(recorded if ours else family_of(wire_type) or recorded, key, encoded)
 
 
 class Due(NamedTuple):
@@ -114,11 +125,11 @@ class Outcome(NamedTuple):
             event_id=event_id,
             digest=digest,
             at=as_moment(at),
-            events=tuple(Outgoing(*event) for event in events),
+            events=tuple(_on_its_topic(*event) for event in events),
             dues=tuple(Due(as_moment(moment), encoded) for moment, encoded in dues),
             wishes=tuple(Wish(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in wishes),
             written=tuple(Written(*one) for one in written),
-            own=Outgoing(*own) if own else None,
+            own=_on_its_topic(*own) if own else None,
             heard=heard,
             quarantined=Quarantined(*bad[: len(Quarantined._fields)]) if bad else None,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -12,6 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from choreography.broker_names import aws_name
 from choreography.provision.aws_account import Account, account_at
 from choreography.provision.layout import Layout, ProvisionError
 
@@ -55,17 +55,12 @@ def by_app(layout: Layout) -> Iterator[tuple[str, list[str]]]:
         yield app, [topic for hearer, topic in layout.hearers if hearer == app]
 
 
-def queue_name(wanted: str) -> str:
-    """What the component makes of a name that AWS does not take, be it of a queue or of a topic."""
-    return re.sub(r"[^A-Za-z0-9_-]", "", wanted)[:80]
-
-
 async def _topic(sns: Any, topic: str) -> str:
-    return str((await sns.create_topic(Name=queue_name(topic)))["TopicArn"])
+    return str((await sns.create_topic(Name=aws_name(topic)))["TopicArn"])
 
 
 async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) -> Sequence[str]:
-    url, arn, policy = await _queue(sqs, queue_name(app))
+    url, arn, policy = await _queue(sqs, aws_name(app))
     statements: list[Any] = policy.setdefault("Statement", [])
     missing = [wanted for topic in topics.values() if (wanted := _lets_in(arn, topic)) not in statements]
     if missing:
@@ -74,7 +69,7 @@ async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) ->
     # The queue first lets a topic in, then the topic sends.
     for topic in topics.values():
         await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
-    return [f"SQS queue {queue_name(app)} on SNS topic {topic}" for topic in topics]
+    return [f"SQS queue {aws_name(app)} on SNS topic {topic}" for topic in topics]
 
 
 async def _queue(sqs: Any, name: str) -> tuple[str, str, dict[str, Any]]:

@@ -8,6 +8,7 @@ import nats
 from nats.errors import Error
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
+from choreography.broker_names import stream_name
 from choreography.provision.layout import Layout, ProvisionError
 
 
@@ -23,11 +24,11 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
             jetstream = client.jetstream()
             there = {stream.config.name for stream in await jetstream.streams_info()}
             for topic in layout.topics:
-                if topic in there:
+                if (name := stream_name(topic)) in there:
                     continue
                 await jetstream.add_stream(
                     StreamConfig(
-                        name=topic,
+                        name=name,
                         subjects=[topic],
                         storage=StorageType.FILE,
                         # Not by interest: what nobody has subscribed to yet must stay.
@@ -35,7 +36,7 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
                         num_replicas=copies,
                     )
                 )
-                told.append(f"NATS stream {topic}")
+                told.append(f"NATS stream {name} of {topic}")
         finally:
             await client.close()
     except (Error, OSError, TimeoutError) as error:

@@ -12,6 +12,7 @@ from choreography.insight.wiring import Wiring, about
 from choreography.render.payloads import Payloads, payloads_of
 from choreography.render.source import Files, Source, as_yaml
 from choreography.service import Service
+from choreography.topics import Naming
 
 _ENVELOPE: Final = {
     "type": "object",
@@ -50,30 +51,39 @@ def asyncapi_file(source: Source) -> Files:
             "tags": [{"name": service.name, "description": about(service)} for service in source.services],
         },
         "defaultContentType": "application/cloudevents+json",
-        "channels": {service.topic: _channel(service, payloads) for service in source.services if service.publishes},
+        "channels": {
+            topic: _channel(service, topic, source.names, payloads)
+            for service in source.services
+            for topic in service.topics
+        },
         "operations": dict(_operations(wiring, payloads)),
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
     return {"asyncapi.yaml": as_yaml(document)}
 
 
-def _channel(service: Service, payloads: Payloads) -> dict[str, Any]:
+def _channel(service: Service, topic: str, names: Naming, payloads: Payloads) -> dict[str, Any]:
     return {
-        "address": service.topic,
-        "description": f"What {service.name} says, and nobody else. Order is not kept, and repeats are to be expected.",
+        "address": names.on_broker(topic),
+        "description": f"Published by {service.name} only. Order is not kept, and repeats are to be expected.",
         "messages": {
             payloads.messages[event]: {"$ref": f"#/components/messages/{payloads.messages[event]}"}
-            for event in service.publishes
+            for event in _on(service, topic)
         },
     }
+
+
+def _on(service: Service, topic: str) -> list[type[Event]]:
+    """Return the events that a service publishes to a topic: the versions of one family."""
+    return [event for event in service.publishes if event.topic == topic]
 
 
 def _operations(wiring: Wiring, payloads: Payloads) -> list[tuple[str, dict[str, Any]]]:
     operations = []
     for service in wiring.services:
-        if service.publishes:
-            said = _operation("send", service, service.topic, service.publishes, payloads)
-            operations.append((f"{service.name}-says", said))
+        for topic in service.topics:
+            said = _operation("send", service, topic, _on(service, topic), payloads)
+            operations.append((f"{service.name}-says-{topic}", said))
         for topic, events in sorted(service.hears.items()):
             heard = [wiring.publisher(event.wire_type) for event in events]
             known = [found[1] for found in heard if found is not None]

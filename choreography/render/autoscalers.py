@@ -8,7 +8,7 @@ from typing import Any, Final
 from choreography.render.brokers import BROKERS, Broker
 from choreography.render.source import Files, Source, documents
 from choreography.service import Service
-from choreography.topics import intents
+from choreography.topics import UNPREFIXED, Naming, intents
 
 _MOST: Final = 8
 _SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not one
@@ -23,13 +23,17 @@ _HOW_MANY: Final = (
 def autoscaler_files(source: Source) -> Files:
     """Render the scaled objects of a flow for each broker."""
     return {
-        f"k8s/{file.stem}/scaled-objects.yaml": documents(scaled_objects(source.title, source.services, file.stem))
+        f"k8s/{file.stem}/scaled-objects.yaml": documents(
+            scaled_objects(source.title, source.services, file.stem, source.names)
+        )
         for file in source.brokers
         if file.stem in BROKERS
     }
 
 
-def scaled_objects(flow: str, services: Sequence[Service], broker: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def scaled_objects(
+    flow: str, services: Sequence[Service], broker: str, names: Naming = UNPREFIXED
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield where the broker is, and a scaled object for each service that hears anything."""
     table = BROKERS[broker]
     name = f"{flow}-broker"
@@ -45,23 +49,25 @@ def scaled_objects(flow: str, services: Sequence[Service], broker: str) -> Itera
         )
     for service in services:
         if service.hears:
-            yield from _of(flow, service, table, name)
+            yield from _of(flow, service, table, name, names)
 
 
-def triggers_of(service: Service, broker: Broker) -> Iterator[Mapping[str, Any]]:
+def triggers_of(service: Service, broker: Broker, names: Naming = UNPREFIXED) -> Iterator[Mapping[str, Any]]:
     """Yield what makes one service grow: how much waits in each of its queues."""
     topics = _waited_for(service)
     for topic in topics if broker.per_topic else topics[:1]:
-        yield broker.trigger(service.name, topic)
+        yield broker.trigger(service.name, names.on_broker(topic))
 
 
 def _waited_for(service: Service) -> list[str]:
     return [*sorted(service.hears), *([intents(service.name)] if service.effects else [])]
 
 
-def _of(flow: str, service: Service, broker: Broker, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _of(
+    flow: str, service: Service, broker: Broker, name: str, names: Naming
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     known = {"authenticationRef": {"name": name}} if broker.address else {}
-    triggers = [{**trigger, **known} for trigger in triggers_of(service, broker)]
+    triggers = [{**trigger, **known} for trigger in triggers_of(service, broker, names)]
     where = f"\n{_FROM_ENVIRONMENT.format(broker.environment)} {broker.advice}" if broker.environment else ""
     container = {"envSourceContainerName": "app"} if broker.environment else {}
     yield (

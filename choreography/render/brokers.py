@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from choreography.broker_names import stream_name
+
 WAITING: Final = 200
 """How many waiting messages are worth one more replica: two full batches."""
 
@@ -69,7 +71,8 @@ def _rabbitmq(service: str, topic: str) -> Trigger:
 
 
 def _jetstream(service: str, topic: str) -> Trigger:
-    metadata = {"account": "$G", "stream": topic, "consumer": f"{service}-{topic}", "lagThreshold": str(WAITING)}
+    stream = stream_name(topic)
+    metadata = {"account": "$G", "stream": stream, "consumer": f"{service}-{stream}", "lagThreshold": str(WAITING)}
     return {"type": "nats-jetstream", "metadata": metadata}
 
 

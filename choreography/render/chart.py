@@ -74,13 +74,15 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
 def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
     base, place = read(broker), f"brokers/{broker.stem}"
     name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
-    heard = [text for service in source.services for text in subscriptions_of(service, name, said).values()]
-    pubsub = components.pubsub(base, source.services)
+    heard = [
+        text for service in source.services for text in subscriptions_of(service, name, said, source.names).values()
+    ]
+    pubsub = components.pubsub(base, source.services, source.names)
     yield f"{place}/components.yaml", _with_secrets(pubsub, _BROKER_SECRET)
     yield f"{place}/subscriptions.yaml", "---\n".join(heard)
     yield (
         f"{place}/resiliency.yaml",
-        components.resiliency(source.component("resiliency.yaml"), source.services, name),
+        components.resiliency(source.component("resiliency.yaml"), source.services, name, source.names),
     )
     yield f"{place}/facts.yaml", as_yaml(_broker_facts(source, base, name, BROKERS.get(broker.stem)))
 
@@ -123,7 +125,9 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
             "key": facts["address"] if broker.same_address else broker.address,
             "environment": broker.environment,
             "triggers": {
-                service.name: list(triggers_of(service, broker)) for service in source.services if service.hears
+                service.name: list(triggers_of(service, broker, source.names))
+                for service in source.services
+                if service.hears
             },
         },
     }

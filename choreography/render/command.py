@@ -34,13 +34,17 @@ _FOLDERS: Final = ("dapr", "docs", "k8s")
 _MARKS: Final = (b"# Rendered by ", b"<!-- Rendered by ")
 
 
-def render(flow: str, *, broker: str | None = None, store: str | None = None) -> dict[Path, str]:
+def render(
+    flow: str, *, broker: str | None = None, store: str | None = None, topic_prefix: str = ""
+) -> dict[Path, str]:
     """Return every file of a flow and its text, for one broker and store or for all there are.
+
+    Its topics begin with the name of the flow, unless another prefix is given.
 
     Raises:
         FlowError: the flow, or the component file of a broker or store, is not there.
     """
-    return _rendered(source_of(flow, broker, store))
+    return _rendered(source_of(flow, broker, store, topic_prefix))
 
 
 def write(flow: str, chart: Path | None = None) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from choreography.broker_names import of_topic
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.topics import (
@@ -15,6 +16,8 @@ from choreography.topics import (
     PUBSUB,
     PUBSUB_OF_TOPIC,
     STATESTORE,
+    UNPREFIXED,
+    Naming,
     all_topics,
     published_by,
     subscribed_by,
@@ -29,19 +32,20 @@ class ComponentFileError(ChoreographyError):
     """A hand-written component file has a shape that cannot be completed."""
 
 
-def pubsub(base: str, services: Sequence[Service]) -> str:
+def pubsub(base: str, services: Sequence[Service], names: Naming = UNPREFIXED) -> str:
     """Complete a broker's file: who may publish what, who may hear what, and who may use it at all."""
     if name_in(base) == PUBSUB_OF_TOPIC:
         return "---\n".join(
-            _one_topic(base, topic, services, first=not place) for place, topic in enumerate(all_topics(services))
+            _one_topic(base, topic, services, names, first=not place)
+            for place, topic in enumerate(all_topics(services))
         )
     _expect(base, PUBSUB)
-    everything = all_topics(services)
+    everything = [names.on_broker(topic) for topic in all_topics(services)]
     metadata = (
         "    # Every app id is listed in both scopes: one that is not may do whatever no protection forbids.\n"
-        + _setting("publishingScopes", _scopes(services, published_by, (CONTROL,)))
+        + _setting("publishingScopes", _scopes(services, published_by, (CONTROL,), names))
         + "    # The chronicle may hear everything, and say nothing but a nudge or a replay.\n"
-        + _setting("subscriptionScopes", _scopes(services, subscribed_by, everything))
+        + _setting("subscriptionScopes", _scopes(services, subscribed_by, all_topics(services), names))
         + "    # A topic that nobody declared is a spelling mistake, and its messages would wait for ever.\n"
         + _setting("allowedTopics", _wrapped(everything))
         + "    # Whoever is not in a scope is refused; without this, whoever is in none is allowed.\n"
@@ -63,28 +67,25 @@ def subscription_metadata_in(component: Mapping[str, Any]) -> dict[str, str]:
     return dict(part.strip().split("=", 1) for part in str(told).split(",") if "=" in part)
 
 
-def _one_topic(base: str, topic: str, services: Sequence[Service], *, first: bool) -> str:
+def _one_topic(base: str, topic: str, services: Sequence[Service], names: Naming, *, first: bool) -> str:
     """Complete a component that serves one topic; what its lines are there for is said once."""
-    lines = base.replace("{topic}", topic).rstrip("\n").splitlines()
+    known = names.on_broker(topic)
+    lines = of_topic(base, known).rstrip("\n").splitlines()
     text = "\n".join(line for line in lines if first or not line.lstrip().startswith("#")) + "\n"
     hears = [service.name for service in services if topic in subscribed_by(service)]
     says = [service.name for service in services if topic in published_by(service)] + [CHRONICLE] * (topic == CONTROL)
-    names = [
-        name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)
-    ]
+    apps = [name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)]
     # Its sidecar sets aside on the same component what it cannot hand over.
-    aside = {name: undelivered(name) for name in hears if undelivered(name) != topic}
-    grants = {name: ([topic] if name in says else []) + ([aside[name]] if name in aside else []) for name in names}
-    topics = [topic, *sorted(aside.values())]
+    aside = {name: names.on_broker(undelivered(name)) for name in hears if undelivered(name) != topic}
+    grants = {name: ([known] if name in says else []) + ([aside[name]] if name in aside else []) for name in apps}
+    topics = [known, *sorted(aside.values())]
     metadata = (
         _setting("publishingScopes", _joined({name: ",".join(granted) for name, granted in grants.items()}))
-        + _setting(
-            "subscriptionScopes", _joined({name: topic if name in (*hears, CHRONICLE) else "" for name in names})
-        )
+        + _setting("subscriptionScopes", _joined({name: known if name in (*hears, CHRONICLE) else "" for name in apps}))
         + _setting("allowedTopics", _wrapped(topics))
         + _setting("protectedTopics", _wrapped(topics))
     )
-    return _checked(text + metadata + _app_ids(names), PUBSUB_OF_TOPIC.format(topic=topic), "publishingScopes")
+    return _checked(text + metadata + _app_ids(apps), PUBSUB_OF_TOPIC.format(topic=known), "publishingScopes")
 
 
 def statestore(base: str, services: Sequence[Service]) -> str:
@@ -93,10 +94,10 @@ def statestore(base: str, services: Sequence[Service]) -> str:
     return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
 
 
-def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB) -> str:
+def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB, names: Naming = UNPREFIXED) -> str:
     """Complete the resiliency: other apps of the same namespace keep their own."""
     if pubsub == PUBSUB_OF_TOPIC:
-        base = _for_each_topic(base, all_topics(services))
+        base = _for_each_topic(base, [names.on_broker(topic) for topic in all_topics(services)])
     return base.rstrip("\n") + "\n" + _app_ids([*(service.name for service in services), CHRONICLE])
 
 
@@ -120,10 +121,13 @@ def _for_each_topic(base: str, topics: Iterable[str]) -> str:
 
 
 def _scopes(
-    services: Sequence[Service], topics_of: Callable[[Service], Iterable[str]], chronicle: Iterable[str]
+    services: Sequence[Service],
+    topics_of: Callable[[Service], Iterable[str]],
+    chronicle: Iterable[str],
+    names: Naming,
 ) -> list[str]:
-    granted = {service.name: ",".join(topics_of(service)) for service in services}
-    return _joined(granted | {CHRONICLE: ",".join(chronicle)})
+    granted = {service.name: topics_of(service) for service in services} | {CHRONICLE: chronicle}
+    return _joined({name: ",".join(map(names.on_broker, topics)) for name, topics in granted.items()})
 
 
 def _joined(granted: Mapping[str, str]) -> list[str]:

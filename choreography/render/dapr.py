@@ -18,8 +18,8 @@ def dapr_files(source: Source) -> Files:
     for broker in source.brokers:
         base = read(broker)
         name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
-        pubsub = components.pubsub(base, source.services)
-        resiliency = components.resiliency(source.component("resiliency.yaml"), source.services, name)
+        pubsub = components.pubsub(base, source.services, source.names)
+        resiliency = components.resiliency(source.component("resiliency.yaml"), source.services, name, source.names)
         for store in source.stores:
             place = f"dapr/{broker.stem}-{store.stem}"
             texts[f"{place}/pubsub.yaml"] = pubsub
@@ -32,7 +32,7 @@ def dapr_files(source: Source) -> Files:
 def _add_subscriptions(texts: Files, place: str, source: Source, pubsub: str, said: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for service in source.services:
-        documents = subscriptions_of(service, pubsub, said)
+        documents = subscriptions_of(service, pubsub, said, source.names)
         if twice := seen & documents.keys():
             raise FlowError(
                 f"Two subscriptions would be named {min(twice)}, so a service would never hear "

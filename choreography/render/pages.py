@@ -52,7 +52,7 @@ def _publishes(wiring: Wiring, service: Service) -> Iterator[str]:
         rows.append(
             (f"`{event.__name__}`", f"`{event.wire_type}`", ", ".join(heard_in) or "nobody", _event_note(event))
         )
-    return _table((f"event, on `{service.topic}`", "wire type", "heard by", ""), rows)
+    return _table(("event", "wire type", "heard by", ""), rows)
 
 
 def _event_note(event: type[Event]) -> str:

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from choreography.broker_names import unusable
 from choreography.flow import FlowError, module_of, package_of, services_of
 from choreography.service import Service
+from choreography.topics import Naming, prefix_of
 
 Files: TypeAlias = dict[str, str]
 """Texts by path, relative to the folder of the flow."""
@@ -28,6 +30,7 @@ class Source:
         root: the folder it is imported from.
         brokers: the chosen files in components/brokers.
         stores: the chosen files in components/stores.
+        names: what its topics are called on the broker.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Source:
     root: Path
     brokers: tuple[Path, ...]
     stores: tuple[Path, ...]
+    names: Naming
 
     def component(self, name: str) -> str:
         """Read a file of components/."""
@@ -52,15 +56,19 @@ Appearance: TypeAlias = Callable[[Source], Files]
 """One way in which a flow appears outside of Python."""
 
 
-def source_of(flow: str, broker: str | None, store: str | None) -> Source:
+def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: str = "") -> Source:
     """Find everything that a flow is rendered from.
 
     Raises:
-        FlowError: the flow, components/, or the file of a broker or store, is not there.
+        FlowError: the flow, components/, or the file of a broker or store, is not there, or a topic has a name that
+            some broker cannot have.
     """
     package, services = package_of(flow), services_of(flow)
     for service in services:
         service.check()
+    names = Naming(topic_prefix or prefix_of(package.__name__))
+    if topic_prefix and (sentences := list(unusable(services, names))):
+        raise FlowError(" ".join(sentences))
     folder = Path(package.__path__[0])
     root = folder.parents[package.__name__.count(".")]
     bases = root / "components"
@@ -78,6 +86,7 @@ def source_of(flow: str, broker: str | None, store: str | None) -> Source:
         root=root,
         brokers=_chosen(bases / "brokers", broker),
         stores=_chosen(bases / "stores", store),
+        names=names,
     )
 
 

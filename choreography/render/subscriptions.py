@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from choreography.service import Service
-from choreography.topics import PUBSUB, canary, intents, subscribed_by, undelivered
+from choreography.topics import PUBSUB, UNPREFIXED, Naming, canary, intents, subscribed_by, undelivered
 
 BATCH: Final = 100
 EVENTS_ROUTE: Final = "/events"
@@ -14,7 +14,7 @@ UNDELIVERED_ROUTE: Final = "/undelivered"
 
 
 def subscriptions_of(
-    service: Service, pubsub: str = PUBSUB, metadata: Mapping[str, str] | None = None
+    service: Service, pubsub: str = PUBSUB, metadata: Mapping[str, str] | None = None, names: Naming = UNPREFIXED
 ) -> dict[str, str]:
     """Return the subscriptions of one service, by name.
 
@@ -22,15 +22,18 @@ def subscriptions_of(
         service: who hears.
         pubsub: the broker's component, or a pattern with ``{topic}`` where each topic has its own.
         metadata: what this broker's subscriptions must say besides.
+        names: what topics are called on the broker.
     """
     more = "".join(f'    {name}: "{value}"\n' for name, value in (metadata or {}).items())
     own = (canary(service.name), intents(service.name), undelivered(service.name))
+    aside = names.on_broker(undelivered(service.name))
     subscriptions = {}
     for topic in subscribed_by(service):
         short = topic.removeprefix(f"{service.name}-") if topic in own else topic
         name = f"{service.name}-{short}"
-        rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(undelivered(service.name))
-        head = _HEAD.format(name=name, topic=topic, pubsub=pubsub.format(topic=topic))
+        rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(aside)
+        known = names.on_broker(topic)
+        head = _HEAD.format(name=name, topic=known, pubsub=pubsub.format(topic=known))
         subscriptions[name] = f"{head}{more}{rest}scopes:\n  - {service.name}\n"
     return subscriptions
 

@@ -31,6 +31,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.records import Due, Outgoing
 from choreography.settings import Settings
+from choreography.topics import Naming
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item already exists")
@@ -54,6 +55,7 @@ class Sidecar:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
         )
         self._state = f"/v1.0/state/{settings.store}"
+        self.names = Naming(settings.topic_prefix)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -111,17 +113,14 @@ class Sidecar:
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
         """Publish events of one topic. Return the indices of those the broker did not confirm."""
-        topic = events[0].topic
         entries = ",".join(
             f'{{"entryId":"{index}","event":"{base64.b64encode(event.encoded.encode()).decode()}",'
             f'"contentType":"application/octet-stream","metadata":{{"partitionKey":{orjson.dumps(event.key).decode()}}}}}'
             for index, event in enumerate(events)
         )
         # Raw: the sidecar passes the stored envelope on to the byte, and never parses what might break it.
-        name = self._settings.pubsub.format(topic=topic)
-        path = f"/v1.0/publish/bulk/{name}/{topic}?metadata.rawPayload=true"
         try:
-            status, answer = await self._call("POST", path, f"[{entries}]".encode(), trace)
+            status, answer = await self._call("POST", self._bulk(events[0].topic), f"[{entries}]".encode(), trace)
         except _TROUBLE:
             return frozenset(range(len(events)))
         if status < 300:
@@ -131,6 +130,22 @@ class Sidecar:
             return frozenset(int(entry["entryId"]) for entry in failed) or frozenset(range(len(events)))
         except (ValueError, AttributeError, KeyError, TypeError):
             return frozenset(range(len(events)))
+
+    async def may_publish(self, topic: str) -> bool:
+        """Tell whether the sidecar would publish to a topic: it has the component, and its scopes allow the topic.
+
+        An empty batch is judged as any other and reaches nobody.
+        """
+        try:
+            status, _ = await self._call("POST", self._bulk(topic), b"[]", "")
+        except _TROUBLE:
+            return False
+        return status < 300
+
+    def _bulk(self, topic: str) -> str:
+        """Return the path by which events are published to a topic, in bulk and as they are."""
+        topic = self.names.on_broker(topic)
+        return f"/v1.0/publish/bulk/{self._settings.pubsub.format(topic=topic)}/{topic}?metadata.rawPayload=true"
 
     async def schedule(self, dues: Sequence[Due], now: datetime, trace: str = "") -> bool:
         """Schedule deadlines as few jobs, one for those due within the same second. True if all of them are durable."""

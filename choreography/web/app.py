@@ -49,7 +49,7 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     # Its pages load nothing from elsewhere, so they work where a browser reaches nobody else.
     app = FastAPIOffline(
         title=service.name,
-        description=f"Publishes to the topic `{service.topic}`. Commands are answered 202 and take effect as events.",
+        description=_about(service),
         lifespan=running.lifespan,
     )
     # Ordinary Dapr subscriptions of one's own can stand beside the reactions: app.state.dapr.subscribe(...).
@@ -63,6 +63,12 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
         ours = {command.path for command in service.commands} | {view.path for view in service.views}
         FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded(ours), exclude_spans=["receive", "send"])
     return Front(app, running)
+
+
+def _about(service: Service) -> str:
+    topics = ", ".join(f"`{topic}`" for topic in service.topics)
+    said = f"Publishes to the topics {topics}. " if topics else ""
+    return f"{said}Commands are answered 202 and take effect as events."
 
 
 class _Running:

@@ -118,8 +118,8 @@ class Deliveries:
         return {"statuses": statuses.as_json()}
 
     def _topic_of(self, said: object) -> str:
-        """Return the topic by which a message came; nothing if it does not say."""
-        return said if isinstance(said, str) else ""
+        """Return the topic by which a message came, as the flow names it; nothing if the message does not say."""
+        return self._sidecar.names.of_flow(said) if isinstance(said, str) else ""
 
     async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
         metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -6,6 +6,7 @@ import gc
 import importlib
 import resource
 import sys
+from dataclasses import replace
 
 import uvicorn
 
@@ -13,6 +14,7 @@ from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.settings import Settings
 from choreography.telemetry import set_up_logging
+from choreography.topics import Naming, prefix_of
 from choreography.web.app import Front, build_app
 from choreography.web.http_limits import LimitedHttp
 
@@ -68,10 +70,21 @@ def configuration(app: Front, settings: Settings, http: type[LimitedHttp] = Limi
     )
 
 
+def settings_for(module_name: str) -> Settings:
+    """Return the settings of the service that a module declares: its topics begin with the name of its flow by default.
+
+    Raises:
+        ChoreographyError: a value in the environment cannot be understood.
+    """
+    settings = Settings.from_environment()
+    prefix = settings.topic_prefix or prefix_of(module_name.rpartition(".")[0])
+    return replace(settings, topic_prefix=Naming(prefix).prefix)
+
+
 def serve(module_name: str) -> None:
     """Serve the service that a module declares, until a signal ends it. Exits with 1 if it must not run."""
     service = service_in(module_name)
-    settings = Settings.from_environment()
+    settings = settings_for(module_name)
     set_up_logging(service.name, settings.log_level)
     for name, within in settings.deadlines.items():
         service.delay(name, within)

@@ -7,14 +7,14 @@ from choreography.explore import Scenario, World, always, eventually, scenario, 
 from choreography.explore.model import Model
 
 
-class Arrived(Event, topic="door", subject="guest", type="guest.arrived.v1"):
+class Arrived(Event, owner="door", subject="guest", type="guest.arrived.v1"):
     """A guest came in."""
 
     guest: str
     desk: str
 
 
-class Served(Event, topic="desk", subject="guest", type="guest.served.v1", final=True):
+class Served(Event, owner="desk", subject="guest", type="guest.served.v1", final=True):
     """A guest was served first."""
 
     guest: str
@@ -27,8 +27,8 @@ class Desk(Entity, key="desk"):
     first: str = ""
 
 
-door = Service("door", topic="door", publishes=[Arrived])
-desk = Service("desk", topic="desk", publishes=[Served])
+door = Service("door", publishes=[Arrived])
+desk = Service("desk", publishes=[Served])
 
 
 @desk.on(Arrived)

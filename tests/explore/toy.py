@@ -14,28 +14,28 @@ from choreography.engine.records import Wish
 from choreography.in_memory import NOON
 
 
-class Put(Event, topic="street", subject="till", type="coins.put.v1"):
+class Put(Event, owner="street", subject="till", type="coins.put.v1"):
     """Somebody put coins in."""
 
     till: str
     amount: int
 
 
-class Moved(Event, topic="street", subject="till", type="coins.moved.v1"):
+class Moved(Event, owner="street", subject="till", type="coins.moved.v1"):
     """Somebody moved all coins to another till."""
 
     till: str
     to: str
 
 
-class Counted(Event, topic="tills", subject="till", type="till.counted.v1"):
+class Counted(Event, owner="tills", subject="till", type="till.counted.v1"):
     """How much is in a till."""
 
     till: str
     total: int
 
 
-class Late(Event, topic="tills", subject="till", type="till.late.v1"):
+class Late(Event, owner="tills", subject="till", type="till.late.v1"):
     """A till was not emptied in time."""
 
     till: str
@@ -62,7 +62,7 @@ class Fetched(Answer, type="coins.fetched.v1"):
     till: str
 
 
-tills = Service("tills", topic="tills", publishes=[Counted, Late])
+tills = Service("tills", publishes=[Counted, Late])
 
 
 @tills.on(Put)

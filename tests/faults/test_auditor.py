@@ -132,8 +132,8 @@ def tell_a_customer_nothing(evidence: Evidence) -> None:
 
 
 def publish_nothing(evidence: Evidence) -> None:
-    gone = {message.identity for message in evidence.messages if message.topic == "shipments"}
-    evidence.messages[:] = [message for message in evidence.messages if message.topic != "shipments"]
+    gone = {message.identity for message in evidence.messages if message.topic == "shipment.dispatched"}
+    evidence.messages[:] = [message for message in evidence.messages if message.topic != "shipment.dispatched"]
     for identity in gone:
         del evidence.by_identity[identity]
 
@@ -145,7 +145,7 @@ def publish_other_bytes(evidence: Evidence) -> None:
 
 
 def publish_before_it_is_committed(evidence: Evidence) -> None:
-    _without(evidence, "shipping", lambda one: any(topic == "shipments" for topic, _, _ in one.events))
+    _without(evidence, "shipping", lambda one: any(topic == "shipment.dispatched" for topic, _, _ in one.events))
 
 
 def acknowledge_before_it_is_committed(evidence: Evidence) -> None:
@@ -168,11 +168,11 @@ def miss_a_deadline(evidence: Evidence) -> None:
 
 
 def leave_something_on_the_broker(evidence: Evidence) -> None:
-    evidence.groups.append(Waiting("orders", "shipping", 1, 0))
+    evidence.groups.append(Waiting("order.cancellation-requested", "shipping", 1, 0))
 
 
 def leave_something_unread(evidence: Evidence) -> None:
-    evidence.groups.append(Waiting("orders", "shipping", 0, 1))
+    evidence.groups.append(Waiting("order.cancellation-requested", "shipping", 0, 1))
 
 
 def run_an_event_twice(evidence: Evidence) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from choreography.families import family_of
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.confirms import UNSURE, are_sure
 from choreography.web.app import Front, build_app
@@ -52,7 +53,7 @@ async def test_a_repeat_says_again_what_may_not_have_been_heard(broker: str, tim
     async with desk_on(broker) as (app, sidecar):
         put = wire(Put(box="b1", amount=1), "put-1", time=NOW)
         for _ in range(2):
-            await ask(app, "POST", "/events", batch("street", put))
+            await ask(app, "POST", "/events", batch(family_of(put["type"]), put))
         ids = said(sidecar, "box.counted.v1")
         assert len(ids) == times
         assert len(set(ids)) == 1

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from choreography.engine.identity import store_key
+from choreography.families import family_of
 from choreography.sidecar.client import Sidecar
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, Fault, alive, ask, batch, ready, until
@@ -62,13 +63,14 @@ class Running:
     sidecar: FakeSidecar
     bank: Bank
 
-    async def deliver(self, *events: dict[str, Any], topic: str = "street") -> list[bool]:
+    async def deliver(self, *events: dict[str, Any], topic: str = "") -> list[bool]:
         """Deliver a batch and return for each entry whether it was acknowledged."""
+        topic = topic or family_of(events[0]["type"])
         status, answer = await ask(self.app, "POST", "/events", batch(topic, *events))
         assert status == 200
         return [one["status"] == "SUCCESS" for one in answer["statuses"]]
 
-    async def until_acknowledged(self, *events: dict[str, Any], topic: str = "street") -> None:
+    async def until_acknowledged(self, *events: dict[str, Any], topic: str = "") -> None:
         """Deliver again and again, as a broker would."""
 
         async def acknowledged() -> bool:
@@ -199,14 +201,14 @@ async def test_a_delivery_waits_until_its_deadline_is_scheduled(running: Running
     """Else nobody would ever remember it."""
     running.sidecar.will("schedule", fault)
     opened = event(Opened(box="b"), "opened")
-    assert await running.deliver(opened, topic="desk") == [False]
-    await running.until_acknowledged(opened, topic="desk")
+    assert await running.deliver(opened) == [False]
+    await running.until_acknowledged(opened)
     assert len(running.sidecar.jobs) == 1
 
 
 async def test_a_deadline_that_cannot_be_settled_is_not_done(running: Running) -> None:
     """Whoever fires it must come again."""
-    await running.until_acknowledged(event(Opened(box="b"), "opened"), topic="desk")
+    await running.until_acknowledged(event(Opened(box="b"), "opened"))
     job = running.sidecar.jobs[0]["data"]
     running.sidecar.will("commit", "500 before", times=40)
     assert (await ask(running.app, "POST", "/job/due-1", job))[0] == 500
@@ -261,14 +263,14 @@ async def test_an_intent_that_was_answered_and_told_is_not_told_again(running: R
     (later,) = [said for topic, said in running.sidecar.published if topic == "desk-intents"]
     for _ in range(3):
         await running.until_acknowledged(later, topic="desk-intents")
-    assert [topic for topic, _ in running.sidecar.published].count("desk") == 1
+    assert [topic for topic, _ in running.sidecar.published].count("prize.paid") == 1
 
 
 async def test_answers_share_the_calls_that_publish_them(running: Running) -> None:
     """They come one by one, and a call for each would be what costs most."""
     running.sidecar.slow = {"publish": 0.05}
     await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(50)))
-    calls = [count for topic, count in running.sidecar.calls if topic == "desk"]
+    calls = [count for topic, count in running.sidecar.calls if topic == "prize.paid"]
     assert sum(calls) == 50
     assert len(calls) < 10
 

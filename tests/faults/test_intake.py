@@ -46,7 +46,7 @@ async def test_deliveries_and_intents_go_on(closed: Running) -> None:
 
 async def test_a_deadline_waits_and_is_still_there_once_the_intake_opens(closed: Running) -> None:
     """What it says would go to a broker that is about to be left. Only what fails is fired again."""
-    await closed.until_acknowledged(event(Opened(box="b"), "opened"), topic="desk")
+    await closed.until_acknowledged(event(Opened(box="b"), "opened"))
     job = closed.sidecar.jobs[0]["data"]
     assert (await ask(closed.app, "POST", "/job/due-1", job))[0] == 503
     assert not closed.said("box.reminded.v1")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from choreography.engine.operations import ANY_ETAG, CommitAnswer, Write
+from choreography.families import family_of
 from choreography.sidecar import self_check
 from choreography.topics import canary
 from choreography.web.app import build_app
@@ -42,7 +43,7 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app), asyncio.timeout(20):
             event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
-            status, answer = await ask(app, "POST", "/events", batch("street", event))
+            status, answer = await ask(app, "POST", "/events", batch(family_of(event["type"]), event))
             answered.set()
             assert (status, answer) == (200, {"statuses": [{"entryId": "0", "status": "SUCCESS"}]})
             await until(lambda: ready(app))
@@ -57,7 +58,7 @@ async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app), asyncio.timeout(20):
             event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
-            await ask(app, "POST", "/events", batch("street", event))
+            await ask(app, "POST", "/events", batch(family_of(event["type"]), event))
             assert (await ask(app, "GET", "/readyz"))[0] == 503
 
 
@@ -142,7 +143,7 @@ async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -
         app = build_app(desk, sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}), refused.append)
         async with alive(app):
             event = wire(Put(box="b1", amount=1), "put-1", time=NOW)
-            delivered = asyncio.ensure_future(ask(app, "POST", "/events", batch("street", event)))
+            delivered = asyncio.ensure_future(ask(app, "POST", "/events", batch(family_of(event["type"]), event)))
 
             async def has_refused() -> bool:
                 return bool(refused)

@@ -12,7 +12,15 @@ from choreography.flow import FlowError, services_of
 Write = Callable[..., str]
 _numbers = itertools.count()
 
-SERVICE = 'from choreography import Service\n\n{0} = Service("{1}", topic="{2}")\n'
+SERVICE = 'from choreography import Service\n\n{0} = Service("{1}")\n'
+PUBLISHER = """
+from choreography import Event, Service
+
+class {2}(Event, subject="name", type="{3}"):
+    name: str
+
+{0} = Service("{1}", publishes=[{2}])
+"""
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def test_a_flow_may_be_named_by_its_folder() -> None:
 def test_contracts_rehearsals_and_main_are_never_imported(written: Write) -> None:
     """They may start something, and only looking for services must not."""
     trap = "raise AssertionError('imported')\n"
-    flow = written(order=SERVICE.format("order", "order", "orders"), contracts=trap, rehearsal_day=trap, __main__=trap)
+    flow = written(order=SERVICE.format("order", "order"), contracts=trap, rehearsal_day=trap, __main__=trap)
     assert [service.name for service in services_of(flow)] == ["order"]
 
 
@@ -77,14 +85,15 @@ def test_a_module_that_is_missing_inside_the_flow_is_not_mistaken_for_the_flow(w
 @pytest.mark.parametrize(
     ("second", "told"),
     [
-        (SERVICE.format("other", "order", "others"), "the app id 'order'"),
-        (SERVICE.format("other", "other", "orders"), "the topic 'orders'"),
-        (SERVICE.format("other", "other", "nudges"), "the name 'nudges'"),
-        (SERVICE.format("other", "other", "order-dead-letters"), "the name 'order-dead-letters'"),
-        (SERVICE.format("other", "chronicle", "others"), "the name 'chronicle'"),
+        (SERVICE.format("other", "order"), "the app id 'order'"),
+        (SERVICE.format("other", "chronicle"), "the name 'chronicle'"),
+        (PUBLISHER.format("other", "other", "Rung", "bell.rung.v1"), "order and other of .* both publish 'bell.rung'"),
+        (PUBLISHER.format("other", "other", "Rung", "bell.rung.v2"), "order and other of .* both publish 'bell.rung'"),
+        (PUBLISHER.format("other", "other", "Rung", "bel.lrung.v1"), "both called 'written.*bellrung' on SNS and SQS"),
+        (PUBLISHER.format("other", "other", "Rung", f"bell.{'r' * 80}.v1"), "longer than SNS and SQS allows"),
     ],
 )
 def test_names_that_would_mix_two_things_up_are_refused(written: Write, second: str, told: str) -> None:
     """Two services with one name would receive each other's events."""
     with pytest.raises(FlowError, match=told):
-        services_of(written(order=SERVICE.format("order", "order", "orders"), other=second))
+        services_of(written(order=PUBLISHER.format("order", "order", "Rang", "bell.rung.v1"), other=second))

@@ -16,7 +16,7 @@ CREATED = OrderCreated(order_id="o1", customer_id="c1", currency="EUR", lines=LI
 ADDED = StockAdded(sku="cup", quantity=1)
 
 
-class Lit(Event, topic="lamps", subject="lamp", type="lamp.lit.v1"):
+class Lit(Event, owner="lamps", subject="lamp", type="lamp.lit.v1"):
     """Somebody lit a lamp."""
 
     lamp: Id
@@ -30,7 +30,7 @@ class Lamp(Entity, key="lamp"):
     loose: bool = False
 
 
-lamps = Service("lamps", topic="lamps")
+lamps = Service("lamps")
 
 
 @lamps.on(Lit)

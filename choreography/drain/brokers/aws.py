@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from choreography.broker_names import aws_name
 from choreography.drain.sight import DrainError, Sight, Standing, Where
 from choreography.provision import Layout
-from choreography.provision.aws import by_app, client_of, queue_name
+from choreography.provision.aws import by_app, client_of
 from choreography.provision.aws_account import account_at
 
 WAITING: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
@@ -34,7 +35,7 @@ async def look(layout: Layout, where: Where) -> Sight:
 
 
 async def _standing(sqs: Any, app: str, topics: list[str]) -> Standing:
-    url = (await sqs.get_queue_url(QueueName=queue_name(app)))["QueueUrl"]
+    url = (await sqs.get_queue_url(QueueName=aws_name(app)))["QueueUrl"]
     answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*WAITING, IN_HAND])
     counts: Mapping[str, str] = answer["Attributes"]
     return Standing(app, ", ".join(topics), sum(int(counts[name]) for name in WAITING), int(counts[IN_HAND]))

@@ -8,6 +8,7 @@ import nats
 from nats.errors import Error
 from nats.js.errors import NotFoundError
 
+from choreography.broker_names import stream_name
 from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
 from choreography.provision import Layout
 
@@ -25,7 +26,7 @@ async def look(layout: Layout, where: Where) -> Sight:
         )
         try:
             jetstream = client.jetstream()
-            streams = {topic: (await jetstream.stream_info(topic)).state for topic in layout.topics}
+            streams = {topic: (await jetstream.stream_info(stream_name(topic))).state for topic in layout.topics}
             standings = [
                 await _standing(jetstream, app, topic, streams[topic].messages) for app, topic in layout.hearers
             ]
@@ -42,7 +43,7 @@ async def look(layout: Layout, where: Where) -> Sight:
 
 async def _standing(jetstream: Any, app: str, topic: str, kept: int) -> Standing:
     try:
-        found = await jetstream.consumer_info(topic, f"{app}-{topic}")
+        found = await jetstream.consumer_info(stream_name(topic), f"{app}-{stream_name(topic)}")
     except NotFoundError:
         # It never subscribed, and would begin with the first.
         return Standing(app, topic, kept)

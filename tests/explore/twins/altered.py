@@ -10,7 +10,7 @@ from choreography import Event, Service
 
 def altered(service: Service, *, without: Iterable[str] = (), **flawed: Callable[..., Any]) -> Service:
     """Declare a service anew, with flawed reactions in place of those of the same name."""
-    twin = Service(service.name, topic=service.topic, publishes=service.publishes, starts=service.starts)
+    twin = Service(service.name, publishes=service.publishes, starts=service.starts)
     done: set[tuple[str, str]] = set()
     for subject in service.subjects.values():
         for reaction in subject.reactions:

@@ -10,37 +10,37 @@ from choreography import Answer, Deadline, Decision, Entity, Event, Id, Intent, 
 from choreography.check import Finding, judge_services
 
 
-class TripWanted(Event, topic="trips", subject="trip_id", type="trip.wanted.v1"):
+class TripWanted(Event, owner="trips", subject="trip_id", type="trip.wanted.v1"):
     """Somebody wants to travel."""
 
     trip_id: Id
 
 
-class TripGivenUp(Event, topic="trips", subject="trip_id", type="trip.given-up.v1", undoes=TripWanted):
+class TripGivenUp(Event, owner="trips", subject="trip_id", type="trip.given-up.v1", undoes=TripWanted):
     """There will be no trip."""
 
     trip_id: Id
 
 
-class SeatHeld(Event, topic="seats", subject="trip_id", type="seat.held.v1"):
+class SeatHeld(Event, owner="seats", subject="trip_id", type="seat.held.v1"):
     """There is a seat."""
 
     trip_id: Id
 
 
-class SeatFreed(Event, topic="seats", subject="trip_id", type="seat.freed.v1", undoes=SeatHeld, final=True):
+class SeatFreed(Event, owner="seats", subject="trip_id", type="seat.freed.v1", undoes=SeatHeld, final=True):
     """The seat is free again."""
 
     trip_id: Id
 
 
-class BedHeld(Event, topic="beds", subject="trip_id", type="bed.held.v1"):
+class BedHeld(Event, owner="beds", subject="trip_id", type="bed.held.v1"):
     """There is a bed."""
 
     trip_id: Id
 
 
-class BedFreed(Event, topic="beds", subject="trip_id", type="bed.freed.v1", undoes=BedHeld, final=True):
+class BedFreed(Event, owner="beds", subject="trip_id", type="bed.freed.v1", undoes=BedHeld, final=True):
     """The bed is free again."""
 
     trip_id: Id
@@ -88,7 +88,7 @@ class TrainAnswered(Answer, type="train.answered.v1"):
 
 def trips(*, overdue: timedelta | None = timedelta(minutes=10)) -> Service:
     """The service that begins a trip and gives up in time."""
-    service = Service("trips", topic="trips", publishes=[TripWanted, TripGivenUp])
+    service = Service("trips", publishes=[TripWanted, TripGivenUp])
 
     @service.command("POST /trips/{trip_id}")
     def want(trip_id: Id) -> TripWanted:
@@ -115,7 +115,7 @@ def trips(*, overdue: timedelta | None = timedelta(minutes=10)) -> Service:
 
 def seats(*, listens: bool = True, forgets: bool = False, timeout: timedelta = timedelta(seconds=10)) -> Service:
     """The service that asks the railway for a seat."""
-    service = Service("seats", topic="seats", publishes=[SeatHeld, SeatFreed])
+    service = Service("seats", publishes=[SeatHeld, SeatFreed])
 
     @service.effect(outside="railway", timeout=timeout)
     async def ask(_ask: AskTrain, _railway: Outside) -> TrainAnswered:
@@ -148,7 +148,7 @@ def seats(*, listens: bool = True, forgets: bool = False, timeout: timedelta = t
 
 def beds() -> Service:
     """The service that keeps beds."""
-    service = Service("beds", topic="beds", publishes=[BedHeld, BedFreed])
+    service = Service("beds", publishes=[BedHeld, BedFreed])
 
     @service.on(TripWanted)
     def hold(bed: Bed, _wanted: TripWanted) -> Decision[BedHeld]:
@@ -163,7 +163,7 @@ def beds() -> Service:
 
 def journeys(*, listens: bool = True) -> Service:
     """The service that waits for a seat and a bed."""
-    service = Service("journeys", topic="journeys")
+    service = Service("journeys")
 
     @service.when_all(SeatHeld, BedHeld)
     def prepare(journey: Journey, _seat: SeatHeld, _bed: BedHeld) -> Decision:

@@ -160,10 +160,10 @@ def flow_in(folder: Path, text: str) -> str:
 LONELY = """
 from choreography import Event, Id, Service
 
-class Shouted(Event, topic="shouts", subject="who", type="who.shouted.v1"):
+class Shouted(Event, owner="shouts", subject="who", type="who.shouted.v1"):
     who: Id
 
-shout = Service("shout", topic="shouts", publishes=[Shouted])
+shout = Service("shout", publishes=[Shouted])
 """
 
 

@@ -29,26 +29,26 @@ from tests.unit.check.flaws import (
 )
 
 
-class SeatHeldSoon(Event, topic="seats", subject="trip_id", type="seat.held.v2"):
+class SeatHeldSoon(Event, owner="seats", subject="trip_id", type="seat.held.v2"):
     """The next version of an event."""
 
     trip_id: Id
 
 
-class PingElsewhere(Event, topic="balls", subject="rally", type="ball.ping.v1"):
-    """A consumer's copy with the wrong topic."""
+class PingElsewhere(Event, owner="balls", subject="rally", type="ball.ping.v1"):
+    """A consumer's copy with the wrong owner."""
 
     rally: Id
 
 
-class Ping(Event, topic="pings", subject="rally", type="ball.ping.v1"):
+class Ping(Event, owner="left", subject="rally", type="ball.ping.v1"):
     """The ball goes there."""
 
     rally: Id
     hard: bool = False
 
 
-class Pong(Event, topic="pongs", subject="rally", type="ball.pong.v1"):
+class Pong(Event, owner="right", subject="rally", type="ball.pong.v1"):
     """The ball comes back."""
 
     rally: Id
@@ -70,7 +70,7 @@ class Right(Entity, key="rally"):
 
 def players(*, tires: str) -> list[Service]:
     """Two players whose rally ends after one stroke, after three, or never."""
-    left, right = Service("left", topic="pings", publishes=[Ping]), Service("right", topic="pongs", publishes=[Pong])
+    left, right = Service("left", publishes=[Ping]), Service("right", publishes=[Pong])
 
     @left.command("POST /rallies/{rally}")
     def serve(rally: Id) -> Ping:
@@ -152,7 +152,7 @@ def test_a_reaction_to_what_nobody_publishes_is_found() -> None:
 
 def test_a_reaction_to_another_version_is_told_which_there_is() -> None:
     """A version that was forgotten looks like an event that nobody publishes."""
-    late = Service("late", topic="late")
+    late = Service("late")
 
     @late.on(SeatHeldSoon)
     def note(journey: Journey, _held: SeatHeldSoon) -> Decision:
@@ -164,7 +164,7 @@ def test_a_reaction_to_another_version_is_told_which_there_is() -> None:
 
 def test_a_declared_event_that_is_never_said_is_found() -> None:
     """Whoever waits for it waits for ever."""
-    silent = Service("beds", topic="beds", publishes=[BedHeld])
+    silent = Service("beds", publishes=[BedHeld])
     finding = one("CHO103", [trips(), seats(), silent, journeys()])
     assert finding.about == "bed.held.v1"
     assert "no reaction and no command of it says so" in finding.what
@@ -192,10 +192,10 @@ def test_a_consumer_may_read_less_but_never_more_than_is_promised(
     copy = types.new_class(
         "Copy",
         (Event,),
-        {"topic": "pings", "subject": "rally", "type": "ball.ping.v1"},
+        {"owner": "left", "subject": "rally", "type": "ball.ping.v1"},
         lambda body: body.update(space),
     )
-    third = Service("umpire", topic="calls")
+    third = Service("umpire")
 
     def call(right: Right, ping: object) -> Decision:
         return nothing
@@ -207,17 +207,15 @@ def test_a_consumer_may_read_less_but_never_more_than_is_promised(
     assert all(problem in finding.what for finding in findings)
 
 
-def test_a_consumer_on_another_topic_is_found() -> None:
-    """It would subscribe where nothing is said."""
-    third = Service("umpire", topic="calls")
+def test_a_consumer_that_expects_an_event_from_another_service_is_found() -> None:
+    """It would set aside every event that comes."""
+    third = Service("umpire")
 
     @third.on(PingElsewhere)
     def call(right: Right, _ping: PingElsewhere) -> Decision:
         return nothing
 
-    assert (
-        "heard on the topic 'balls' and published on 'pings'" in one("CHO111", [*players(tires="at once"), third]).what
-    )
+    assert "expected from 'balls' and published by 'left'" in one("CHO111", [*players(tires="at once"), third]).what
 
 
 def test_whoever_acts_must_hear_that_it_is_undone() -> None:
@@ -231,13 +229,13 @@ def test_whoever_acts_must_hear_that_it_is_undone() -> None:
 
 def test_whoever_acts_on_what_followed_must_hear_that_it_is_undone() -> None:
     """A cook who hears of the held bed, and of nothing else, cooks for nobody."""
-    kitchen = Service("kitchen", topic="meals")
+    kitchen = Service("kitchen")
 
     @kitchen.on(BedHeld)
     def cook(journey: Journey, _held: BedHeld) -> Decision:
         return nothing
 
-    quiet = Service("beds", topic="beds", publishes=[BedHeld])
+    quiet = Service("beds", publishes=[BedHeld])
 
     @quiet.on(TripWanted)
     def hold(seat: Seat, _wanted: TripWanted) -> Decision[BedHeld]:
@@ -301,7 +299,7 @@ def test_a_reaction_that_forgets_a_state_is_found() -> None:
 
 def reaction_on(function: Callable[..., object], heard: type[Event]) -> list[Service]:
     """Add a service with one reaction to the players."""
-    service = Service("extra", topic="extra")
+    service = Service("extra")
     service.on(heard)(function)
     return [*players(tires="at once"), service]
 
@@ -346,14 +344,14 @@ class Heard(Entity, key="name"):
     name: Id
 
 
-class Odd(Event, topic="odds", subject="name", type="odd.said.v1", final=True):
+class Odd(Event, owner="odds", subject="name", type="odd.said.v1", final=True):
     """Says only what no generator can make up."""
 
     name: Id
     code: Annotated[str, Field(pattern=r"^Q[0-9]+-[xyz]{2}!$")]
 
 
-class Picky(Event, topic="odds", subject="name", type="picky.said.v1", final=True):
+class Picky(Event, owner="odds", subject="name", type="picky.said.v1", final=True):
     """The same with an example."""
 
     name: Id
@@ -379,7 +377,7 @@ def test_a_reaction_that_cannot_be_tried_is_told(*, event: type[Event], caught: 
 
 def test_two_services_that_keep_one_kind_of_entity_are_found() -> None:
     """Each would believe its own copy."""
-    copy = Service("copy", topic="copies")
+    copy = Service("copy")
 
     @copy.on(SeatHeld)
     def note(seat: Seat, _held: SeatHeld) -> Decision:

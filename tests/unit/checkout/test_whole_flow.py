@@ -76,8 +76,7 @@ class Flow:
 
     def publish(self, event: Event) -> None:
         """Publish what a command said."""
-        publisher = {"orders": "order", "stock": "inventory"}[event.topic]
-        self._fly(self.services[publisher].delivery(event).raw)
+        self._fly(self.services[event.owned_by].delivery(event).raw)
 
     def arrive(self, service: str, things: list[Delivery | Wish]) -> None:
         """Let things arrive at one service: deliveries as one batch, intents one by one at the provider."""

@@ -40,20 +40,20 @@ PUBLIC = [
 ]
 
 WIRE_TYPES = {
-    "order.created.v1": "orders",
-    "order.cancellation-requested.v1": "orders",
-    "order.completed.v1": "orders",
-    "order.cancelled.v1": "orders",
-    "stock.added.v1": "stock",
-    "stock.reserved.v1": "stock",
-    "stock.rejected.v1": "stock",
-    "stock.released.v1": "stock",
-    "payment.charged.v1": "payments",
-    "payment.declined.v1": "payments",
-    "payment.refunded.v1": "payments",
-    "shipment.dispatched.v1": "shipments",
-    "shipment.withheld.v1": "shipments",
-    "shipment.cancellation-refused.v1": "shipments",
+    "order.created.v1": "order",
+    "order.cancellation-requested.v1": "order",
+    "order.completed.v1": "order",
+    "order.cancelled.v1": "order",
+    "stock.added.v1": "inventory",
+    "stock.reserved.v1": "inventory",
+    "stock.rejected.v1": "inventory",
+    "stock.released.v1": "inventory",
+    "payment.charged.v1": "billing",
+    "payment.declined.v1": "billing",
+    "payment.refunded.v1": "billing",
+    "shipment.dispatched.v1": "shipping",
+    "shipment.withheld.v1": "shipping",
+    "shipment.cancellation-refused.v1": "shipping",
 }
 
 ANSWERS = ["card.charged.v1", "card.refunded.v1", "card.refused.v1"]
@@ -138,7 +138,7 @@ def test_the_public_names_are_these() -> None:
 def test_the_wire_types_of_checkout_are_frozen() -> None:
     """A renamed event is another event: old ones in brokers and stores would no longer be understood."""
     concrete = (one for one in vars(contracts).values() if isinstance(one, type) and issubclass(one, Event))
-    assert {one.wire_type: one.topic for one in concrete if one.wire_type} == WIRE_TYPES
+    assert {one.wire_type: one.owned_by for one in concrete if one.wire_type} == WIRE_TYPES
     answers = (one for one in vars(billing).values() if isinstance(one, type) and issubclass(one, Answer))
     assert sorted(one.wire_type for one in answers if one is not Answer) == ANSWERS
 

@@ -23,7 +23,7 @@ def wire(event: Event, event_id: str, **changes: Any) -> dict[str, Any]:
         "specversion": "1.0",
         "id": event_id,
         "type": event.wire_type,
-        "source": "street",
+        "source": type(event).owned_by or "street",
         "subject": event.subject,
         "time": as_text(NOON - timedelta(seconds=5)),
         "flowid": "flow-1",

@@ -19,7 +19,7 @@ class BrokenAgain(Broken, type="box.broken.v2"):
     """The next version of an event on which the reaction fails."""
 
 
-mended = Service("desk", topic="desk", publishes=[Counted])
+mended = Service("desk", publishes=[Counted])
 """The reaction that failed is mended."""
 
 
@@ -36,7 +36,7 @@ def count(box: Box, put: Put) -> Decision[Counted]:
     return counted, Counted(box=box.box, total=counted.coins)
 
 
-newer = Service("desk", topic="desk", publishes=[Counted])
+newer = Service("desk", publishes=[Counted])
 """It knows the next versions."""
 
 
@@ -52,7 +52,7 @@ def fail_again(box: Box, broken: BrokenAgain) -> Decision:
     raise ValueError(broken.box)
 
 
-paired = Service("desk", topic="desk", publishes=[Counted])
+paired = Service("desk", publishes=[Counted])
 """The reaction to a put names one entity more than it did."""
 
 
@@ -63,7 +63,7 @@ def count_both(box: Box, shoes: Shoes, put: Put) -> Decision[Counted]:
     return counted, shoes.but(walked=True), Counted(box=box.box, total=counted.coins)
 
 
-single = Service("desk", topic="desk", publishes=[Shifted])
+single = Service("desk", publishes=[Shifted])
 """The reaction to a move names one entity only."""
 
 
@@ -73,7 +73,7 @@ def take(box: Box, moved: Moved) -> Decision[Shifted]:
     return box.but(coins=box.coins - len(moved.to)), Shifted(box=box.box)
 
 
-widened = Service("desk", topic="desk", publishes=[Shifted])
+widened = Service("desk", publishes=[Shifted])
 """One more reaction to a move, with a name of its own."""
 
 

@@ -28,7 +28,7 @@ from choreography.engine.records import Wish
 from tests.unit.engine.switches import Attempts, Curse, Lightning
 
 
-class StreetEvent(Event, topic="street", subject="box"):
+class StreetEvent(Event, owner="street", subject="box"):
     """What others say."""
 
     box: str
@@ -102,7 +102,7 @@ class LeftLost(StreetEvent, type="shoe.left-lost.v1", undoes=Left):
     """The left shoe is lost again."""
 
 
-class DeskEvent(Event, topic="desk", subject="box"):
+class DeskEvent(Event, owner="desk", subject="box"):
     """What the desk says."""
 
     box: str
@@ -181,7 +181,7 @@ class Paid(Answer, type="prize.was-paid.v1"):
     receipt: str
 
 
-desk = Service("desk", topic="desk", publishes=[Opened, Counted, Shifted, Shouting, Reminded, Walked, PrizePaid])
+desk = Service("desk", publishes=[Opened, Counted, Shifted, Shouting, Reminded, Walked, PrizePaid])
 
 
 class NewBox(Request):

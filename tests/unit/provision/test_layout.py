@@ -7,10 +7,11 @@ import pytest
 
 from choreography.flow import services_of
 from choreography.provision import Layout, ProvisionError, layout_of, provision
-from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC, all_topics, subscribed_by
+from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC, Naming, all_topics, subscribed_by
 
 RENDERED = Path(__file__).parents[3] / "apps" / "checkout" / "dapr"
 SERVICES = services_of("apps.checkout")
+ON_BROKER = Naming("checkout").on_broker
 
 
 @pytest.mark.parametrize(
@@ -24,8 +25,10 @@ SERVICES = services_of("apps.checkout")
 def test_a_rendered_folder_says_all_that_is_needed(folder: str, kind: str, pubsub: str) -> None:
     """Every topic, and who hears which."""
     layout = layout_of(RENDERED / folder)
-    assert (layout.kind, layout.pubsub, layout.topics) == (kind, pubsub, all_topics(SERVICES))
-    assert set(layout.hearers) == {(service.name, topic) for service in SERVICES for topic in subscribed_by(service)}
+    assert (layout.kind, layout.pubsub, layout.topics) == (kind, pubsub, tuple(map(ON_BROKER, all_topics(SERVICES))))
+    assert set(layout.hearers) == {
+        (service.name, ON_BROKER(topic)) for service in SERVICES for topic in subscribed_by(service)
+    }
 
 
 def test_a_folder_without_a_broker_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from choreography.render.autoscalers import scaled_objects
 from choreography.render.brokers import BROKERS
 from choreography.render.network_policies import policies
 from choreography.telemetry import Metrics
+from choreography.topics import Naming
 
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
@@ -101,13 +102,13 @@ def test_a_broker_outside_of_the_cluster_is_reached_by_its_port_only(broker: str
 @pytest.mark.parametrize("broker", BROKERS)
 def test_each_service_is_scaled_by_what_waits_for_it(broker: str) -> None:
     """Every topic it hears counts, its own intents included; there is always one replica."""
-    rendered = [document for _, document in scaled_objects("checkout", SERVICES, broker)]
+    rendered = [document for _, document in scaled_objects("checkout", SERVICES, broker, Naming("checkout"))]
     known = [one["metadata"]["name"] for one in rendered if one["kind"] == "TriggerAuthentication"]
     scaled = [one for one in rendered if one["kind"] == "ScaledObject"]
     assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == [service.name for service in SERVICES]
     of_billing = next(one["spec"] for one in scaled if one["metadata"]["name"] == "billing")
     assert of_billing["minReplicaCount"] == 1
-    assert len(of_billing["triggers"]) == (2 if BROKERS[broker].per_topic else 1)
+    assert len(of_billing["triggers"]) == (len(billing.hears) + 1 if BROKERS[broker].per_topic else 1)
     for trigger in of_billing["triggers"]:
         # KEDA takes the servers of Kafka from the environment of a container, and from no Secret.
         found = [trigger["metadata"].get("bootstrapServersFromEnv"), trigger.get("authenticationRef", {}).get("name")]
@@ -119,11 +120,13 @@ def test_each_service_is_scaled_by_what_waits_for_it(broker: str) -> None:
 def test_redis_is_measured_by_what_was_not_yet_read() -> None:
     """A sidecar holds two batches, so what is pending never exceeds that."""
     (_, document) = next(
-        one for one in scaled_objects("checkout", [billing], "redis") if one[1]["kind"] == "ScaledObject"
+        one
+        for one in scaled_objects("checkout", [billing], "redis", Naming("checkout"))
+        if one[1]["kind"] == "ScaledObject"
     )
     assert document["spec"]["triggers"][0] == {
         "type": "redis-streams",
-        "metadata": {"stream": "orders", "consumerGroup": "billing", "lagCount": "200"},
+        "metadata": {"stream": "checkout.order.cancelled", "consumerGroup": "billing", "lagCount": "200"},
         "authenticationRef": {"name": "checkout-broker"},
     }
 

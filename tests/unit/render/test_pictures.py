@@ -19,7 +19,7 @@ from choreography.render.state_diagram import state_diagram
 SERVICES = services_of("apps.checkout")
 
 
-class Reopened(Event, topic="doors", subject="door", type="door.re-opened.v1"):
+class Reopened(Event, owner="doors", subject="door", type="door.re-opened.v1"):
     """A door was opened again."""
 
     door: Id
@@ -32,7 +32,7 @@ class Door(Entity, key="door"):
     state: Literal["wide open", "shut"]
 
 
-class NarrowOrder(Event, topic="orders", subject="order_id", type="order.created.v1"):
+class NarrowOrder(Event, owner="orders", subject="order_id", type="order.created.v1"):
     """A consumer's own copy, with what it reads."""
 
     order_id: Id
@@ -68,7 +68,7 @@ def test_an_entity_that_only_counts_has_no_picture() -> None:
 
 def test_a_state_with_blanks_and_an_entity_that_is_not_there_are_drawn() -> None:
     """Names that Mermaid cannot read get an id; no entity is the empty circle."""
-    doors = Service("doors", topic="doors", publishes=[Reopened])
+    doors = Service("doors", publishes=[Reopened])
 
     @doors.on(Reopened)
     def swing(door: Door | None, opened: Reopened) -> Decision:
@@ -87,7 +87,7 @@ def test_a_state_with_blanks_and_an_entity_that_is_not_there_are_drawn() -> None
 
 def test_a_consumer_with_a_narrower_copy_is_in_the_event_diagram() -> None:
     """Events are the same by their wire type, not by their class."""
-    teller = Service("teller", topic="tellings")
+    teller = Service("teller")
 
     @teller.on(NarrowOrder)
     def tell(shipment: Shipment, created: NarrowOrder) -> Decision:

@@ -14,11 +14,12 @@ from choreography.errors import ChoreographyError
 from choreography.flow import FlowError, services_of
 from choreography.render import command, compare, components, render, write
 from choreography.render.subscriptions import subscriptions_of
-from choreography.topics import all_topics
+from choreography.topics import Naming, all_topics
 
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
 NAMES = [service.name for service in SERVICES]
+ON_BROKER = Naming("checkout").on_broker
 BROKERS, STORES = ("aws", "eventbridge", "kafka", "nats", "rabbitmq", "redis"), ("mysql", "postgres", "sqlite")
 ALL = [f"{broker}-{store}" for broker in BROKERS for store in STORES]
 COMBINATIONS = ["redis-postgres", "redis-sqlite", "kafka-mysql", "aws-sqlite"]
@@ -93,7 +94,7 @@ def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service
     own = {f"{service.name}-canary", f"{service.name}-undelivered"}
     if service.effects:
         own.add(f"{service.name}-intents")
-    assert Counter(one["spec"]["topic"] for one in mine) == Counter({*service.hears, "nudges", *own})
+    assert Counter(one["spec"]["topic"] for one in mine) == Counter(map(ON_BROKER, {*service.hears, "nudges", *own}))
     assert all(one["scopes"] == [service.name] for one in mine)
 
 
@@ -123,12 +124,12 @@ def test_every_app_id_is_in_both_scope_lists(combination: str) -> None:
 
 
 def test_a_service_may_publish_to_its_own_topics_only() -> None:
-    """A topic has one publisher, so a service cannot speak in the name of another."""
+    """Each family of events has one publisher, so a service cannot speak in the name of another."""
     publishing = grants(documents("redis-sqlite")["pubsub.yaml"], "publishingScopes")
     for service in SERVICES:
         kinds = ("canary", "undelivered", "dead-letters", *(("intents",) if service.effects else ()))
         own = {f"{service.name}-{kind}" for kind in kinds}
-        assert publishing[service.name] == {service.topic, *own}
+        assert publishing[service.name] == set(map(ON_BROKER, {*service.topics, *own}))
 
 
 def test_a_service_may_hear_what_it_declares_and_nothing_else() -> None:
@@ -137,21 +138,21 @@ def test_a_service_may_hear_what_it_declares_and_nothing_else() -> None:
     for service in SERVICES:
         kinds = ("canary", "undelivered", *(("intents",) if service.effects else ()))
         own = {f"{service.name}-{kind}" for kind in kinds}
-        assert hearing[service.name] == {*service.hears, "nudges", *own}
+        assert hearing[service.name] == set(map(ON_BROKER, {*service.hears, "nudges", *own}))
 
 
 def test_the_chronicle_may_hear_everything_and_say_nothing_but_nudges() -> None:
     """Nothing depends on the observer, so it must not be able to act."""
     pubsub = documents("redis-sqlite")["pubsub.yaml"]
-    assert grants(pubsub, "publishingScopes")["chronicle"] == {"nudges"}
-    assert grants(pubsub, "subscriptionScopes")["chronicle"] == set(all_topics(SERVICES))
+    assert grants(pubsub, "publishingScopes")["chronicle"] == {"checkout.nudges"}
+    assert grants(pubsub, "subscriptionScopes")["chronicle"] == set(map(ON_BROKER, all_topics(SERVICES)))
 
 
 def test_every_topic_is_protected_and_no_other_is_allowed() -> None:
     """A topic nobody declared is a spelling mistake."""
     pubsub = documents("redis-sqlite")["pubsub.yaml"]
     for name in ("protectedTopics", "allowedTopics"):
-        assert setting(pubsub, name).split(",") == list(all_topics(SERVICES))
+        assert setting(pubsub, name).split(",") == list(map(ON_BROKER, all_topics(SERVICES)))
 
 
 def per_topic(broker: str) -> dict[str, dict[str, Any]]:
@@ -163,33 +164,62 @@ def per_topic(broker: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("broker", PER_TOPIC)
 def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
     """A subscription names its own, and every one of them is tried again by the sidecar."""
-    assert sorted(per_topic(broker)) == list(all_topics(SERVICES))
+    assert sorted(per_topic(broker)) == list(map(ON_BROKER, all_topics(SERVICES)))
     resources = documents(f"{broker}-sqlite")
     subscriptions = [one for one in resources.values() if one["kind"] == "Subscription"]
     assert all(one["spec"]["pubsubname"] == f"pubsub-{one['spec']['topic']}" for one in subscriptions)
     targets = resources["resiliency.yaml"]["spec"]["targets"]["components"]
     for topic in all_topics(SERVICES):
-        assert targets[f"pubsub-{topic}"] == {"inbound": {"retry": "until-done"}, "outbound": {"retry": "briefly"}}
+        assert targets[f"pubsub-{ON_BROKER(topic)}"] == {
+            "inbound": {"retry": "until-done"},
+            "outbound": {"retry": "briefly"},
+        }
     assert targets["statestore"] == {"outbound": {}}
 
 
 @pytest.mark.parametrize("broker", PER_TOPIC)
 def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it(broker: str) -> None:
     """Each may say what it publishes, and set aside there what it hears and cannot hand over."""
-    orders = per_topic(broker)["orders"]
-    assert grants(orders, "publishingScopes") == {
-        "order": {"orders", "order-undelivered"},
-        "inventory": {"inventory-undelivered"},
-        "billing": {"billing-undelivered"},
-        "shipping": {"shipping-undelivered"},
-        "notification": {"notification-undelivered"},
+    created, canary = (per_topic(broker)[f"checkout.{topic}"] for topic in ("order.created", "order-canary"))
+    assert grants(created, "publishingScopes") == {
+        "order": {"checkout.order.created", "checkout.order-undelivered"},
+        "inventory": {"checkout.inventory-undelivered"},
+        "billing": {"checkout.billing-undelivered"},
         "chronicle": {""},
     }
-    assert grants(per_topic(broker)["order-canary"], "subscriptionScopes") == {
-        "order": {"order-canary"},
-        "chronicle": {"order-canary"},
+    assert grants(canary, "subscriptionScopes") == {
+        "order": {"checkout.order-canary"},
+        "chronicle": {"checkout.order-canary"},
     }
-    assert per_topic(broker)["order-canary"]["scopes"] == ["order", "chronicle"]
+    assert canary["scopes"] == ["order", "chronicle"]
+
+
+def test_streams_and_consumers_of_nats_have_no_dots_in_their_names() -> None:
+    """NATS refuses them; the subject is the topic as it is."""
+    created = per_topic("nats")["checkout.order.created"]
+    assert setting(created, "streamName") == "checkout_order_created"
+    assert setting(created, "durableName") == setting(created, "queueGroupName") == "{appID}-checkout_order_created"
+
+
+def test_another_prefix_gives_every_topic_another_name_and_nothing_else() -> None:
+    """Two environments share a broker, and neither hears the other."""
+    for combination in COMBINATIONS:
+        broker, store = combination.split("-")
+        usual = render(FLOW, broker=broker, store=store)
+        staging = render(FLOW, broker=broker, store=store, topic_prefix="staging")
+        folder = next(path.parent for path in usual if path.parent.name == combination)
+        for name in ("pubsub.yaml", "subscriptions-order.yaml"):
+            assert "checkout." not in staging[folder / name].replace("apps.checkout", "")
+            assert staging[folder / name] == usual[folder / name].replace("checkout.", "staging.").replace(
+                "apps.staging.", "apps.checkout."
+            )
+
+
+@pytest.mark.parametrize("prefix", ["Staging", "a.b", "my_flow", "9", "-", "x" * 64])
+def test_a_prefix_that_not_every_broker_accepts_is_refused(prefix: str) -> None:
+    """It must also be clear where it ends."""
+    with pytest.raises(ChoreographyError, match="cannot be the prefix of topics"):
+        render(FLOW, broker="redis", store="sqlite", topic_prefix=prefix)
 
 
 def test_what_only_a_subscription_can_say_is_said_by_the_brokers_file() -> None:
@@ -261,9 +291,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
     package = tmp_path / f"flow_in_{tmp_path.name}"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "shipping.py").write_text(
-        'from choreography import Service\n\nshipping = Service("shipping", topic="shipments")\n'
-    )
+    (package / "shipping.py").write_text('from choreography import Service\n\nshipping = Service("shipping")\n')
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     return Elsewhere(package.name, package / "dapr")
@@ -309,13 +337,13 @@ def test_writing_removes_what_was_rendered_once_and_leaves_what_was_not(elsewher
     assert foreign.exists()
 
 
-class StockSaid(Event, topic="stock", subject="text", type="stock.said.v1"):
+class StockSaid(Event, owner="stock", subject="text", type="stock.said.v1"):
     """Something on one topic."""
 
     text: str
 
 
-class OrderStockSaid(Event, topic="order-stock", subject="text", type="order-stock.said.v1"):
+class OrderStockSaid(Event, owner="order-stock", subject="text", type="order-stock.said.v1"):
     """Something on a topic whose name begins with that of the service that hears it."""
 
     text: str
@@ -329,7 +357,7 @@ class Note(Entity, key="text"):
 
 def test_topics_with_similar_names_keep_files_of_their_own() -> None:
     """A file that overwrote another would be a topic that is never heard."""
-    order = Service("order", topic="orders")
+    order = Service("order")
 
     @order.on(StockSaid)
     def hear_stock(note: Note, said: StockSaid) -> Decision:
@@ -340,4 +368,4 @@ def test_topics_with_similar_names_keep_files_of_their_own() -> None:
         return note.but(text=said.text)
 
     topics = [yaml.safe_load(text)["spec"]["topic"] for text in subscriptions_of(order).values()]
-    assert sorted(topics) == ["nudges", "order-canary", "order-stock", "order-undelivered", "stock"]
+    assert sorted(topics) == ["nudges", "order-canary", "order-stock.said", "order-undelivered", "stock.said"]

@@ -1,0 +1,62 @@
+"""What brokers make of the names of topics, and how long these may be: a flow must be able to move to any of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from choreography.service import Service
+from choreography.topics import Naming, all_topics, subscribed_by
+
+_LONGEST_ON_AWS: Final = 80
+_LONGEST: Final = {"EventBridge (detail-type)": 128, "Kafka (topic)": 249}
+_LONGEST_QUEUE: Final = {"RabbitMQ (queue)": 255, "NATS (consumer)": 255}
+
+
+def stream_name(topic: str) -> str:
+    """Return the stream of NATS that holds a topic. Neither it nor a consumer can have dots in its name."""
+    return topic.replace(".", "_")
+
+
+def aws_name(wanted: str) -> str:
+    """Return what Dapr's component makes of the name of a queue or topic that AWS does not accept."""
+    return _without_dots(wanted)[:_LONGEST_ON_AWS]
+
+
+def _without_dots(wanted: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "", wanted)
+
+
+def of_topic(base: str, topic: str) -> str:
+    """Complete what is written once for every topic: a component's file, or a name in it."""
+    return base.replace("{topic}", topic).replace("{stream}", stream_name(topic))
+
+
+def unusable(services: Sequence[Service], names: Naming) -> Iterator[str]:
+    """Yield a sentence for each topic whose name is too long for a broker, or becomes that of another topic there."""
+    topics = [names.on_broker(topic) for topic in all_topics(services)]
+    queues = {f"{one.name}-{names.on_broker(topic)}" for one in services for topic in subscribed_by(one)}
+    yield from _longer([_without_dots(topic) for topic in topics], {"SNS and SQS": _LONGEST_ON_AWS})
+    yield from _longer(topics, _LONGEST)
+    yield from _longer(sorted(queues), _LONGEST_QUEUE)
+    known: dict[str, str] = {}
+    for topic in topics:
+        first = known.setdefault(aws_name(topic), topic)
+        if first != topic:
+            yield (
+                f"The topics {first} and {topic} are both called {aws_name(topic)!r} on SNS and SQS, where names have "
+                "no dots, so each would receive the events of the other. Rename one of the two event families."
+            )
+
+
+def _longer(wanted: Iterable[str], limits: dict[str, int]) -> Iterator[str]:
+    for name in wanted:
+        yield from (_too_long(name, broker, most) for broker, most in limits.items() if len(name) > most)
+
+
+def _too_long(name: str, broker: str, most: int) -> str:
+    return (
+        f"The name {name!r} is longer than {broker} allows ({most} characters), so the flow could not run there. "
+        "Shorten the wire type, the name of the service or the prefix of the topics."
+    )
