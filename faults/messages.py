@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from apps.checkout.contracts import OrderCreated
 from faults.crashes import Harm
 from faults.hostile import hostile
-from faults.stage import TOPICS, Stage, call_off, follow
+from faults.stage import NAMES, TOPICS, Stage, call_off, follow
 
 _FAR: Final = "9999999999999-0"
 _HOLD_BACK: Final = """
@@ -87,5 +88,5 @@ async def poison(stage: Stage) -> None:
     for raw in hostile().values():
         stage.hostile.add(raw)
         for _ in range(2):
-            await stage.redis.xadd("orders", {"data": raw})
+            await stage.redis.xadd(NAMES.on_broker(OrderCreated.topic), {"data": raw})
         await asyncio.sleep(0.1)

@@ -15,6 +15,8 @@ import aiohttp
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from choreography.flow import services_of
+from choreography.topics import Naming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import read_flow
 from choreography.up.progress import Progress
@@ -22,7 +24,13 @@ from faults.defects.seeding import environment_of
 from faults.proxy import Proxy
 
 FLOW: Final = Path("apps/checkout")
-TOPICS: Final = ("orders", "stock", "payments", "shipments")
+NAMES: Final = Naming(prefix_of("apps.checkout"))
+"""What the flow's topics are called on the broker."""
+TOPICS: Final = tuple(
+    NAMES.on_broker(topic)
+    for topic in sorted({one for service in services_of("apps.checkout") for one in service.topics})
+)
+"""Every topic of its events, on the broker."""
 PROVIDER: Final = "payment-provider"
 SERVERS: Final = ("redis", "postgres", "scheduler")
 

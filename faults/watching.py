@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 import orjson
 
-from faults.stage import Broker, follow
+from apps.checkout.contracts import OrderCancelled, OrderCompleted
+from faults.stage import NAMES, Broker, follow
 
 ENDS: Final[dict[str, Literal["completed", "cancelled"]]] = {
     "order.completed.v1": "completed",
@@ -50,7 +51,9 @@ class Watch:
 
     async def ends_of_orders(self, client: Broker) -> None:
         """See orders end, as everybody can who listens to the topic."""
-        async for _, _, fields in follow(client, ["orders"]):
+        async for _, _, fields in follow(
+            client, [NAMES.on_broker(event.topic) for event in (OrderCompleted, OrderCancelled)]
+        ):
             raw = fields.get(b"data", b"")
             if b'"order.c' not in raw:
                 continue

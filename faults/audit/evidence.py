@@ -12,8 +12,9 @@ import psycopg
 
 from choreography.flow import services_of
 from choreography.service import Service
+from choreography.topics import dead_letters
 from faults.orders import Ordered
-from faults.stage import FLOW, TOPICS, Broker, entries
+from faults.stage import FLOW, NAMES, TOPICS, Broker, entries
 
 _BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet", "accepted", "accepted-about")
 """Kinds of records that are no entities."""
@@ -202,7 +203,7 @@ async def gather(books: Books, seen: Seen) -> Evidence:
         dead_letters=[
             orjson.loads(raw)["data"]
             for service in services
-            async for _, raw in entries(books.broker, f"{service.name}-dead-letters")
+            async for _, raw in entries(books.broker, NAMES.on_broker(dead_letters(service.name)))
         ],
         groups=await waiting(books.broker),
         entries=await _ledger(books),

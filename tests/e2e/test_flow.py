@@ -64,12 +64,12 @@ async def test_a_delivery_without_the_token_is_refused(checkout: Checkout) -> No
 
 async def test_a_publish_without_the_token_is_refused_by_the_sidecar(checkout: Checkout) -> None:
     """A process that got into a pod, but not at its secrets, can say nothing."""
-    assert await published(checkout, "order", "orders", token=False) == "401"
+    assert await published(checkout, "order", "checkout.order.created", token=False) == "401"
 
 
 async def test_a_service_cannot_speak_in_the_name_of_another(checkout: Checkout) -> None:
     """With the token, on a topic that is not its own."""
-    assert await published(checkout, "shipping", "orders", token=True) == "403"
+    assert await published(checkout, "shipping", "checkout.order.created", token=True) == "403"
 
 
 async def test_an_app_that_the_flow_does_not_know_has_no_broker(checkout: Checkout) -> None:
@@ -77,7 +77,7 @@ async def test_an_app_that_the_flow_does_not_know_has_no_broker(checkout: Checko
     await checkout.kubectl("apply", "--filename", "-", given=stranger(await checkout.pods("order")))
     try:
         await checkout.kubectl("wait", "pod/stranger", "--for=condition=Ready", "--timeout", "120s")
-        script = publishing("orders", token=True)
+        script = publishing("checkout.order.created", token=True)
         words = ["exec", "stranger", "--container", "app", "--", "python3", "-c", script]
         assert (await checkout.kubectl(*words)).strip() in {"400", "404"}
     finally:

@@ -31,6 +31,7 @@ class FakeSidecar:
         calls: how many events each call to publish carried, by topic.
         broker: the type of its pub/sub component.
         scheduler: whether it is connected to one.
+        forbidden: topics that no scope lets the service publish to.
     """
 
     store: Store = field(default_factory=Store)
@@ -42,6 +43,7 @@ class FakeSidecar:
     calls: list[tuple[str, int]] = field(default_factory=list)
     broker: str = "pubsub.redis"
     scheduler: bool = True
+    forbidden: set[str] = field(default_factory=set)
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -60,7 +62,7 @@ class FakeSidecar:
         app.router.add_post("/v1.0/state/statestore/bulk", self._read)
         app.router.add_post("/v1.0/state/statestore/transaction", self._commit)
         app.router.add_get("/v1.0/state/statestore/{key}", self._confirm)
-        app.router.add_post("/v1.0/publish/bulk/pubsub/{topic}", self._publish)
+        app.router.add_post("/v1.0/publish/bulk/{pubsub}/{topic}", self._publish)
         app.router.add_post("/v1.0/jobs/{name}", self._schedule)
         app.router.add_get("/v1.0/healthz/outbound", self._healthy)
         app.router.add_get("/v1.0/metadata", self._metadata)
@@ -138,6 +140,10 @@ class FakeSidecar:
     async def _publish(self, request: web.Request) -> web.Response:
         entries: Sequence[dict[str, Any]] = await request.json()
         topic = request.match_info["topic"]
+        if request.match_info["pubsub"] not in ("pubsub", f"pubsub-{topic}"):
+            return web.json_response({"errorCode": "ERR_PUBSUB_NOT_FOUND"}, status=400)
+        if topic in self.forbidden:
+            return web.json_response({"errorCode": "ERR_PUBSUB_FORBIDDEN"}, status=403)
         if entries:
             # An empty batch only asks whether the topic may be published to.
             self.calls.append((topic, len(entries)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.store import Store
-from tests.unit.engine.toy import Put, desk
+from tests.unit.engine.toy import Broken, Put, desk
 
 NOW = datetime.now(UTC).isoformat()
 
@@ -133,6 +133,89 @@ async def test_many_canaries_do_not_make_up_for_one_that_comes_back(monkeypatch:
             await until(has_refused)
     assert len(brought) > 2
     assert "maxRetries" in refused[0]
+
+
+async def test_a_topic_that_the_scopes_do_not_allow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the service decides could not be published, and only an order that stands still would show it."""
+    monkeypatch.setattr(self_check, "_PUBLISHING_PATIENCE", 0.1)
+    sidecar = FakeSidecar(forbidden={"shop.prize.paid"})
+    refused: list[str] = []
+    async with sidecar.listening():
+        settings = sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}, topic_prefix="shop")
+        app = build_app(desk, settings, refused.append)
+        sidecar.on_publish = bring_back(lambda: app)
+
+        async def has_refused() -> bool:
+            return bool(refused)
+
+        async with alive(app), asyncio.timeout(20):
+            await until(has_refused)
+    assert "'prize.paid'" in refused[0]
+    assert "publishingScopes" in refused[0]
+
+
+async def test_a_start_publishes_nothing_but_canaries_to_the_service_itself() -> None:
+    """Whatever else it published would reach consumers, as an event that none of them knows."""
+    sidecar = FakeSidecar()
+    refused: list[str] = []
+    async with sidecar.listening():
+        settings = sidecar.settings(outsides={"bank": "http://127.0.0.1:9"}, topic_prefix="shop")
+        app = build_app(desk, settings, refused.append)
+        sidecar.on_publish = bring_back(lambda: app)
+        async with alive(app), asyncio.timeout(20):
+            await until(lambda: ready(app))
+    assert not refused
+    assert {topic for topic, _ in sidecar.published} == {"shop.desk-canary"}
+
+
+async def test_topics_have_their_prefix_on_the_broker_only() -> None:
+    """It is added to what is published and removed from what is delivered, on the library's own topics as well."""
+    sidecar = FakeSidecar()
+    refused: list[str] = []
+    async with sidecar.listening():
+        settings = sidecar.settings(
+            outsides={"bank": "http://127.0.0.1:9"}, topic_prefix="shop", pubsub="pubsub-{topic}", self_check=False
+        )
+        app = build_app(desk, settings, refused.append)
+        async with alive(app), asyncio.timeout(20):
+            await until(lambda: ready(app))
+            put, broken = (
+                wire(event, name, time=NOW)
+                for event, name in ((Put(box="b1", amount=1), "put-1"), (Broken(box="b"), "bad"))
+            )
+            for event in (put, broken):
+                topic = f"shop.{family_of(event['type'])}"
+                assert (await ask(app, "POST", "/events", batch(topic, event)))[0] == 200
+            nudge = _nudge(put)
+            assert (await ask(app, "POST", "/events", batch("shop.nudges", nudge)))[0] == 200
+    assert [topic for topic, _ in sidecar.published] == [
+        "shop.box.counted",
+        "shop.desk-dead-letters",
+        "shop.box.counted",
+    ]
+
+
+def bring_back(app: Callable[[], Any]) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
+    """Return a broker that brings every canary until it is acknowledged."""
+
+    async def bring(topic: str, event: dict[str, Any]) -> None:
+        if topic.endswith("-canary"):
+            for _ in range(2):
+                await ask(app(), "POST", "/events", batch(topic, event))
+
+    return bring
+
+
+def _nudge(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": "n1",
+        "type": "choreography.nudge.v1",
+        "source": "chronicle",
+        "subject": "n1",
+        "time": NOW,
+        "data": {"events": [event]},
+    }
 
 
 async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -> None:

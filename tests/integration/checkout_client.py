@@ -13,16 +13,19 @@ import orjson
 import redis.asyncio
 from multidict import CIMultiDict
 
+from choreography.flow import services_of
+from choreography.topics import CONTROL, Naming
 from choreography.up import RunningFlow
 
 PATIENCE = 60.0
+ON_BROKER = Naming("checkout").on_broker
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event as it stands on the broker."""
+    """One event as it stands on the broker; its topic is named as in the flow."""
 
     topic: str
     entry: str
@@ -38,7 +41,7 @@ class Event:
 class Checkout:
     """One running checkout flow."""
 
-    topics = ("orders", "stock", "payments", "shipments")
+    topics = tuple(sorted({topic for service in services_of("apps.checkout") for topic in service.topics}))
 
     def __init__(self, flow: RunningFlow, session: aiohttp.ClientSession, broker: redis.asyncio.Redis) -> None:
         self.flow, self._session, self.broker = flow, session, broker
@@ -128,12 +131,16 @@ class Checkout:
 
     async def entries(self, topic: str) -> list[Event]:
         """Return everything the broker holds on one topic."""
-        found: Any = await self.broker.xrange(topic)
+        found: Any = await self.broker.xrange(ON_BROKER(topic))
         return [Event(topic, entry.decode(), fields[b"data"]) for entry, fields in found]
 
     async def inject(self, topic: str, raw: bytes) -> None:
         """Put a message straight on the broker, as another program could."""
-        await self.broker.xadd(topic, {"data": raw})
+        await self.broker.xadd(ON_BROKER(topic), {"data": raw})
+
+    async def forget(self, event: Event) -> None:
+        """Delete an event from the broker, as an operator's mistake could."""
+        await self.broker.xdel(ON_BROKER(event.topic), event.entry)
 
     async def dead_letters(self, service: str) -> list[dict[str, Any]]:
         """Return what a service has set aside."""
@@ -141,7 +148,7 @@ class Checkout:
 
     async def nudge(self, nudge: str, events: list[Event]) -> None:
         """Ask every service to publish again what it recorded for these events, as the chronicle would."""
-        sidecar = await self.flow.also_sidecar("chronicle", "nudges")
+        sidecar = await self.flow.also_sidecar("chronicle", ON_BROKER(CONTROL))
         seen = [event.attributes for event in events]
         body = {
             "specversion": "1.0",
@@ -153,7 +160,7 @@ class Checkout:
             "data": {"events": seen},
         }
         async with self._session.post(
-            f"{sidecar.url}/v1.0/publish/pubsub/nudges?metadata.rawPayload=true",
+            f"{sidecar.url}/v1.0/publish/pubsub/{ON_BROKER(CONTROL)}?metadata.rawPayload=true",
             data=orjson.dumps(body),
             headers={"dapr-api-token": sidecar.token, "content-type": "application/cloudevents+json"},
         ) as response:

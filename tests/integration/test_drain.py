@@ -87,7 +87,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         # Nobody can charge nothing, so billing sets it aside, and this order waits for its deadline only.
         data = {"order_id": stuck} | ORDER | {"total": 0}
         data["lines"] = [{"sku": sku, "quantity": 1, "unit_price": 1}]
-        await shop.inject("orders", order_event(data=data, subject=stuck))
+        await shop.inject("order.created", order_event(data=data, subject=stuck))
         due = time.monotonic() + LATE
         await close_intake(shop.flow)
 

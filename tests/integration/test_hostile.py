@@ -142,7 +142,7 @@ async def test_hostile_events_end_in_quarantine_and_hurt_nobody(checkout: Checko
     pids = {name: checkout.flow.pid(name) for one in services for name in (one, f"{one}-sidecar")}
     before = len(await checkout.dead_letters("order"))
     for raw in HOSTILE.values():
-        await checkout.inject("orders", raw)
+        await checkout.inject("order.created", raw)
     letters = await checkout.until(
         lambda: checkout.dead_letters("order"), lambda found: len(found) >= before + len(HOSTILE)
     )
@@ -160,7 +160,7 @@ async def test_a_hostile_trace_does_not_end_the_sidecar(checkout: Checkout) -> N
     order_id = uuid.uuid4().hex
     data = {"order_id": order_id} | ORDER | {"total": 100}
     raw = order_event(data=data, subject=order_id, traceparent=5, traceid={"a": 1})
-    await checkout.inject("orders", raw)
+    await checkout.inject("order.created", raw)
     await checkout.until(lambda: checkout.order(order_id), lambda one: one.get("status") in ("placed", "cancelled"))
     assert checkout.flow.pid("order-sidecar") == pid
 
@@ -171,7 +171,7 @@ async def test_an_id_with_the_stores_separator_is_an_ordinary_id(checkout: Check
     raw = order_event(
         id=f"x||y||{uuid.uuid4().hex}", data={"order_id": order_id} | ORDER | {"total": 100}, subject=order_id
     )
-    await checkout.inject("orders", raw)
+    await checkout.inject("order.created", raw)
     _, order = await checkout.until(
         lambda: checkout.get("order", f"/orders/{order_id}"), lambda answer: answer[0] == 200
     )
@@ -183,9 +183,9 @@ async def test_the_same_id_with_another_content_is_set_aside(checkout: Checkout)
     order_id = uuid.uuid4().hex
     data = {"order_id": order_id} | ORDER | {"total": 100}
     first = order_event(id=order_id, data=data, subject=order_id)
-    await checkout.inject("orders", first)
+    await checkout.inject("order.created", first)
     await checkout.until(lambda: checkout.get("order", f"/orders/{order_id}"), lambda answer: answer[0] == 200)
-    await checkout.inject("orders", first.replace(b'"customer_id":"c"', b'"customer_id":"thief"'))
+    await checkout.inject("order.created", first.replace(b'"customer_id":"c"', b'"customer_id":"thief"'))
     letters = await checkout.until(
         lambda: checkout.dead_letters("order"),
         lambda found: any(letter["event_id"].startswith(f"{order_id}~") for letter in found),
