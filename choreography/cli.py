@@ -27,6 +27,8 @@ app = typer.Typer(
 Broker = Annotated[str, typer.Option(help="What events travel on.")]
 Store = Annotated[str, typer.Option(help="Where state is kept: sqlite or postgres.")]
 Traced = Annotated[bool, typer.Option("--zipkin/--no-zipkin", help="Collect traces.")]
+PREFIX_HELP = "What all topics begin with on the broker, instead of the name of the flow."
+Prefix = Annotated[str, typer.Option(envvar="CHOREOGRAPHY_TOPIC_PREFIX", help=PREFIX_HELP)]
 
 
 @app.callback()
@@ -64,23 +66,27 @@ def up(
     orders: Annotated[int, typer.Option(min=1, help="How large the rehearsal is.")] = 200,
     leave: Annotated[bool, typer.Option("--exit", help="End after the rehearsal.")] = False,
     zipkin: Traced = True,
+    topic_prefix: Prefix = "",
 ) -> None:
     """Set up this machine, start a flow with everything it needs, and rehearse it."""
     # Only this command starts sidecars.
     from choreography.check import refuse_unsafe  # noqa: PLC0415
-    from choreography.up.command import run  # noqa: PLC0415
+    from choreography.up.command import run, write_prefixed  # noqa: PLC0415
 
     console = Console()
     progress = Progress(console)
+    place = RUN_FOLDERS / flow.resolve().name
     running = RunningFlow(
         flow,
-        RUN_FOLDERS / flow.resolve().name,
+        place,
         broker=broker,
         store=store,
         zipkin=zipkin,
         progress=progress,
+        environment={"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {},
+        resources=write_prefixed(flow, broker, store, topic_prefix, place / "resources") if topic_prefix else None,
     )
-    refuse_unsafe(running.file.resources_for(broker, store))
+    refuse_unsafe(running.resources)
     running.prepare()
     raise typer.Exit(run(running, flow, orders, console, leave=leave))
 
@@ -161,13 +167,18 @@ def render(
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
     chart: Annotated[Path | None, typer.Option(help="A copy of helm/choreography that shall hold this flow.")] = None,
+    topic_prefix: Annotated[str, typer.Option(help=PREFIX_HELP)] = "",
 ) -> None:
     """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""
     # Only this command needs to import the flow.
     from choreography.render import compare, write  # noqa: PLC0415
 
-    done = [] if check else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart)]
-    told = compare(flow) if check else done
+    done = (
+        []
+        if check
+        else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart, topic_prefix)]
+    )
+    told = compare(flow, topic_prefix) if check else done
     for line in told or [f"Everything rendered from {flow} is as it should be."]:
         style = "red" if check and told else "green"
         Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -70,6 +70,7 @@ class Event(Value):
     wire_type: ClassVar[str] = ""
     topic: ClassVar[str] = ""
     owned_by: ClassVar[str] = ""
+    names_topic: ClassVar[bool] = False
     subject_field: ClassVar[str] = ""
     undoes: ClassVar[type[Event] | None] = None
     undone_by: ClassVar[tuple[type[Event], ...]] = ()
@@ -93,6 +94,7 @@ class Event(Value):
         cls.topic, cls.owned_by = family_of(type), owner or cls.owned_by
         cls.subject_field = subject or cls.subject_field
         if topic:
+            cls.names_topic = True
             warn_of_topic(cls.__name__, 'Name the service that publishes it instead: owner="order".', depth=2)
         if type:
             cls._check_wire()

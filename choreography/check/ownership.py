@@ -1,4 +1,4 @@
-"""State that two services believe to be theirs."""
+"""State that two services believe to be theirs, and events of which nobody says whose they are."""
 
 from __future__ import annotations
 
@@ -25,3 +25,20 @@ def shared(flow: Checked) -> Iterator[Found]:
                 'apart: class Order(Entity, key="...", kind="...").',
                 owned[1][1],
             )
+
+
+def unowned(flow: Checked) -> Iterator[Found]:
+    """Yield each event that another service consumes without knowing who publishes it.
+
+    Contracts that still name a topic are of the time before owners; a warning at their import says what to write.
+    """
+    for publisher, event in flow.wiring.published:
+        for consumer, read_as in flow.wiring.consumers(event.wire_type):
+            if consumer is not publisher and not read_as.owned_by and not read_as.names_topic:
+                yield Found(
+                    f"{consumer.name}:{event.wire_type}",
+                    f"{consumer.name} reacts to {read_as.__name__}, which names no owner, so it would accept one from "
+                    "whoever can put it on the topic.",
+                    f'Name the service that publishes it: class {read_as.__name__}(..., owner="{publisher.name}").',
+                    read_as,
+                )

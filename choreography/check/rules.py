@@ -10,7 +10,7 @@ from choreography.check.cycles import unbounded
 from choreography.check.events import unheard, unpublished, unsaid
 from choreography.check.files import unsafe
 from choreography.check.finding import Checked, Found, Rule
-from choreography.check.ownership import shared
+from choreography.check.ownership import shared, unowned
 from choreography.check.releases import effects, names, state, waits
 from choreography.check.totality import partial, untried
 from choreography.check.versions import missed_versions
@@ -132,6 +132,12 @@ RULES: Final = (
         "two services that own one kind of entity",
         "Each would change its own copy and believe it to be the truth.",
         shared,
+    ),
+    Rule(
+        "CHO304",
+        "an event of another service that names no owner",
+        "Scopes say who may publish to a topic; only the contract says whose events a consumer accepts there.",
+        unowned,
     ),
     Rule(
         "CHO401",

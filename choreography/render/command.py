@@ -47,17 +47,18 @@ def render(
     return _rendered(source_of(flow, broker, store, topic_prefix))
 
 
-def write(flow: str, chart: Path | None = None) -> list[Path]:
+def write(flow: str, chart: Path | None = None, topic_prefix: str = "") -> list[Path]:
     """Write every file of a flow, remove rendered ones that nothing asks for any more, and return what changed.
 
     Args:
         flow: the package of the flow.
         chart: a folder with a Helm chart that shall hold this flow from now on. Those that do already are written too.
+        topic_prefix: what topics begin with on the broker, instead of the name of the flow.
 
     Raises:
         FlowError: the flow is not there, or the folder holds no chart.
     """
-    source = source_of(flow, None, None)
+    source = source_of(flow, None, None, topic_prefix)
     texts = _rendered(source) | _of_charts(source, *([chart.resolve()] if chart else []))
     changed = []
     for path, text in texts.items():
@@ -72,9 +73,9 @@ def write(flow: str, chart: Path | None = None) -> list[Path]:
     return changed
 
 
-def compare(flow: str) -> list[str]:
+def compare(flow: str, topic_prefix: str = "") -> list[str]:
     """Return in sentences how the files of a flow differ from what its declarations say."""
-    source = source_of(flow, None, None)
+    source = source_of(flow, None, None, topic_prefix)
     texts = _rendered(source) | _of_charts(source)
     again = f"Run `choreography render {source.name}`."
     differences = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from choreography.render import render
 from choreography.settings import Settings
 from choreography.up.running_flow import RunningFlow
 
@@ -20,6 +21,17 @@ from choreography.up.running_flow import RunningFlow
 def run(flow: RunningFlow, folder: Path, orders: int, console: Console, *, leave: bool) -> int:
     """Start a flow, rehearse it and, unless it is to be left then, serve it until a signal. Return the exit code."""
     return _run_until_signal(_perform(flow, _package(folder), orders, console, leave=leave))
+
+
+def write_prefixed(folder: Path, broker: str, store: str, topic_prefix: str, target: Path) -> Path:
+    """Render the Dapr resources of a flow with another prefix of its topics into a folder, and return that."""
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob("*.yaml"):
+        old.unlink()
+    for path, text in render(_package(folder), broker=broker, store=store, topic_prefix=topic_prefix).items():
+        if path.parent.name == f"{broker}-{store}" and path.parent.parent.name == "dapr":
+            (target / path.name).write_text(text)
+    return target
 
 
 async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:

@@ -85,7 +85,7 @@ class RunningFlow:
         self._progress = progress or Progress.silent()
         self._drain = drain
         self._ports = Ports(self.run_folder / "ports.json")
-        self._resources = resources or self.file.resources_for(broker, store)
+        self.resources = resources or self.file.resources_for(broker, store)
         self._detours = dict(detours or {})
         self._closing = AsyncExitStack()
 
@@ -186,7 +186,7 @@ class RunningFlow:
         guest = f"{app_id}-guest"
         addresses = self._programs.give_addresses(guest, app_id, None)
         folder = self.run_folder / "guests" / app_id
-        resources = write_guest_resources(self._resources, folder, app_id, topics)
+        resources = write_guest_resources(self.resources, folder, app_id, topics)
         if component := self._programs.component(guest):
             beside = self._processes.join(component)
             await beside.start()
@@ -246,7 +246,7 @@ class RunningFlow:
             run_folder=self.run_folder,
             ports=self._ports,
             tools=tools,
-            resources=self._resources,
+            resources=self.resources,
             configuration=None,
             traced=self.zipkin,
             environment=self._environment,

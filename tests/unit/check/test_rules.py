@@ -375,6 +375,43 @@ def test_a_reaction_that_cannot_be_tried_is_told(*, event: type[Event], caught: 
     assert all('Field(examples=["..."])' in finding.do for finding in findings)
 
 
+def test_an_event_of_another_service_that_names_no_owner_is_found() -> None:
+    """The consumer could not tell it from a forgery; what a service says to itself needs no owner."""
+
+    class Sighted(Event, subject="name", type="bird.sighted.v1"):
+        name: Id
+
+    watcher, diary = Service("watcher", publishes=[Sighted]), Service("diary")
+    for service in (watcher, diary):
+        noting(service, Sighted)
+    finding = one("CHO304", [watcher, diary])
+    assert finding.about == "diary:bird.sighted.v1"
+    assert 'class Sighted(..., owner="watcher")' in finding.do
+    assert found("CHO304", [watcher]) == found("CHO304", players(tires="at once")) == []
+
+
+def test_contracts_of_the_time_before_owners_are_left_to_the_warning_at_their_import() -> None:
+    """A flow of that time is checked as it was."""
+    with pytest.warns(DeprecationWarning, match="names a topic"):
+
+        class Sighted(Event, topic="birds", subject="name", type="bird.sighted.v1"):
+            name: Id
+
+    watcher, diary = Service("watcher", publishes=[Sighted]), Service("diary")
+    noting(diary, Sighted)
+    assert found("CHO304", [watcher, diary]) == []
+
+
+def noting(service: Service, event: type[Event]) -> None:
+    """Let a service react to an event."""
+
+    def note(right: object, said: object) -> Decision:
+        return nothing
+
+    note.__annotations__ = {"right": Heard, "said": event, "return": Decision}
+    service.on(event)(note)
+
+
 def test_two_services_that_keep_one_kind_of_entity_are_found() -> None:
     """Each would believe its own copy."""
     copy = Service("copy")
