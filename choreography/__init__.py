@@ -8,14 +8,13 @@ from choreography.contracts import (
     Id,
     Intent,
     Money,
-    NewId,
     Request,
     Value,
-    named_by,
 )
 from choreography.decision import Decision, nothing
 from choreography.errors import ChoreographyError
 from choreography.outside import Outside
+from choreography.parameters import NewId, named_by
 from choreography.service import Service
 
 __all__ = [

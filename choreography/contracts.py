@@ -27,12 +27,8 @@ __all__ = [
     "Id",
     "Intent",
     "Money",
-    "NamedBy",
-    "NewId",
     "Request",
     "Value",
-    "is_new_id",
-    "named_by",
 ]
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
@@ -250,33 +246,3 @@ class ChoreographyFieldError(TypeError):
     def __init__(self, entity: type[Entity], unknown: set[str]) -> None:
         known = ", ".join(entity.model_fields)
         super().__init__(f"{entity.__name__} has no field {', '.join(sorted(unknown))}; it has {known}.")
-
-
-class NamedBy:
-    """Where in an event the ids of entities stand, as a dotted path such as ``lines.sku``."""
-
-    __slots__ = ("path",)
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-
-def named_by(path: str) -> NamedBy:
-    """Say where in an event the ids of entities stand.
-
-    ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` is every shelf that a line of the event names.
-    """
-    return NamedBy(path)
-
-
-class _NewIdMarker:
-    __slots__ = ()
-
-
-NewId = Annotated[str, _NewIdMarker()]
-"""A command's parameter that receives a fresh id derived from its Idempotency-Key: a retry gets the same one."""
-
-
-def is_new_id(annotation: object) -> bool:
-    """Tell whether a parameter's annotation is :data:`NewId`."""
-    return any(isinstance(extra, _NewIdMarker) for extra in getattr(annotation, "__metadata__", ()))

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Union
 
-from choreography.contracts import Answer, Deadline, Entity, Event, Intent, NamedBy, Request, Value, is_new_id
+from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Request, Value
 from choreography.decision import said_in
 from choreography.errors import DeclarationError
 from choreography.fields import as_key, refuse_as_key
 from choreography.outside import Outside
+from choreography.parameters import NamedBy, is_new_id
 
 Heard = type[Event] | type[Answer]
 

@@ -19,7 +19,7 @@ from choreography.web.serving import configuration
 from tests.faults.fake_sidecar import FakeSidecar, alive, ready, until
 
 
-class Placed(Event, type="order.placed.v1", topic="orders", subject="order_id"):
+class Placed(Event, type="order.placed.v1", subject="order_id"):
     """An order was placed."""
 
     order_id: str
@@ -37,7 +37,7 @@ class Place(Request):
     order_id: str
 
 
-shop = Service("shop", topic="orders", publishes=[Placed])
+shop = Service("shop", publishes=[Placed])
 
 
 @shop.command("POST /orders")

@@ -35,7 +35,7 @@ class Crate(Entity, key="crate", kind="box"):
     crate: str
 
 
-class CrateOpened(Event, topic="street", subject="crate", type="box.opened.v1"):
+class CrateOpened(Event, subject="crate", type="box.opened.v1"):
     """The same event as another release reads it."""
 
     crate: str
@@ -63,7 +63,7 @@ class PayEuros(Intent):
 
 def release(**names: str) -> Service:
     """A release of the desk with other names for its join, its deadline or its effect."""
-    service = Service("desk", topic="desk", publishes=[Counted, Reminded, Walked, PrizePaid, Opened])
+    service = Service("desk", publishes=[Counted, Reminded, Walked, PrizePaid, Opened])
 
     @service.when_all(Left, Right, name=names.get("join", "walk"))
     def walk(shoes: Shoes, left: Left, right: Right) -> Decision[Walked]:
@@ -86,7 +86,7 @@ def release(**names: str) -> Service:
 
 def with_effect(name: str, intent: type[Intent]) -> Service:
     """A release whose effect has this name and carries out intents of this form."""
-    service = Service("desk", topic="desk", publishes=[PrizePaid])
+    service = Service("desk", publishes=[PrizePaid])
 
     async def pay(wish: Any, bank: Outside) -> Done:
         raise NotImplementedError(wish, bank)
@@ -110,7 +110,7 @@ def with_effect(name: str, intent: type[Intent]) -> Service:
 
 def waiting_for_the_next() -> Service:
     """A release whose join has its name and waits for the next version of one event."""
-    service = Service("desk", topic="desk", publishes=[Walked])
+    service = Service("desk", publishes=[Walked])
 
     @service.when_all(RightAgain, Left)
     def walk(shoes: Shoes, left: Left, right: RightAgain) -> Decision[Walked]:
@@ -121,7 +121,7 @@ def waiting_for_the_next() -> Service:
 
 def with_another_key() -> Service:
     """A release whose boxes have another key."""
-    service = Service("desk", topic="desk")
+    service = Service("desk")
 
     @service.on(CrateOpened)
     def begin(box: Crate, opened: CrateOpened) -> Decision:
@@ -136,7 +136,7 @@ def with_another_key() -> Service:
 
 def with_few_coins() -> Service:
     """A release that cannot read every state that another one keeps."""
-    service = Service("desk", topic="desk")
+    service = Service("desk")
 
     @service.on(Put)
     def count(box: Purse, put: Put) -> Decision:

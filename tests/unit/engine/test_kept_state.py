@@ -16,7 +16,7 @@ from choreography.engine.records import EntityRecord, Outcome
 from choreography.in_memory import NOON, InMemory
 
 
-class Fed(Event, type="cat.fed.v1", topic="cats", subject="cat"):
+class Fed(Event, type="cat.fed.v1", subject="cat"):
     """Somebody fed a cat."""
 
     cat: Id
@@ -76,7 +76,7 @@ class NewCat(Entity, key="cat", kind="cat"):
 
 def release(entity: type[Entity], change: Callable[[Any], Any]) -> Service:
     """A release of the service that keeps cats."""
-    service = Service("home", topic="home")
+    service = Service("home")
 
     def feed(cat: Any, fed: Fed) -> Any:  # noqa: ARG001 - it is heard
         return change(cat)
@@ -251,7 +251,7 @@ class Unreadable(Entity, key="door", kind="door"):
     hinges: tuple[Bowl, ...] = ()
 
 
-class Rang(Event, type="door.rang.v1", topic="doors", subject="door"):
+class Rang(Event, type="door.rang.v1", subject="door"):
     """Somebody rang."""
 
     door: Id
@@ -259,7 +259,7 @@ class Rang(Event, type="door.rang.v1", topic="doors", subject="door"):
 
 def rung(entity: type[Entity]) -> tuple[list[str], dict[str, Any] | None]:
     """Return why a ring is set aside by a release, and the state after it. Another release had opened the door."""
-    service = Service("porch", topic="porch")
+    service = Service("porch")
 
     def answer(door: Any, rang: Rang) -> Any:  # noqa: ARG001 - it is heard
         return door.but()

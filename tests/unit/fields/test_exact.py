@@ -220,7 +220,7 @@ def test_a_named_alias_of_a_type_is_what_it_stands_for() -> None:
     assert table.model_dump_json() == '{"prices":{"cup":"1.50"}}'
 
 
-class Lent(Event, type="book.lent.v1", topic="books", subject="book_id"):
+class Lent(Event, type="book.lent.v1", subject="book_id"):
     """An event with names for the wire that differ from those in code."""
 
     model_config = ConfigDict(alias_generator=to_camel)
@@ -240,7 +240,7 @@ class Book(Entity, key="book_id"):
 
 def test_an_alias_is_the_name_on_the_wire_and_code_uses_the_field() -> None:
     """By reactions, blank entities, changed copies, subjects and keys alike."""
-    library = Service("library", topic="books", publishes=[Lent])
+    library = Service("library", publishes=[Lent])
 
     @library.on(Lent)
     def lend(book: Annotated[Book, named_by("book_id")], lent: Lent) -> Decision:
@@ -269,7 +269,7 @@ class Note(Entity, key="size"):
     text: str = ""
 
 
-class Sold(Event, type="shirt.sold.v1", topic="shirts", subject="size"):
+class Sold(Event, type="shirt.sold.v1", subject="size"):
     """One of a size."""
 
     size: Size
@@ -277,7 +277,7 @@ class Sold(Event, type="shirt.sold.v1", topic="shirts", subject="size"):
 
 def test_keys_of_an_enum_are_its_values() -> None:
     """As on the wire, and as a blank entity is made of them."""
-    shop = Service("shop", topic="shirts", publishes=[Sold])
+    shop = Service("shop", publishes=[Sold])
 
     @shop.on(Sold)
     def sell(stock: Stock, sold: Sold) -> Decision:
@@ -336,7 +336,7 @@ def test_a_setting_that_would_undo_what_contracts_have_in_common_is_refused(name
     """With the reason and what to do."""
     with pytest.raises(DeclarationError, match=r"^Bad sets .*(Leave it out|Declare the fields)"):
 
-        class Bad(Event, type="a.bad.v1", topic="t", subject="it"):
+        class Bad(Event, type="a.bad.v1", subject="it"):
             model_config = ConfigDict(**settings()[name])  # type: ignore[typeddict-item]
             it: Id
 
@@ -496,7 +496,7 @@ def test_an_alias_is_not_the_name_of_another_field() -> None:
             second: Annotated[str, Field(alias="third")] = ""
 
 
-class Packed(Event, Generic[Item], topic="boxes", subject="box"):
+class Packed(Event, Generic[Item], subject="box"):
     """An event that leaves open what it holds."""
 
     box: Id
@@ -520,7 +520,7 @@ class EggCrate(Crate[Egg]):
 
 def test_generic_contracts_are_used_by_way_of_what_they_hold() -> None:
     """A template has no wire type of its own."""
-    farm = Service("farm", topic="boxes", publishes=[PackedEgg])
+    farm = Service("farm", publishes=[PackedEgg])
 
     @farm.on(PackedEgg)
     def keep(crate: Annotated[EggCrate, named_by("box")], packed: PackedEgg) -> Decision:
@@ -549,12 +549,12 @@ def test_a_contract_that_mentions_what_is_not_there_is_refused_before_it_is_serv
     with pytest.raises(
         DeclarationError, match="uses Bad, which mentions NotDeclared, and nothing of that name is there"
     ):
-        Service("shop", topic="t", publishes=[unfinished]).check()
+        Service("shop", publishes=[unfinished]).check()
 
 
 def test_text_that_no_reader_can_take_is_refused_before_the_commit() -> None:
     """A lone surrogate is no Unicode."""
-    shop = Service("shop", topic="shirts", publishes=[Sold])
+    shop = Service("shop", publishes=[Sold])
 
     @shop.on(Sold)
     def note(note: Note, sold: Sold) -> Decision:

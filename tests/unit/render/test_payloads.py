@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from choreography import Event, Id, Service, Value
 from choreography.render.asyncapi import asyncapi_file
 from choreography.render.source import Source
+from choreography.topics import Naming
 
 Item = TypeVar("Item")
 
@@ -53,7 +54,7 @@ class Box(Value, Generic[Item]):
     item: Item
 
 
-class Sold(Event, type="tea.sold.v1", topic="tea", subject="sale_id"):
+class Sold(Event, type="tea.sold.v1", subject="sale_id"):
     """Everything that needs words in a schema."""
 
     model_config = ConfigDict(alias_generator=to_camel)
@@ -73,13 +74,13 @@ class Tea:
 
         grams: int
 
-    class Sold(Event, type="tin.sold.v1", topic="tins", subject="tin"):
+    class Sold(Event, type="tin.sold.v1", subject="tin"):
         """Not the other Sold."""
 
         tin: Id
         tins: tuple[Tea.Tin, ...]
 
-    class Envelope(Event, type="letter.sent.v1", topic="tins", subject="tin"):
+    class Envelope(Event, type="letter.sent.v1", subject="tin"):
         """What we call the envelope around every event."""
 
         tin: Id
@@ -104,8 +105,8 @@ SAYINGS = (
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """The document of two services."""
-    tea = Service("shop", topic="tea", publishes=[Sold])
-    tins = Service("factory", topic="tins", publishes=[Tea.Sold, Tea.Envelope])
+    tea = Service("shop", publishes=[Sold])
+    tins = Service("factory", publishes=[Tea.Sold, Tea.Envelope])
     source = Source(
         name="tea",
         title="Tea",
@@ -115,6 +116,7 @@ def document() -> dict[str, Any]:
         root=Path(),
         brokers=(),
         stores=(),
+        names=Naming("tea"),
     )
     (text,) = asyncapi_file(source).values()
     content: dict[str, Any] = yaml.safe_load(text)

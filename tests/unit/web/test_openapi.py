@@ -47,7 +47,7 @@ class Wish(Value):
     others: tuple[Wish, ...] = ()
 
 
-class Placed(Event, type="order.placed.v1", topic="orders", subject="order_id"):
+class Placed(Event, type="order.placed.v1", subject="order_id"):
     """An order was placed."""
 
     order_id: Id
@@ -86,7 +86,7 @@ class Again:
         lines: tuple[int, ...]
 
 
-orders = Service("orders", topic="orders", publishes=[Placed])
+orders = Service("orders", publishes=[Placed])
 orders.view("/orders/{order_id}", Order)
 
 

@@ -1,0 +1,35 @@
+"""What a parameter's annotation may say besides its type: where the ids of entities stand, and that an id is fresh."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+
+class NamedBy:
+    """Where in an event the ids of entities stand, as a dotted path such as ``lines.sku``."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+def named_by(path: str) -> NamedBy:
+    """Say where in an event the ids of entities stand.
+
+    ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` is every shelf that a line of the event names.
+    """
+    return NamedBy(path)
+
+
+class _NewIdMarker:
+    __slots__ = ()
+
+
+NewId = Annotated[str, _NewIdMarker()]
+"""A command's parameter that receives a fresh id derived from its Idempotency-Key: a retry gets the same one."""
+
+
+def is_new_id(annotation: object) -> bool:
+    """Tell whether a parameter's annotation is :data:`NewId`."""
+    return any(isinstance(extra, _NewIdMarker) for extra in getattr(annotation, "__metadata__", ()))
