@@ -90,9 +90,9 @@ def said(**fields: Any) -> list[Service]:
     annotations = {"thing": Id} | {name: hint for name, (hint, *_) in fields.items()}
     space: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__, "__doc__": "Said."}
     space |= {name: default[0] for name, (_, *default) in fields.items() if default}
-    words = {"topic": "things", "subject": "thing", "type": "thing.said.v1", "final": True}
+    words = {"owner": "things", "subject": "thing", "type": "thing.said.v1", "final": True}
     event = types.new_class("Said", (Event,), words, lambda body: body.update(space))
-    service = Service("things", topic="things", publishes=[event])
+    service = Service("things", publishes=[event])
 
     def say(thing: Any) -> Any:
         return event(thing=thing)
@@ -149,7 +149,7 @@ def test_the_next_version_is_proposed() -> None:
 
 def test_a_contract_that_is_gone_is_told() -> None:
     """Somebody may still wait for it."""
-    (what,) = breaks(said(a=(str,)), [Service("other", topic="other")])
+    (what,) = breaks(said(a=(str,)), [Service("other")])
     assert what == "thing.said.v1 is promised in contracts.lock.json, and no service publishes it any more."
 
 
@@ -170,7 +170,7 @@ def test_rendering_never_replaces_a_promise_by_what_breaks_it() -> None:
     changed = merged(lock, said(a=(int,)))
     assert changed[SAID] == lock[SAID]
     assert merged(lock, said(a=(str,), b=(int, 0))) == promises_of(said(a=(str,), b=(int, 0)))
-    assert merged(lock, [Service("other", topic="other")]).items() >= lock.items()
+    assert merged(lock, [Service("other")]).items() >= lock.items()
 
 
 def test_a_lock_is_read_back_as_it_was_written(tmp_path: Path) -> None:

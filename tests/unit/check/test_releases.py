@@ -17,25 +17,25 @@ from choreography.insight.lost_fields import lost_fields
 from choreography.insight.promises import promises_of
 
 
-class Washed(Event, type="dish.washed.v1", topic="kitchen", subject="dish"):
+class Washed(Event, type="dish.washed.v1", subject="dish"):
     """It is clean."""
 
     dish: Id
 
 
-class Dried(Event, type="dish.dried.v1", topic="kitchen", subject="dish"):
+class Dried(Event, type="dish.dried.v1", subject="dish"):
     """It is dry."""
 
     dish: Id
 
 
-class Stored(Event, type="dish.stored.v1", topic="kitchen", subject="dish", final=True):
+class Stored(Event, type="dish.stored.v1", subject="dish", final=True):
     """It is put away."""
 
     dish: Id
 
 
-class Polished(Event, type="dish.polished.v1", topic="kitchen", subject="dish"):
+class Polished(Event, type="dish.polished.v1", subject="dish"):
     """It shines."""
 
     dish: Id
@@ -163,7 +163,7 @@ def kitchen(
     new_id: str = "dish",
 ) -> list[Service]:
     """The release of a service in which one thing may have another name."""
-    made = Service(service, topic="kitchen", publishes=[Washed, Dried, Stored, Polished])
+    made = Service(service, publishes=[Washed, Dried, Stored, Polished])
 
     def wash(new: Any, **ids: str) -> Any:
         return Washed(dish=ids[new_id])

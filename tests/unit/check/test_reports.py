@@ -160,7 +160,7 @@ def flow_in(folder: Path, text: str) -> str:
 LONELY = """
 from choreography import Event, Id, Service
 
-class Shouted(Event, owner="shouts", subject="who", type="who.shouted.v1"):
+class Shouted(Event, owner="shout", subject="who", type="who.shouted.v1"):
     who: Id
 
 shout = Service("shout", publishes=[Shouted])

@@ -13,13 +13,13 @@ from choreography import Decision, Entity, Event, Id, Service
 from choreography.check import judge_services
 
 
-class Sold(Event, type="tea.sold.v1", topic="tea", subject="sale", final=True):
+class Sold(Event, type="tea.sold.v1", subject="sale", final=True):
     """Sold."""
 
     sale: Id
 
 
-class SoldAgain(Event, type="tea.sold.v2", topic="tea", subject="sale", final=True):
+class SoldAgain(Event, type="tea.sold.v2", subject="sale", final=True):
     """Sold, as the next version says it."""
 
     sale: Id
@@ -34,7 +34,7 @@ class Sale(Entity, key="sale"):
 
 def shop(*said: type[Event]) -> Service:
     """Says these."""
-    service = Service("shop", topic="tea", publishes=said)
+    service = Service("shop", publishes=said)
     for number, event in enumerate(said):
 
         def sell(sale: Any, event: type[Event] = event) -> Any:
@@ -48,7 +48,7 @@ def shop(*said: type[Event]) -> Service:
 
 def till(*heard: type[Event], name: str = "till") -> Service:
     """Hears these."""
-    service = Service(name, topic=f"{name}s")
+    service = Service(name)
     for event in heard:
 
         def note(sale: Any, sold: Any) -> Any:
