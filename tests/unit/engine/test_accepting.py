@@ -130,7 +130,7 @@ def test_what_is_no_command_costs_no_deletion() -> None:
     Replica(world).deliver(
         came(Put(box="a", amount=1), "e1"),
         came(Opened(box="b"), "e2", source="desk"),
-        came(Opened(box="c"), "e3", causationid=None),
+        came(Opened(box="c"), "e3", source="street", causationid=None),
     )
     assert not [write for writes in world.store.tried for write in writes if write.value is None]
 
