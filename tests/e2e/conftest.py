@@ -19,7 +19,7 @@ from tests.e2e.trouble import told
 HERE = Path(__file__).parent
 FOLDER = Path(".run") / "e2e"
 LONGEST = 900
-ORDER = ["lab", "chart", "hurt", "flow", "move", "leave", "skaffold"]
+ORDER = ["lab", "chart", "hurt", "flow", "releases", "move", "leave", "skaffold"]
 """Each stands on what the ones before it left, as installing a cluster's worth of pods takes minutes. The auditor comes
 first: it wants to know of every order there ever was."""
 

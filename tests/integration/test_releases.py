@@ -1,0 +1,104 @@
+"""Two releases of the flow side by side on real sidecars, forward and back, with orders under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+import redis.asyncio
+
+from choreography.up import RunningFlow
+from tests.integration.checkout_client import Checkout
+from tests.integration.next_release import PACKAGE, write_next_release
+
+OLD = "apps.checkout"
+
+
+@pytest.fixture
+async def checkout(tmp_path: Path) -> AsyncIterator[Checkout]:
+    """The flow on PostgreSQL, with two replicas of what is exchanged, and the next release where they can import it."""
+    write_next_release(tmp_path)
+    flow = RunningFlow(
+        "apps/checkout",
+        tmp_path / "run",
+        store="postgres",
+        replicas={"order": 2, "notification": 2},
+        environment={"PYTHONPATH": str(tmp_path)},
+        drain=False,
+    )
+    await asyncio.to_thread(flow.prepare)
+    port = flow.redis_port
+    async with flow, aiohttp.ClientSession() as session, redis.asyncio.Redis(port=port) as broker:
+        yield Checkout(flow, session, broker)
+
+
+async def exchange(flow: RunningFlow, package: str, *replicas: str) -> None:
+    """Let one replica after the other end tidily and start as another release; their sidecars go on."""
+    for name in replicas:
+        process = flow._processes.find(name)
+        module = f"{package}.{name.partition('-')[0]}"
+        process.program = replace(process.program, command=[*process.program.command[:-1], module])
+        await flow.stop(name)
+        await flow.start(name)
+
+
+async def placed(checkout: Checkout, number: int) -> list[str]:
+    """Place orders, and wait until each of them is known."""
+    orders = [await checkout.place("cup") for _ in range(number)]
+    for order in orders:
+        await checkout.until(lambda order=order: checkout.order(order), lambda one: one.get("status") == "placed")  # type: ignore[misc]
+    return orders
+
+
+async def all_told(checkout: Checkout, orders: Iterable[str]) -> None:
+    """Wait until each order is completed and its customer knows."""
+    for order in orders:
+        await checkout.ended(order, "completed")
+        await checkout.until(
+            lambda order=order: checkout.get("notification", f"/notices/{order}"),  # type: ignore[misc]
+            lambda answer: answer[1].get("told") == "completed",
+            90.0,
+        )
+
+
+async def letters(checkout: Checkout) -> list[str]:
+    """Return why notification has set something aside."""
+    return [str(letter["reason"]) for letter in await checkout.dead_letters("notification")]
+
+
+async def test_two_releases_side_by_side_lose_nothing_in_either_order(checkout: Checkout) -> None:
+    """Rule 31: fields survive, versions that a replica does not know come home, and every order ends."""
+    flow = checkout.flow
+    await checkout.stock("cup", 1000)
+
+    # Forward, with orders that stay open; then back, and the older release ends what the newer one began.
+    await flow.stop("billing")
+    orders = await placed(checkout, 3)
+    await exchange(flow, PACKAGE, "order")
+    orders += await placed(checkout, 6)
+    await exchange(flow, PACKAGE, "order-2")
+    marked = await placed(checkout, 4)
+    assert [(await checkout.order(order))["marks"] for order in marked] == [1] * 4
+    await exchange(flow, OLD, "order", "order-2")
+    await flow.start("billing")
+    await all_told(checkout, [*orders, *marked])
+    assert [(await checkout.order(order)).get("marks") for order in marked] == [1] * 4
+
+    # Forward again, in the wrong order: what says the second version goes before what hears it.
+    await exchange(flow, PACKAGE, "order", "order-2")
+    orders = [await checkout.place("cup") for _ in range(6)]
+    for order in orders:
+        await checkout.ended(order, "completed")
+    aside = await checkout.until(lambda: letters(checkout), lambda reasons: len(reasons) >= len(orders))
+    assert all("Not yet: notification knows order.completed.v1" in reason for reason in aside)
+    await exchange(flow, PACKAGE, "notification-2")
+    orders += [await checkout.place("cup") for _ in range(6)]
+    await all_told(checkout, orders)
+
+    # And back once more.
+    await exchange(flow, OLD, "notification-2", "order", "order-2")
+    await all_told(checkout, [await checkout.place("cup") for _ in range(4)])
