@@ -18,15 +18,16 @@ from tests.integration.next_release import PACKAGE, write_next_release
 OLD = "apps.checkout"
 
 
-@pytest.fixture
-async def checkout(tmp_path: Path) -> AsyncIterator[Checkout]:
-    """The flow on PostgreSQL, with two replicas of what is exchanged, and the next release where they can import it."""
+@pytest.fixture(params=[("sqlite", 1), ("postgres", 2)], ids=["exchanged", "side by side"])
+async def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Checkout]:
+    """The flow with one or two replicas of what is exchanged, and the next release where they can import it."""
+    store, replicas = request.param
     write_next_release(tmp_path)
     flow = RunningFlow(
         "apps/checkout",
         tmp_path / "run",
-        store="postgres",
-        replicas={"order": 2, "notification": 2},
+        store=store,
+        replicas={"order": replicas, "notification": replicas},
         environment={"PYTHONPATH": str(tmp_path)},
         drain=False,
     )
@@ -44,6 +45,11 @@ async def exchange(flow: RunningFlow, package: str, *replicas: str) -> None:
         process.program = replace(process.program, command=[*process.program.command[:-1], module])
         await flow.stop(name)
         await flow.start(name)
+
+
+def replicas_of(flow: RunningFlow, service: str) -> list[str]:
+    """Return the replicas of a service."""
+    return [name for name in flow._programs.addresses if name in (service, f"{service}-2")]
 
 
 async def placed(checkout: Checkout, number: int) -> list[str]:
@@ -73,32 +79,33 @@ async def letters(checkout: Checkout) -> list[str]:
 async def test_two_releases_side_by_side_lose_nothing_in_either_order(checkout: Checkout) -> None:
     """Rule 31: fields survive, versions that a replica does not know come home, and every order ends."""
     flow = checkout.flow
+    saying, hearing = (replicas_of(flow, service) for service in ("order", "notification"))
     await checkout.stock("cup", 1000)
 
     # Forward, with orders that stay open; then back, and the older release ends what the newer one began.
     await flow.stop("billing")
     orders = await placed(checkout, 3)
-    await exchange(flow, PACKAGE, "order")
+    await exchange(flow, PACKAGE, *saying[:1])
     orders += await placed(checkout, 6)
-    await exchange(flow, PACKAGE, "order-2")
+    await exchange(flow, PACKAGE, *saying[1:])
     marked = await placed(checkout, 4)
     assert [(await checkout.order(order))["marks"] for order in marked] == [1] * 4
-    await exchange(flow, OLD, "order", "order-2")
+    await exchange(flow, OLD, *saying)
     await flow.start("billing")
     await all_told(checkout, [*orders, *marked])
     assert [(await checkout.order(order)).get("marks") for order in marked] == [1] * 4
 
     # Forward again, in the wrong order: what says the second version goes before what hears it.
-    await exchange(flow, PACKAGE, "order", "order-2")
+    await exchange(flow, PACKAGE, *saying)
     orders = [await checkout.place("cup") for _ in range(6)]
     for order in orders:
         await checkout.ended(order, "completed")
     aside = await checkout.until(lambda: letters(checkout), lambda reasons: len(reasons) >= len(orders))
     assert all("Not yet: notification knows order.completed.v1" in reason for reason in aside)
-    await exchange(flow, PACKAGE, "notification-2")
+    await exchange(flow, PACKAGE, *hearing[-1:])
     orders += [await checkout.place("cup") for _ in range(6)]
     await all_told(checkout, orders)
 
     # And back once more.
-    await exchange(flow, OLD, "notification-2", "order", "order-2")
+    await exchange(flow, OLD, *hearing[-1:], *saying)
     await all_told(checkout, [await checkout.place("cup") for _ in range(4)])
