@@ -13,12 +13,12 @@ from choreography.declaration import Command
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
 from choreography.engine.keys import require_own_key
+from choreography.engine.operations import Limits
 from choreography.engine.records import Outgoing
 from choreography.service import Service
 
 MOMENT: Final = timedelta(seconds=5)
 """What was published so recently is most likely on its way."""
-_REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,9 @@ class Accepted:
 class Commanding:
     """Turns requests into events, and remembers for a while what this replica accepted."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, limits: Limits | None = None) -> None:
         self._service = service
+        self._remembered = (limits or Limits()).remembered_commands
         self._accepted: OrderedDict[str, Accepted] = OrderedDict()
         self._subjects: OrderedDict[str, datetime] = OrderedDict()
 
@@ -83,7 +84,7 @@ class Commanding:
         self._accepted[accepted.envelope.id] = accepted
         self._subjects[accepted.envelope.subject] = accepted.envelope.time
         for memory in (self._accepted, self._subjects):
-            if len(memory) > _REMEMBERED:
+            if len(memory) > self._remembered:
                 memory.popitem(last=False)
 
     def just_accepted(self, subject: str) -> bool:

@@ -185,6 +185,7 @@ class Limits:
         publish_bytes: a publish is cut before it grows beyond this; in base64 it must fit into a sidecar's usual 4 MiB.
         alone_seconds: how long a suspect event may run.
         suspect_attempts: after so many deaths a suspect is quarantined unrun.
+        remembered_commands: how many accepted commands a replica remembers; the oldest give way.
     """
 
     commit_bytes: int = 4 * 1024 * 1024
@@ -196,6 +197,7 @@ class Limits:
     alone_seconds: float = 5.0
     suspect_attempts: int = 2
     remembered: int = 100_000
+    remembered_commands: int = 20_000
     publish_bytes: int = 2 * 1024 * 1024 + 512 * 1024
     publish_count: int = 250
 

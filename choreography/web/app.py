@@ -80,7 +80,7 @@ class _Running:
         self.metrics.intake.set(settings.intake_open)
         self.limits = Limits()
         self.canaries = Canaries(service.name)
-        self.commanding = Commanding(service)
+        self.commanding = Commanding(service, self.limits)
         self.deliveries: Deliveries | None = None
         self.looking_after: LookingAfter | None = None
         self.driver: Driver | None = None

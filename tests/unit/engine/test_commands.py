@@ -9,6 +9,7 @@ import pytest
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import read_delivery
 from choreography.engine.envelope import LARGEST_EVENT
+from choreography.engine.operations import Limits
 from choreography.errors import UnsayableEventError
 from tests.unit.engine.events import state_of
 from tests.unit.engine.replica import NOON, Replica, World
@@ -46,6 +47,16 @@ def test_another_body_under_the_same_key_contradicts() -> None:
     commanding.remember(accept(commanding))
     assert commanding.contradicts(accept(commanding, owner="bob"))
     assert not commanding.contradicts(accept(commanding))
+
+
+def test_the_oldest_command_is_forgotten_first() -> None:
+    """What a replica remembers is bounded; the store knows the rest."""
+    commanding = Commanding(desk, Limits(remembered_commands=2))
+    first, second, third = (accept(commanding, key=key) for key in ("k1", "k2", "k3"))
+    for accepted in (first, second, third):
+        commanding.remember(accepted)
+    remembered = [commanding.just_accepted(one.envelope.subject) for one in (first, second, third)]
+    assert remembered == [False, True, True]
 
 
 @pytest.mark.parametrize(
