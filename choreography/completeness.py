@@ -22,7 +22,7 @@ def refuse_incomplete(service: Service) -> None:
         DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to, a view of
             what is never kept, a join that misses what undoes it.
     """
-    for contract in _contracts(service):
+    for contract in contracts_of(service):
         _check_finished(service, contract)
     _check_intents(service)
     for effect in service.effects.values():
@@ -43,7 +43,8 @@ def refuse_incomplete(service: Service) -> None:
     _check_joins(service)
 
 
-def _contracts(service: Service) -> Iterator[type[Value]]:
+def contracts_of(service: Service) -> Iterator[type[Value]]:
+    """Yield everything that a service reads, writes, keeps or asks. Some come more than once."""
     yield from service.publishes
     yield from service.entities
     for command in service.commands:

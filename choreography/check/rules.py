@@ -8,6 +8,7 @@ from choreography.check.compensation import unreached
 from choreography.check.contracts import breaking, misread, unlocked
 from choreography.check.cycles import unbounded
 from choreography.check.events import unheard, unpublished, unsaid
+from choreography.check.exactness import changing
 from choreography.check.files import unsafe
 from choreography.check.finding import Checked, Found, Rule
 from choreography.check.ownership import shared, unowned
@@ -89,6 +90,12 @@ RULES: Final = (
         "versions of an event that pass each other by",
         "Whoever hears one version of an event gets all of them, and sets aside each that it does not know.",
         missed_versions,
+    ),
+    Rule(
+        "CHO119",
+        "a contract that changes what it holds each time it is read",
+        "A value is read by every consumer, from the store and again after a repeat, and must be the same fact to all.",
+        changing,
     ),
     Rule(
         "CHO201",

@@ -1,6 +1,7 @@
 """The helpers for tests: they fail when they should, and say why in words."""
 
 from datetime import timedelta
+from enum import Enum
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ from apps.checkout.contracts import Line, OrderCreated, ShipmentDispatched, Stoc
 from apps.checkout.inventory import Reservation, Shelf, inventory
 from apps.checkout.order import Order, order
 from choreography import Decision, Entity, Event, Id, Service, nothing
+from choreography.insight.examples import choices
 from choreography.testing import another, every_order, every_state, given, states_of
 
 LINES = (Line(sku="cup", quantity=1, unit_price=500),)
@@ -20,6 +22,20 @@ class Lit(Event, owner="lamps", subject="lamp", type="lamp.lit.v1"):
     """Somebody lit a lamp."""
 
     lamp: Id
+
+
+class Glow(Enum):
+    """How a bulb glows."""
+
+    WARM = "warm"
+    COLD = "cold"
+
+
+class Bulb(Entity, key="lamp"):
+    """What glows in a lamp."""
+
+    lamp: Id
+    glow: Glow = Glow.WARM
 
 
 class Lamp(Entity, key="lamp"):
@@ -132,6 +148,12 @@ def test_the_states_of_an_entity_are_its_literals_and_its_switches() -> None:
     states = states_of(Lamp(lamp="l1"))
     assert len(states) == 3 * 2
     assert {one.key for one in states} == {"l1"}
+
+
+def test_an_enumeration_is_a_state_as_well() -> None:
+    """Whatever its values are called."""
+    assert [one.glow for one in states_of(Bulb(lamp="l1"))] == list(Glow)
+    assert choices(Bulb) == {"glow": tuple(Glow)}
 
 
 def test_a_forgotten_state_is_found() -> None:
