@@ -24,14 +24,14 @@ def broken(number: int) -> Any:
     return [][number]
 
 
-class Counted(Event, type="sheep.counted.v1", topic="meadow", subject="meadow", final=True):
+class Counted(Event, type="sheep.counted.v1", owner="meadow", subject="meadow", final=True):
     """Counted once more by each reader."""
 
     meadow: Id
     sheep: Annotated[int, AfterValidator(lambda number: number + 1)]
 
 
-class Named(Event, type="sheep.named.v1", topic="meadow", subject="meadow", final=True):
+class Named(Event, type="sheep.named.v1", owner="meadow", subject="meadow", final=True):
     """Written in a way that changes once and then stays."""
 
     meadow: Id
@@ -54,7 +54,7 @@ class Named(Event, type="sheep.named.v1", topic="meadow", subject="meadow", fina
         return self
 
 
-class Sold(Event, type="sheep.sold.v1", topic="meadow", subject="meadow", final=True):
+class Sold(Event, type="sheep.sold.v1", owner="meadow", subject="meadow", final=True):
     """With validators that refuse, one of them by mistake."""
 
     meadow: Id
@@ -71,7 +71,7 @@ class Meadow(Entity, key="meadow"):
 
 def said(event: Any, **fields: Any) -> Service:
     """A service that says one event by a command and reacts to it."""
-    service = Service("meadow", topic="meadow", publishes=[event])
+    service = Service("meadow", publishes=[event])
 
     def say(meadow: Any) -> Any:
         return event(meadow=meadow, **fields)
