@@ -152,7 +152,7 @@ def test_the_states_of_an_entity_are_its_literals_and_its_switches() -> None:
 
 def test_an_enumeration_is_a_state_as_well() -> None:
     """Whatever its values are called."""
-    assert [one.glow for one in states_of(Bulb(lamp="l1"))] == list(Glow)
+    assert states_of(Bulb(lamp="l1")) == [Bulb(lamp="l1", glow=glow) for glow in Glow]
     assert choices(Bulb) == {"glow": tuple(Glow)}
 
 

@@ -112,7 +112,8 @@ def test_an_event_that_a_validator_refuses_is_quarantined_by_itself(data: dict[s
     """Whatever the validator raises; the event beside it is settled."""
     memory = InMemory(said(Sold))
     good = memory.delivery(Sold(meadow="m1"))
-    bad = Sold.model_construct(meadow="m1", **{"sheep": 1, "lambs": 0, **data})
+    values: dict[str, Any] = {"meadow": "m1", "sheep": 1, "lambs": 0, **data}
+    bad = Sold.model_construct(**values)
     heard = memory.hear(memory.delivery(bad), good)
     assert len(heard.quarantined) == 1
     assert reason in heard.quarantined[0]
