@@ -8,6 +8,7 @@ from faults.defects.seeding import Change, Defect
 
 _DRIVER: Final = ("tests/faults/test_driver.py",)
 _CHECKOUT: Final = ("tests/unit/checkout",)
+_WEB: Final = ("tests/unit/web/test_deliveries.py", "tests/unit/web/test_batches.py")
 
 
 def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
@@ -20,6 +21,10 @@ def _called(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
 
 def _started(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
     return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/faults/test_start.py",))
+
+
+def _delivered(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
+    return Defect(name, rule, does, (Change(f"choreography.web.{module}", *text),), _WEB)
 
 
 def _declared(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
@@ -235,5 +240,29 @@ SIDECAR: Final = (
         "inventory",
         '            return (reservation.but(status="released"), *back, StockReleased(order_id=cancelled.order_id))',
         "            return (reservation, *back, StockReleased(order_id=cancelled.order_id))",
+    ),
+    _delivered(
+        "batch-judged-whole",
+        25,
+        "an entry that cannot be read spoils the batch it came in",
+        "deliveries",
+        "                # A batch of which only one entry is bad is split all the same.\n                pass\n",
+        '                return await self._single("", bounded(beginning), scope, read)\n',
+    ),
+    _delivered(
+        "large-entry-kept",
+        25,
+        "an entry of a batch is kept whole, however large it is",
+        "batches",
+        "    return raw if len(raw) <= LARGEST_READ else Overlong.of(raw)",
+        "    return raw",
+    ),
+    _delivered(
+        "topic-not-awaited",
+        27,
+        "a large batch is settled before it is known by which topic it came",
+        "deliveries",
+        "                    if message.topic is None:",
+        "                    if False:",
     ),
 )
