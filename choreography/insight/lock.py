@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from choreography.contracts import Event
 from choreography.errors import ChoreographyError
-from choreography.insight.breaking import broken
-from choreography.insight.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of
+from choreography.insight import breaking
+from choreography.insight.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of, schema_of
 from choreography.service import Service
 
 FILE: Final = "contracts.lock.json"
@@ -39,11 +40,20 @@ class LockError(ChoreographyError):
     """The committed promises cannot be understood."""
 
 
+def broken(old: Promise, new: Promise) -> list[str]:
+    """Return in words what a changed event breaks."""
+    return breaking.broken(Place(EVENTS, "", ""), old, new)
+
+
+def _contract(event: type[Event]) -> Promise:
+    return {"owner": event.owned_by, "subject": event.subject_field, "schema": schema_of(event)}
+
+
 def merged(lock: Lock | None, services: Iterable[Service]) -> dict[Place, Promise]:
     """Return the lock as it should be: what breaks a promise does not replace it, and nothing is forgotten."""
     kept: dict[Place, Promise] = dict(lock or {})
     for place, promise in promises_of(services).items():
-        if place not in kept or not broken(place, kept[place], promise):
+        if place not in kept or not breaking.broken(place, kept[place], promise):
             kept[place] = promise
     return kept
 

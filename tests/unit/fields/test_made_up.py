@@ -16,10 +16,9 @@ from choreography import Entity, Event, Request, Value
 from choreography.engine.envelope import Envelope
 from choreography.engine.records import EntityRecord
 from choreography.errors import DeclarationError
-from choreography.insight.breaking import broken
 from choreography.insight.compatibility import unmet
 from choreography.insight.examples import example
-from choreography.insight.promises import EVENTS, Place, schema_of
+from choreography.insight.lock import _contract, broken
 from choreography.render.payloads import as_draft_7
 from tests.unit.fields.contracts_made_up import ANY_TYPES, TYPES, WORDS, Typed, contract, fields_of, instances
 
@@ -104,8 +103,7 @@ def test_what_is_taken_is_described_as_it_is_written(data: st.DataObject) -> Non
 def test_a_contract_that_is_taken_keeps_its_own_promise(fields: dict[str, Typed]) -> None:
     """And an example of it can be made up."""
     model = declared(Event, fields)
-    promise = {"owner": "things", "subject": model.subject_field, "schema": schema_of(model)}
-    assert broken(Place(EVENTS, "", model.wire_type), promise, promise) == []
+    assert broken(_contract(model), _contract(model)) == []
     for size in (0, 1, 2):
         assert isinstance(example(model, size), model)
 
