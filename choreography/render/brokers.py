@@ -33,6 +33,7 @@ class Broker:
         same_address: whether KEDA takes the address in the form in which the component takes it.
         environment: the variable of the service's container in which KEDA looks for the address, if it takes it from
             nowhere else; then there is no parameter.
+        prefixed: whether the names of its queues hold those of topics as they are, so that a chart can put in a prefix.
     """
 
     port: int
@@ -44,6 +45,7 @@ class Broker:
     management: int = 0
     same_address: bool = True
     environment: str = ""
+    prefixed: bool = True
 
 
 def _redis(service: str, topic: str) -> Trigger:
@@ -131,5 +133,6 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "of a topic at a time, so this broker needs replicas soonest.",
         elsewhere=True,
         same_address=False,
+        prefixed=False,
     ),
 }

@@ -19,7 +19,7 @@ from choreography.render.dashboard import dashboard
 from choreography.render.source import Files, Source, as_yaml, read
 from choreography.render.subscriptions import subscriptions_of
 from choreography.service import Service
-from choreography.topics import CHRONICLE
+from choreography.topics import CHRONICLE, Naming
 
 CHARTS: Final = "helm"
 """The folder, beside that of the flows, in which charts are looked for."""
@@ -29,6 +29,9 @@ _STORE_SECRET: Final = "choreography-store"  # noqa: S105 - the name of a Secret
 
 _FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\w+)$", re.MULTILINE)
 """What AWS's own programs read as well is no secret, and stays in the environment."""
+
+_PREFIXED: Final = Naming("the-topic-prefix")
+"""Topics as a chart holds them: its templates put the prefix of a release in the place of this one."""
 
 _ONE_REPLICA: Final = "state.sqlite"
 """Its state is a file in the pod, which no other replica sees."""
@@ -74,15 +77,13 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
 def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
     base, place = read(broker), f"brokers/{broker.stem}"
     name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
-    heard = [
-        text for service in source.services for text in subscriptions_of(service, name, said, source.names).values()
-    ]
-    pubsub = components.pubsub(base, source.services, source.names)
+    heard = [text for service in source.services for text in subscriptions_of(service, name, said, _PREFIXED).values()]
+    pubsub = components.pubsub(base, source.services, _PREFIXED)
     yield f"{place}/components.yaml", _with_secrets(pubsub, _BROKER_SECRET)
     yield f"{place}/subscriptions.yaml", "---\n".join(heard)
     yield (
         f"{place}/resiliency.yaml",
-        components.resiliency(source.component("resiliency.yaml"), source.services, name, source.names),
+        components.resiliency(source.component("resiliency.yaml"), source.services, name, _PREFIXED),
     )
     yield f"{place}/facts.yaml", as_yaml(_broker_facts(source, base, name, BROKERS.get(broker.stem)))
 
@@ -92,6 +93,7 @@ def _flow(source: Source) -> dict[str, Any]:
         "flow": source.title,
         "package": source.name,
         "observer": CHRONICLE,
+        "topicPrefix": source.names.prefix,
         "services": {service.name: _service(source, service) for service in source.services},
     }
 
@@ -115,6 +117,7 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
     facts: dict[str, Any] = {"pubsub": name, "address": kept["key"] if kept else ""}
     if broker is None:
         return facts
+    names = _PREFIXED if broker.prefixed else source.names
     return facts | {
         "port": broker.port,
         "elsewhere": broker.elsewhere,
@@ -124,10 +127,9 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
             # KEDA takes most addresses as the component does; one that differs has a key of its own.
             "key": facts["address"] if broker.same_address else broker.address,
             "environment": broker.environment,
+            "prefixed": broker.prefixed,
             "triggers": {
-                service.name: list(triggers_of(service, broker, source.names))
-                for service in source.services
-                if service.hears
+                service.name: list(triggers_of(service, broker, names)) for service in source.services if service.hears
             },
         },
     }

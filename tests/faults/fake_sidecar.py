@@ -141,7 +141,7 @@ class FakeSidecar:
         entries: Sequence[dict[str, Any]] = await request.json()
         topic = request.match_info["topic"]
         if request.match_info["pubsub"] not in ("pubsub", f"pubsub-{topic}"):
-            return web.json_response({"errorCode": "ERR_PUBSUB_NOT_FOUND"}, status=400)
+            return web.json_response({"errorCode": "ERR_PUBSUB_NOT_FOUND"}, status=404)
         if topic in self.forbidden:
             return web.json_response({"errorCode": "ERR_PUBSUB_FORBIDDEN"}, status=403)
         if entries:

@@ -284,7 +284,7 @@ async def test_whether_a_topic_may_be_published_to_is_asked_without_publishing(s
     """An empty batch is refused as a full one would be, and reaches nobody: how the self-check asks."""
     assert await stage.publish("order.created") == 204
     assert await stage.publish("stock.reserved") == 403
-    assert await stage.post("/v1.0/publish/bulk/nobodys/checkout.order.created", []) == 400
+    assert await stage.post("/v1.0/publish/bulk/nobodys/checkout.order.created", []) == 404
     assert await stage.publish("order.created", "after") == 204
     await until(lambda: stage.app.ids() == ["after"])
 

@@ -7,9 +7,20 @@
 {{- (include "choreography.flow" . | fromYaml).flow -}}
 {{- end -}}
 
+{{/* What all topics begin with on the broker. */}}
+{{- define "choreography.topicPrefix" -}}
+{{- .Values.topicPrefix | default (include "choreography.flow" . | fromYaml).topicPrefix -}}
+{{- end -}}
+
+{{/* A file of the chosen broker, with the prefix of this release: (list root file). */}}
+{{- define "choreography.brokerFile" -}}
+{{- $root := index . 0 -}}
+{{- $root.Files.Get (printf "files/brokers/%s/%s" $root.Values.broker.kind (index . 1)) | replace "the-topic-prefix" (include "choreography.topicPrefix" $root) -}}
+{{- end -}}
+
 {{/* What the chosen broker and store are like. */}}
 {{- define "choreography.broker" -}}
-{{- .Files.Get (printf "files/brokers/%s/facts.yaml" .Values.broker.kind) -}}
+{{- include "choreography.brokerFile" (list . "facts.yaml") -}}
 {{- end -}}
 
 {{- define "choreography.store" -}}
@@ -151,8 +162,7 @@ yes
 {{/* The components of the broker, and the subscriptions of the services that are there, as documents. */}}
 {{- define "choreography.brokerResources" -}}
 {{- $root := . -}}
-{{- $place := printf "files/brokers/%s" .Values.broker.kind -}}
-{{- range regexSplit "(?m)^---$" (.Files.Get (printf "%s/components.yaml" $place)) -1 }}
+{{- range regexSplit "(?m)^---$" (include "choreography.brokerFile" (list . "components.yaml")) -1 }}
 {{- $component := fromYaml . }}
 {{- $items := include "choreography.metadata" (list $component.spec.metadata $root.Values.broker.secretName $root.Values.broker.metadata) | fromYamlArray }}
 {{- $_ := set $component.spec "metadata" $items }}
@@ -164,7 +174,7 @@ yes
 ---
 {{ include "choreography.placed" (list $root $component "broker-component") }}
 {{- end }}
-{{- range regexSplit "(?m)^---$" (.Files.Get (printf "%s/subscriptions.yaml" $place)) -1 }}
+{{- range regexSplit "(?m)^---$" (include "choreography.brokerFile" (list . "subscriptions.yaml")) -1 }}
 {{- $subscription := fromYaml . }}
 {{- if hasKey $root.Values.services (first $subscription.scopes) }}
 ---

@@ -63,6 +63,7 @@ dapr.io/volume-mounts-rw: state:/state
   valueFrom:
     secretKeyRef: {name: {{ include "choreography.appToken" $root }}, key: token}
 - {name: CHOREOGRAPHY_PUBSUB, value: {{ (index . 2).pubsub | quote }}}
+- {name: CHOREOGRAPHY_TOPIC_PREFIX, value: {{ include "choreography.topicPrefix" $root | quote }}}
 {{- if eq $root.Values.intake "closed" }}
 - {name: CHOREOGRAPHY_INTAKE, value: closed}
 {{- end }}

@@ -299,8 +299,9 @@ def test_a_service_grows_by_cpu_or_by_what_waits_for_it() -> None:
     scaled = of_kind(by_lag, "ScaledObject")
     assert set(scaled) == set(NAMES)
     assert {trigger["metadata"]["stream"] for trigger in scaled["billing"]["spec"]["triggers"]} == {
-        "orders",
-        "billing-intents",
+        "checkout_order_created",
+        "checkout_order_cancelled",
+        "checkout_billing-intents",
     }
     (where,) = of_kind(by_lag, "TriggerAuthentication").values()
     assert where["spec"]["secretTargetRef"] == [
@@ -343,6 +344,23 @@ def test_where_topics_have_components_of_their_own_services_are_told() -> None:
     """NATS has one for each topic."""
     assert environment(on("nats"), "order")["CHOREOGRAPHY_PUBSUB"] == "pubsub-{topic}"
     assert environment(on("redis"), "order")["CHOREOGRAPHY_PUBSUB"] == "pubsub"
+
+
+@pytest.mark.parametrize("broker", ["redis", "nats", "rabbitmq"])
+def test_topics_begin_as_the_values_say_wherever_they_are_named(broker: str) -> None:
+    """Components, subscriptions, retries, autoscalers and services agree, so two releases share a broker."""
+    usual, staging = (
+        on(broker, *setting(topicPrefix=prefix, defaults__autoscaling__mode="lag")) for prefix in ("", "staging")
+    )
+    assert environment(usual, "order")["CHOREOGRAPHY_TOPIC_PREFIX"] == "checkout"
+    assert environment(staging, "order")["CHOREOGRAPHY_TOPIC_PREFIX"] == "staging"
+    for kind in ("Component", "Subscription", "ScaledObject", "Resiliency"):
+        text = yaml.safe_dump_all(of_kind(staging, kind).values())
+        assert "checkout.order" not in text
+        assert "checkout_order" not in text
+        assert "the-topic-prefix" not in text
+    topics = {one["spec"]["topic"] for one in of_kind(staging, "Subscription").values()}
+    assert "staging.order.created" in topics
 
 
 def test_the_stand_in_misbehaves_as_the_values_say() -> None:
