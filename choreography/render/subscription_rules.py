@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from choreography.render.resiliency_rules import keeps_trying
 from choreography.render.resources import Resource
 from choreography.render.setting_rule import whole
+
+_BESIDE_READERS: Final = 4
+"""Connections of Redis' component for what is published and acknowledged."""
 
 
 def judge_subscriptions(resources: Sequence[Resource]) -> Iterator[str]:
@@ -23,7 +28,9 @@ def judge_subscriptions(resources: Sequence[Resource]) -> Iterator[str]:
     yield from _twins(subscriptions)
     for broker in brokers.values():
         if broker.type == "pubsub.redis":
-            yield from _workers(broker, [one for one in subscriptions if one.spec.get("pubsubname") == broker.name])
+            heard = [one for one in subscriptions if one.spec.get("pubsubname") == broker.name]
+            yield from _workers(broker, heard)
+            yield from _connections(broker, heard)
 
 
 def _route(subscription: Resource) -> Iterator[str]:
@@ -105,4 +112,17 @@ def _workers(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[st
             f"{broker.file}: concurrency {is_set} {has}. A message holds its worker until its batch is "
             "answered, so batches never fill and bulk becomes slower than single delivery. Write at least "
             f'"{least}".'
+        )
+
+
+def _connections(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[str]:
+    """Yield a sentence if the readers of an app's topics, which keep a connection each, leave too few for the rest."""
+    topics = Counter(app for one in subscriptions for app in one.scopes or ("",))
+    app, count = max(topics.items(), key=lambda pair: pair[1], default=("", 0))
+    has = whole(broker.text("poolSize", "10"), 10)
+    if has < count + _BESIDE_READERS:
+        yield (
+            f"{broker.file}: poolSize is {has} and {app or 'an app'} subscribes to {count} topics, each of which keeps "
+            "a connection, so publishing waits for one, or for ever. Write at least "
+            f'"{count + _BESIDE_READERS}".'
         )

@@ -335,6 +335,16 @@ def test_too_few_workers_for_the_topics_of_an_app_are_told(tmp_path: Path) -> No
     assert 'Write at least "300"' in sentence
 
 
+@pytest.mark.parametrize(("pool", "told"), [("64", True), ("67", False)])
+def test_too_few_connections_for_the_topics_of_an_app_are_told(tmp_path: Path, *, pool: str, told: bool) -> None:
+    """Each topic's reader keeps one to itself; with sixty families there was one left to publish with."""
+    topics = [subscription(f"t{number}", topic=f"t{number}") for number in range(63)]
+    wide = component("pubsub.redis", concurrency="6300", poolSize=pool)
+    sentences = [one for one in judged(tmp_path, wide, resiliency(), *topics) if "poolSize" in one]
+    assert len(sentences) == told
+    assert all('Write at least "67"' in one for one in sentences)
+
+
 def test_a_file_that_is_not_yaml_is_told_and_the_others_are_judged(tmp_path: Path) -> None:
     """One slip must not hide another."""
     (tmp_path / "broken.yaml").write_text("kind: [")
