@@ -25,11 +25,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import is_traceparent
+from choreography.engine.fate import Fate
 from choreography.settings import Settings
 
-_MOST_IGNORED_TYPES: Final = 50
-"""Label values: whoever may publish must not be able to make the metrics grow without end."""
-
+_MOST_TYPES: Final = 50
+"""Types that are counted by name; whoever invents more of them must not thereby invent time series without end."""
+_LONGEST_TYPE: Final = 128
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 log = structlog.get_logger()
@@ -43,17 +44,28 @@ class Metrics:
         self._service = service
         self.delivered = self._counter("deliveries", "Deliveries taken.")
         self.published = self._counter("published", "Events handed to the broker.")
+        self._fates = {
+            Fate.SETTLED: self._counter("settled", "Deliveries whose reactions ran."),
+            Fate.REPEATED: self._counter("repeats", "Deliveries found already settled."),
+            Fate.QUARANTINED: self._counter("quarantined", "Deliveries set aside with a record and a dead letter."),
+            Fate.TOO_OLD: self._counter("too_old", "Deliveries too old to be run, beyond the one that got a letter."),
+            Fate.AGAIN: self._counter("retries", "Deliveries answered RETRY."),
+        }
         self._ignored = Counter(
             "choreography_ignored",
-            "Deliveries of a type that no reaction hears.",
+            "Deliveries of a type that is no business of this service.",
             ["service", "type"],
             registry=self.registry,
         )
-        self._ignored_types = set[str]()
-        self.repeats = self._counter("repeats", "Deliveries found already settled.")
-        self.again = self._counter("retries", "Deliveries answered RETRY.")
+        self._ignored_types: set[str] = set()
+        self._skew = Gauge(
+            "choreography_clock_skew_seconds",
+            "How far the clock of the store, or of the publisher farthest ahead, is ahead of this service's.",
+            ["service", "against"],
+            registry=self.registry,
+        )
+        self.quarantined_inside = self._counter("quarantined_inside", "Intents and answers set aside.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
-        self.quarantined = self._counter("quarantined", "Events set aside.")
         self._unanswered = Counter(
             "choreography_unanswered",
             "Calls to the outside that got no answer.",
@@ -73,15 +85,28 @@ class Metrics:
         """Return what counts the calls that one outside did not answer."""
         return self._unanswered.labels(self._service, outside)
 
-    def ignored(self, wire_type: str) -> None:
-        """Count a delivery that was acknowledged because no reaction hears its type; log each type once."""
-        if wire_type not in self._ignored_types:
-            if len(self._ignored_types) >= _MOST_IGNORED_TYPES:
-                wire_type = "other"
-            if wire_type not in self._ignored_types:
-                self._ignored_types.add(wire_type)
-                log.info("events of this type are ignored: no reaction hears them", event_type=wire_type)
-        self._ignored.labels(self._service, wire_type).inc()
+    def ended(self, fate: Fate, wire_type: str = "") -> None:
+        """Count what became of one delivery."""
+        if fate is Fate.IGNORED:
+            self.ignored(wire_type)
+        else:
+            self._fates[fate].inc()
+
+    def clock_skew(self, against: str, seconds: float) -> None:
+        """Show how far another clock is ahead of this one."""
+        self._skew.labels(self._service, against).set(seconds)
+
+    def ignored(self, wire_type: object) -> None:
+        """Count a delivery of a type that nobody declared here, and log the first of each type."""
+        name = wire_type if isinstance(wire_type, str) and wire_type.isprintable() else "unreadable"
+        name = name[:_LONGEST_TYPE]
+        if name not in self._ignored_types:
+            if len(self._ignored_types) == _MOST_TYPES:
+                name = "other"
+            else:
+                self._ignored_types.add(name)
+                log.warning("a type that this service does not hear is ignored", type=name)
+        self._ignored.labels(self._service, name).inc()
 
     def _counter(self, name: str, told: str) -> Counter:
         return Counter(f"choreography_{name}", told, ["service"], registry=self.registry).labels(self._service)

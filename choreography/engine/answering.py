@@ -13,11 +13,12 @@ from choreography.contracts import Answer as OutsideAnswer
 from choreography.contracts import Intent
 from choreography.declaration import Effect
 from choreography.engine.delivery import Delivery, read_delivery
-from choreography.engine.envelope import Envelope, as_moment, as_text
-from choreography.engine.identity import derived_id, event_key, outcome_key, store_key
+from choreography.engine.envelope import LARGEST_EVENT, Envelope, as_moment, as_text, is_traceparent
+from choreography.engine.identity import derived_id, event_key, outcome_key, store_key, valid_id
 from choreography.engine.kept_entities import first_problem
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
 from choreography.engine.other_releases import unknown_effect, unreadable_intent
+from choreography.engine.quarantine import beginning
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
 from choreography.errors import InvalidEventError
 from choreography.service import Service
@@ -57,7 +58,7 @@ class Answering:
 
     def for_a_person(self, wish: Wish, problem: str, now: datetime) -> Delivery:
         """Return a delivery that quarantines an intent which must not, or cannot, be carried out."""
-        envelope = self._envelope(wish, f"{self._service.name}.intent.v1", orjson.loads(wish.body), now)
+        envelope = self._envelope(wish, f"{self._service.name}.intent.v1", _shown(wish.body), now)
         return Delivery(envelope, envelope.encode(), envelope.id, problem, wish.traceparent, inside=True)
 
     def not_yet(self, wish: Wish, now: datetime) -> Delivery | None:
@@ -82,15 +83,25 @@ class Answering:
         return Outgoing(intents(self._service.name), wish.flow_id, envelope.encode())
 
     def read_later(self, delivery: Delivery) -> Wish | None:
-        """Read an intent that came back from its lane; None if it is not one."""
+        """Read an intent that came back from its lane; None if it is not one that this service can have handed over."""
         envelope = delivery.envelope
         if envelope is None or envelope.type != INTENT_TYPE or envelope.source != self._service.name:
             return None
         data = envelope.data
+        effect, key, body, flow_id = (data.get(name) for name in _WISH_FIELDS)
+        traceparent = data.get("traceparent")
+        if not (isinstance(body, str) and isinstance(traceparent, str)):
+            return None
         try:
-            effect, key, body, flow_id = (str(data[name]) for name in _WISH_FIELDS)
-            return Wish(effect, key, body, flow_id, as_moment(data["at"]), str(data["traceparent"]))
-        except (KeyError, InvalidEventError):
+            return Wish(
+                valid_id(effect, "effect"),
+                valid_id(key, "key"),
+                body,
+                valid_id(flow_id, "flow_id"),
+                as_moment(data.get("at")),
+                traceparent if is_traceparent(traceparent) else "",
+            )
+        except InvalidEventError:
             return None
 
     def _envelope(self, wish: Wish, wire_type: str, data: Mapping[str, Any], now: datetime) -> Envelope:
@@ -141,3 +152,12 @@ class Answering:
                     for logical_id in named.ids(intent):
                         keys[store_key(self._service.name, named.entity.kind, logical_id)] = None
         return list(keys)
+
+
+def _shown(body: str) -> Mapping[str, Any]:
+    """Return a recorded request as a person is shown it: one that no effect could read, as text, perhaps shortened."""
+    try:
+        request = orjson.loads(body) if len(body) <= LARGEST_EVENT // 4 else None
+    except orjson.JSONDecodeError:
+        request = None
+    return request if isinstance(request, dict) else {"body": beginning(body, LARGEST_EVENT // 4)}

@@ -5,22 +5,27 @@ Nothing here writes: decisions gather in the working set, and count only if the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
 from choreography.engine.identity import accepted_about_key, accepted_key, outcome_key
+from choreography.engine.memory import TooOld
 from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
-from choreography.engine.plan import Plan, Planner
+from choreography.engine.plan import Plan
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
 from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
 from choreography.engine.suspects import Suspects
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
+
+Kept = TypeVar("Kept")
+Read = TypeVar("Read")
 
 
 class Settled(NamedTuple):
@@ -30,19 +35,39 @@ class Settled(NamedTuple):
     outcome: Outcome | None = None
     repeated: bool = False
     again: bool = False
+    too_old: bool = False
+
+    @property
+    def fate(self) -> Fate:
+        """How it ended, if what its outcome recorded is released."""
+        if self.again:
+            return Fate.AGAIN
+        if self.too_old:
+            return Fate.TOO_OLD
+        if self.outcome is not None and self.outcome.quarantined:
+            return Fate.QUARANTINED
+        if self.repeated:
+            return Fate.REPEATED
+        return Fate.SETTLED if self.outcome is not None else Fate.IGNORED
 
 
 class AttemptFailedError(Exception):
     """This attempt cannot go on; the next one reads again."""
 
 
+class UnreadableRecordError(Exception):
+    """What the store holds under a key is no record."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"The record {key} in the store cannot be read: {problem}.")
+
+
 class Decider:
     """Decides events of one service, one after another, each on what the ones before it left."""
 
-    def __init__(
-        self, service: Service, limits: Limits, planner: Planner, suspects: Suspects, replica: str = "one"
-    ) -> None:
-        self.service, self.limits, self.planner, self.suspects = service, limits, planner, suspects
+    def __init__(self, service: Service, limits: Limits, suspects: Suspects, replica: str = "one") -> None:
+        self.service, self.limits, self.suspects = service, limits, suspects
+        self._too_old = TooOld()
         self._pages = page_keys(service.name, replica)
 
     @property
@@ -61,27 +86,40 @@ class Decider:
         settled: dict[int, Settled] = {}
         decided: dict[str, Outcome] = {}
         for plan in plans:
-            known = decided.get(plan.identity) or (yield from self._known(plan, working, thorough=thorough))
-            # Whoever may ask for a repeat must not thereby make up an answer of the outside, or a deadline.
-            made_up = plan.delivery.purpose == "replay" and plan.inside
-            if known is None and (plan.delivery.purpose == "nudge" or made_up):
-                settled[plan.position] = Settled(plan.delivery)
-                continue
-            outcome, repeated = yield from self._decide(plan, known, working, now)
-            # Under the outcome's own id: a contradicting twin must not pass for the event whose id it took.
-            decided[outcome.event_id] = outcome
-            settled[plan.position] = Settled(plan.delivery, outcome, repeated)
+            try:
+                known = decided.get(plan.identity) or (yield from self._known(plan, working, thorough=thorough))
+                one = yield from self._settled(plan, known, working, now)
+            except UnreadableRecordError as error:
+                one = yield from self._unreadable(plan, str(error), working, now)
+            if one.outcome is not None:
+                # Under the outcome's own id: a contradicting twin must not pass for the event whose id it took.
+                decided[one.outcome.event_id] = one.outcome
+            settled[plan.position] = one
         return settled
+
+    def _settled(
+        self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, Settled]:
+        delivery = plan.delivery
+        if known is None and delivery.purpose == "nudge":
+            return Settled(delivery)
+        counts = known is None and plan.too_old and delivery.purpose == "run"
+        if counts and self._too_old.has_letter(_kind(plan), plan.identity, now):
+            return Settled(delivery, too_old=True)
+        outcome, repeated = yield from self._decide(plan, known, working, now)
+        return Settled(delivery, outcome, repeated)
 
     def _known(
         self, plan: Plan, working: WorkingSet, *, thorough: bool
     ) -> Generator[Operation, Answer, Outcome | None]:
         """Find the outcome of an event in the two places where it may be, whichever this release would choose."""
         for key in plan.entity_keys:
+            if key in working.unreadable:
+                raise UnreadableRecordError(key, working.unreadable[key])
             record = working.records.get(key)
-            folded = record.outcome_of(plan.event_key) if record else None
+            folded = record.folded.get(plan.event_key) if record else None
             if folded is not None:
-                return folded
+                return _read(key, Outcome.from_json, folded)
         if not plan.folds:
             stored = working.apart.get(plan.outcome_key)
         elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
@@ -89,7 +127,7 @@ class Decider:
         else:
             # The record itself proves the absence: it is written under its ETag, or first-write.
             return None
-        return decode_outcome(stored.value) if stored else None
+        return _read(plan.outcome_key, decode_outcome, stored.value) if stored else None
 
     def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
         answer = yield Confirm(key)
@@ -109,8 +147,6 @@ class Decider:
                 return (yield from self._conflict(plan, known, working, now))
             if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
                 return known, True
-        elif plan.delivery.purpose == "replay":
-            plan = self.planner.as_if_new(plan, now)
         if plan.problem:
             bad = Quarantined(plan.problem, 0, "", plan.delivery.raw, plan.needs)
             return (yield from self._set_aside(plan, working, now, bad)), False
@@ -191,7 +227,7 @@ class Decider:
         if bad.needs and not (yield from self._note(plan, bad.needs, working)):
             bad = bad._replace(reason=bad.reason + FULL)
         stored = working.apart.get(plan.outcome_key)
-        earlier = decode_outcome(stored.value).quarantined if stored else None
+        earlier = _read(plan.outcome_key, decode_outcome, stored.value).quarantined if stored else None
         if earlier is not None:
             bad = bad._replace(attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
@@ -216,7 +252,7 @@ class Decider:
                 yield from self._confirm(key, working)
             stored = working.apart.get(key)
             text = written.value if written else stored.value if stored else None
-            if (page := noted(read_page(text), plan.identity, needs)) is not None:
+            if (page := noted(_read(key, read_page, text), plan.identity, needs)) is not None:
                 working.put(Write(key, page, working.etags.get(key)))
                 return True
         return False
@@ -225,19 +261,46 @@ class Decider:
         self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
-        identity = conflict_identity(plan)
-        twin = plan._replace(
-            identity=identity,
-            outcome_key=outcome_key(self.service.name, identity),
-            entity_keys=(),
-            named=(),
-            # It has the id of the event that a command led to, and is not that event.
-            commanded=False,
-        )
-        recorded = yield from self._confirm(twin.outcome_key, working)
-        if recorded is not None:
-            return decode_outcome(recorded.value), True
         settled_at = f"{known.at:%Y-%m-%d %H:%M:%S}"
         reason = f"Another event with the id {plan.identity!r} said something else and was settled at {settled_at}."
+        # It has the id of the event that a command led to, and is not that event.
+        twin = plan._replace(commanded=False)
+        return (yield from self._aside_as(conflict_identity(plan), reason, twin, working, now))
+
+    def _aside_as(
+        self, identity: str, reason: str, plan: Plan, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+        """Set an event aside under this name, once, and touch none of the entities it names."""
+        key = outcome_key(self.service.name, identity)
+        twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=())
+        recorded = yield from self._confirm(twin.outcome_key, working)
+        if recorded is not None:
+            return _read(twin.outcome_key, decode_outcome, recorded.value), True
         bad = Quarantined(reason, 0, "", plan.delivery.raw)
         return (yield from self._set_aside(twin, working, now, bad)), False
+
+    def _unreadable(
+        self, plan: Plan, problem: str, working: WorkingSet, now: datetime
+    ) -> Generator[Operation, Answer, Settled]:
+        """Set an event aside because of a record that somebody spoilt: reading it again would fail the same way."""
+        reason = (
+            f"{problem} So nobody can tell what this event meets. Mend or remove the record, then replay the event."
+        )
+        try:
+            outcome, repeated = yield from self._aside_as(plan.identity, reason, plan, working, now)
+        except UnreadableRecordError:
+            # It is the event's own outcome that cannot be read.
+            outcome, repeated = yield from self._aside_as(f"{plan.identity}~unreadable", reason, plan, working, now)
+        return Settled(plan.delivery, outcome, repeated)
+
+
+def _kind(plan: Plan) -> str:
+    """Return what the events that one letter speaks for have in common."""
+    return plan.subject.topic if plan.subject else ""
+
+
+def _read(key: str, decode: Callable[[Kept], Read], kept: Kept) -> Read:
+    try:
+        return decode(kept)
+    except Exception as error:
+        raise UnreadableRecordError(key, f"{type(error).__name__}: {error}") from error

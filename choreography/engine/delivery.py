@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 import orjson
 
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import digest_of_bytes
+from choreography.engine.identity import digest_of_bytes, valid_id
 from choreography.engine.reading import identity_of, read_envelope, read_json, without_mark
 from choreography.errors import InvalidEventError
 
@@ -51,6 +51,8 @@ class Delivery(NamedTuple):
         nudge: the nudge's id, if it is one.
         needs: what a release must know to run it, if that is the problem.
         topic: the logical topic it came by; empty if it never was on a broker, or came inside a nudge or a replay.
+        claimed_type: the type that something unreadable claims to have, if it claims a sound one.
+        recorded_as: the name of the quarantine record that holds it, if it is replayed.
     """
 
     envelope: Envelope | None
@@ -63,6 +65,13 @@ class Delivery(NamedTuple):
     nudge: str = ""
     needs: str = ""
     topic: str = ""
+    claimed_type: str = ""
+    recorded_as: str = ""
+
+    @property
+    def type(self) -> str:
+        """The type it has, or claims to have."""
+        return self.envelope.type if self.envelope else self.claimed_type
 
 
 def read_delivery(raw: bytes | Overlong, traceparent: str = "") -> Delivery:
@@ -123,30 +132,19 @@ def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:
     try:
         identity = identity_of(parsed)
     except InvalidEventError:
-        return unreadable(raw, problem)
+        return unreadable(raw, problem)._replace(claimed_type=_claimed_type(parsed))
     # Kept under id and digest: a later, readable event of the same id must still be able to run.
-    return Delivery(None, raw.decode("utf-8", "replace"), f"{identity}~{digest_of_bytes(raw)}", problem)
-
-
-def read_control(delivery: Delivery, service: str) -> list[Delivery]:
-    """Turn a nudge or a replay request into the deliveries it asks for. Anything else asks for none."""
-    envelope = delivery.envelope
-    if envelope is None or envelope.type not in (NUDGE_TYPE, REPLAY_TYPE):
-        return []
-    if envelope.type == REPLAY_TYPE and envelope.data.get("service") != service:
-        return []
-    purpose: Literal["nudge", "replay"] = "nudge" if envelope.type == NUDGE_TYPE else "replay"
-    asked = envelope.data.get("events")
-    wanted = (
-        [_asked_for(one, purpose, envelope, delivery.traceparent) for one in asked] if isinstance(asked, list) else []
+    return Delivery(
+        None,
+        raw.decode("utf-8", "replace"),
+        f"{identity}~{digest_of_bytes(raw)}",
+        problem,
+        claimed_type=_claimed_type(parsed),
     )
-    return [one for one in wanted if one is not None]
 
 
-def _asked_for(
-    parsed: Any, purpose: Literal["nudge", "replay"], control: Envelope, traceparent: str
-) -> Delivery | None:
-    read = read_parsed(parsed, orjson.dumps(parsed), traceparent)
-    if read.envelope is None:
-        return None
-    return Delivery(read.envelope, read.raw, read.identity, "", traceparent, False, purpose, control.id)
+def _claimed_type(parsed: Any) -> str:
+    try:
+        return valid_id(parsed.get("type") if isinstance(parsed, dict) else None, "type")
+    except InvalidEventError:
+        return ""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+_SHOWN_FAILURE: Final = 300
 
 
 class Published:
@@ -34,6 +38,50 @@ class Published:
     def knows(self, event_id: str) -> bool:
         """Tell whether an event of this id was fully published by this replica, whatever it said."""
         return event_id in self._digests
+
+
+class TooOld:
+    """Which events that are too old got a letter lately: one of a kind within the hour, whatever else comes of it."""
+
+    def __init__(self, each: timedelta = timedelta(hours=1)) -> None:
+        self._each = each
+        self._letters: dict[str, tuple[datetime, str]] = {}
+
+    def has_letter(self, kind: str, identity: str, now: datetime) -> bool:
+        """Tell whether another event of this kind speaks for this one. If none does, this one speaks for the others."""
+        since, speaker = self._letters.get(kind, (now - self._each, identity))
+        if speaker != identity and now - since < self._each:
+            return True
+        if speaker != identity or kind not in self._letters:
+            self._letters[kind] = (now, identity)
+        return False
+
+
+class Failures:
+    """How often in a row each thing failed, and how; bounded.
+
+    Only for failures that say nothing about store, broker or outside: whatever fails the same way again while those
+    are well will fail that way for ever.
+    """
+
+    def __init__(self, most: int = 3, bound: int = 10_000) -> None:
+        """Say that it is enough after so many failures of one kind in a row."""
+        self.most, self._bound = most, bound
+        self._rows: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def enough(self, identity: str, error: BaseException) -> bool:
+        """Note a failure. Tell whether this has now failed in the same way as often as it may."""
+        failure = f"{type(error).__name__}: {error}"[:_SHOWN_FAILURE]
+        earlier, count = self._rows.pop(identity, ("", 0))
+        count = count + 1 if failure == earlier else 1
+        self._rows[identity] = (failure, count)
+        if len(self._rows) > self._bound:
+            self._rows.popitem(last=False)
+        return count >= self.most
+
+    def forget(self, identity: str) -> None:
+        """Forget what has ended, or is set aside."""
+        self._rows.pop(identity, None)
 
 
 Beginning = tuple[str, str]

@@ -181,7 +181,7 @@ class Limits:
         attempts: how often a transaction is tried before the deliveries are handed back to the broker.
         reaction_attempts: how often a reaction may fail on one event before the event is quarantined.
         horizon_seconds: H; no event older than this is run.
-        skew_seconds: how far clocks may differ.
+        skew_seconds: how far the clock of a publisher may be ahead. An event of up to that far ahead is run at once.
         publish_bytes: a publish is cut before it grows beyond this; in base64 it must fit into a sidecar's usual 4 MiB.
         alone_seconds: how long a suspect event may run.
         suspect_attempts: after so many deaths a suspect is quarantined unrun.
@@ -193,7 +193,7 @@ class Limits:
     attempts: int = 6
     reaction_attempts: int = 3
     horizon_seconds: int = 30 * 24 * 3600
-    skew_seconds: int = 300
+    skew_seconds: int = 24 * 3600
     alone_seconds: float = 5.0
     suspect_attempts: int = 2
     remembered: int = 100_000

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Subject
-from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
+from choreography.engine.belonging import LIBRARY_TYPES, Belonging, family_of
+from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import event_key, hashed, outcome_key, store_key, valid_id
 from choreography.engine.operations import Limits
@@ -17,8 +18,6 @@ from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import Outgoing
 from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
-
-_OURS = frozenset({CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE})
 
 
 class Plan(NamedTuple):
@@ -31,6 +30,7 @@ class Plan(NamedTuple):
         named: those entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
         needs: what a release must know to run it, if that is the problem.
+        too_old: the problem is that it is older than every outcome.
         own: the event itself, if a command of this service said it.
         commanded: whether an accepted command may be kept until this event has an outcome.
     """
@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     named: Sequence[tuple[type[Entity], str]] = ()
     subject: Subject | None = None
     problem: str = ""
+    too_old: bool = False
     own: Outgoing | None = None
     commanded: bool = False
     heard: Value | Mapping[str, Any] | None = None
@@ -68,32 +69,34 @@ class Planner:
     def __init__(self, service: Service, limits: Limits) -> None:
         self.service, self.limits = service, limits
         self._horizon, self._skew = timedelta(seconds=limits.horizon_seconds), timedelta(seconds=limits.skew_seconds)
-        self._families = {wire_type.rpartition(".v")[0] for wire_type in service.subjects}
+        self._families = {family_of(wire_type) for wire_type in service.subjects}
         self._published = {event.wire_type for event in service.publishes}
         self._commanded = {command.event.wire_type for command in service.commands}
+        self._belonging = Belonging(service)
 
     def concerns(self, wire_type: object) -> bool:
-        """Tell whether an event of this type may be this service's business. Most of what a topic carries is not."""
+        """Tell whether an event of this type may be this service's business, or pretends to be."""
         if not isinstance(wire_type, str) or wire_type in self.service.subjects:
             return True
-        return wire_type not in _OURS and wire_type.rpartition(".v")[0] in self._families
+        return wire_type in LIBRARY_TYPES or family_of(wire_type) in self._families
 
     def plan(self, delivery: Delivery, now: datetime, position: int) -> Plan | None:
-        """Return the plan for a delivery, or None if it is none of this service's business."""
+        """Return the plan for a delivery, or None if its type is none of this service's business."""
         envelope = delivery.envelope
+        subject = self.service.subjects.get(delivery.type)
+        if problem := self._belonging.problem(delivery, subject):
+            return self._unbelieved(delivery, position, problem)
         if envelope is None or delivery.problem:
-            digest = envelope.digest if envelope else hashed(delivery.raw)[:32]
-            return self._bare(delivery, position, digest, delivery.problem, delivery.needs)
-        subject = self.service.subjects.get(envelope.type)
-        if subject and not subject.topic and delivery.purpose == "run" and not delivery.inside:
-            # An answer or a deadline that comes from a broker was made up by somebody.
-            return None
-        if subject is None:
-            if not (self.concerns(envelope.type) or delivery.inside):
+            foreign = envelope is None and delivery.type and not self.concerns(delivery.type)
+            if foreign and not delivery.inside:
                 return None
-            problem = unknown_type(self.service, envelope.type, inside=delivery.inside)
-            return self._bare(delivery, position, envelope.digest, str(problem), problem.needs)
-        return self._planned(delivery, envelope, subject, now, position)
+            return self._bare(delivery, position, _digest(delivery), delivery.problem, delivery.needs)
+        if subject is not None:
+            return self._planned(delivery, envelope, subject, now, position)
+        if delivery.inside or (self.concerns(delivery.type) and delivery.type not in LIBRARY_TYPES):
+            unknown = unknown_type(self.service, envelope.type, inside=delivery.inside)
+            return self._bare(delivery, position, envelope.digest, str(unknown), unknown.needs)
+        return None
 
     def _planned(self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int) -> Plan:
         try:
@@ -110,6 +113,7 @@ class Planner:
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
         identity = delivery.identity
+        too_old = self._too_old(delivery, envelope, now)
         return Plan(
             position,
             delivery,
@@ -120,29 +124,42 @@ class Planner:
             entity_keys=tuple(store_key(self.service.name, entity.kind, one) for entity, one in named),
             named=named,
             subject=subject,
-            problem=self._age_problem(delivery, envelope, now, replayed=delivery.purpose == "replay"),
+            problem=self._old(envelope) if too_old else self._ahead(delivery, envelope, now),
+            too_old=too_old,
             own=self._own(delivery, envelope, subject),
             commanded=self._is_commanded(envelope),
             heard=heard,
         )
 
-    def as_if_new(self, plan: Plan, now: datetime) -> Plan:
-        """Return the plan of a replay for which nothing was quarantined: it may run only as any other event may."""
-        envelope = plan.delivery.envelope
-        if envelope is None or plan.problem:
-            return plan
-        return plan._replace(problem=self._age_problem(plan.delivery, envelope, now, replayed=False))
+    def _too_old(self, delivery: Delivery, envelope: Envelope, now: datetime) -> bool:
+        """Tell whether nobody knows any more if this was run. The record of a replay proves that it was not."""
+        proven = delivery.purpose == "replay" and delivery.recorded_as == delivery.identity
+        return envelope.time < now - self._horizon and not delivery.inside and not proven
 
-    def _age_problem(self, delivery: Delivery, envelope: Envelope, now: datetime, *, replayed: bool) -> str:
-        horizon, skew = self._horizon, self._skew
-        if envelope.time < now - horizon and not delivery.inside and not replayed:
-            return (
-                f"Too old: it is from {envelope.time:%Y-%m-%d %H:%M:%S} and outcomes are kept for {horizon.days} days, "
-                "so nobody can tell any more whether it was run."
-            )
-        if envelope.time > now + skew and not delivery.inside:
-            return f"It claims to be from {envelope.time:%Y-%m-%d %H:%M:%S}, which has not come yet."
-        return ""
+    def _old(self, envelope: Envelope) -> str:
+        return (
+            f"Too old: it is from {envelope.time:%Y-%m-%d %H:%M:%S} and outcomes are kept for {self._horizon.days} "
+            "days, so nobody can tell any more whether it was run. If more of its kind follow within the hour, they "
+            "get no letters: the metric choreography_too_old_total counts them, and the log says how many there were."
+        )
+
+    def _ahead(self, delivery: Delivery, envelope: Envelope, now: datetime) -> str:
+        """Say whose clock is wrong. An outcome would be forgotten before such an event is too old to be run again."""
+        if envelope.time <= now + self._skew or delivery.inside:
+            return ""
+        return (
+            f"The clock of {envelope.source!r} is wrong, or that of {self.service.name}: the event is from "
+            f"{envelope.time:%Y-%m-%d %H:%M:%S}, which is {envelope.time - now} ahead of now, and {self._skew} is "
+            "allowed. Correct the clock. Then publish the event again with the right time, or replay it when "
+            "its time has come."
+        )
+
+    def _unbelieved(self, delivery: Delivery, position: int, problem: str) -> Plan:
+        """Set aside what does not belong, under a name of its own: a true event of the same id must still be run."""
+        digest = _digest(delivery)
+        named = delivery.identity if delivery.envelope is None else f"{delivery.identity}~{digest}"
+        # It may have the id of the event that a command led to, and is not that event.
+        return self._bare(delivery._replace(identity=named), position, digest, problem)._replace(commanded=False)
 
     def _bare(self, delivery: Delivery, position: int, digest: str, problem: str, needs: str = "") -> Plan:
         identity = delivery.identity
@@ -172,3 +189,7 @@ class Planner:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:
             return None
         return Outgoing(subject.topic, envelope.subject, delivery.raw)
+
+
+def _digest(delivery: Delivery) -> str:
+    return delivery.envelope.digest if delivery.envelope else hashed(delivery.raw)[:32]

@@ -25,9 +25,11 @@ _SHOWN_REASON: Final = 2 * 1024
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
     """Return the outcome of an event that is set aside: the record, and one event that tells of it."""
-    bad = bad._replace(reason=_beginning(bad.reason, _SHOWN_REASON), stack=_beginning(bad.stack, 2 * _SHOWN_STACK))
-    shown = _beginning(bad.event, _SHOWN_EVENT)
-    envelope = plan.delivery.envelope
+    delivery = plan.delivery
+    bad = bad._replace(topic=delivery.topic, inside=delivery.inside)
+    bad = bad._replace(reason=beginning(bad.reason, _SHOWN_REASON), stack=beginning(bad.stack, 2 * _SHOWN_STACK))
+    shown = beginning(bad.event, _SHOWN_EVENT)
+    envelope = delivery.envelope
     record_id = hashed(plan.identity)
     told = Envelope(
         id=derived_id(plan.identity, service, "quarantine", str(bad.attempts)),
@@ -37,11 +39,12 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
         time=now,
         flow_id=(envelope.flow_id if envelope else "") or record_id,
         causation_id=envelope.id if envelope else "",
-        traceparent=plan.delivery.traceparent,
+        traceparent=delivery.traceparent,
         data={
             "service": service,
             "event_id": plan.identity,
-            "event_type": envelope.type if envelope else "",
+            "event_type": delivery.type,
+            "topic": bad.topic,
             "reason": bad.reason,
             "attempts": bad.attempts,
             "stack": bad.stack,
@@ -53,7 +56,7 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
     return Outcome(plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad)
 
 
-def _beginning(text: str, most: int) -> str:
+def beginning(text: str, most: int) -> str:
     """Return as much of a text as fits into so many bytes of JSON: what is set aside must never be too large to say."""
     text = text[:most].encode("utf-8", "backslashreplace").decode()
     while len(orjson.dumps(text)) > most + 2:

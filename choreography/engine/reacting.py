@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -258,7 +258,8 @@ class Reacting:
 
     def _schedule(self) -> None:
         for reaction in self.service.deadlines.get(self.envelope.type, ()):
-            due = self.envelope.time + reaction.within if reaction.within else self.envelope.time
+            # A publisher whose clock is ahead must not thereby give anybody more time.
+            due = min(self.envelope.time, self.now) + (reaction.within or timedelta(0))
             envelope = Envelope(
                 id=derived_id(self.cause, self.service.name, reaction.name, "deadline"),
                 type=self.service.due_type(reaction),

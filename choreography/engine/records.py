@@ -76,6 +76,8 @@ class Quarantined(NamedTuple):
 
     Attributes:
         needs: what a release must know to run it, if this one does not: it is replayed by itself there.
+        topic: the logical topic it came by.
+        inside: it never was on a broker.
     """
 
     reason: str
@@ -83,6 +85,8 @@ class Quarantined(NamedTuple):
     stack: str
     event: str
     needs: str = ""
+    topic: str = ""
+    inside: bool = False
 
 
 class Outcome(NamedTuple):

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
+from choreography.engine.control import nothing_to_run, recorded
 from choreography.engine.deciding import AttemptFailedError, Decider, Settled
 from choreography.engine.delivery import Delivery, shortened
 from choreography.engine.memory import Beginning, Newcomers, Published
@@ -62,7 +63,7 @@ class Settler:
         self.newcomers = newcomers
         self.planner = Planner(service, limits)
         self.suspects = Suspects(service.name, replica, limits, guard)
-        self.decider = Decider(service, limits, self.planner, self.suspects, replica)
+        self.decider = Decider(service, limits, self.suspects, replica)
 
     def settle(self, deliveries: Sequence[Delivery], now: datetime) -> Settling:
         """Settle a batch.
@@ -77,17 +78,27 @@ class Settler:
         settled: dict[int, Settled] = {}
         plans: list[Plan] = []
         for position, delivery in enumerate(deliveries):
-            plan = self.planner.plan(delivery, now, position)
-            envelope = delivery.envelope
-            if plan is None or (
-                delivery.purpose == "run" and envelope and self.published.holds(envelope.id, envelope.digest)
-            ):
-                settled[position] = Settled(delivery)
+            found = (yield from recorded(self.service.name, delivery)) if delivery.purpose == "replay" else delivery
+            plan = found if isinstance(found, Settled) else self._planned(found, now, position)
+            if isinstance(plan, Settled):
+                settled[position] = plan
             else:
                 plans.append(plan)
         if plans:
             settled |= yield from self._group(plans, now, self.limits.attempts)
         return [settled[position] for position in range(len(deliveries))]
+
+    def _planned(self, delivery: Delivery, now: datetime, position: int) -> Plan | Settled:
+        plan = self.planner.plan(delivery, now, position)
+        if plan is None and delivery.purpose == "replay":
+            reason = f"its record holds a {delivery.type}, to which {self.service.name} does not react"
+            plan = self.planner.plan(nothing_to_run(delivery, reason), now, position)
+        if plan is None:
+            return Settled(delivery)
+        run, identity = delivery.purpose == "run", delivery.identity
+        if run and plan.identity == identity and self.published.holds(identity, plan.digest):
+            return Settled(delivery, repeated=True)
+        return plan
 
     def _group(
         self, plans: list[Plan], now: datetime, attempts: int

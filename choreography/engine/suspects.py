@@ -55,8 +55,8 @@ class Suspects:
         stored = yield Confirm(self._key)
         if stored is not None and not isinstance(stored, Stored):
             return False
-        last: dict[str, Any] = orjson.loads(stored.value) if stored else {"life": "ended"}
-        self.on_probation = last["life"] == "running"
+        last: dict[str, Any] = _last_life(stored.value) if stored else {"life": "ended"}
+        self.on_probation = last.get("life") != "ended"
         self._deaths = dict(last.get("deaths", {}))
         for identity in last.get("named", ()):
             self._deaths[identity] = self._deaths.get(identity, 0) + 1
@@ -117,3 +117,12 @@ class Suspects:
 
 def _may_run(plan: Plan) -> bool:
     return not plan.problem and plan.delivery.purpose != "nudge"
+
+
+def _last_life(text: str) -> dict[str, Any]:
+    """Read how a life ended. What nobody can read did not end tidily."""
+    try:
+        last = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return last if isinstance(last, dict) else {}

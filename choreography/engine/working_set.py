@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from choreography.engine.operations import Stored, Write
 from choreography.engine.records import EntityRecord
+
+_AT: Final = 2
+"""Where in a folded outcome the moment stands by which it is dropped."""
 
 
 @dataclass(slots=True)
@@ -20,6 +24,8 @@ class WorkingSet:
     etags: dict[str, str]
     records: dict[str, EntityRecord]
     apart: dict[str, Stored]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Entity records that somebody spoilt, each with what is wrong with it. They are never written over."""
     guarded: set[str] = field(default_factory=set)
     others: dict[str, Write] = field(default_factory=dict)
 
@@ -27,10 +33,18 @@ class WorkingSet:
     def of(cls, found: Mapping[str, Stored], entity_keys: Iterable[str]) -> WorkingSet:
         """Sort what was read into entities and all else."""
         keys = set(entity_keys)
+        records: dict[str, EntityRecord] = {}
+        unreadable: dict[str, str] = {}
+        for key in keys & found.keys():
+            try:
+                records[key] = _sound(EntityRecord.decode(found[key].value))
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one record is the fate of who names it
+                unreadable[key] = f"{type(error).__name__}: {error}"
         return cls(
             etags={key: stored.etag for key, stored in found.items()},
-            records={key: EntityRecord.decode(found[key].value) for key in keys & found.keys()},
+            records=records,
             apart={key: stored for key, stored in found.items() if key not in keys},
+            unreadable=unreadable,
         )
 
     def record(self, key: str) -> EntityRecord:
@@ -55,3 +69,14 @@ class WorkingSet:
     def _entity_write(self, key: str, tombstone_ttl: int) -> Write:
         record = self.record(key)
         return Write(key, record.encode(), self.etags.get(key), tombstone_ttl if record.gone else None)
+
+
+def _sound(record: EntityRecord) -> EntityRecord:
+    """Return a record whose parts have the shape they are used by, so that nobody fails over it half way."""
+    if not (isinstance(record.version, int) and isinstance(record.slots, dict)):
+        raise TypeError("its version or its joins have another shape")
+    if not (record.state is None or isinstance(record.state, dict)):
+        raise TypeError("its state has another shape")
+    if not all(type(raw) is list and len(raw) > _AT and type(raw[_AT]) is str for raw in record.folded.values()):
+        raise TypeError("an outcome in it has another shape")
+    return record

@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from choreography.engine.envelope import as_text
+from choreography.engine.envelope import as_moment, as_text
 from choreography.engine.identity import derived_id
 from choreography.engine.operations import (
     ANY_ETAG,
@@ -30,6 +30,7 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.engine.records import Due, Outgoing
+from choreography.errors import InvalidEventError
 from choreography.settings import Settings
 from choreography.topics import Naming
 
@@ -94,6 +95,15 @@ class Sidecar:
                 return Stored(_text(orjson.loads(body)), response.headers.get("etag", ""))
         except (*_TROUBLE, orjson.JSONDecodeError) as error:
             return Unknown(_words(error))
+
+    async def expiry(self, key: str) -> datetime | None:
+        """Return the moment at which the store will forget a key, by its own clock; None if it does not tell."""
+        try:
+            async with self._session.get(f"{self._state}/{key}") as response:
+                await response.read()
+                return as_moment(response.headers.get("metadata.ttlExpireTime"))
+        except (*_TROUBLE, InvalidEventError):
+            return None
 
     async def commit(self, writes: Iterable[Write], trace: str = "") -> CommitAnswer:
         """Write everything in one transaction and sort the answer by what it proves."""

@@ -14,6 +14,7 @@ import structlog
 from choreography.engine.answering import Answering
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
 from choreography.engine.memory import Newcomers, Published
 from choreography.engine.operations import (
     CarryOut,
@@ -105,6 +106,10 @@ class Driver:
 
     async def submit(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """Settle deliveries and release what follows from them. Return for each whether it may be acknowledged."""
+        return [fate.done for fate in await self.account(deliveries)]
+
+    async def account(self, deliveries: Sequence[Delivery]) -> list[Fate]:
+        """Settle deliveries and release what follows from them. Return what became of each."""
         if not deliveries:
             return []
         future: asyncio.Future[list[Settled]] = asyncio.get_running_loop().create_future()
@@ -114,7 +119,7 @@ class Driver:
         done = await self.release(settled)
         # What a deadline said once it had fired is part of what a nudge asks for.
         fired = await self.submit(nudged_deadlines(settled, datetime.now(UTC)))
-        return done if all(fired) else [False] * len(done)
+        return [one.fate if ended and all(fired) else Fate.AGAIN for one, ended in zip(settled, done, strict=True)]
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""
@@ -122,12 +127,9 @@ class Driver:
         done: list[bool] = await self.drive(release(settled, self._limits, self._published), trace)
         for one in settled:
             if one.outcome and one.outcome.quarantined and not one.repeated:
-                self.metrics.quarantined.inc()
                 log.warning("quarantined", reason=one.outcome.quarantined.reason, **named(one.delivery))
             elif one.outcome and chatty:
                 log.debug("settled", repeated=one.repeated, events=len(one.outcome.events), **named(one.delivery))
-        self.metrics.repeats.inc(sum(one.repeated for one in settled))
-        self.metrics.again.inc(len(done) - sum(done))
         return done
 
     def distrust_confirms(self) -> None:

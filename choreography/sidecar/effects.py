@@ -16,6 +16,8 @@ from choreography.declaration import Effect
 from choreography.engine.answering import UnreadableError
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
+from choreography.engine.memory import Failures
 from choreography.engine.records import Outcome, Wish
 from choreography.errors import ChoreographyError, OutsideUnavailableError
 from choreography.service import Service
@@ -57,6 +59,8 @@ class Effects:
         self._under_way: dict[str, asyncio.Task[bool]] = {}
         self._failures: dict[str, int] = {}
         """How often an intent that is still un-acknowledged got no answer; as many as there are of those."""
+        self._broken = Failures()
+        """Which intents fail for no reason that would pass."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 
     async def close(self) -> None:
@@ -80,12 +84,16 @@ class Effects:
         later = self._answering.for_later(wish, datetime.now(UTC))
         return not await self._driver.publishing.publish([later], wish.traceparent)
 
-    async def later(self, delivery: Delivery) -> bool:
-        """Carry out an intent that was handed over, however long it takes. False if it must be tried again."""
+    async def later(self, delivery: Delivery) -> Fate:
+        """Carry out an intent that was handed over, however long it takes. What is none is set aside."""
         wish = self._answering.read_later(delivery)
-        if wish is None or self._driver.has_answered(wish):
-            return True
-        return await asyncio.shield(self._under_way_with(wish, repeated=True))
+        if wish is None:
+            [fate] = await self._driver.account([delivery])
+            return fate
+        if self._driver.has_answered(wish):
+            return Fate.REPEATED
+        done = await asyncio.shield(self._under_way_with(wish, repeated=True))
+        return Fate.SETTLED if done else Fate.AGAIN
 
     async def _ends_in_time(self, task: asyncio.Task[bool], wish: Wish) -> bool:
         """Wait for as long as the outside answers: this intent or, while it queues for a place, others."""
@@ -116,9 +124,15 @@ class Effects:
         """Carry out one intent; whatever goes wrong with it must not hold up those that came with it."""
         try:
             return await self._carry_out(wish, repeated=repeated, nudge=nudge)
-        except Exception:
-            log.exception("intent not carried out", effect=wish.effect, flow_id=wish.flow_id)
-            return False
+        except Exception as error:
+            if self._driver.failed:
+                return False
+            if not self._broken.enough(wish.key, error):
+                log.exception("intent not carried out", effect=wish.effect, flow_id=wish.flow_id)
+                return False
+            problem = f"Carrying it out failed {self._broken.most} times in the same way: {_words(error)}"
+        self._broken.forget(wish.key)
+        return await self._settle(self._answering.for_a_person(wish, problem, datetime.now(UTC)))
 
     async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
         if repeated:
@@ -137,6 +151,7 @@ class Effects:
         failures = self._failures.pop(wish.key, 0)
         try:
             answer = await self._call_again(effect, wish, failures) if failures else await self._patiently(effect, wish)
+            answered = self._answering.delivery(wish, answer, datetime.now(UTC))
         except OutsideUnavailableError as error:
             self._failures[wish.key] = failures + 1
             self._driver.metrics.unanswered_by(effect.outside).inc()
@@ -144,9 +159,9 @@ class Effects:
             return False
         except Exception as error:
             log.exception("effect failed", effect=effect.name, flow_id=wish.flow_id)
-            problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
+            problem = f"The effect {effect.name} failed: {_words(error)}"
             return await self._settle(self._answering.for_a_person(wish, problem, now))
-        return await self._settle(self._answering.delivery(wish, answer, datetime.now(UTC)))
+        return await self._settle(answered)
 
     def _not_to_be_called(self, effect: Effect | None, wish: Wish, now: datetime) -> Delivery | None:
         """Return the delivery that sets an intent aside which this release cannot, or must not, carry out."""
@@ -188,7 +203,10 @@ class Effects:
         return answer
 
     async def _settle(self, delivery: Delivery) -> bool:
-        return all(await self._driver.submit([delivery]))
+        [fate] = await self._driver.account([delivery])
+        if fate is Fate.QUARANTINED:
+            self._driver.metrics.quarantined_inside.inc()
+        return fate.done
 
     async def _release_again(self, wish: Wish, outcome: Outcome, nudge: str) -> bool:
         delivery = Delivery(
@@ -210,3 +228,7 @@ def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:
             "so calling it could do the same thing twice. A person must look."
         )
     return ""
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -51,11 +51,14 @@ class Canaries:
         """Return the store key under which the return of a canary is told."""
         return store_key(self._service, "canary", canary)
 
+    def knows(self, delivery: Delivery) -> bool:
+        """Tell whether this is a canary, of whichever replica of this service."""
+        envelope = delivery.envelope
+        return envelope is not None and (envelope.type, envelope.source) == (CANARY_TYPE, self._service)
+
     async def arrived(self, delivery: Delivery, sidecar: Sidecar) -> bool:
         """Take a canary; False asks for it again."""
-        if delivery.envelope is None or delivery.envelope.type != CANARY_TYPE:
-            return True
-        canary = delivery.envelope.id
+        canary = delivery.identity
         self._seen[canary] = self._seen.get(canary, 0) + 1
         if self._seen[canary] < 2:
             return False

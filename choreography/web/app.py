@@ -21,6 +21,7 @@ from choreography.service import Service
 from choreography.settings import Settings
 from choreography.sidecar import confirms
 from choreography.sidecar.client import Sidecar
+from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.self_check import Canaries, SelfCheck
@@ -94,6 +95,7 @@ class _Running:
         self.driver = Driver(self.service, sidecar, self.limits, self.metrics, self.settings.replica)
         effects = Effects(self.service, self.driver, self.settings.outsides)
         self.driver.carry_out = effects
+        clocks = Clocks(self.service.name, self.settings.replica, sidecar, self.metrics, self.limits)
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
         self.deliveries = Deliveries(
             self.service,
@@ -103,6 +105,7 @@ class _Running:
             effects,
             metrics=self.metrics,
             spans=spans,
+            clocks=clocks,
             token=self.settings.app_token,
             intake_open=self.settings.intake_open,
         )
@@ -132,9 +135,10 @@ class _Running:
         self.command_routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
         replaying = Replaying(self.service, self.driver, effects, self.limits)
         tasks = [
-            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries)),
+            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries, clocks)),
             asyncio.create_task(self._replay(replaying, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
+            asyncio.create_task(clocks.forever()),
         ]
         try:
             yield
@@ -146,11 +150,12 @@ class _Running:
             await effects.close()
             await sidecar.close()
 
-    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries) -> None:
+    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries, clocks: Clocks) -> None:
         check = SelfCheck(self.service, sidecar, self.canaries)
         try:
             if self.settings.self_check:
                 await check.of_store()
+                await clocks.check()
             await driver.begin()
             if not await confirms.are_sure(sidecar):
                 driver.distrust_confirms()

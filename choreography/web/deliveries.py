@@ -6,7 +6,6 @@ it: what is refused as a whole is offered again for ever.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
@@ -17,7 +16,6 @@ import structlog
 from choreography.engine.delivery import (
     Delivery,
     Overlong,
-    read_control,
     read_parsed,
     too_large,
     unreadable,
@@ -26,11 +24,12 @@ from choreography.engine.reading import read_json, without_mark
 from choreography.errors import InvalidEventError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
+from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
+from choreography.sidecar.intake import Intake
 from choreography.sidecar.self_check import Canaries
-from choreography.telemetry import Metrics, Spans, traceparent_of
-from choreography.topics import CONTROL, intents
+from choreography.telemetry import Metrics, Spans
 from choreography.web.batches import Entry, Message, bounded, decoded, entry_of
 from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
 from choreography.web.broker_time import taken_at
@@ -66,15 +65,14 @@ class Deliveries:
         *,
         metrics: Metrics,
         spans: Spans,
+        clocks: Clocks,
         token: str,
         intake_open: bool = True,
     ) -> None:
-        self._service, self._driver, self._sidecar, self._canaries = service, driver, sidecar, canaries
-        self._effects = effects
+        self._intake = Intake(service, driver, sidecar, canaries, effects, metrics=metrics, spans=spans, clocks=clocks)
         self._concerns, self._topics = driver.concerns, frozenset(service.hears)
-        self._metrics, self._spans, self._token = metrics, spans, token.encode()
-        self._intake_open = intake_open
-        self.open = asyncio.Event()
+        self._token, self._intake_open = token.encode(), intake_open
+        self.open = self._intake.open
 
     def trusts(self, scope: Scope) -> bool:
         """Tell whether the caller showed the sidecar's token."""
@@ -124,7 +122,6 @@ class Deliveries:
     async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
         metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         delivery = read(topic, event, metadata)
-        self._metrics.delivered.inc()
         done = delivery is None or all(await self._settle(topic, [delivery]))
         return {"status": "SUCCESS" if done else "RETRY"}
 
@@ -167,11 +164,9 @@ class Deliveries:
         """Set aside a batch that is no JSON behind some of its entries, which are settled by now."""
         problem = "The batch is not JSON to its end, so what followed its last readable entry could not be taken."
         delivery = too_large(whole) if isinstance(whole, Overlong) else unreadable(whole, problem)
-        self._metrics.delivered.inc()
         await self._settle(self._topic_of(message.topic), [delivery._replace(problem=problem)])
 
     async def _settle_entries(self, topic: str, entries: Sequence[Entry], read: Read, statuses: Statuses) -> None:
-        self._metrics.delivered.inc(len(entries))
         deliveries = [_no_entry(one) if one.problem else read(topic, one.event, one.metadata) for one in entries]
         done = iter(await self._settle(topic, [one for one in deliveries if one is not None]))
         for entry, delivery in zip(entries, deliveries, strict=True):
@@ -189,7 +184,7 @@ class Deliveries:
         if not isinstance(parsed, dict):
             return read_parsed(parsed, raw)
         if topic in self._topics and not self._concerns(parsed.get("type")):
-            self._metrics.ignored(parsed["type"])
+            self._intake.ignore(parsed["type"])
             return None
         return read_parsed(parsed, raw, taken=taken_at(metadata) if parsed.get("time") is None else "")
 
@@ -201,31 +196,7 @@ class Deliveries:
         return unreadable(event, problem)
 
     async def _settle(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
-        with self._metrics.in_hand.track_inprogress():
-            return await self._settled(topic, deliveries)
-
-    async def _settled(self, topic: str, deliveries: Sequence[Delivery]) -> list[bool]:
-        if not deliveries:
-            return []
-        if topic == self._canaries.topic:
-            return [await self._canaries.arrived(delivery, self._sidecar) for delivery in deliveries]
-        # Held and not refused, until the store is known to be safe: some brokers forget what was refused.
-        await self.open.wait()
-        spans = self._spans.begin(deliveries)
-        traced = [
-            delivery._replace(topic=topic, traceparent=traceparent_of(span) or delivery.traceparent)
-            for delivery, span in zip(deliveries, spans, strict=True)
-        ]
-        try:
-            if topic == CONTROL:
-                return [all(await self._driver.submit(read_control(one, self._service.name))) for one in traced]
-            if topic == intents(self._service.name):
-                return list(await asyncio.gather(*(self._effects.later(one) for one in traced)))
-            return await self._driver.submit(traced)
-        finally:
-            for span in spans:
-                if span:
-                    span.end()
+        return [fate.done for fate in await self._intake.take(topic, deliveries)]
 
     async def due(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a fired job: the deadlines of one batch, each an ordinary event of this service."""
@@ -246,7 +217,6 @@ class Deliveries:
             log.warning("a job of another release waits for it", job=scope["path"].removeprefix("/job/"))
             await _answer(send, 500, {"detail": "This job holds no deadlines that this release can read."})
             return
-        self._metrics.delivered.inc(len(deliveries))
         done = await self._settle("", deliveries)
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 

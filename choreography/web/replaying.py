@@ -68,7 +68,7 @@ class Replaying:
         wish = self._driver.answering.read_later(delivery)
         if wish is None or self._driver.answering.not_yet(wish, now):
             return True
-        ended = await self._effects.later(delivery)
+        ended = (await self._effects.later(delivery)).done
         if ended:
             await self._driver.drive(self._not_yet.resolve(identity, now), "")
         return ended

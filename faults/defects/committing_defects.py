@@ -46,8 +46,8 @@ COMMITTING: Final = (
         4,
         "an event older than every outcome is run as if it were new",
         "plan",
-        "        if envelope.time < now - horizon and not delivery.inside and not replayed:",
-        "        if False:",
+        "        return envelope.time < now - self._horizon and not delivery.inside and not proven",
+        "        return False",
     ),
     in_engine(
         "absence-believed",

@@ -44,8 +44,8 @@ RELEASES: Final = (
         31,
         "a deadline that was renamed is taken as done when it fires",
         "plan",
-        "            if not (self.concerns(envelope.type) or delivery.inside):",
-        "            if not self.concerns(envelope.type):",
+        "        if delivery.inside or (self.concerns(delivery.type) and delivery.type not in LIBRARY_TYPES):",
+        "        if self.concerns(delivery.type) and delivery.type not in LIBRARY_TYPES:",
     ),
     in_engine(
         "unknown-key-is-empty",

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -32,6 +33,7 @@ class FakeSidecar:
         broker: the type of its pub/sub component.
         scheduler: whether it is connected to one.
         forbidden: topics that no scope lets the service publish to.
+        clock_ahead: how far the clock of its store is ahead; None if it does not tell when a record will expire.
     """
 
     store: Store = field(default_factory=Store)
@@ -44,6 +46,7 @@ class FakeSidecar:
     broker: str = "pubsub.redis"
     scheduler: bool = True
     forbidden: set[str] = field(default_factory=set)
+    clock_ahead: timedelta | None = timedelta(0)
     port: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -114,12 +117,20 @@ class FakeSidecar:
 
     async def _confirm(self, request: web.Request) -> web.Response:
         def act() -> web.Response:
-            stored = self.store.confirm(request.match_info["key"])
+            key = request.match_info["key"]
+            stored = self.store.confirm(key)
             if not isinstance(stored, Stored):
                 return web.Response(status=204)
-            return web.Response(body=orjson.dumps(stored.value), headers={"etag": stored.etag})
+            return web.Response(body=orjson.dumps(stored.value), headers={"etag": stored.etag} | self._expiry(key))
 
         return await self._fated(request, "confirm", act)
+
+    def _expiry(self, key: str) -> dict[str, str]:
+        ttl = self.store.ttls.get(key)
+        if ttl is None or self.clock_ahead is None:
+            return {}
+        moment = datetime.now(UTC) + self.clock_ahead + timedelta(seconds=ttl)
+        return {"metadata.ttlExpireTime": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
 
     async def _commit(self, request: web.Request) -> web.Response:
         writes = [_write(one["request"]) for one in (await request.json())["operations"]]

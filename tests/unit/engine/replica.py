@@ -12,8 +12,9 @@ import orjson
 
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.engine.answering import Answering, UnreadableError
+from choreography.engine.control import read_control
 from choreography.engine.deciding import Settled
-from choreography.engine.delivery import Delivery, read_control
+from choreography.engine.delivery import Delivery
 from choreography.engine.memory import Newcomers, Published
 from choreography.engine.operations import (
     CarryOut,

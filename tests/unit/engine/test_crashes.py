@@ -11,7 +11,8 @@ from apps.checkout.contracts import OrderCancelled, OrderCreated, StockAdded
 from apps.checkout.inventory import inventory
 from apps.checkout.order import order
 from choreography import Event
-from choreography.engine.delivery import Delivery, read_control
+from choreography.engine.control import read_control
+from choreography.engine.delivery import Delivery
 from choreography.engine.operations import Commit, Publish
 from choreography.engine.records import MOST_FOLDED
 from tests.unit.engine.events import came, nudge, replay, wire

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choreography.engine.delivery import read_delivery
+from choreography.engine.fate import Fate
 from choreography.engine.identity import store_key
 from choreography.engine.records import MOST_FOLDED
-from tests.unit.engine.events import ago, came, nudge, raw, record_of, state_of, wire
-from tests.unit.engine.replica import Replica, World, said
+from tests.unit.engine.events import ago, came, nudge, raw, record_of, replay, state_of, wire
+from tests.unit.engine.replica import NOON, Replica, World, said
 from tests.unit.engine.toy import Box, Claimed, Left, Opened, Put, desk
 
 PUT = Put(box="a", amount=1)
@@ -224,17 +226,68 @@ def test_an_event_older_than_the_horizon_whose_outcome_is_known_is_a_repeat() ->
     """Rule 4: only one without an outcome is too old."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
-    later = Replica(world, now=Replica(world).now + timedelta(days=30, seconds=300))
+    later = Replica(world, now=Replica(world).now + timedelta(days=31))
     later.deliver(came(PUT, "e1"))
     assert len(set(world.broker.texts())) == 1
 
 
-def test_an_event_from_the_future_is_set_aside() -> None:
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(hours=23), timedelta(days=1)])
+def test_an_event_from_the_near_future_is_run_at_once(ahead: timedelta) -> None:
+    """Rule 32: a clock that is ahead says nothing about the event; its outcome outlives it all the same."""
+    world = World(desk)
+    early = came(PUT, "e1", time=ago(-ahead))
+    Replica(world).deliver(early)
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+    last = NOON + timedelta(seconds=30 * 24 * 3600) + ahead
+    assert Replica(world, now=last).deliver(early) == [True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+
+
+def test_an_event_from_beyond_the_allowed_skew_is_set_aside_and_names_the_clock() -> None:
     """Rule 4: its outcome would be forgotten before it is too old to be run again."""
     world = World(desk)
-    Replica(world).deliver(came(PUT, "e1", time=ago(timedelta(minutes=-6))), came(PUT, "e2", time=ago(-timedelta(1))))
+    Replica(world).deliver(came(PUT, "e1", time=ago(-timedelta(days=1, minutes=1))))
     assert state_of(world, Box, "a") is None
-    assert "has not come yet" in said(world.broker.texts()[0])["reason"]
+    reason = said(world.broker.texts()[0])["reason"]
+    assert "The clock of 'street' is wrong, or that of desk" in reason
+    assert "1 day, 0:01:00 ahead" in reason
+
+
+def test_an_event_that_was_too_far_ahead_is_replayed_when_its_time_has_come() -> None:
+    """Rule 32: its record keeps it until then."""
+    world = World(desk)
+    early = wire(PUT, "e1", time=ago(-timedelta(days=3)))
+    Replica(world).deliver(raw(early))
+    Replica(world, now=NOON + timedelta(days=2)).control(replay("r1", early))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1)
+
+
+def test_years_of_old_events_get_one_letter() -> None:
+    """Rule 4: a first subscription finds them all; the rest are acknowledged and counted."""
+    world = World(desk)
+    replica = Replica(world)
+    ends = [replica.settle(came(PUT, f"old-{n}", time=ago(timedelta(days=40))))[0].fate for n in range(50)]
+    assert Counter(ends) == {Fate.QUARANTINED: 1, Fate.TOO_OLD: 49}
+    assert len(world.store.outcomes()) == 1
+
+
+def test_the_event_that_gets_the_letter_gets_it_although_its_first_commit_failed() -> None:
+    """Rule 4: what the memory of a replica holds is no proof that anything was said."""
+    world = World(desk)
+    world.store.commits.append("conflict")
+    old = [came(PUT, f"old-{n}", time=ago(timedelta(days=40))) for n in range(3)]
+    assert Replica(world).deliver(*old) == [True] * 3
+    assert len(world.broker.texts()) == 1
+
+
+def test_an_hour_later_old_events_get_another_letter() -> None:
+    """Rule 4: nobody remembers the first one for ever."""
+    world = World(desk)
+    replica = Replica(world)
+    replica.deliver(came(PUT, "old-1", time=ago(timedelta(days=40))))
+    replica.now += timedelta(hours=1)
+    replica.deliver(came(PUT, "old-2", time=ago(timedelta(days=40))))
+    assert len(world.broker.texts()) == 2
 
 
 @pytest.mark.parametrize("time", [None, "yesterday", 5, "2026-01-01T11:00:00", "x" * 100_000])
@@ -252,7 +305,7 @@ def test_outcomes_live_for_the_horizon_and_twice_the_skew() -> None:
     puts = [came(Put(box="a", amount=1), f"e{number}") for number in range(MOST_FOLDED + 1)]
     Replica(world).deliver(*puts, came(Opened(box="b"), "bad", data={"box": 7}))
     apart = {outcome.event_id: world.store.ttls[key] for key, outcome in world.store.apart().items()}
-    assert apart == {f"e{MOST_FOLDED}": 30 * 24 * 3600 + 600, "bad": None}
+    assert apart == {f"e{MOST_FOLDED}": 32 * 24 * 3600, "bad": None}
 
 
 def test_a_nudge_of_an_event_that_never_came_runs_nothing() -> None:

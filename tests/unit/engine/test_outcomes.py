@@ -14,7 +14,7 @@ from tests.unit.engine.replica import NOON, Replica, World, finish, said
 from tests.unit.engine.toy import Box, Emptied, Moved, Put, Shouted, Torn, desk
 
 PUT = Put(box="a", amount=1)
-LIFE: Final = timedelta(days=30, seconds=600)
+LIFE: Final = timedelta(days=32)
 
 
 def test_an_event_that_names_one_entity_costs_one_read_and_one_write() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choreography import Event
-from choreography.engine.delivery import Delivery, read_control, read_delivery
+from choreography.engine.control import read_control
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.memory import Newcomers
 from choreography.engine.operations import CommitAnswer, Write
 from tests.unit.engine.broker import PublishFault

@@ -5,11 +5,13 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from choreography.engine.delivery import read_control, read_delivery
+from choreography.engine.answering import Answering
+from choreography.engine.control import read_control
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.operations import Limits
 from tests.unit.engine.broker import refused, reply_lost
 from tests.unit.engine.events import came, nudge, raw, record_of, replay, state_of, wire
-from tests.unit.engine.replica import Replica, World
+from tests.unit.engine.replica import Replica, World, said
 from tests.unit.engine.toy import Asked, Box, Broken, Moved, Opened, Put, bank, desk
 
 PUT = Put(box="a", amount=1)
@@ -169,19 +171,46 @@ def test_a_nudge_finds_outcomes_in_both_places() -> None:
 
 
 @pytest.mark.parametrize("events", [None, 7, "e1", [7], [None], [{}], [{"id": "e1"}]])
-def test_a_nudge_that_makes_no_sense_asks_for_nothing(events: object) -> None:
-    """Rule 3: control events are hostile too."""
-    control = nudge("n1")
+def test_a_nudge_that_makes_no_sense_is_set_aside_and_says_so(events: object) -> None:
+    """Rule 26: control events are hostile too, and silence is the one wrong answer."""
+    world, control = World(desk), nudge("n1")
     assert control.envelope is not None
     control.envelope.data["events"] = events
-    assert read_control(control, "desk") == []
+    assert Replica(world).control(control) == [True]
+    [text] = world.broker.texts()
+    assert "cannot be understood" in said(text)["reason"]
 
 
-def test_only_nudges_and_replays_ask_for_anything() -> None:
-    """An ordinary event that strays onto the topic of nudges is none of this service's business there."""
-    assert read_control(came(PUT, "e1"), "desk") == []
+def test_what_makes_sense_in_a_nudge_is_repeated_although_something_beside_it_does_not() -> None:
+    """Rule 25: each entry is judged by itself."""
+    world, event = World(desk), wire(PUT, "e1")
+    Replica(world).deliver(raw(event))
+    control = nudge("n1", event)
+    assert control.envelope is not None
+    control.envelope.data["events"].append(7)
+    Replica(world).control(control)
+    letter, again = sorted(world.broker.texts()[1:], key=lambda text: text.count("~n1"))
+    assert "at the places 1 of" in said(letter)["reason"]
+    assert orjson.loads(again)["id"].endswith("~n1")
+
+
+@pytest.mark.parametrize("stray", [raw(wire(PUT, "e1")), read_delivery(b"?"), raw({"type": "some.body.v1"})])
+def test_whatever_strays_onto_the_topic_of_nudges_is_set_aside_unrun(stray: Delivery) -> None:
+    """Rule 27: what belongs there is nudges and replays, whoever may publish on it."""
+    world = World(desk)
+    assert Replica(world).control(stray) == [True]
+    [text] = world.broker.texts()
+    assert "carries only nudges and replays" in said(text)["reason"]
+    assert state_of(world, Box, "a") is None
+
+
+def test_a_replay_for_another_service_asks_for_nothing_here() -> None:
+    """It names whose records it means; one that names nobody is set aside."""
     assert read_control(replay("r1", wire(PUT, "e1"), service="other"), "desk") == []
-    assert read_control(read_delivery(b"?"), "desk") == []
+    nobody = replay("r1", wire(PUT, "e1"))
+    assert nobody.envelope is not None
+    nobody.envelope.data["service"] = None
+    assert "must name the service" in read_control(nobody, "desk")[0].problem
 
 
 def test_events_that_this_service_does_not_hear_are_nothing_to_do() -> None:
@@ -197,4 +226,18 @@ def test_an_answer_or_a_deadline_that_comes_from_a_broker_is_not_believed() -> N
     forged = wire(PUT, "e1", type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
     due = wire(PUT, "e2", type="desk.remind.due.v1", data={"box": "a"})
     assert Replica(world).deliver(raw(forged), raw(due)) == [True, True]
-    assert world.store.rows == {}
+    assert state_of(world, Box, "a") is None
+    assert ["never comes by a broker" in said(text)["reason"] for text in world.broker.texts()] == [True, True]
+
+
+def test_a_forged_answer_does_not_take_the_place_of_the_true_one() -> None:
+    """Rule 27: whoever guesses the id of an answer must not be able to make it a conflict."""
+    world = World(desk, bank)
+    asked = wire(Asked(box="a"), "e1")
+    settled = Replica(world).settle(raw(asked))
+    [wish] = [wish for one in settled if one.outcome for wish in one.outcome.wishes]
+    answer_id = Answering(desk).answer_id(wish)
+    forged = wire(PUT, answer_id, type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
+    Replica(world).deliver(raw(forged))
+    Replica(world).deliver(raw(asked))
+    assert state_of(world, Box, "a") == Box(box="a", coins=1000, paid=True)

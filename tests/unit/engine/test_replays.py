@@ -7,13 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from choreography.engine.delivery import read_control
+from choreography.engine.answering import Answering
+from choreography.engine.control import read_control
+from choreography.engine.delivery import read_delivery, shortened
 from choreography.engine.records import Outcome
 from tests.unit.engine.events import ago, came, raw, record_of, replay, state_of, wire
 from tests.unit.engine.releases import mended, newer
 from tests.unit.engine.replica import NOON, Replica, World, finish, interleaved, said
 from tests.unit.engine.store import hidden
-from tests.unit.engine.toy import Box, Broken, Put, desk
+from tests.unit.engine.toy import Asked, Box, Broken, Put, bank, desk
 
 BROKEN = wire(Broken(box="a"), "bad")
 PUT = wire(Put(box="a", amount=1), "bad")
@@ -25,6 +27,12 @@ def world() -> World:
     world = World(desk)
     Replica(world).deliver(raw(BROKEN))
     return world
+
+
+def spoil(world: World, old: str, new: str) -> None:
+    """Change a text in the record of the one box there is."""
+    [key] = world.store.entities()
+    world.store.rows[key] = world.store.rows[key]._replace(value=world.store.rows[key].value.replace(old, new))
 
 
 def resolved(world: World) -> Outcome:
@@ -40,7 +48,7 @@ def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> N
     assert Replica(world, service=mended).control(replay("r1", BROKEN)) == [True]
     assert {write.key: write.etag for write in world.store.transactions[-1]}[key] == before.etag
     assert resolved(world).quarantined is None
-    assert world.store.ttls[key] == 30 * 24 * 3600 + 600
+    assert world.store.ttls[key] == 32 * 24 * 3600
     assert state_of(world, Box, "a") == Box(box="a", coins=10)
 
 
@@ -105,20 +113,103 @@ def test_an_old_event_without_a_record_is_not_replayed() -> None:
     assert state_of(world, Box, "a") == Box(box="a", coins=10)
 
 
-def test_a_young_event_without_a_record_is_run_like_any_other() -> None:
-    """Rule 16: it never was quarantined here, and nothing says that it was run."""
+def test_a_replay_of_an_event_that_has_no_record_runs_nothing_and_says_so() -> None:
+    """Rule 28: whoever may ask for a replay must not thereby be able to say whatever they like."""
     world = World(mended)
-    Replica(world).control(replay("r1", BROKEN))
-    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+    assert Replica(world).control(replay("r1", BROKEN)) == [True]
+    assert state_of(world, Box, "a") is None
+    [text] = world.broker.texts()
+    assert "keeps no quarantine record" in said(text)["reason"]
 
 
-def test_a_replay_of_an_event_that_was_run_is_a_repeat() -> None:
-    """Rule 16: there is nothing to take out of quarantine."""
+def test_a_replay_that_comes_twice_says_once_that_there_is_no_record() -> None:
+    """Rule 28: a letter for each request, however often the broker brings it."""
+    world = World(mended)
+    for _ in range(2):
+        Replica(world).control(replay("r1", BROKEN))
+    Replica(world).control(replay("r2", BROKEN))
+    assert len(set(world.broker.texts())) == 2
+
+
+def test_a_replay_of_an_event_that_was_run_does_not_run_it_again() -> None:
+    """Rule 28: there is nothing to take out of quarantine."""
     world = World(mended)
     Replica(world).deliver(raw(BROKEN))
     Replica(world).control(replay("r1", BROKEN))
     assert state_of(world, Box, "a") == Box(box="a", coins=10)
-    assert len(set(world.broker.texts())) == 1
+
+
+def test_a_replay_runs_what_the_record_holds_and_not_what_the_request_says(world: World) -> None:
+    """Rule 28: the request names a record, and everything else in it counts for nothing."""
+    richer = BROKEN | {"data": {"box": "thief"}, "subject": "thief"}
+    Replica(world, service=mended).control(replay("r1", richer))
+    assert state_of(world, Box, "thief") is None
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_may_name_a_record_alone(world: World) -> None:
+    """Rule 28: the name that stands in its dead letter."""
+    control = replay("r1", BROKEN)
+    assert control.envelope is not None
+    control.envelope.data["events"] = [said(world.broker.texts()[0])["event_id"]]
+    assert Replica(world, service=mended).control(control) == [True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_of_something_unreadable_says_what_its_record_holds() -> None:
+    """Rule 28: it still cannot be run; a record that keeps only the beginning says that as well."""
+    world = World(desk)
+    cut = shortened(read_delivery(b'{"id": "' + b"x" * 10_000))
+    Replica(world).deliver(cut)
+    control = replay("r1", {"id": said(world.broker.texts()[0])["event_id"]})
+    assert Replica(world).control(control) == [True]
+    assert "Only its beginning was kept" in said(world.broker.texts()[-1])["reason"]
+
+
+def test_a_replay_waits_for_a_store_that_does_not_say_whether_there_is_a_record(world: World) -> None:
+    """Rule 5: no answer is neither a record nor the lack of one."""
+    world.store.confirms.append(True)
+    asked = replay("r1", BROKEN)
+    assert Replica(world, service=mended).control(asked) == [False]
+    assert Replica(world, service=mended).control(asked) == [True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=10)
+
+
+def test_a_replay_does_not_make_a_forged_answer_true() -> None:
+    """Rules 18 and 28: its record holds how it came, and it may still not come that way."""
+    world = World(desk, bank)
+    Replica(world).deliver(
+        raw(wire(Put(box="a", amount=1), "e1", type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"}))
+    )
+    control = replay("r1", {"id": said(world.broker.texts()[0])["event_id"]})
+    assert Replica(world).control(control) == [True]
+    assert state_of(world, Box, "a") is None
+
+
+def test_an_answer_that_a_reaction_failed_on_is_replayed_from_its_record() -> None:
+    """Rule 28: it never was on a broker, and its record says so."""
+    world = World(desk, bank)
+    asked = came(Asked(box="a"), "e1")
+    Replica(world).settle(asked)
+    spoil(world, '"coins":0', '"coins":"none"')
+    Replica(world).deliver(asked)
+    spoil(world, '"coins":"none"', '"coins":0')
+    aside = [one for one in world.store.outcomes() if one.quarantined]
+    assert [one.quarantined.inside for one in aside if one.quarantined] == [True]
+    assert Replica(world).control(replay("r1", {"id": aside[0].event_id})) == [True]
+    assert state_of(world, Box, "a") == Box(box="a", coins=1000, paid=True)
+
+
+def test_a_replay_of_a_quarantined_intent_does_no_harm() -> None:
+    """Rule 19: a person must look whether the outside did it; nothing is called."""
+    world = World(desk, bank)
+    Replica(world).settle(came(Asked(box="a"), "e1"))
+    [wish] = [wish for one in world.store.outcomes() for wish in one.wishes]
+    answering = Answering(desk)
+    Replica(world).deliver(answering.for_a_person(wish, "too old", NOON))
+    before = state_of(world, Box, "a")
+    assert Replica(world).control(replay("r1", {"id": answering.answer_id(wish)})) == [True]
+    assert (world.provider.calls, state_of(world, Box, "a")) == ([], before)
 
 
 def test_an_unknown_version_waits_for_the_release_that_knows_it() -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from choreography.engine.delivery import read_control
+from choreography.engine.control import read_control
 from choreography.engine.operations import Commit, Confirm, Read
 from tests.unit.engine.events import came, nudge, raw, replay, state_of, wire
 from tests.unit.engine.replica import Replica, World, said

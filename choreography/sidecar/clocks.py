@@ -1,0 +1,99 @@
+"""How far other clocks are from that of this service: the store's, and those of the publishers it hears.
+
+The store's clock is read from what it does: a record written with a time to live comes back with the moment at which it
+will expire, which PostgreSQL, MySQL and SQLite reckon by their own clock (on MySQL in the session's time zone, so it
+must be UTC). They cut that moment to whole seconds. A publisher's clock is only known to be ahead: an event from the
+future proves it, while one from the past may have waited on the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from choreography.engine.delivery import Delivery
+from choreography.engine.identity import store_key
+from choreography.engine.operations import ANY_ETAG, Committed, Limits, Write
+from choreography.errors import SelfCheckError
+from choreography.sidecar.client import Sidecar
+from choreography.telemetry import Metrics
+
+WORTH_A_WORD: Final = timedelta(minutes=1)
+"""Beyond this a clock is worth a line in the log, and an alert."""
+_EVERY: Final = 60.0
+_TTL: Final = 3600
+_CUT: Final = timedelta(seconds=0.5)
+"""Stores cut the moment of expiry to a whole second: half a second on average."""
+_MOST_SOURCES: Final = 100
+
+log = structlog.get_logger()
+
+
+class Clocks:
+    """Compares the clock of one replica with others, and shows what it finds."""
+
+    def __init__(self, service: str, replica: str, sidecar: Sidecar, metrics: Metrics, limits: Limits) -> None:
+        self._service, self._sidecar, self._metrics = service, sidecar, metrics
+        self._key = store_key(service, "probe", f"clock/{replica}")
+        self._allowed = timedelta(seconds=limits.skew_seconds)
+        self._lead = timedelta(0)
+        self._told: set[str] = set()
+
+    async def check(self) -> None:
+        """Compare with the store at the start.
+
+        Raises:
+            SelfCheckError: this clock is so wrong that every consumer would set aside what the service publishes.
+        """
+        ahead = await self.measure()
+        if ahead is not None and abs(ahead) > self._allowed:
+            raise SelfCheckError(
+                f"The clock of the store is {_words(ahead)} that of {self._service}, and {self._allowed} is allowed: "
+                "consumers would set aside what it publishes. Correct whichever clock is wrong (NTP)."
+            )
+
+    async def forever(self) -> None:
+        """Compare again and again; what was seen of publishers meanwhile is shown with it."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            await self.measure()
+            self._metrics.clock_skew("publishers", self._lead.total_seconds())
+            self._lead = timedelta(0)
+
+    async def measure(self) -> timedelta | None:
+        """Return how far the store's clock is ahead of this one; None if the store does not tell."""
+        before = datetime.now(UTC)
+        written = await self._sidecar.commit([Write(self._key, "clock", ANY_ETAG, _TTL)])
+        after = datetime.now(UTC)
+        expires = await self._sidecar.expiry(self._key) if isinstance(written, Committed) else None
+        if expires is None:
+            return None
+        ahead = expires + _CUT - timedelta(seconds=_TTL) - (before + (after - before) / 2)
+        if abs(ahead) <= _CUT + (after - before) / 2:
+            ahead = timedelta(0)
+        self._metrics.clock_skew("store", ahead.total_seconds())
+        if abs(ahead) > WORTH_A_WORD:
+            log.warning("the clock of the store is not that of this service", store=_words(ahead))
+        return ahead
+
+    def saw(self, deliveries: Iterable[Delivery]) -> None:
+        """Notice events that are from the future."""
+        now = datetime.now(UTC)
+        for delivery in deliveries:
+            envelope = delivery.envelope
+            if envelope is not None and envelope.time > now and not delivery.inside:
+                self._noticed(envelope.source, envelope.time - now)
+
+    def _noticed(self, source: str, lead: timedelta) -> None:
+        self._lead = max(self._lead, lead)
+        if lead > WORTH_A_WORD and source not in self._told and len(self._told) < _MOST_SOURCES:
+            self._told.add(source)
+            log.warning("a publisher's clock is ahead, or this one is behind", source=source, by=str(lead))
+
+
+def _words(ahead: timedelta) -> str:
+    return f"{abs(ahead)} {'ahead of' if ahead > timedelta(0) else 'behind'}"

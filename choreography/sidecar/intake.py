@@ -1,0 +1,151 @@
+"""The intake: where every delivery of a service goes, whichever way it came, and where each is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from choreography.engine.control import read_control
+from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
+from choreography.engine.memory import Failures
+from choreography.service import Service
+from choreography.sidecar.client import Sidecar
+from choreography.sidecar.clocks import Clocks
+from choreography.sidecar.driver import Driver
+from choreography.sidecar.effects import Effects
+from choreography.sidecar.old_events import OldEvents
+from choreography.sidecar.self_check import Canaries
+from choreography.telemetry import Metrics, Spans, named, traceparent_of
+from choreography.topics import CONTROL, intents
+
+_WORST_FIRST: Final = (Fate.AGAIN, Fate.QUARANTINED)
+
+log = structlog.get_logger()
+
+Way = Callable[[Sequence[Delivery]], Awaitable[list[Fate]]]
+
+
+class Intake:
+    """Takes deliveries of every topic and says what became of each."""
+
+    def __init__(
+        self,
+        service: Service,
+        driver: Driver,
+        sidecar: Sidecar,
+        canaries: Canaries,
+        effects: Effects,
+        *,
+        metrics: Metrics,
+        spans: Spans,
+        clocks: Clocks,
+    ) -> None:
+        self._service, self._driver, self._sidecar = service, driver, sidecar
+        self._canaries, self._effects = canaries, effects
+        self._metrics, self._spans, self._clocks = metrics, spans, clocks
+        self._old_events = OldEvents()
+        self._failures = Failures()
+        self.open = asyncio.Event()
+        """Until then deliveries are held and not refused: some brokers forget what was refused."""
+
+    def ignore(self, wire_type: object) -> None:
+        """Account for a delivery that need not be read, since its type is none of this service's business."""
+        self._metrics.delivered.inc()
+        self._metrics.ignored(wire_type)
+
+    async def take(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
+        """Handle deliveries of one topic, or of none, and count how each ended. An exception leaves none uncounted."""
+        self._metrics.delivered.inc(len(deliveries))
+        self._clocks.saw(deliveries)
+        fates = [Fate.AGAIN] * len(deliveries)
+        with self._metrics.in_hand.track_inprogress():
+            try:
+                fates = await self._traced(topic, deliveries)
+            finally:
+                for delivery, fate in zip(deliveries, fates, strict=True):
+                    self._metrics.ended(fate, delivery.type)
+                    if fate is Fate.TOO_OLD:
+                        self._old_events.saw(delivery)
+        return fates
+
+    async def _traced(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
+        spans = self._spans.begin(deliveries)
+        traced = [
+            delivery._replace(topic=topic, traceparent=traceparent_of(span) or delivery.traceparent)
+            for delivery, span in zip(deliveries, spans, strict=True)
+        ]
+        try:
+            return await self._isolated(self._way(topic), traced)
+        finally:
+            for span in spans:
+                if span:
+                    span.end()
+
+    def _way(self, topic: str) -> Way:
+        if topic == self._canaries.topic:
+            return self._canary
+        if topic == CONTROL:
+            return self._control
+        return self._intents if topic == intents(self._service.name) else self._events
+
+    async def _isolated(self, way: Way, deliveries: Sequence[Delivery]) -> list[Fate]:
+        """Handle deliveries together; if that raises, each by itself, so that none fails because of another."""
+        if len(deliveries) > 1:
+            try:
+                return await way(deliveries)
+            except Exception:
+                if self._driver.failed:
+                    raise
+                log.exception("deliveries are handled one by one, as they failed together")
+        return [await self._alone(way, delivery) for delivery in deliveries]
+
+    async def _alone(self, way: Way, delivery: Delivery) -> Fate:
+        """Handle one delivery; if it raises the same again and again, set it aside: trying on would never end."""
+        try:
+            [fate] = await way([delivery])
+        except Exception as error:
+            if self._driver.failed:
+                raise
+            if not self._failures.enough(delivery.identity, error):
+                log.exception("a delivery failed and will be delivered again", **named(delivery))
+                return Fate.AGAIN
+            problem = (
+                f"Its handling failed {self._failures.most} times in the same way: {type(error).__name__}: {error}"
+            )
+            aside = delivery._replace(identity=f"{delivery.identity}~failing", problem=problem)
+            [fate] = await self._driver.account([aside])
+        self._failures.forget(delivery.identity)
+        return fate
+
+    async def _events(self, deliveries: Sequence[Delivery]) -> list[Fate]:
+        await self.open.wait()
+        return await self._driver.account(deliveries)
+
+    async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
+        """Take canaries, also before the store is known to be safe; whatever else came is set aside when it is."""
+        return [
+            (Fate.SETTLED if await self._canaries.arrived(one, self._sidecar) else Fate.AGAIN)
+            if self._canaries.knows(one)
+            else (await self._events([one]))[0]
+            for one in deliveries
+        ]
+
+    async def _control(self, deliveries: Sequence[Delivery]) -> list[Fate]:
+        await self.open.wait()
+        return [_together(await self._driver.account(read_control(one, self._service.name))) for one in deliveries]
+
+    async def _intents(self, deliveries: Sequence[Delivery]) -> list[Fate]:
+        await self.open.wait()
+        return list(await asyncio.gather(*(self._effects.later(one) for one in deliveries)))
+
+
+def _together(fates: Iterable[Fate]) -> Fate:
+    """Return what became of a request, by what became of all that it asked for."""
+    found = set(fates)
+    if not found:
+        return Fate.IGNORED
+    return next((fate for fate in _WORST_FIRST if fate in found), Fate.SETTLED)

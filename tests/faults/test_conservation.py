@@ -1,0 +1,124 @@
+"""Deliveries in = settled + repeated + quarantined + too old + ignored + again: each ends in one of these."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from choreography.web.app import build_app
+from tests.faults.fake_sidecar import FakeSidecar, alive, ask, ready, until
+from tests.faults.test_driver import NOW, Bank, Running, event
+from tests.unit.engine.toy import Put, desk
+
+ENDS: Final = ("settled", "repeats", "quarantined", "too_old", "ignored", "retries")
+
+
+class Accounts:
+    """What a service has counted, as its metrics page shows it."""
+
+    def __init__(self, page: str) -> None:
+        self.by_type: dict[str, float] = {}
+        self._totals: dict[str, float] = {}
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                if sample.name.endswith("_total"):
+                    self._totals[family.name] = self._totals.get(family.name, 0) + sample.value
+                if sample.name == "choreography_ignored_total":
+                    self.by_type[sample.labels["type"]] = sample.value
+
+    def __getitem__(self, name: str) -> int:
+        return int(self._totals.get(f"choreography_{name}", 0))
+
+    def ends(self) -> dict[str, int]:
+        """How many deliveries ended in each way that happened at all."""
+        return {name: self[name] for name in ENDS if self[name]}
+
+
+async def accounts(app: Any) -> Accounts:
+    """Read the metrics page; every delivery must have ended in exactly one way."""
+    found = Accounts(await page(app))
+    assert found["deliveries"] == sum(found.ends().values())
+    return found
+
+
+async def page(app: Any) -> str:
+    """Return the metrics page."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/metrics", "raw_path": b"/metrics", "query_string": b""}
+    scope |= {"headers": [], "root_path": "", "scheme": "http", "http_version": "1.1", "server": ("test", 80)}
+    await app(scope, receive, send)
+    return b"".join(message.get("body", b"") for message in sent).decode()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    """Start a desk."""
+    sidecar, bank = FakeSidecar(), Bank()
+    bank.open.set()
+    async with sidecar.listening(), bank.listening():
+        settings = sidecar.settings(self_check=False, outsides={"bank": f"http://127.0.0.1:{bank.port}"})
+        app = build_app(desk, settings, print)
+        async with alive(app):
+            await until(lambda: ready(app))
+            yield Running(app, sidecar, bank)
+
+
+async def one(app: Any, topic: str, raw: bytes) -> bool:
+    """Deliver a single message as a sidecar wraps a raw one; return whether it was acknowledged."""
+    wrapped = {"topic": topic, "data_base64": base64.b64encode(raw).decode(), "specversion": "1.0"}
+    status, answer = await ask(app, "POST", "/events", wrapped)
+    assert status == 200
+    return bool(answer["status"] == "SUCCESS")
+
+
+def sdk_event(number: int = 1) -> dict[str, Any]:
+    """Return what Dapr's own SDKs publish by default: a type of their own, and no subject."""
+    return {
+        "specversion": "1.0",
+        "id": f"sdk-{number}",
+        "type": "com.dapr.event.sent",
+        "source": "shop",
+        "time": NOW,
+        "data": {"box": "b"},
+    }
+
+
+async def test_each_delivery_is_counted_by_how_it_ended(running: Running) -> None:
+    """A new one, its repeat, a broken one, one of a strange type, and one that the store cannot take yet."""
+    put = event(Put(box="b", amount=1), "put")
+    await running.deliver(put, put | {"id": "other", "data": {}}, sdk_event())
+    await running.deliver(put)
+    running.sidecar.will("commit", "500 before", times=40)
+    assert await running.deliver(event(Put(box="c", amount=1), "late")) == [False]
+    counted = await accounts(running.app)
+    assert counted.ends() == {"settled": 1, "repeats": 1, "quarantined": 1, "ignored": 1, "retries": 1}
+
+
+async def test_what_daprs_sdks_publish_by_default_is_ignored_alone_and_in_a_batch(running: Running) -> None:
+    """Its type is nobody's business here, so that it has no subject either is nobody's business."""
+    await running.deliver(sdk_event())
+    assert await one(running.app, "street", orjson.dumps(sdk_event(2)))
+    counted = await accounts(running.app)
+    assert counted.by_type == {"com.dapr.event.sent": 2}
+    assert not running.sidecar.published
+
+
+async def test_types_that_somebody_invents_do_not_make_time_series_without_end(running: Running) -> None:
+    """Fifty are counted by name and the rest together; whatever stands in them, the page can be read."""
+    await running.deliver(*(sdk_event(n) | {"type": f"made-up.n{n}.v1"} for n in range(60)))
+    await running.deliver(sdk_event() | {"type": 'a"b\n'}, sdk_event() | {"type": "x" * 9000})
+    counted = await accounts(running.app)
+    assert len(counted.by_type) == 51
+    assert counted.by_type["other"] >= 10
