@@ -5,10 +5,10 @@ Nothing here writes: decisions gather in the working set, and count only if the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
@@ -20,12 +20,10 @@ from choreography.engine.plan import Plan
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
 from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
+from choreography.engine.spoilt import UnreadableRecordError, read_kept
 from choreography.engine.suspects import Suspects
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
-
-Kept = TypeVar("Kept")
-Read = TypeVar("Read")
 
 
 class Settled(NamedTuple):
@@ -53,13 +51,6 @@ class Settled(NamedTuple):
 
 class AttemptFailedError(Exception):
     """This attempt cannot go on; the next one reads again."""
-
-
-class UnreadableRecordError(Exception):
-    """What the store holds under a key is no record."""
-
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"The record {key} in the store cannot be read: {problem}.")
 
 
 class Decider:
@@ -119,7 +110,7 @@ class Decider:
             record = working.records.get(key)
             folded = record.folded.get(plan.event_key) if record else None
             if folded is not None:
-                return _read(key, Outcome.from_json, folded)
+                return read_kept(key, Outcome.from_json, folded)
         if not plan.folds:
             stored = working.apart.get(plan.outcome_key)
         elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
@@ -127,7 +118,7 @@ class Decider:
         else:
             # The record itself proves the absence: it is written under its ETag, or first-write.
             return None
-        return _read(plan.outcome_key, decode_outcome, stored.value) if stored else None
+        return read_kept(plan.outcome_key, decode_outcome, stored.value) if stored else None
 
     def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
         answer = yield Confirm(key)
@@ -227,7 +218,7 @@ class Decider:
         if bad.needs and not (yield from self._note(plan, bad.needs, working)):
             bad = bad._replace(reason=bad.reason + FULL)
         stored = working.apart.get(plan.outcome_key)
-        earlier = _read(plan.outcome_key, decode_outcome, stored.value).quarantined if stored else None
+        earlier = read_kept(plan.outcome_key, decode_outcome, stored.value).quarantined if stored else None
         if earlier is not None:
             bad = bad._replace(attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
@@ -252,7 +243,7 @@ class Decider:
                 yield from self._confirm(key, working)
             stored = working.apart.get(key)
             text = written.value if written else stored.value if stored else None
-            if (page := noted(_read(key, read_page, text), plan.identity, needs)) is not None:
+            if (page := noted(read_kept(key, read_page, text), plan.identity, needs)) is not None:
                 working.put(Write(key, page, working.etags.get(key)))
                 return True
         return False
@@ -275,7 +266,7 @@ class Decider:
         twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=())
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
-            return _read(twin.outcome_key, decode_outcome, recorded.value), True
+            return read_kept(twin.outcome_key, decode_outcome, recorded.value), True
         bad = Quarantined(reason, 0, "", plan.delivery.raw)
         return (yield from self._set_aside(twin, working, now, bad)), False
 
@@ -297,10 +288,3 @@ class Decider:
 def _kind(plan: Plan) -> str:
     """Return what the events that one letter speaks for have in common."""
     return plan.subject.topic if plan.subject else ""
-
-
-def _read(key: str, decode: Callable[[Kept], Read], kept: Kept) -> Read:
-    try:
-        return decode(kept)
-    except Exception as error:
-        raise UnreadableRecordError(key, f"{type(error).__name__}: {error}") from error
