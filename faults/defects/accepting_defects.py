@@ -50,8 +50,8 @@ ACCEPTING: Final = (
         1,
         "an event that took the id of a command's event deletes the record of that command",
         "deciding",
-        "            commanded=False,",
-        "            commanded=True,",
+        "        twin = plan._replace(commanded=False)",
+        "        twin = plan",
     ),
     in_engine(
         "absent-record-believed",
