@@ -58,12 +58,14 @@ class Metrics:
             registry=self.registry,
         )
         self._ignored_types: set[str] = set()
+        self._ignored.labels(service, "other")
         self._skew = Gauge(
             "choreography_clock_skew_seconds",
             "How far the clock of the store, or of the publisher farthest ahead, is ahead of this service's.",
             ["service", "against"],
             registry=self.registry,
         )
+        self.clock_skew("publishers", 0)
         self.quarantined_inside = self._counter("quarantined_inside", "Intents and answers set aside.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
         self._unanswered = Counter(

@@ -45,8 +45,64 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "0m",
         "critical",
         "{{ $labels.service }} has set an event aside, so at least one flow stands still.",
-        "Read why: `choreography dead-letters`, or the service's dead-letters topic. Mend the cause (a contract, a "
-        "reaction), deploy, then `choreography replay` it. Nothing is lost meanwhile.",
+        "Read why in the service's dead-letters topic: a contract that is broken, a reaction that failed, an event "
+        "that is too large, a clock that is wrong, or somebody who says what is not theirs to say. Mend the cause, "
+        "deploy, then ask for a replay by the name in the letter. Nothing is lost meanwhile.",
+    )
+    yield _alert(
+        "ChoreographyIntentQuarantined",
+        f"sum by (service) (increase({_P}quarantined_inside_total{mine}[15m])) > 0",
+        "0m",
+        "critical",
+        "{{ $labels.service }} has set aside an intent, or the answer of an outside to one.",
+        "Read why in its dead-letters topic. Ask the outside, by the idempotency key in the letter, whether it was "
+        "done; do it or undo it by hand. An answer on which a reaction failed is replayed once the reaction is mended.",
+    )
+    yield _alert(
+        "ChoreographyIgnoring",
+        f"sum by (service, type) (increase({_P}ignored_total{mine}[1h])) > 0",
+        "1h",
+        "warning",
+        "{{ $labels.service }} goes on being given events of the type {{ $labels.type }}, which it does not hear.",
+        "Nothing is wrong with the service. Somebody publishes another type on a topic that it reads: an SDK's default "
+        "(com.dapr.event.sent), or a misspelt type. Find the publisher; docs/foreign-publishers.md says what to send.",
+    )
+    yield _alert(
+        "ChoreographyTooOld",
+        f"sum by (service) (increase({_P}too_old_total{mine}[1h])) > 0",
+        "0m",
+        "warning",
+        "{{ $labels.service }} has acknowledged events that are too old to be run, and its log says how many.",
+        "Expected when a service first subscribes to a topic that keeps its events for longer than the horizon. Else "
+        "something has waited on the broker for weeks: the letter about the first of them says what.",
+    )
+    yield _alert(
+        "ChoreographyUnaccounted",
+        f"sum by (service) ({_P}deliveries_total{mine}) - {_ended(mine)} > sum by (service) ({_P}in_hand{mine})",
+        "15m",
+        "critical",
+        "{{ $labels.service }} has taken deliveries of which nobody knows what became.",
+        "This is a mistake in the library: deliveries in must equal settled, repeated, quarantined, too old, ignored "
+        "and retried. Keep the log and the metrics of the service, and report them. Restart it; the broker brings what "
+        "is open.",
+    )
+    yield _alert(
+        "ChoreographyClockSkew",
+        f"max by (service, against) (abs({_P}clock_skew_seconds{mine})) > 60",
+        "5m",
+        "warning",
+        "The clock of {{ $labels.service }} and that of the {{ $labels.against }} differ by more than a minute.",
+        "Correct the clock (NTP) of whichever node is wrong; the log of the service names the publisher. Events run "
+        "all the same up to a day ahead, but deadlines come early or late, and beyond a day events are quarantined.",
+    )
+    yield _alert(
+        "ChoreographyOutsideSilent",
+        f"sum by (service, outside) (increase({_P}unanswered_total{mine}[5m])) > 0",
+        "5m",
+        "critical",
+        "{{ $labels.outside }} gives {{ $labels.service }} no answer, so what depends on it waits.",
+        "Ask whoever runs {{ $labels.outside }}; look whether its address (OUTSIDE_...) is right and can be reached. "
+        "Calls are repeated with their keys until they are answered: nothing is lost and nothing is done twice.",
     )
     yield _alert(
         "ChoreographyRetrying",
@@ -54,8 +110,18 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "5m",
         "critical",
         "{{ $labels.service }} answers RETRY to more than one delivery in twenty.",
-        "RETRY means trouble with the store, the sidecar, the broker or an outside system, never a bad event. Look at "
+        "RETRY means trouble with the store, the sidecar, the broker or an outside system (ChoreographyOutsideSilent "
+        "says which), never a bad event. Look at "
         "the log of the service for the first failed operation. Deliveries come again by themselves.",
+    )
+    yield _alert(
+        "ChoreographyRetryingForEver",
+        f"{rate('retries', '30m')} > 0 and {rate('settled', '30m')} == 0",
+        "30m",
+        "critical",
+        "{{ $labels.service }} has answered RETRY for half an hour and settled nothing.",
+        "It cannot reach its store or its broker, or every delivery it is given waits for the same thing. Its log says "
+        "what failed first. Deliveries come again by themselves when that is mended.",
     )
     yield _alert(
         "ChoreographyContended",
@@ -92,6 +158,12 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "Its intake was closed (CHOREOGRAPHY_INTAKE) to exchange the broker or to stop the flow. When that is done, "
         "open it; docs/swap-the-broker.md has the steps. Deadlines that came due meanwhile fire then.",
     )
+
+
+def _ended(mine: str) -> str:
+    """Return the sum of all ways in which a delivery may end."""
+    ends, selector = "settled|repeats|quarantined|too_old|ignored|retries", mine.removeprefix("{")
+    return f'sum by (service) ({{__name__=~"{_P}({ends})_total",{selector})'
 
 
 def _services(wiring: Wiring) -> Iterator[dict[str, Any]]:

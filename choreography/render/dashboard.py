@@ -18,6 +18,16 @@ _PANELS: Final = (
     ("Deliveries per commit, half of them", _SHARE.format(0.5, "batch_size"), "short"),
     ("Answered RETRY per second", _BY_SERVICE.format("retries"), "ops"),
     ("Found settled already per second", _BY_SERVICE.format("repeats"), "ops"),
+    (
+        "Ignored by type per hour",
+        "sum by (service) (increase(choreography_ignored_total[1h]))",
+        "short",
+    ),
+    (
+        "Clocks: how far others are ahead",
+        "max by (service) (choreography_clock_skew_seconds)",
+        "s",
+    ),
     ("Commits tried again per second", _BY_SERVICE.format("commit_retries"), "ops"),
     ("Calls to the outside without an answer per second", _BY_SERVICE.format("unanswered"), "ops"),
 )

@@ -111,7 +111,7 @@ async def test_what_daprs_sdks_publish_by_default_is_ignored_alone_and_in_a_batc
     await running.deliver(sdk_event())
     assert await one(running.app, "street", orjson.dumps(sdk_event(2)))
     counted = await accounts(running.app)
-    assert counted.by_type == {"com.dapr.event.sent": 2}
+    assert counted.by_type["com.dapr.event.sent"] == 2
     assert not running.sidecar.published
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from apps.checkout.billing import billing
+from choreography.engine.fate import Fate
 from choreography.flow import services_of
 from choreography.render import render
 from choreography.render.alerts import alert_rules
@@ -138,10 +139,21 @@ def rules() -> list[dict[str, Any]]:
 
 def test_every_metric_an_alert_looks_at_is_counted() -> None:
     """An alert on a misspelt metric never fires."""
-    counted = {sample.name for metric in Metrics("order").registry.collect() for sample in metric.samples}
+    metrics = Metrics("order")
+    metrics.unanswered_by("an outside")
+    counted = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}
     looked_at = {name for rule in rules() for name in re.findall(r"choreography_\w+", rule["expr"])}
     assert looked_at <= counted
     assert {"choreography_quarantined_total", "choreography_retries_total"} <= looked_at
+
+
+def test_deliveries_that_end_in_no_way_that_is_counted_call_somebody() -> None:
+    """The law of decision 0018, with every way in which a delivery may end."""
+    [rule] = [rule for rule in rules() if rule["alert"] == "ChoreographyUnaccounted"]
+    [ends] = re.findall(r"choreography_\(([\w|]+)\)_total", rule["expr"])
+    counted = {sample.name for metric in Metrics("order").registry.collect() for sample in metric.samples}
+    assert {f"choreography_{end}_total" for end in ends.split("|")} <= counted
+    assert len(ends.split("|")) == len(Fate)
 
 
 def test_every_alert_says_what_happened_and_what_to_do() -> None:
