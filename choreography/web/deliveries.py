@@ -72,6 +72,7 @@ class Deliveries:
         self._intake = Intake(service, driver, sidecar, canaries, effects, metrics=metrics, spans=spans, clocks=clocks)
         self._concerns, self._topics = driver.concerns, frozenset(service.hears)
         self._token, self._intake_open = token.encode(), intake_open
+        self._names = sidecar.names
         self.open = self._intake.open
 
     def trusts(self, scope: Scope) -> bool:
@@ -117,7 +118,7 @@ class Deliveries:
 
     def _topic_of(self, said: object) -> str:
         """Return the topic by which a message came, as the flow names it; nothing if the message does not say."""
-        return self._sidecar.names.of_flow(said) if isinstance(said, str) else ""
+        return self._names.of_flow(said) if isinstance(said, str) else ""
 
     async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
         metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

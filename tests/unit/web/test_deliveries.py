@@ -97,10 +97,10 @@ async def taking() -> AsyncIterator[Taking]:
 async def test_a_delivery_says_by_which_topic_it_came(taking: Taking) -> None:
     """In a batch, alone, and out of the sidecar's own dead letters; the engine judges what may come from where."""
     put = event(Put(box="b", amount=1), "put")
-    assert await taking.bulk("street", put) == ["SUCCESS"]
-    assert await taking.single("street", put) == "SUCCESS"
+    assert await taking.bulk(Put.topic, put) == ["SUCCESS"]
+    assert await taking.single(Put.topic, put) == "SUCCESS"
     assert await taking.single("desk-undelivered", put, "/undelivered") == "SUCCESS"
-    assert [one.topic for one in taking.submitted if one.raw] == ["street", "street", "desk-undelivered"]
+    assert [one.topic for one in taking.submitted if one.raw] == [Put.topic, Put.topic, "desk-undelivered"]
 
 
 async def post(
@@ -148,21 +148,21 @@ async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
     huge = [b'{"n":%d,"padding":"' % number + b"x" * 1_000_000 + b'"}' for number in range(30)]
     numbers = range(30)
     entries = [entry(f"h{one}", huge[one]) for one in numbers] + [entry(f"g{one}", put(f"b{one}")) for one in numbers]
-    status, answer = await post(taking.app, as_the_sidecar_does("street", *entries))
+    status, answer = await post(taking.app, as_the_sidecar_does(Put.topic, *entries))
     assert status == 200
     assert [one["entryId"] for one in answer["statuses"]] == [one["entryId"] for one in entries]
     assert {one["status"] for one in answer["statuses"]} == {"SUCCESS"}
     assert [taking.coins(f"b{number}") for number in range(30)] == [1] * 30
     assert taking.set_aside() == {f"sha256:{hashlib.sha256(one).hexdigest()}" for one in huge}
-    assert {one.topic for one in taking.submitted} == {"street"}
+    assert {one.topic for one in taking.submitted} == {Put.topic}
 
 
 async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking) -> None:
     """In a batch, alone, or as what the sidecar could not hand over: one record, one letter."""
     huge = b"x" * 2_000_000
     for _ in range(2):
-        assert await post(taking.app, as_the_sidecar_does("street", entry("0", huge))) == statuses_of("0")
-        assert await post(taking.app, orjson.dumps(wrapped("street", huge))) == (200, {"status": "SUCCESS"})
+        assert await post(taking.app, as_the_sidecar_does(Put.topic, entry("0", huge))) == statuses_of("0")
+        assert await post(taking.app, orjson.dumps(wrapped(Put.topic, huge))) == (200, {"status": "SUCCESS"})
         undelivered = orjson.dumps(wrapped("desk-undelivered", huge))
         assert await post(taking.app, undelivered, "/undelivered") == (200, {"status": "SUCCESS"})
     assert len(taking.set_aside()) == 1
@@ -187,10 +187,10 @@ HOSTILE_EVENTS = {
 @pytest.mark.parametrize("raw", HOSTILE_EVENTS.values(), ids=HOSTILE_EVENTS.keys())
 async def test_a_hostile_event_is_set_aside_by_itself(taking: Taking, raw: bytes) -> None:
     """Whether it comes in a batch or alone; it is acknowledged, since it would fail the same way for ever."""
-    body = as_the_sidecar_does("street", entry("0", put("a")), entry("1", raw), entry("2", put("b")))
+    body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("1", raw), entry("2", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "1", "2")
     assert (taking.coins("a"), taking.coins("b"), len(taking.set_aside())) == (1, 1, 1)
-    assert await post(taking.app, orjson.dumps(wrapped("street", raw))) == (200, {"status": "SUCCESS"})
+    assert await post(taking.app, orjson.dumps(wrapped(Put.topic, raw))) == (200, {"status": "SUCCESS"})
     assert len(taking.set_aside()) == 1
     assert taking.metric("deliveries_total") == 4
 
@@ -218,7 +218,7 @@ HOSTILE_ENTRIES = {
 @pytest.mark.parametrize(("hostile", "ids"), HOSTILE_ENTRIES.values(), ids=HOSTILE_ENTRIES.keys())
 async def test_a_hostile_entry_is_set_aside_by_itself(taking: Taking, hostile: bytes, ids: list[str]) -> None:
     """Its neighbour is settled, and it is answered by its id if it has one."""
-    body = b'{"entries":[' + hostile + b"," + GOOD + b'],"topic":"street"}'
+    body = b'{"entries":[' + hostile + b"," + GOOD + b'],"topic":"coins.put"}'
     assert await post(taking.app, body) == statuses_of(*ids, "good")
     assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
     assert taking.metric("deliveries_total") == 2
@@ -227,15 +227,15 @@ async def test_a_hostile_entry_is_set_aside_by_itself(taking: Taking, hostile: b
 HOSTILE_BODIES = {
     "nothing": b"",
     "no JSON": b"hello",
-    "gzip": gzip.compress(as_the_sidecar_does("street")),
+    "gzip": gzip.compress(as_the_sidecar_does(Put.topic)),
     "a text": b'"hello"',
     "a list": b"[1]",
     "an empty object": b"{}",
-    "entries that are no list": b'{"entries":{"0":{}},"topic":"street"}',
+    "entries that are no list": b'{"entries":{"0":{}},"topic":"coins.put"}',
     "entries that are null": b'{"entries":null}',
     "no end": b'{"entries":[',
     "depth": b'{"a":' * 50_000,
-    "two bodies": as_the_sidecar_does("street") * 2,
+    "two bodies": as_the_sidecar_does(Put.topic) * 2,
     "two megabytes of nothing": b" " * 2_000_000,
     "two megabytes of brackets": b"[" * 2_000_000,
     "two megabytes in a key": b'{"' + b"k" * 2_000_000 + b'":1}',
@@ -253,7 +253,7 @@ async def test_a_hostile_body_is_set_aside(taking: Taking, body: bytes) -> None:
 
 async def test_what_stood_before_the_damage_in_a_batch_is_settled(taking: Taking) -> None:
     """The sidecar offers again what is not answered, and the damage is told of."""
-    body = b'{"topic":"street","entries":[' + GOOD + b',{"entryId":"2","event":["e30="}]}'
+    body = b'{"topic":"coins.put","entries":[' + GOOD + b',{"entryId":"2","event":["e30="}]}'
     assert await post(taking.app, body) == statuses_of("good")
     assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
 
@@ -268,14 +268,14 @@ async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entrie
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/one"])
 async def test_a_request_that_breaks_off_gets_no_answer(taking: Taking, size: int, path: str) -> None:
     """Nobody is there to read it; what was sent comes again."""
-    body = as_the_sidecar_does("street", entry("0", b"x" * size))
+    body = as_the_sidecar_does(Put.topic, entry("0", b"x" * size))
     assert await post(taking.app, body[:-9], path, cut=True) == (0, None)
     assert not taking.set_aside()
 
 
 async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> None:
     """An id of an entry is the sidecar's, and says nothing about the event."""
-    body = as_the_sidecar_does("street", entry("0", put("a")), entry("0", put("b")))
+    body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("0", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "0")
     assert (taking.coins("a"), taking.coins("b")) == (1, 1)
 
@@ -283,7 +283,7 @@ async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> No
 async def test_a_great_number_of_entries_is_settled_in_groups(taking: Taking) -> None:
     """No more of them are in hand at once than a commit takes."""
     entries = [entry(str(number), put(f"b{number % 10}"), more="x" * 2000) for number in range(1000)]
-    assert await post(taking.app, as_the_sidecar_does("street", *entries)) == statuses_of(*map(str, range(1000)))
+    assert await post(taking.app, as_the_sidecar_does(Put.topic, *entries)) == statuses_of(*map(str, range(1000)))
     assert [taking.coins(f"b{number}") for number in range(10)] == [1] * 10
 
 
@@ -298,19 +298,19 @@ async def test_data_in_base64_is_what_an_event_says_and_not_the_event(taking: Ta
 
 
 def _bulk_raw(said: dict[str, Any]) -> dict[str, Any]:
-    return {"entries": [entry("0", orjson.dumps(said))], "topic": "street"}
+    return {"entries": [entry("0", orjson.dumps(said))], "topic": Put.topic}
 
 
 def _bulk_structured(said: dict[str, Any]) -> dict[str, Any]:
-    return {"entries": [{"entryId": "0", "event": said}], "topic": "street"}
+    return {"entries": [{"entryId": "0", "event": said}], "topic": Put.topic}
 
 
 def _single_raw(said: dict[str, Any]) -> dict[str, Any]:
-    return wrapped("street", orjson.dumps(said))
+    return wrapped(Put.topic, orjson.dumps(said))
 
 
 def _single_structured(said: dict[str, Any]) -> dict[str, Any]:
-    return said | {"topic": "street", "pubsubname": "pubsub"}
+    return said | {"topic": Put.topic, "pubsubname": "pubsub"}
 
 
 async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: Taking) -> None:
@@ -319,11 +319,11 @@ async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: 
     kafka = {"__timestamp": str(int(now.timestamp() * 1000))}
     said = event(Put(box="a", amount=1), "put-a")
     del said["time"]
-    assert await post(taking.app, as_the_sidecar_does("street", entry("0", orjson.dumps(said), metadata=kafka)))
+    assert await post(taking.app, as_the_sidecar_does(Put.topic, entry("0", orjson.dumps(said), metadata=kafka)))
     said |= {"id": "put-b", "data": {"box": "b", "amount": 1}}
-    assert await post(taking.app, orjson.dumps(wrapped("street", orjson.dumps(said))), headers=kafka)
+    assert await post(taking.app, orjson.dumps(wrapped(Put.topic, orjson.dumps(said))), headers=kafka)
     said |= {"id": "put-c", "data": {"box": "c", "amount": 1}}
-    assert await post(taking.app, orjson.dumps(wrapped("street", orjson.dumps(said))))
+    assert await post(taking.app, orjson.dumps(wrapped(Put.topic, orjson.dumps(said))))
     assert (taking.coins("a"), taking.coins("b"), taking.coins("c"), len(taking.set_aside())) == (1, 1, None, 1)
 
 
@@ -331,9 +331,9 @@ async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
     """Alone and in a batch alike: acknowledged, neither run nor set aside, and visible."""
     said = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.dapr.event.sent", "data": "x"}
     strange = orjson.dumps(said)
-    body = as_the_sidecar_does("street", entry("0", strange), entry("1", put("a")))
+    body = as_the_sidecar_does(Put.topic, entry("0", strange), entry("1", put("a")))
     assert await post(taking.app, body) == statuses_of("0", "1")
-    assert await post(taking.app, orjson.dumps(wrapped("street", strange))) == (200, {"status": "SUCCESS"})
+    assert await post(taking.app, orjson.dumps(wrapped(Put.topic, strange))) == (200, {"status": "SUCCESS"})
     assert taking.metric("ignored_total", "com.dapr.event.sent") == 2
     assert taking.metric("deliveries_total") == 3
     assert not taking.set_aside()
