@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from choreography.engine.delivery import read_control
+from choreography.engine.control import read_control
 from tests.unit.engine.broker import refused
 from tests.unit.engine.events import came, nudge, wire
 from tests.unit.engine.replica import Replica, World
