@@ -15,6 +15,7 @@ from tests.faults.fake_sidecar import FakeSidecar, alive, ask, ready, until
 from tests.faults.test_driver import NOW, Bank, Running, event
 from tests.unit.engine.toy import Put, desk
 
+_SDK_TYPE: Final = "com.dapr.event.sent"
 ENDS: Final = ("settled", "repeats", "quarantined", "too_old", "ignored", "retries")
 
 
@@ -77,10 +78,15 @@ async def running() -> AsyncIterator[Running]:
 
 async def one(app: Any, topic: str, raw: bytes) -> bool:
     """Deliver a single message as a sidecar wraps a raw one; return whether it was acknowledged."""
-    wrapped = {"topic": topic, "data_base64": base64.b64encode(raw).decode(), "specversion": "1.0"}
-    status, answer = await ask(app, "POST", "/events", wrapped)
+    status, answer = await ask(app, "POST", "/events", wrapped(topic, raw))
     assert status == 200
     return bool(answer["status"] == "SUCCESS")
+
+
+def wrapped(topic: str, raw: bytes) -> dict[str, str]:
+    """Return one raw message as the sidecar wraps it."""
+    encoded = base64.b64encode(raw).decode()
+    return {"topic": topic, "data_base64": encoded, "specversion": "1.0", "type": _SDK_TYPE, "source": "Dapr"}
 
 
 def sdk_event(number: int = 1) -> dict[str, Any]:
@@ -122,3 +128,74 @@ async def test_types_that_somebody_invents_do_not_make_time_series_without_end(r
     counted = await accounts(running.app)
     assert len(counted.by_type) == 51
     assert counted.by_type["other"] >= 10
+
+
+def hostile() -> list[bytes]:
+    """Return whatever somebody who can reach a topic might send, sound events included."""
+    put = event(Put(box="b", amount=1), "put")
+    answer = {"type": "prize.was-paid.v1", "data": {"box": "b", "receipt": "made up"}}
+    library = [{"type": f"choreography.{name}.v1", "data": {}} for name in ("canary", "intent", "nudge", "quarantined")]
+    control = [
+        {"type": "choreography.nudge.v1", "data": {"events": asked}} for asked in (None, 7, [7], [{}], [put], [])
+    ] + [
+        {"type": "choreography.replay.v1", "data": {"service": service, "events": asked}}
+        for service in ("desk", "other", None)
+        for asked in (None, ["nobody"], [put], [None])
+    ]
+    changes: list[dict[str, Any]] = [
+        {"id": ""},
+        {"id": "a\x00b"},
+        {"type": 7},
+        {"type": "coins.put.v9"},
+        {"type": "some.body.v1"},
+        {"type": _SDK_TYPE, "subject": None},
+        {"type": "desk.remind.due.v1", "data": {"box": "b"}},
+        {"source": "thief"},
+        {"time": "2000-01-01T00:00:00Z"},
+        {"time": "2000-01-02T00:00:00Z"},
+        {"time": "2090-01-01T00:00:00Z"},
+        {"time": "yesterday"},
+        {"data": "text"},
+        {"data": {"box": "b", "amount": "x"}},
+        answer,
+        *library,
+        *control,
+    ]
+    events = [orjson.dumps(put | {"id": f"h{number}"} | change) for number, change in enumerate(changes)]
+    return [b"", b"?", b"[]", b"null", b"{}", b"\xff\xfe", b'"' + b"x" * 70_000 + b'"', orjson.dumps(put), *events]
+
+
+TOPICS: Final = (Put.topic, "nudges", "desk-intents", "desk-canary", "desk-dead-letters", "elsewhere", "")
+
+
+async def test_the_law_holds_over_everything_hostile_by_every_route(running: Running) -> None:
+    """In batches and alone, on every topic, as what could not be handed over, and as jobs: nothing ends in silence."""
+    for topic in TOPICS:
+        entries = [
+            {"entryId": str(place), "event": base64.b64encode(raw).decode()} for place, raw in enumerate(hostile())
+        ]
+        status, answer = await ask(running.app, "POST", "/events", {"topic": topic, "entries": entries})
+        assert (status, len(answer["statuses"])) == (200, len(entries))
+        assert {one["status"] for one in answer["statuses"]} == {"SUCCESS"}
+        await accounts(running.app)
+    for raw in hostile():
+        assert await one(running.app, Put.topic, raw)
+        assert await one(running.app, "nudges", raw)
+        assert (await ask(running.app, "POST", "/undelivered", wrapped("desk-undelivered", raw)))[0] == 200
+        assert (await ask(running.app, "POST", "/job/due-x", {"events": [raw.decode("utf-8", "replace")]}))[0] == 200
+    counted = await accounts(running.app)
+    assert counted["deliveries"] == len(hostile()) * (len(TOPICS) + 4)
+    assert counted["retries"] == 0
+    assert running.coins("b") is not None
+    assert not running.bank.keys
+    assert all(one.quarantined.reason for one in running.sidecar.store.outcomes() if one.quarantined)
+    letters = {said["data"]["event_id"] for topic, said in running.sidecar.published if topic == "desk-dead-letters"}
+    assert letters == {one.event_id for one in running.sidecar.store.outcomes() if one.quarantined}
+
+
+async def test_a_canary_that_comes_back_is_accounted_for(running: Running) -> None:
+    """It is answered RETRY once, which is counted as such, and settled the second time."""
+    canary = event(Put(box="b", amount=1), "run-0") | {"type": "choreography.canary.v1", "source": "desk", "data": {}}
+    assert await running.deliver(canary, topic="desk-canary") == [False]
+    assert await running.deliver(canary, topic="desk-canary") == [True]
+    assert (await accounts(running.app)).ends() == {"settled": 1, "retries": 1}
