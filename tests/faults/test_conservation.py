@@ -135,12 +135,12 @@ def hostile() -> list[bytes]:
     put = event(Put(box="b", amount=1), "put")
     answer = {"type": "prize.was-paid.v1", "data": {"box": "b", "receipt": "made up"}}
     library = [{"type": f"choreography.{name}.v1", "data": {}} for name in ("canary", "intent", "nudge", "quarantined")]
-    control = [
-        {"type": "choreography.nudge.v1", "data": {"events": asked}} for asked in (None, 7, [7], [{}], [put], [])
-    ] + [
-        {"type": "choreography.replay.v1", "data": {"service": service, "events": asked}}
+    asked: list[Any] = [None, 7, [7], [{}], [put], []]
+    named: list[Any] = [None, ["nobody"], [put], [None]]
+    control = [{"type": "choreography.nudge.v1", "data": {"events": one}} for one in asked] + [
+        {"type": "choreography.replay.v1", "data": {"service": service, "events": one}}
         for service in ("desk", "other", None)
-        for asked in (None, ["nobody"], [put], [None])
+        for one in named
     ]
     changes: list[dict[str, Any]] = [
         {"id": ""},
