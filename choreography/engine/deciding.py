@@ -195,7 +195,10 @@ class Decider:
     def _fold(self, plan: Plan, outcome: Outcome, working: WorkingSet, now: datetime) -> bool:
         key = plan.entity_keys[0]
         record = working.record(key)
-        folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
+        try:
+            folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
+        except Exception:  # noqa: BLE001 - a spoilt outcome among them: nobody can tell how much room there is
+            return False
         if folded:
             working.records[key] = record
         return folded
