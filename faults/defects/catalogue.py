@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from faults.defects.accepting_defects import ACCEPTING
+from faults.defects.accounting_defects import ACCOUNTING
 from faults.defects.committing_defects import COMMITTING
 from faults.defects.edge_defects import EDGE
 from faults.defects.release_defects import RELEASES
@@ -12,7 +13,9 @@ from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import Defect
 from faults.defects.sidecar_defects import SIDECAR
 
-DEFECTS: Final = {defect.name: defect for defect in (*ACCEPTING, *COMMITTING, *EDGE, *RELEASES, *RELEASING, *SIDECAR)}
+DEFECTS: Final = {
+    defect.name: defect for defect in (*ACCEPTING, *ACCOUNTING, *COMMITTING, *EDGE, *RELEASES, *RELEASING, *SIDECAR)
+}
 
 
 def defect_of(name: str) -> Defect:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, ready, until
 from tests.faults.test_driver import NOW, Bank, Running, event
@@ -199,3 +201,34 @@ async def test_a_canary_that_comes_back_is_accounted_for(running: Running) -> No
     assert await running.deliver(canary, topic="desk-canary") == [False]
     assert await running.deliver(canary, topic="desk-canary") == [True]
     assert (await accounts(running.app)).ends() == {"settled": 1, "retries": 1}
+
+
+async def test_what_fails_the_same_way_again_is_set_aside(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 29: the third time is enough. Its neighbours are settled each time, and nobody else is held up."""
+    driver = running.app._running.driver
+    account = driver.account
+
+    async def failing(deliveries: Sequence[Delivery]) -> list[Fate]:
+        if any(delivery.identity == "odd" for delivery in deliveries):
+            raise TypeError("nobody thought of this")
+        fates: list[Fate] = await account(deliveries)
+        return fates
+
+    monkeypatch.setattr(driver, "account", failing)
+    odd, good = event(Put(box="odd", amount=1), "odd"), event(Put(box="b", amount=1), "good")
+    assert [await running.deliver(odd, good) for _ in range(3)] == [[False, True], [False, True], [True, True]]
+    assert (await accounts(running.app)).ends() == {"settled": 1, "repeats": 2, "quarantined": 1, "retries": 2}
+    [aside] = [one.quarantined for one in running.sidecar.store.outcomes() if one.quarantined]
+    assert "failed 3 times in the same way: TypeError: nobody thought of this" in aside.reason
+
+
+async def test_an_intent_that_no_effect_can_read_is_set_aside_at_once(running: Running) -> None:
+    """Rule 29: it used to fail twice a second for ever, with a stack trace each time."""
+    wish = {"effect": "pay", "key": "k", "body": "no JSON", "flow_id": "f", "at": NOW, "traceparent": ""}
+    later = event(Put(box="b", amount=1), "later")
+    later |= {"type": "choreography.intent.v1", "source": "desk", "data": wish}
+    assert await running.deliver(later, topic="desk-intents") == [True]
+    assert not running.bank.keys
+    assert [bool(one.quarantined) for one in running.sidecar.store.outcomes()] == [True]
+    counted = await accounts(running.app)
+    assert counted["quarantined_inside"] == 1

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from faults.defects.accepting_defects import ACCEPTING
+from faults.defects.accounting_defects import ACCOUNTING
 from faults.defects.catalogue import DEFECTS, defect_of
 from faults.defects.committing_defects import COMMITTING
 from faults.defects.edge_defects import EDGE
@@ -29,7 +30,7 @@ def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
 
 def test_no_two_defects_have_one_name() -> None:
     """The dictionary would keep only one of them."""
-    every = (ACCEPTING, COMMITTING, EDGE, RELEASES, RELEASING, SIDECAR)
+    every = (ACCEPTING, ACCOUNTING, COMMITTING, EDGE, RELEASES, RELEASING, SIDECAR)
     assert len(DEFECTS) == sum(map(len, every))
 
 

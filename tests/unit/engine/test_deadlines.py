@@ -24,6 +24,15 @@ def test_a_deadline_is_due_after_the_events_own_time(late: timedelta) -> None:
     assert len(set(world.scheduler.dues)) == 1
 
 
+def test_a_publisher_whose_clock_is_ahead_gives_nobody_more_time() -> None:
+    """Rule 32: then it counts from when the event was settled, and a repeat finds the same due time."""
+    world = World(desk)
+    early = came(Opened(box="a"), "e1", time=ago(timedelta(hours=-3)))
+    Replica(world).deliver(early)
+    Replica(world, now=NOON + timedelta(hours=1)).deliver(early)
+    assert {due.at for due in world.scheduler.dues} == {NOON + timedelta(minutes=10)}
+
+
 def test_what_arrives_carries_its_due_time_and_a_derived_id() -> None:
     """Rule 20: the same on every replica, so a second job is harmless."""
     world, elsewhere = World(desk), World(desk)
