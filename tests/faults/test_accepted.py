@@ -14,7 +14,7 @@ from choreography.sidecar.client import REMINDERS
 from choreography.web import looking_after
 from choreography.web.app import Front, build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
-from tests.unit.engine.toy import desk
+from tests.unit.engine.toy import Opened, desk
 
 HEADERS = {"idempotency-key": "a-key-that-nobody-else-has"}
 
@@ -66,7 +66,7 @@ async def test_what_was_accepted_is_recorded_and_reminded_of_before_it_is_publis
     order: list[str] = []
 
     async def published(topic: str, _event: dict[str, Any]) -> None:
-        if topic == "desk":
+        if topic == Opened.topic:
             kept = [key for key in sidecar.store.rows if ".accepted" in key]
             order.append(f"published after {len(kept)} records and {len(reminders(sidecar))} reminder")
 
@@ -89,7 +89,7 @@ async def test_nobody_is_told_that_an_accepted_order_never_was(sidecar: FakeSide
             assert await ask(again, "GET", path) == (202, {"box": answer["box"], "status": "accepted"})
         lost, repeated = said(sidecar)
         assert repeated == lost
-        await ask(again, "POST", "/events", batch("desk", repeated))
+        await ask(again, "POST", "/events", batch(Opened.topic, repeated))
         assert (await ask(again, "GET", path))[0] == 200
         assert (await ask(again, "GET", "/boxes/another"))[0] == 404
     assert not [key for key in sidecar.store.rows if ".accepted" in key]
@@ -105,7 +105,7 @@ async def test_where_nobody_asks_the_reminder_heals(sidecar: FakeSidecar) -> Non
         assert await remind(again, job) == 500
         lost, repeated = said(sidecar)
         assert repeated == lost
-        await ask(again, "POST", "/events", batch("desk", repeated))
+        await ask(again, "POST", "/events", batch(Opened.topic, repeated))
         assert await remind(again, job) == 200
     assert len(said(sidecar)) == 2
 

@@ -210,7 +210,7 @@ async def _desk_with(answer: web.Response) -> tuple[list[web.Request], FakeSidec
         app = build_app(desk, settings, lambda _: None)
         async with alive(app):
             await until(lambda: ready(app))
-            delivered = batch("street", event(Asked(box="b"), "asked"))
+            delivered = batch(Asked.topic, event(Asked(box="b"), "asked"))
             _, statuses = await ask(app, "POST", "/events", delivered)
             metrics = await _metrics(app)
     assert statuses == {"statuses": [{"entryId": "0", "status": "SUCCESS"}]}

@@ -39,7 +39,8 @@ async def test_a_command_is_refused_and_nothing_of_it_is_published(closed: Runni
 
 async def test_deliveries_and_intents_go_on(closed: Running) -> None:
     """Else nothing would ever end."""
-    await closed.until_acknowledged(event(Put(box="b", amount=1), "put"), event(Asked(box="c"), "asked"))
+    await closed.until_acknowledged(event(Put(box="b", amount=1), "put"))
+    await closed.until_acknowledged(event(Asked(box="c"), "asked"))
     assert closed.coins("b") == 1
     assert len(closed.bank.keys) == 1
 

@@ -108,7 +108,7 @@ async def batch_of(parts: Iterator[bytes], before: bytes, behind: bytes) -> Asyn
     yield behind
 
 
-AROUND = (b'{"entries":[', b'],"id":"1","metadata":{},"pubsubname":"pubsub","topic":"street"}')
+AROUND = (b'{"entries":[', b'],"id":"1","metadata":{},"pubsubname":"pubsub","topic":"%s"}' % Put.topic.encode())
 """What the sidecar writes around the entries: its members are sorted, so nobody knows the topic before the end."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import pytest
 
 from choreography import Service
 from choreography.engine.identity import store_key
+from choreography.families import family_of
 from choreography.web import replaying
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
@@ -43,9 +45,12 @@ async def running(service: Service, sidecar: FakeSidecar, bank: Bank | None = No
 
 
 async def deliver(app: Any, *events: dict[str, Any]) -> list[bool]:
-    """Deliver a batch and return for each entry whether it was acknowledged."""
-    _, answer = await ask(app, "POST", "/events", batch("street", *events))
-    return [one["status"] == "SUCCESS" for one in answer["statuses"]]
+    """Deliver a batch from each topic and return for each entry whether it was acknowledged."""
+    done: list[bool] = []
+    for topic, same in groupby(events, lambda one: family_of(one["type"])):
+        _, answer = await ask(app, "POST", "/events", batch(topic, *same))
+        done += [one["status"] == "SUCCESS" for one in answer["statuses"]]
+    return done
 
 
 def set_aside(sidecar: FakeSidecar) -> list[str]:

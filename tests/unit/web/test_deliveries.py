@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from choreography.engine.delivery import LARGEST_READ, Delivery
+from choreography.engine.fate import Fate
 from choreography.engine.identity import store_key
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
@@ -82,14 +83,14 @@ async def taking() -> AsyncIterator[Taking]:
             made = Taking(app, sidecar)
             driver = app._running.driver
             assert driver is not None
-            submit = driver.submit
+            account = driver.account
 
-            async def noted(deliveries: Sequence[Delivery]) -> list[bool]:
+            async def noted(deliveries: Sequence[Delivery]) -> list[Fate]:
                 made.submitted += deliveries
-                done: list[bool] = await submit(deliveries)
-                return done
+                fates: list[Fate] = await account(deliveries)
+                return fates
 
-            driver.submit = noted  # type: ignore[method-assign] # still the driver, only overheard
+            driver.account = noted  # type: ignore[method-assign] # still the driver, only overheard
             yield made
     assert not refused
 
