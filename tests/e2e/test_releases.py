@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.checkout import Checkout, until
 from tests.integration.next_release import PACKAGE, write_next_release
 
+pytestmark = pytest.mark.deep
+
 FILES = "checkout-next"
 SAYING, HEARING = "order", "notification"
 MORE = 8

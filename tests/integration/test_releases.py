@@ -28,7 +28,8 @@ async def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         tmp_path / "run",
         store=store,
         replicas={"order": replicas, "notification": replicas},
-        environment={"PYTHONPATH": str(tmp_path)},
+        # The package of the next release has another name, and its topics must be those of this one.
+        environment={"PYTHONPATH": str(tmp_path), "CHOREOGRAPHY_TOPIC_PREFIX": "checkout"},
         drain=False,
     )
     await asyncio.to_thread(flow.prepare)
