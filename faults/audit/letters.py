@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import orjson
 
+from choreography.engine.identity import digest_of_bytes
 from faults.audit.evidence import Evidence, Message
 from faults.audit.finding import Finding
 
@@ -110,8 +111,10 @@ def _deadlines(evidence: Evidence) -> Finding:
 
 
 def _quarantine(evidence: Evidence) -> Iterable[Finding]:
-    hostile = {raw.decode("utf-8", "replace") for raw in evidence.hostile}
-    hostile |= {raw.decode("utf-8", "backslashreplace") for raw in evidence.hostile}
+    kept = {raw.decode("utf-8", "replace") for raw in evidence.hostile}
+    kept |= {raw.decode("utf-8", "backslashreplace") for raw in evidence.hostile}
+    # Of an event that is too large only the beginning is kept, under the digest of the whole.
+    digests = {digest_of_bytes(raw) for raw in evidence.hostile}
     told = {(letter["service"], letter["event_id"]) for letter in evidence.dead_letters if letter["reason"]}
     aside = [
         (store.service.name, outcome)
@@ -127,12 +130,14 @@ def _quarantine(evidence: Evidence) -> Iterable[Finding]:
     innocent = [
         f"{service}: {one.event_id}: {_reason(one.quarantined)}"
         for service, one in aside
-        if one.quarantined is not None and one.quarantined[3] not in hostile
+        if one.quarantined is not None and one.quarantined[3] not in kept and one.event_id not in digests
     ]
     yield Finding("Only poison is quarantined", "wrong", looked_at, innocent)
     poisoned = [one for service, one in aside if service == "order"]
-    kept = sum(one.quarantined is not None and one.quarantined[3] in hostile for one in poisoned)
-    missing = [f"{len(evidence.hostile)} were sent, {kept} are kept"] if kept != len(evidence.hostile) else []
+    number = sum(
+        one.quarantined is not None and (one.quarantined[3] in kept or one.event_id in digests) for one in poisoned
+    )
+    missing = [f"{len(evidence.hostile)} were sent, {number} are kept"] if number != len(evidence.hostile) else []
     yield Finding("All poison is quarantined", "lost", looked_at, missing)
 
 
