@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from choreography.engine.identity import digest_of_bytes
 from faults.audit import Evidence, judge
 from faults.audit.evidence import OutcomeRecord, Record, Store, Waiting
 from tests.faults.small_flow import SKU, played
@@ -203,6 +204,18 @@ def quarantine_the_innocent(evidence: Evidence) -> None:
 def quarantine_without_a_word(evidence: Evidence) -> None:
     quarantine_the_innocent(evidence)
     evidence.dead_letters.clear()
+
+
+def test_poison_that_is_kept_by_its_digest_is_known_as_poison() -> None:
+    """Of an event that is too large only the beginning is kept, under the digest of the whole."""
+    raw = b"x" * 1_000_000
+    evidence = replace(played().evidence(), hostile=frozenset({raw}))
+    outcomes = evidence.stores["order"].outcomes
+    identity = digest_of_bytes(raw)
+    aside = replace(outcomes[0], event_id=identity, events=(), written=(), quarantined=("too large", 0, "", "xxx"))
+    _store(evidence, "order", outcomes=(*outcomes, aside))
+    evidence.dead_letters.append({"service": "order", "event_id": identity, "reason": "too large"})
+    assert broken(evidence) == set()
 
 
 COOKED: dict[Callable[[Evidence], None], str] = {
