@@ -93,7 +93,7 @@ def _perhaps(flow: Checked, place: Place, old: Promise) -> str:
 
 
 def _alike(old: Promise, new: Promise) -> bool:
-    """Tell whether one could be the other under another name."""
+    """Tell whether the two could be the same thing, renamed."""
     return all(old[key] == new[key] for key in ("entity", "awaits", "after", "key", "event") if key in old)
 
 

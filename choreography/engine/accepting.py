@@ -186,7 +186,7 @@ class Accepting:
             checked.unknown += 1
             return
         if earlier.digest is not None:
-            # Whoever looks for what a quarantined command is about must not be told that there never was one.
+            # A quarantined command was accepted, so GET must not answer 404 for its subject.
             struck.strike(one, read, about=not earlier.quarantined)
             return
         kept: Answer = read.found.get(one.record_key) or (yield Confirm(one.record_key))

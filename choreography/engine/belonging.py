@@ -23,7 +23,7 @@ def family_of(wire_type: str) -> str:
 
 
 class Belonging:
-    """What belongs on which topic, for one service."""
+    """The topics and sources that the events of one service must come from."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

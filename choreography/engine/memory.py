@@ -48,7 +48,7 @@ class TooOld:
         self._letters: dict[str, tuple[datetime, str]] = {}
 
     def has_letter(self, kind: str, identity: str, now: datetime) -> bool:
-        """Tell whether another event of this kind speaks for this one. If none does, this one speaks for the others."""
+        """Tell whether an earlier letter covers this event; else this event gets one, which covers those after it."""
         since, speaker = self._letters.get(kind, (now - self._each, identity))
         if speaker != identity and now - since < self._each:
             return True

@@ -48,7 +48,7 @@ def noted(page: Mapping[str, str], identity: str, needs: str) -> str | None:
 
 
 class NotYet:
-    """What one service has set aside for another release, as one replica of a release sees it."""
+    """The events that a service has set aside for another release, as one replica sees them."""
 
     def __init__(self, service: Service, ttl_seconds: int) -> None:
         self._service, self._ttl = service, ttl_seconds

@@ -1,4 +1,4 @@
-"""What can serve as a key, a subject or an id: a value with exactly one text, from which it can be read again."""
+"""Types for keys, subjects and ids: each of their values has exactly one text and is read back from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is proved of a finished contract: one schema for both directions, and defaults that are read back."""
+"""Checks of a finished contract: one schema for both directions, and defaults that are read back."""
 
 from __future__ import annotations
 
