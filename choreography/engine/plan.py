@@ -132,7 +132,7 @@ class Planner:
         )
 
     def _too_old(self, delivery: Delivery, envelope: Envelope, now: datetime) -> bool:
-        """Tell whether the event is older than outcomes are kept. A replay is not: its record shows that it did not run."""
+        """Tell whether the event is older than outcomes are kept. A replay never is: its record waits for it."""
         proven = delivery.purpose == "replay" and delivery.recorded_as == delivery.identity
         return envelope.time < now - self._horizon and not delivery.inside and not proven
 
