@@ -24,6 +24,7 @@ from choreography.sidecar.client import Sidecar
 from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
+from choreography.sidecar.intake import Intake
 from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.command_lane import CommandLane
@@ -97,7 +98,7 @@ class _Running:
         self.driver.carry_out = effects
         clocks = Clocks(self.service.name, self.settings.replica, sidecar, self.metrics, self.limits)
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
-        self.deliveries = Deliveries(
+        intake = Intake(
             self.service,
             self.driver,
             sidecar,
@@ -106,6 +107,12 @@ class _Running:
             metrics=self.metrics,
             spans=spans,
             clocks=clocks,
+        )
+        self.deliveries = Deliveries(
+            self.service,
+            intake,
+            concerns=self.driver.concerns,
+            names=sidecar.names,
             token=self.settings.app_token,
             intake_open=self.settings.intake_open,
         )

@@ -23,13 +23,8 @@ from choreography.engine.delivery import (
 from choreography.engine.reading import read_json, without_mark
 from choreography.errors import InvalidEventError
 from choreography.service import Service
-from choreography.sidecar.client import Sidecar
-from choreography.sidecar.clocks import Clocks
-from choreography.sidecar.driver import Driver
-from choreography.sidecar.effects import Effects
 from choreography.sidecar.intake import Intake
-from choreography.sidecar.self_check import Canaries
-from choreography.telemetry import Metrics, Spans
+from choreography.topics import Naming
 from choreography.web.batches import Entry, Message, bounded, decoded, entry_of
 from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
 from choreography.web.broker_time import taken_at
@@ -58,22 +53,17 @@ class Deliveries:
     def __init__(
         self,
         service: Service,
-        driver: Driver,
-        sidecar: Sidecar,
-        canaries: Canaries,
-        effects: Effects,
+        intake: Intake,
         *,
-        metrics: Metrics,
-        spans: Spans,
-        clocks: Clocks,
+        concerns: Callable[[object], bool],
+        names: Naming,
         token: str,
         intake_open: bool = True,
     ) -> None:
-        self._intake = Intake(service, driver, sidecar, canaries, effects, metrics=metrics, spans=spans, clocks=clocks)
-        self._concerns, self._topics = driver.concerns, frozenset(service.hears)
+        self._intake, self._names = intake, names
+        self._concerns, self._topics = concerns, frozenset(service.hears)
         self._token, self._intake_open = token.encode(), intake_open
-        self._names = sidecar.names
-        self.open = self._intake.open
+        self.open = intake.open
 
     def trusts(self, scope: Scope) -> bool:
         """Tell whether the caller showed the sidecar's token."""
