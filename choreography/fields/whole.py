@@ -31,7 +31,7 @@ def is_template(cls: type[BaseModel]) -> bool:
 
 
 def is_generic(cls: type[BaseModel]) -> bool:
-    """Tell whether a class is a template, or was made of one by saying what it holds."""
+    """Tell whether a class is generic, or a parametrised form of a generic class."""
     return is_template(cls) or cls.__pydantic_generic_metadata__["origin"] is not None
 
 

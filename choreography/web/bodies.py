@@ -12,7 +12,7 @@ _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class GoneError(Exception):
-    """Whoever sent the request went away in the middle of it, so nobody is there to be answered."""
+    """The client closed the connection before the request was complete, so no answer can be sent."""
 
 
 async def parts_of(receive: _Receive) -> AsyncIterator[bytes]:

@@ -115,7 +115,7 @@ async def test_each_delivery_is_counted_by_how_it_ended(running: Running) -> Non
 
 
 async def test_what_daprs_sdks_publish_by_default_is_ignored_alone_and_in_a_batch(running: Running) -> None:
-    """Its type is nobody's business here, so that it has no subject either is nobody's business."""
+    """The service ignores the type, so a missing subject does not matter either."""
     await running.deliver(sdk_event())
     assert await one(running.app, "street", orjson.dumps(sdk_event(2)))
     counted = await accounts(running.app)
