@@ -72,12 +72,14 @@ class Checked:
     Attributes:
         lost: the events of those that have no outcome.
         unknown: of how many nobody can tell.
-        problems: what is wrong with records, by event.
+        problems: why nobody can tell, by event.
+        spoilt: the texts of the events among them whose records are spoilt, by event: no other release mends that.
     """
 
     lost: list[Outgoing] = field(default_factory=list)
     unknown: int = 0
     problems: dict[str, Exception] = field(default_factory=dict)
+    spoilt: dict[str, str] = field(default_factory=dict)
 
     @property
     def left(self) -> int:

@@ -107,6 +107,7 @@ class Accepting:
             except Exception as error:  # noqa: BLE001 - what is wrong with one record is the business of one command
                 checked.unknown += 1
                 checked.problems[one.event_id] = error
+                checked.spoilt[one.event_id] = one.recorded.outgoing.encoded
         writes = struck.writes(self._limits.kept_seconds)
         if writes and not isinstance((yield Commit(writes)), Committed):
             checked.unknown += 1

@@ -9,6 +9,8 @@ from choreography.service import Service
 from choreography.topics import PUBSUB, UNPREFIXED, Naming, canary, intents, subscribed_by, undelivered
 
 BATCH: Final = 100
+FEW: Final = 10
+"""What is set aside is rare, and a batch holds workers of the broker's component for as long as it may become."""
 EVENTS_ROUTE: Final = "/events"
 UNDELIVERED_ROUTE: Final = "/undelivered"
 
@@ -70,5 +72,11 @@ _UNDELIVERED: Final = f"""\
     rawPayload: "true"
   routes:
     default: {UNDELIVERED_ROUTE}
+  # In bulk, also where only one comes at a time: alone, a message brings its metadata in the header of the request,
+  # and no server takes a header of any size. What a header refuses is delivered again for ever.
+  bulkSubscribe:
+    enabled: true
+    maxMessagesCount: {FEW}
+    maxAwaitDurationMs: 1
   # No dead letter topic of its own: what cannot be quarantined now is delivered again until it can.
 """

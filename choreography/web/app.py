@@ -124,6 +124,7 @@ class _Running:
             every=self.settings.reminder,
             intake_open=self.settings.intake_open,
             trusts=self.deliveries.trusts,
+            set_aside=intake.take,
         )
         commands = Commands(
             self.service,

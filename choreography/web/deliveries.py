@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any, Final
 
 import orjson
-import structlog
 
 from choreography.engine.delivery import (
     Delivery,
@@ -29,7 +28,7 @@ from choreography.web.batches import Entry, Message, bounded, decoded, entry_of
 from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
 from choreography.web.broker_time import taken_at
 from choreography.web.held import Group, Held, Statuses
-from choreography.web.jobs import fired
+from choreography.web.jobs import LARGEST_JOB, fired
 from choreography.web.json_stream import NotJsonError, text_of
 
 Scope = MutableMapping[str, Any]
@@ -40,11 +39,8 @@ Read = Callable[[str, bytes | Overlong, Mapping[str, object]], Delivery | None]
 
 _AT_ONCE: Final = 1024 * 1024
 """Bytes. A body up to this is parsed as a whole, which costs less than reading it as a stream; nearly every one is."""
-_LARGEST_JOB: Final = 32 * 1024 * 1024
 _WRAPPED_TYPE: Final = "com.dapr.event.sent"
 _WRAPPED_SOURCE: Final = "Dapr"
-
-log = structlog.get_logger()
 
 
 class Deliveries:
@@ -199,16 +195,11 @@ class Deliveries:
             await _answer(send, 503, {"detail": "The intake of this service is closed, so its deadlines wait."})
             return
         try:
-            body = await kept(parts_of(receive), _LARGEST_JOB)
+            body = await kept(parts_of(receive), LARGEST_JOB)
         except GoneError:
             return
-        deliveries = fired(body)
-        if deliveries is None:
-            # 404 would count as done, and what a later release put there would be gone.
-            log.warning("a job of another release waits for it", job=scope["path"].removeprefix("/job/"))
-            await _answer(send, 500, {"detail": "This job holds no deadlines that this release can read."})
-            return
-        done = await self._settle("", deliveries)
+        # Only 200 ends a job: the scheduler fires it again for as long as one of its deadlines is not settled.
+        done = await self._settle("", fired(body))
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 
 

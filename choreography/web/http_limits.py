@@ -15,6 +15,9 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _TOO_LARGE: Final = HTTPStatus(431)
+_FROM_THE_SIDECAR: Final = (b"/events", b"/undelivered", b"/job/")
+_LONGEST_URL: Final = 65_535
+"""Bytes that uvicorn can take apart."""
 
 
 class _TooLargeError(Exception):
@@ -28,11 +31,14 @@ class LimitedHttp(HttpToolsProtocol):
         header_seconds: how long a header may take, and how long a new connection may stay silent.
         unread_seconds: how long the rest of a body may be sent after the request has been answered.
         header_bytes: how large the request line and the header may be together.
+        sidecar_header_bytes: the same for what only a sidecar sends. It puts there the metadata of a message that it
+            delivers alone, and the name of a job, and sends again for ever what is refused.
     """
 
     header_seconds: ClassVar[float] = 10.0
     unread_seconds: ClassVar[float] = 5.0
     header_bytes: ClassVar[int] = 16 * 1024
+    sidecar_header_bytes: ClassVar[int] = 4 * 1024 * 1024
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -57,8 +63,8 @@ class LimitedHttp(HttpToolsProtocol):
         super().data_received(data)
         if began_earlier and self._in_header:
             self._come += len(data)
-            if self._come > self.header_bytes:
-                self._refuse(*_too_large(self.header_bytes))
+            if self._come > self._most():
+                self._refuse(*_too_large(self._most()))
 
     def on_message_begin(self) -> None:
         """Give a header so long to come to its end."""
@@ -74,10 +80,13 @@ class LimitedHttp(HttpToolsProtocol):
         """
         self._within(None)
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.header_bytes:
-            self._refused = _too_large(self.header_bytes)
+        if size > self._most():
+            self._refused = _too_large(self._most())
             raise _TooLargeError
         self._in_header, self._in_body = False, True
+        if self.url.startswith(_FROM_THE_SIDECAR):
+            # The end of a job's name tells nothing, so it is no reason to refuse the job.
+            self.url = self.url[:_LONGEST_URL]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -101,6 +110,9 @@ class LimitedHttp(HttpToolsProtocol):
         """Answer a request that cannot be parsed."""
         status, detail = self._refused or (HTTPStatus.BAD_REQUEST, f"{msg} It is no HTTP that can be understood.")
         self._refuse(status, detail)
+
+    def _most(self) -> int:
+        return self.sidecar_header_bytes if self.url.startswith(_FROM_THE_SIDECAR) else self.header_bytes
 
     def _header_is_late(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:

@@ -1,25 +1,56 @@
-"""Reading what a fired job holds: the deadlines of one batch, each an ordinary event of this service."""
+"""Reading what a fired job holds: the deadlines of one batch, or the accepted commands of which it reminds.
+
+A job that cannot be read would be fired again for ever. So whatever in it is unreadable becomes a delivery that is set
+aside, and what is readable beside it is served.
+"""
 
 from __future__ import annotations
+
+from typing import Final
+
+import orjson
 
 from choreography.engine.delivery import Delivery, Overlong, read_delivery, too_large, unreadable
 from choreography.engine.reading import read_json
 from choreography.errors import InvalidEventError
 
+LARGEST_JOB: Final = 32 * 1024 * 1024
+"""Bytes. The scheduler takes far less, so what is larger never was a job of this service."""
 
-def fired(body: bytes | Overlong) -> list[Delivery] | None:
-    """Read a fired job; None if it may be one that another release can read."""
+
+def fired(body: bytes | Overlong) -> list[Delivery]:
+    """Read a job that holds deadlines: each an ordinary event of this service."""
+    listed = _listed(body, "events", "deadlines")
+    if isinstance(listed, Delivery):
+        return [listed]
+    return [_event(one)._replace(inside=True) for one in listed]
+
+
+def reminded_of(body: bytes | Overlong) -> list[Delivery]:
+    """Read a job that reminds of accepted commands: the event of each."""
+    listed = _listed(body, "commands", "accepted commands")
+    return [listed] if isinstance(listed, Delivery) else [_event(one) for one in listed]
+
+
+def _listed(body: bytes | Overlong, member: str, held: str) -> list[object] | Delivery:
+    """Return what a job lists, or a delivery that says why it lists nothing."""
     if isinstance(body, Overlong):
-        return [too_large(body)]
+        return too_large(body)
     try:
         data = read_json(body, "A fired job")
     except InvalidEventError as error:
-        return [unreadable(body, str(error))]
-    if isinstance(data, dict) and isinstance(data.get("value"), dict):
-        data = data["value"]
-    if not isinstance(data, dict):
-        return [unreadable(body, "A fired job is not a JSON object, so it holds no deadlines.")]
-    events = data.get("events")
-    if not isinstance(events, list) or not events:
-        return None
-    return [read_delivery(str(event).encode("utf-8", "replace"))._replace(inside=True) for event in events]
+        return unreadable(body, str(error))
+    if isinstance(data, dict) and member not in data:
+        data = data.get("value")
+    listed = data.get(member) if isinstance(data, dict) else None
+    if isinstance(listed, list) and listed:
+        return listed
+    problem = (
+        f"A fired job must list its {held} in {member!r}, and this job does not. It would be fired again for ever, so "
+        "it is set aside. Find out who scheduled it, since no release of this library does."
+    )
+    return unreadable(body, problem)
+
+
+def _event(said: object) -> Delivery:
+    return read_delivery(said.encode("utf-8", "replace") if isinstance(said, str) else orjson.dumps(said))

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import orjson
 import structlog
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from choreography.engine.accepted import Checked, Recorded
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import MOMENT
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import as_moment
+from choreography.engine.fate import Fate
+from choreography.engine.memory import Failures
 from choreography.engine.operations import Unknown
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import REMINDERS, Sidecar
 from choreography.sidecar.driver import Driver
+from choreography.web.bodies import GoneError, kept, parts_of
+from choreography.web.jobs import LARGEST_JOB, reminded_of
 
 _MOST: Final = 20_000
 _SLACK: Final = 5.0
@@ -42,6 +46,7 @@ class LookingAfter:
         every: how long after its command a reminder comes, and how often it comes again.
         intake_open: if not, what has no outcome is in hand, as the broker may be about to be left.
         trusts: whether a caller is the service's own sidecar.
+        set_aside: takes deliveries that have a problem.
     """
 
     def __init__(
@@ -53,9 +58,11 @@ class LookingAfter:
         every: timedelta,
         intake_open: bool,
         trusts: Callable[[Scope], bool],
+        set_aside: Callable[[str, Sequence[Delivery]], Awaitable[list[Fate]]],
     ) -> None:
         self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
-        self._intake_open, self._trusts = intake_open, trusts
+        self._intake_open, self._trusts, self._set_aside = intake_open, trusts, set_aside
+        self._failures = Failures()
         self._patience = _Patience(every)
         self._lasts = every.total_seconds() + _SLACK
         self._in_hand: dict[str, tuple[int, asyncio.TimerHandle]] = {}
@@ -73,18 +80,16 @@ class LookingAfter:
         """Serve a reminder. Only 200 ends it; after anything else the scheduler asks again."""
         if not self._trusts(scope):
             answer = JSONResponse({"detail": "Only this service's own sidecar may remind it of commands."}, 401)
-        else:
-            events = _reminded_of(await Request(scope, receive).body())
-            if events is None:
-                log.error("a reminder names no commands that this release can read", job=scope["path"])
-                # Not 404, which would count as done: another release has written it, and may be back.
-                answer = JSONResponse({"detail": "This job names no commands that this release can read."}, 500)
-            else:
-                checked = await self._look(events, datetime.now(UTC))
-                if not self._intake_open:
-                    self._count(scope["path"], checked.left)
-                answer = JSONResponse({"without_outcome": checked.left}, 500 if checked.left else 200)
-        await answer(scope, receive, send)
+            await answer(scope, receive, send)
+            return
+        try:
+            body = await kept(parts_of(receive), LARGEST_JOB)
+        except GoneError:
+            return
+        left = await self._look(reminded_of(body), datetime.now(UTC))
+        if not self._intake_open:
+            self._count(scope["path"], left)
+        await JSONResponse({"without_outcome": left}, 500 if left else 200)(scope, receive, send)
 
     async def accepted(self, subject: str) -> bool | None:
         """Tell whether a command about something that is not there yet was accepted; None if nobody can tell.
@@ -98,12 +103,22 @@ class LookingAfter:
             await self._publish([one.outgoing for one in recorded], datetime.now(UTC))
         return recorded is not None
 
-    async def _look(self, events: Sequence[str], now: datetime) -> Checked:
+    async def _look(self, reminded: Sequence[Delivery], now: datetime) -> int:
+        """Look for the outcomes of commands; return how many must be looked at again."""
+        unreadable = [one for one in reminded if one.envelope is None]
+        events = [one.raw for one in reminded if one.envelope is not None]
         checked: Checked = await self._driver.drive(self._accepting.check(events, now), "")
         for event_id, problem in checked.problems.items():
             log.error("nobody can tell whether an accepted command was settled", event_id=event_id, exc_info=problem)
         await self._publish(checked.lost, now)
-        return checked
+        spoilt = [
+            _spoilt(text, checked.problems[event_id], self._failures.most)
+            for event_id, text in checked.spoilt.items()
+            if self._failures.enough(event_id, checked.problems[event_id])
+        ]
+        aside = [*unreadable, *spoilt]
+        fates = await self._set_aside("", aside) if aside else []
+        return checked.left + len(unreadable) - sum(fate.done for fate in fates)
 
     async def _publish(self, lost: Sequence[Outgoing], now: datetime) -> None:
         topics: dict[str, list[Outgoing]] = {}
@@ -163,12 +178,11 @@ class _Patience:
         self._said.pop(orjson.loads(event.encoded)["id"], None)
 
 
-def _reminded_of(body: bytes) -> list[str] | None:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if isinstance(data, dict) and isinstance(data.get("value"), dict):
-        data = data["value"]
-    events = data.get("commands") if isinstance(data, dict) else None
-    return [str(event) for event in events] if isinstance(events, list) and events else None
+def _spoilt(event: str, problem: Exception, times: int) -> Delivery:
+    """Return a command's event with the reason to set it aside."""
+    delivery = read_delivery(event.encode())
+    reason = (
+        f"Nobody can tell whether this accepted command was settled: what the store holds about it could not be read "
+        f"{times} times in the same way ({type(problem).__name__}: {problem}). Mend the record, then replay this event."
+    )
+    return delivery._replace(identity=f"{delivery.identity}~failing", problem=reason)

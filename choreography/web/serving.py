@@ -60,6 +60,8 @@ def configuration(app: Front, settings: Settings, http: type[LimitedHttp] = Limi
         host=settings.host,
         port=settings.port,
         http=http,
+        # A message's metadata may ask for a protocol that no service speaks. It is a delivery all the same.
+        ws="none",
         log_config=None,
         access_log=False,
         # Nobody asks where a request came from, so nobody needs to believe what it says about that.

@@ -241,6 +241,36 @@ async def test_requests_that_are_sent_ahead_are_answered_in_their_order(wired: W
     assert (await wired.refusal())[0] == 408
 
 
+METADATA = {
+    "long": b"x-note: " + b"x" * 200_000 + b"\r\n",
+    "many": b"x-note: 1\r\n" * 4_000,
+    "an upgrade": b"connection: upgrade\r\nupgrade: websocket\r\n",
+    "an encoding": b"content-encoding: gzip\r\n",
+    "an expectation": b"expect: nothing\r\n",
+    "a page elsewhere": b"origin: http://elsewhere.example\r\nsec-fetch-site: cross-site\r\n",
+    "a long tail": b"a" * 5_000 + b": x\r\n",
+    "bytes": b"x-note: \xff\xfe\x80\r\n",
+}
+
+
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA.keys())
+@pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/due-1"])
+async def test_what_a_message_says_in_a_header_is_no_reason_to_refuse_it(
+    wired: Wire, path: str, metadata: bytes
+) -> None:
+    """A sidecar that delivers a message alone puts its metadata there, and delivers again for ever what is refused."""
+    body = orjson.dumps({"topic": "orders", "data_base64": "e30=", "events": ["{}"]})
+    head = b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % (path.encode(), len(body))
+    await wired.send(head + metadata + b"\r\n" + body)
+    assert await wired.status() == 200
+
+
+async def test_a_job_is_not_refused_for_its_name(wired: Wire) -> None:
+    """The scheduler takes names of any length, and fires a job again for as long as it is refused."""
+    await wired.send(b"POST /job/" + b"x" * 100_000 + b" HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]")
+    assert await wired.status() == 200
+
+
 async def test_slow_clients_hold_up_no_delivery() -> None:
     """Hundreds of half-sent requests stand open while the sidecar delivers."""
     async with shop_server() as (port, sidecar):

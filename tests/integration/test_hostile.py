@@ -126,14 +126,19 @@ async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> No
             assert response.status == 401
 
 
-async def test_a_job_nobody_knows_is_answered_500(checkout: Checkout) -> None:
-    """404 would count as done, and a deadline that another release could read would be gone."""
+@pytest.mark.parametrize("name", ["unheard-of", "accepted-unheard-of"])
+async def test_a_job_that_says_nothing_is_set_aside(checkout: Checkout, name: str) -> None:
+    """It would be fired again for ever; 404 would count as done, and nobody would hear of it."""
     headers = {"dapr-api-token": checkout.flow.app_token("order")}
+    before = len(await checkout.dead_letters("order"))
+    job = {"x": uuid.uuid4().hex}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(checkout.flow.address("order") + "/job/unheard-of", json={"x": 1}, headers=headers) as response,
+        session.post(f"{checkout.flow.address('order')}/job/{name}", json=job, headers=headers) as response,
     ):
-        assert response.status == 500
+        assert response.status == 200
+    letters = await checkout.until(lambda: checkout.dead_letters("order"), lambda found: len(found) > before)
+    assert any(job["x"] in letter["event"] for letter in letters)
 
 
 async def test_hostile_events_end_in_quarantine_and_hurt_nobody(checkout: Checkout) -> None:

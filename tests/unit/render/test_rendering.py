@@ -107,11 +107,20 @@ def test_what_a_service_hears_comes_in_bulk_and_ends_at_its_own_undelivered_topi
         if spec["topic"] == f"{service.name}-undelivered":
             assert spec["routes"] == {"default": "/undelivered"}
             assert spec["metadata"] == {"rawPayload": "true"}
-            assert spec.keys().isdisjoint({"bulkSubscribe", "deadLetterTopic"})
+            assert spec["bulkSubscribe"] == {"enabled": True, "maxMessagesCount": 10, "maxAwaitDurationMs": 1}
+            assert "deadLetterTopic" not in spec
         else:
             assert spec["routes"] == {"default": "/events"}
             assert spec["bulkSubscribe"] == {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 1}
             assert spec["deadLetterTopic"] == f"{service.name}-undelivered"
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_nothing_is_delivered_alone(combination: str) -> None:
+    """Alone, a message brings its metadata in the header of the request, whose size every server bounds."""
+    subscriptions = [one for one in documents(combination).values() if one["kind"] == "Subscription"]
+    assert subscriptions
+    assert [one["metadata"]["name"] for one in subscriptions if not one["spec"]["bulkSubscribe"]["enabled"]] == []
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)

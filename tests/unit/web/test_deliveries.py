@@ -16,10 +16,12 @@ import pytest
 from choreography.engine.delivery import LARGEST_READ, Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.identity import store_key
+from choreography.sidecar.client import REMINDERS
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.faults.test_driver import event
-from tests.unit.engine.toy import Box, Put, desk
+from tests.unit.engine.toy import Box, Opened, Put, desk
+from tests.unit.web.unreadable_jobs import UNREADABLE_JOBS
 
 
 @dataclass
@@ -170,6 +172,17 @@ async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking)
     assert len({letter["id"] for topic, letter in taking.sidecar.published if topic == "desk-dead-letters"}) == 1
 
 
+async def test_what_could_not_be_handed_over_comes_in_batches(taking: Taking) -> None:
+    """Each message is set aside by itself, however large the metadata that it brings, and is a repeat the next time."""
+    many = {f"x-{number}": "y" * 1000 for number in range(40)}
+    raws = [b"", b"hello", put("a"), b"x" * 2_000_000]
+    entries = [entry(str(place), raw, metadata=many) for place, raw in enumerate(raws)]
+    for _ in range(2):
+        body = as_the_sidecar_does("desk-undelivered", *entries)
+        assert await post(taking.app, body, "/undelivered") == statuses_of("0", "1", "2", "3")
+        assert (taking.coins("a"), len(taking.set_aside())) == (None, 4)
+
+
 HOSTILE_EVENTS = {
     "nothing": b"",
     "no JSON": b"hello",
@@ -265,6 +278,30 @@ async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entrie
     assert (taking.coins("a"), len(taking.set_aside())) == (None, 1)
 
 
+@pytest.mark.parametrize("body", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
+@pytest.mark.parametrize("name", ["due-1", "somebody-elses", f"{REMINDERS}1"])
+async def test_a_job_that_cannot_be_read_is_set_aside(taking: Taking, name: str, body: bytes) -> None:
+    """Whatever its name: it would be fired again for ever. When it is, it is a repeat."""
+    for _ in range(2):
+        assert (await post(taking.app, body, f"/job/{name}"))[0] == 200
+        assert len(taking.set_aside()) == 1
+
+
+STRANGE_DEADLINES: list[Any] = [None, 5, [], {}, "", "no JSON", '"text"', {"id": "1"}, True, 1.5]
+
+
+async def test_what_is_unreadable_in_a_job_holds_up_no_deadline_beside_it(taking: Taking) -> None:
+    """Of each a record is kept, and what a job says besides does not matter."""
+    assert await taking.bulk(Opened.topic, event(Opened(box="b"), "opened")) == ["SUCCESS"]
+    [sound] = taking.sidecar.jobs[0]["data"]["events"]
+    besides: list[dict[str, Any]] = [{}, {"more": 1}, {"value": {}}]
+    for more in besides:
+        job = orjson.dumps({"events": [*STRANGE_DEADLINES, sound], **more})
+        assert await post(taking.app, job, "/job/due-1") == (200, {"fired": len(STRANGE_DEADLINES) + 1})
+    assert len(taking.set_aside()) == len(STRANGE_DEADLINES)
+    assert len({said["id"] for topic, said in taking.sidecar.published if topic == "box.reminded"}) == 1
+
+
 @pytest.mark.parametrize("size", [100, 3_000_000])
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/one"])
 async def test_a_request_that_breaks_off_gets_no_answer(taking: Taking, size: int, path: str) -> None:
@@ -354,12 +391,6 @@ async def test_a_job_that_no_release_can_read_is_set_aside(taking: Taking, body:
     for _ in range(2):
         assert (await post(taking.app, body, "/job/one"))[0] == 200
         assert len(taking.set_aside()) == 1
-
-
-async def test_a_job_that_another_release_may_read_waits_for_it(taking: Taking) -> None:
-    """A deadline must not be taken for done because this release does not know its form."""
-    assert (await post(taking.app, b'{"reminders":[]}', "/job/one"))[0] == 500
-    assert not taking.set_aside()
 
 
 def statuses_of(*ids: str) -> tuple[int, Any]:

@@ -6,10 +6,15 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
+from choreography.engine.commanding import Commanding
 from choreography.web import looking_after
 from tests.unit.engine.replica import NOON
+from tests.unit.engine.test_accepting import Renamed
+from tests.unit.engine.toy import desk
+from tests.unit.web.unreadable_jobs import UNREADABLE_JOBS
 from tests.unit.web.web_desk import EVERY, Desk
 
 
@@ -106,10 +111,48 @@ async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
     assert stage.said == [lost.outgoing.encoded]
 
 
-@pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b'{"commands": []}', b'{"events": ["x"]}'])
-async def test_a_reminder_that_this_release_cannot_read_is_not_taken_as_done(body: bytes) -> None:
+@pytest.mark.usefixtures("clock")
+async def test_a_record_that_stays_unreadable_is_set_aside_and_ends_the_reminder() -> None:
+    """Rule 29: the third time is enough. The letter holds the event, to be replayed once the record is mended."""
+    stage = Desk()
+    broken = stage.accept("k1")
+    stage.spoil(broken)
+    assert [await stage.remind(broken) for _ in range(4)] == [500, 500, 200, 200]
+    stage.mend(broken)
+    [aside] = [one for one in stage.world.store.outcomes() if one.quarantined]
+    assert aside.quarantined is not None
+    assert aside.quarantined.event == broken.outgoing.encoded
+    assert "could not be read 3 times in the same way" in aside.quarantined.reason
+
+
+@pytest.mark.parametrize("body", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
+async def test_a_reminder_that_cannot_be_read_is_set_aside(body: bytes) -> None:
+    """It would come again for ever. Whatever it holds is kept once, however often it comes."""
+    stage = Desk()
+    for _ in range(2):
+        assert await stage.remind(body=body) == 200
+        assert [one.quarantined is not None for one in stage.world.store.outcomes()] == [True]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_what_is_unreadable_in_a_reminder_holds_up_no_command_beside_it() -> None:
+    """The command is published again and reminded of again; the rest is set aside, once."""
+    stage = Desk()
+    lost = stage.accept("k1")
+    body = orjson.dumps({"commands": [lost.outgoing.encoded, "no event", 5, None, {}], "more": 1})
+    assert [await stage.remind(body=body) for _ in range(2)] == [500, 500]
+    assert stage.said == [lost.outgoing.encoded]
+    assert len(stage.world.store.outcomes()) == 4
+    stage.settle(lost)
+    assert await stage.remind(body=body) == 200
+
+
+async def test_a_command_that_only_another_release_accepts_is_not_taken_as_done() -> None:
     """404 would count as done; another release has written it, and may be back."""
-    assert await Desk().remind(body=body) == 500
+    stage = Desk()
+    event = Commanding(desk).accept(Renamed(box="a"), "e1", NOON, "").outgoing.encoded
+    assert await stage.remind(body=orjson.dumps({"commands": [event]})) == 500
+    assert not stage.world.store.outcomes()
 
 
 async def test_only_the_own_sidecar_may_remind() -> None:

@@ -12,7 +12,8 @@ from prometheus_client import generate_latest
 
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
-from choreography.engine.delivery import read_delivery
+from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.fate import Fate
 from choreography.engine.identity import store_key
 from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
@@ -43,7 +44,13 @@ class Desk:
         self.accepting = Accepting(desk, Limits())
         driver, sidecar = cast("Driver", self), cast("Sidecar", self)
         self.looking_after = LookingAfter(
-            self.accepting, driver, sidecar, every=EVERY, intake_open=intake_open, trusts=lambda scope: scope["trusted"]
+            self.accepting,
+            driver,
+            sidecar,
+            every=EVERY,
+            intake_open=intake_open,
+            trusts=lambda scope: scope["trusted"],
+            set_aside=self.set_aside,
         )
         self.lane = CommandLane(self.accepting, driver, sidecar, reminder=EVERY)
 
@@ -54,6 +61,11 @@ class Desk:
         answer = Replica(self.world).drive(engine)
         assert self.world.broker.texts() == before
         return answer
+
+    async def set_aside(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
+        """Take deliveries as the intake does."""
+        assert topic == ""
+        return [one.fate for one in Replica(self.world).settle(*deliveries)]
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
         """Note what is said."""
@@ -95,6 +107,10 @@ class Desk:
     def spoil(self, accepted: Accepted) -> None:
         """Leave something that is no record where the command's box is kept."""
         self.world.store.rows[store_key("desk", "box", accepted.envelope.subject)] = Stored("not a record", "1")
+
+    def mend(self, accepted: Accepted) -> None:
+        """Take it away again."""
+        del self.world.store.rows[store_key("desk", "box", accepted.envelope.subject)]
 
     def settle(self, accepted: Accepted) -> None:
         """Let the event arrive."""
