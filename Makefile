@@ -31,7 +31,6 @@ STORE ?= sqlite
 TESTS ?= tests/integration tests/components tests/conformance
 SHORT ?=
 E2E ?= tests/e2e
-E2E_MARK ?= e2e
 DOCS ?=
 PARTS ?=
 QUICK ?=
@@ -53,7 +52,7 @@ IN_CLUSTER := redis kafka rabbitmq nats
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: cluster e2e e2e-deep image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite deep bench bench-brokers clean lock tools
+.PHONY: cluster e2e image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite deep bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -153,11 +152,7 @@ cluster: $(READY)
 # Nothing is captured, because whoever waits for minutes wants to see for what.
 e2e: $(READY)
 	@$(BIN)/python -m lab --obtain
-	@$(BIN)/pytest -m "$(E2E_MARK)" --maxfail 3 --no-header --capture no --verbose $(E2E)
-
-# With the release that is rolled out and taken back in both orders, which takes minutes more.
-e2e-deep: $(READY)
-	@$(MAKE) --no-print-directory e2e E2E_MARK="e2e or deep"
+	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
 
 clean:
 	rm -rf .run

@@ -24,7 +24,6 @@ PARTS: Final[Mapping[str, Sequence[str]]] = {
     "defects": ("make", "defects"),
     "hurt": ("make", "hurt"),
     "faults": ("make", "faults"),
-    "e2e": ("make", "e2e-deep"),
 }
 
 

@@ -1,116 +1,150 @@
-"""A release is rolled out while orders come in, and taken back: first in the order in which it should be, then not."""
+"""A release is rolled out while orders are under way, and taken back: in the order in which it should be, and not."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import redis.asyncio
 
-from tests.e2e.checkout import Checkout, until
+from choreography.topics import Naming, dead_letters, prefix_of
+from tests.e2e.checkout import OUTSIDE, SERVICES, Checkout, until
+from tests.e2e.shoppers import shopping
 from tests.integration.next_release import PACKAGE, write_next_release
 
-pytestmark = pytest.mark.deep
-
 FILES = "checkout-next"
-SAYING, HEARING = "order", "notification"
-MORE = 8
+SAYING, HEARING, JOINING = "order", "notification", "shipping"
+OVERDUE = "30s"
+"""When an order that the next release has accepted asks to be cancelled: after it was taken back, and soon enough."""
 
 
 @pytest.fixture
-async def next_release(checkout: Checkout, tmp_path: Path) -> AsyncIterator[str]:
+async def next_release(checkout: Checkout, tmp_path: Path) -> AsyncIterator[None]:
     """The files of the next release, where pods can import them."""
     files = {file.name: file.read_text() for file in write_next_release(tmp_path).glob("*.py")}
     described = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FILES}, "data": files}
     await checkout.kubectl("apply", "--filename", "-", given=json.dumps(described))
-    yield PACKAGE
+    yield
     await checkout.kubectl("delete", "configmap", FILES)
 
 
-async def roll_out(checkout: Checkout, service: str, package: str) -> None:
-    """Let a service run another release, as an upgrade with another image would."""
-    container = {
-        "name": "app",
-        "command": ["choreography", "serve", f"{package}.{service}"],
-        "env": [{"name": "PYTHONPATH", "value": "/next"}],
-        "volumeMounts": [{"name": "next", "mountPath": f"/next/{PACKAGE}", "readOnly": True}],
-    }
-    pod = {"volumes": [{"name": "next", "configMap": {"name": FILES}}], "containers": [container]}
-    patch = json.dumps({"spec": {"template": {"spec": pod}}})
-    await checkout.kubectl("patch", f"deployment/{service}", "--type", "strategic", "--patch", patch)
-    await until_rolled_out(checkout, service)
+async def roll_out(checkout: Checkout, *services: str) -> None:
+    """Let services run the next release, as an upgrade with another image would."""
+    for service in services:
+        container = {
+            "name": "app",
+            "command": ["choreography", "serve", f"{PACKAGE}.{service}"],
+            "env": [
+                {"name": "PYTHONPATH", "value": "/next:/app"},
+                {"name": "CHOREOGRAPHY_DEADLINES", "value": f"overdue={OVERDUE}"},
+            ],
+            "volumeMounts": [{"name": "next", "mountPath": f"/next/{PACKAGE}", "readOnly": True}],
+        }
+        pod = {"volumes": [{"name": "next", "configMap": {"name": FILES}}], "containers": [container]}
+        patch = json.dumps({"spec": {"template": {"spec": pod}}})
+        await checkout.kubectl("patch", f"deployment/{service}", "--type", "strategic", "--patch", patch)
+    await rolled_out(checkout, services)
 
 
-async def take_back(checkout: Checkout, service: str) -> None:
-    """Let a service run the release of before, as somebody does who is in a hurry."""
-    await checkout.kubectl("rollout", "undo", f"deployment/{service}")
-    await until_rolled_out(checkout, service)
+async def take_back(checkout: Checkout, *services: str) -> None:
+    """Let services run the release of before, as somebody does who is in a hurry."""
+    for service in services:
+        await checkout.kubectl("rollout", "undo", f"deployment/{service}")
+    await rolled_out(checkout, services)
 
 
-async def until_rolled_out(checkout: Checkout, service: str) -> None:
+async def rolled_out(checkout: Checkout, services: tuple[str, ...]) -> None:
     """Wait until only pods of the wanted release are left."""
-    await checkout.kubectl("rollout", "status", f"deployment/{service}", "--timeout", "300s")
+    for service in services:
+        await checkout.kubectl("rollout", "status", f"deployment/{service}", "--timeout", "300s")
 
 
 @asynccontextmanager
-async def customers(checkout: Checkout, orders: list[str]) -> AsyncIterator[None]:
-    """Order all the while."""
-
-    async def order() -> None:
-        while True:
-            orders.append(await checkout.order())
-            await asyncio.sleep(0.5)
-
-    ordering = asyncio.create_task(order())
-    try:
-        yield
-    finally:
-        ordering.cancel()
-        await asyncio.gather(ordering, return_exceptions=True)
+async def provider_away(checkout: Checkout) -> AsyncIterator[None]:
+    """Nobody can pay, so that orders stay open while a release is exchanged."""
+    await _switch(checkout, down=True)
+    yield
+    await _switch(checkout, down=False)
 
 
-async def goes_on(orders: list[str]) -> None:
-    """Wait until some more orders were accepted."""
-    wanted = len(orders) + MORE
-
-    async def number() -> int:
-        return len(orders)
-
-    await until(number, lambda found: found >= wanted)
+async def _switch(checkout: Checkout, *, down: bool) -> None:
+    async with checkout.session.put(f"{checkout.address(OUTSIDE)}/faults", json={"down": down}) as answer:
+        assert answer.status == 200, await answer.text()
 
 
-async def all_told(checkout: Checkout, orders: list[str]) -> None:
-    """Every order is completed, and its customer knows: also what was set aside meanwhile."""
-    for order in orders:
-        await checkout.ended(order, "completed")
-        notice = f"/notices/{order}"
-        await until(
-            lambda notice=notice: checkout.get(HEARING, notice),  # type: ignore[misc]
-            lambda told: told[0] == 200 and told[1]["told"] == "completed",
-        )
+class Letters:
+    """Why services set events aside, since this was made."""
+
+    def __init__(self, broker: redis.asyncio.Redis) -> None:
+        self._broker = broker
+        self._before: dict[str, int] = {}
+
+    async def all(self) -> dict[str, list[str]]:
+        """The reasons, by service."""
+        topic = Naming(prefix_of("apps.checkout")).on_broker
+        found = {}
+        for service in SERVICES:
+            entries: Any = await self._broker.xrange(topic(dead_letters(service)))
+            reasons = [str(json.loads(fields[b"data"])["data"]["reason"]) for _, fields in entries]
+            found[service] = reasons[self._before.setdefault(service, len(reasons)) :]
+        return found
+
+    async def of(self, service: str) -> list[str]:
+        """The reasons of one service."""
+        return (await self.all())[service]
 
 
-@pytest.mark.parametrize("order", [(HEARING, SAYING), (SAYING, HEARING)])
-async def test_orders_end_while_a_release_is_rolled_out_and_taken_back(
-    checkout: Checkout, next_release: str, order: tuple[str, str]
+@pytest.fixture
+async def letters(checkout: Checkout) -> AsyncIterator[Letters]:
+    """The topics to which services write when they set something aside."""
+    at = urlsplit(checkout.address("redis"))
+    async with redis.asyncio.Redis(host=at.hostname or "", port=at.port or 0) as broker:
+        found = Letters(broker)
+        await found.all()
+        yield found
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_a_release_is_rolled_out_and_taken_back_in_both_orders_and_no_order_notices(
+    checkout: Checkout, letters: Letters
 ) -> None:
-    """Rule 31: what hears the new version first is right; the other order costs time and loses nothing."""
-    orders: list[str] = []
-    async with customers(checkout, orders):
-        for service in order:
-            await goes_on(orders)
-            await roll_out(checkout, service, next_release)
-        await goes_on(orders)
-        await all_told(checkout, list(orders))
-        await take_back(checkout, SAYING)
-        await goes_on(orders)
-        # What was said by the second version is settled before nobody hears it any more.
-        await all_told(checkout, list(orders))
+    """Rule 31: what hears the new version goes first; the other order costs time and loses nothing."""
+    async with shopping(checkout) as shoppers:
+        # Who says the second version goes first. Its renamed join fires with what the older release put into it.
+        async with provider_away(checkout):
+            await shoppers.go_on()
+            await roll_out(checkout, SAYING, JOINING)
+        await until(lambda: letters.of(HEARING), lambda reasons: len(reasons) > 2)
+        await roll_out(checkout, HEARING)
+        await shoppers.go_on()
+        await shoppers.all_settled()
+
+        # Back, again in the wrong order. The older release is told by the newer one's deadline, and keeps its mark.
         await take_back(checkout, HEARING)
-        await goes_on(orders)
-    await all_told(checkout, orders)
-    marked = [one for one in orders if (await checkout.get(SAYING, f"/orders/{one}"))[1].get("marks")]
-    assert marked, "no order was begun by the next release"
+        async with provider_away(checkout):
+            overdue = [await shoppers.place() for _ in range(3)]
+            await take_back(checkout, SAYING, JOINING)
+            await roll_out(checkout, HEARING)
+            for order in overdue:
+                told = await checkout.ended(order, "cancelled")
+                assert (told["reason"], told["marks"]) == ("not completed in time", 1)
+        await shoppers.all_settled()
+
+        # Who hears the second version is there already; and back again once what was said in it is settled.
+        await roll_out(checkout, SAYING)
+        await shoppers.go_on()
+        await take_back(checkout, SAYING)
+        await shoppers.go_on()
+        await shoppers.all_settled()
+        await take_back(checkout, HEARING)
+        await shoppers.go_on()
+    await shoppers.all_settled()
+    await shoppers.shelf_adds_up()
+    reasons = await letters.all()
+    assert [service for service, some in reasons.items() if some] == [HEARING]
+    assert all("Not yet: notification knows order.completed.v1" in reason for reason in reasons[HEARING])

@@ -1,7 +1,8 @@
 """The next release of checkout, made by editing its files as a developer would.
 
 An order keeps a mark from its beginning, and its completion is said by a second version, which notification hears
-beside the first.
+beside the first. The functions of shipping's join and of the order's deadline have other names, and keep the declared
+ones.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def write_next_release(folder: Path) -> Path:
         ("OrderCompleted", "OrderCompletedV2"),
         ("    total: Money = 0\n", "    total: Money = 0\n    marks: int = 0\n"),
         ('known.but(status="placed")', 'known.but(status="placed", marks=1)'),
+        ("within=timedelta(minutes=15))\ndef overdue(", 'within=timedelta(minutes=15), name="overdue")\ndef give_up('),
+    )
+    _edit(
+        package / "shipping.py",
+        ("PaymentCharged)\ndef dispatch(", 'PaymentCharged, name="dispatch")\ndef send_off('),
     )
     _edit(
         package / "notification.py",

@@ -1,0 +1,113 @@
+"""Customers who order all the while, and the books that are read afterwards: each order has ended, and only once."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.checkout import OUTSIDE, Checkout, until
+
+PER_SECOND = 4.0
+MORE = 8
+STOCK = 1_000_000
+ENDS = ("completed", "cancelled")
+ONE_ATTEMPT = aiohttp.ClientTimeout(total=10)
+
+
+class Shoppers:
+    """Those who order one thing from one shelf."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+        self._sku = f"sku-{uuid.uuid4().hex[:8]}"
+        self._settled: dict[str, str] = {}
+        self.placed: list[str] = []
+
+    async def stock(self) -> None:
+        """Fill the shelf, and wait until it is full."""
+        address, more = f"{self._checkout.address('inventory')}/stock", {"sku": self._sku, "quantity": STOCK}
+        async with self._checkout.session.post(address, json=more) as answer:
+            assert answer.status == 202, await answer.text()
+        await self._shelf_holds(STOCK, 0)
+
+    async def order_all_the_while(self) -> None:
+        """Order until this is cancelled."""
+        while True:
+            await self.place()
+            await asyncio.sleep(1 / PER_SECOND)
+
+    async def place(self) -> str:
+        """Order, with one key until the order is accepted."""
+        key = uuid.uuid4().hex
+        order = await until(lambda: self._sent(key), bool)
+        self.placed.append(order)
+        return order
+
+    async def _sent(self, key: str) -> str:
+        lines = [{"sku": self._sku, "quantity": 1, "unit_price": 500}]
+        body = {"customer_id": "customer-1", "currency": "EUR", "lines": lines}
+        url, headers = f"{self._checkout.address('order')}/orders", {"Idempotency-Key": key}
+        try:
+            async with self._checkout.session.post(url, json=body, headers=headers, timeout=ONE_ATTEMPT) as answer:
+                told = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return ""  # the pod that was asked has ended meanwhile
+        assert answer.status in (202, 503), told
+        return str(told["order_id"]) if answer.status == 202 else ""
+
+    async def go_on(self) -> None:
+        """Wait until some more orders were accepted."""
+        wanted = len(self.placed) + MORE
+
+        async def number() -> int:
+            return len(self.placed)
+
+        await until(number, lambda found: found >= wanted)
+
+    async def all_settled(self) -> None:
+        """Wait until each order placed so far has ended, its money is where it belongs, and its customer knows."""
+        left = [order for order in self.placed if order not in self._settled]
+        self._settled |= dict(zip(left, await asyncio.gather(*map(self._end_of, left)), strict=True))
+
+    async def shelf_adds_up(self) -> None:
+        """Wait until exactly the completed orders have taken something from the shelf."""
+        taken = sum(how == "completed" for how in self._settled.values())
+        await self._shelf_holds(STOCK - taken, taken)
+
+    async def _end_of(self, order: str) -> str:
+        """How an order ended, once every service says the same of it."""
+
+        async def look() -> tuple[Any, Any, int, int]:
+            _, said = await self._checkout.get("order", f"/orders/{order}")
+            _, notice = await self._checkout.get("notification", f"/notices/{order}")
+            _, ledger = await self._checkout.get(OUTSIDE, f"/ledger/{order}")
+            return said.get("status"), notice.get("told"), len(ledger["charges"]), len(ledger["refunds"])
+
+        def settled(seen: tuple[Any, Any, int, int]) -> bool:
+            status, told, charges, refunds = seen
+            assert refunds <= charges <= 1, f"{order} was charged {charges} times and refunded {refunds} times"
+            return status in ENDS and told == status and charges - refunds == (status == "completed")
+
+        return str((await until(look, settled))[0])
+
+    async def _shelf_holds(self, available: int, taken: int) -> None:
+        await until(
+            lambda: self._checkout.get("inventory", f"/stock/{self._sku}"),
+            lambda told: told[0] == 200 and (told[1]["available"], told[1]["taken"]) == (available, taken),
+        )
+
+
+@asynccontextmanager
+async def shopping(checkout: Checkout) -> AsyncIterator[Shoppers]:
+    """Customers order all the while; one who is refused ends the test."""
+    shoppers = Shoppers(checkout)
+    await shoppers.stock()
+    async with asyncio.TaskGroup() as group:
+        ordering = group.create_task(shoppers.order_all_the_while())
+        yield shoppers
+        ordering.cancel()
