@@ -20,13 +20,16 @@ from choreography.sidecar.effects import Effects
 
 _EVERY: Final = 30.0
 """Seconds. Older replicas go on setting aside what they do not know for as long as a release is rolled out."""
+_FIRST: Final = 4.0
+"""Seconds until the second look, after which each pause is twice as long: the replica whose place a new one takes is
+about to end, and what it has set aside should not wait for half a minute."""
 _AT_ONCE: Final = 100
 
 log = structlog.get_logger()
 
 
 class Replaying:
-    """What waits for this release, looked for when it starts and every half minute from then on."""
+    """What waits for this release, looked for when it starts, and ever more rarely down to each half minute."""
 
     def __init__(self, service: Service, driver: Driver, effects: Effects, limits: Limits) -> None:
         self._driver, self._effects = driver, effects
@@ -34,13 +37,15 @@ class Replaying:
 
     async def forever(self) -> None:
         """Look again and again. A store that has trouble is asked again."""
+        pause = min(_FIRST, _EVERY)
         while True:
             try:
                 await self.look(datetime.now(UTC))
             except Exception:
                 log.exception("nobody can tell what waits for this release; it is looked for again")
             # Replicas that started together need not look together.
-            await asyncio.sleep(_EVERY * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+            pause = min(2 * pause, _EVERY)
 
     async def look(self, now: datetime) -> int:
         """Replay what this release knows. Return how many events and intents that were."""
