@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lab.cluster import Cluster
 
 NAMESPACE = "dapr-system"
+_ONE_SCHEDULER = Path(__file__).parent / "one_scheduler.py"
 _VALUES = ROOT / "k8s" / "dapr-values.yaml"
 _WHY = "Without the kinds of object that manifests name, nothing can tell whether they are right."
 _PROMETHEUS = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"
@@ -60,6 +62,7 @@ async def install(cluster: Cluster, manifests: Manifests, progress: Progress, re
     await cluster.helm(
         *["upgrade", "--install", "dapr", str(manifests.dapr), "--namespace", NAMESPACE, "--create-namespace"],
         *["--values", str(_VALUES), "--set", f"global.tag={dapr.BUILT}", *published],
+        *["--post-renderer", sys.executable, "--post-renderer-args", str(_ONE_SCHEDULER)],
         *["--skip-crds", "--wait", "--timeout", "5m"],
     )
     progress.done(f"Dapr {dapr.BUILT} runs in {NAMESPACE}")
