@@ -88,9 +88,13 @@ async def equipped(cluster: Cluster) -> Cluster:
     """A cluster with Redis, PostgreSQL and Zipkin in the namespace of the flow, from the manifests that are shipped."""
     await cluster.do("k8s/secrets/make")
     await cluster.kubectl("apply", "--kustomize", "k8s/overlays/redis")
-    for what in ("statefulset/redis", "statefulset/postgres", "deployment/zipkin"):
-        await cluster.kubectl("rollout", "status", what, "--namespace", "checkout", "--timeout", "180s")
+    await asyncio.gather(*(rolled_out(cluster, what) for what in ("statefulset/redis", "statefulset/postgres")))
     return cluster
+
+
+async def rolled_out(cluster: Cluster, what: str) -> None:
+    """Wait until a server is ready."""
+    await cluster.kubectl("rollout", "status", what, "--namespace", "checkout", "--timeout", "180s")
 
 
 @pytest.fixture(scope="session")
@@ -98,5 +102,6 @@ async def checkout(equipped: Cluster) -> AsyncIterator[Checkout]:
     """The flow, installed with its chart."""
     async with Checkout(equipped) as flow:
         flow.before = set(await left_by_the_flow(flow))
-        await flow.install()
+        # Only traces need Zipkin, and it takes longest to start.
+        await asyncio.gather(flow.install(), rolled_out(equipped, "deployment/zipkin"))
         yield flow
