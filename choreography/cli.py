@@ -67,6 +67,7 @@ def up(
     leave: Annotated[bool, typer.Option("--exit", help="End after the rehearsal.")] = False,
     zipkin: Traced = True,
     topic_prefix: Prefix = "",
+    access: Annotated[bool, typer.Option("--access", help="Give each service a user of the broker.")] = False,
 ) -> None:
     """Set up this machine, start a flow with everything it needs, and rehearse it."""
     # Only this command starts sidecars.
@@ -76,6 +77,7 @@ def up(
     console = Console()
     progress = Progress(console)
     place = RUN_FOLDERS / flow.resolve().name
+    written = place / "rendered" if topic_prefix else flow
     running = RunningFlow(
         flow,
         place,
@@ -84,7 +86,8 @@ def up(
         zipkin=zipkin,
         progress=progress,
         environment={"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {},
-        resources=write_prefixed(flow, broker, store, topic_prefix, place / "resources") if topic_prefix else None,
+        resources=write_prefixed(flow, broker, store, topic_prefix, written) if topic_prefix else None,
+        access=written / "access" if access else None,
     )
     refuse_unsafe(running.resources)
     running.prepare()

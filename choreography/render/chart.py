@@ -11,6 +11,7 @@ import yaml
 
 from choreography.flow import FlowError
 from choreography.render import components
+from choreography.render.access import LOGIN, login_settings
 from choreography.render.alerts import alert_rules
 from choreography.render.autoscalers import triggers_of
 from choreography.render.brokers import BROKERS, Broker
@@ -85,7 +86,13 @@ def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
         f"{place}/resiliency.yaml",
         components.resiliency(source.component("resiliency.yaml"), source.services, name, _PREFIXED),
     )
-    yield f"{place}/facts.yaml", as_yaml(_broker_facts(source, base, name, BROKERS.get(broker.stem)))
+    login = login_settings(source, broker.stem)
+    if login:
+        yield f"{place}/{LOGIN}", login
+    yield (
+        f"{place}/facts.yaml",
+        as_yaml(_broker_facts(source, base, name, BROKERS.get(broker.stem)) | _logins(base + login)),
+    )
 
 
 def _flow(source: Source) -> dict[str, Any]:
@@ -133,6 +140,11 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
             },
         },
     }
+
+
+def _logins(settings: str) -> dict[str, Any]:
+    """What the Secret of a service holds, where each has a user of the broker."""
+    return {"login": [found["key"] for found in _FROM_ENVIRONMENT.finditer(settings)]}
 
 
 def _with_secrets(component: str, secret: str) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from choreography.insight.lock import FILE as LOCK
+from choreography.render.access import FOLDER as ACCESS
+from choreography.render.access import access_files
 from choreography.render.alerts import alert_files
 from choreography.render.asyncapi import asyncapi_file
 from choreography.render.autoscalers import autoscaler_files
@@ -25,10 +27,11 @@ APPEARANCES: Final[tuple[Appearance, ...]] = (
     network_policy_files,
     autoscaler_files,
     alert_files,
+    access_files,
 )
 """The one list of what is rendered."""
 
-_FOLDERS: Final = ("dapr", "docs", "k8s")
+_FOLDERS: Final = ("dapr", "docs", "k8s", ACCESS)
 """Folders of a flow that hold what is rendered; `dapr` nothing else."""
 
 _MARKS: Final = (b"# Rendered by ", b"<!-- Rendered by ")

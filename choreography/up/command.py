@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import importlib.util
 import os
+import shutil
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from choreography.render import render
+from choreography.render.access import FOLDER as ACCESS
 from choreography.settings import Settings
 from choreography.up.running_flow import RunningFlow
 
@@ -24,14 +26,19 @@ def run(flow: RunningFlow, folder: Path, orders: int, console: Console, *, leave
 
 
 def write_prefixed(folder: Path, broker: str, store: str, topic_prefix: str, target: Path) -> Path:
-    """Render the Dapr resources of a flow with another prefix of its topics into a folder, and return that."""
-    target.mkdir(parents=True, exist_ok=True)
-    for old in target.glob("*.yaml"):
-        old.unlink()
+    """Render a flow with another prefix of its topics into a folder: what sidecars read, and what users may do.
+
+    Returns:
+        The folder of the Dapr resources; beside it is the folder ``access``.
+    """
+    shutil.rmtree(target, ignore_errors=True)
     for path, text in render(_package(folder), broker=broker, store=store, topic_prefix=topic_prefix).items():
-        if path.parent.name == f"{broker}-{store}" and path.parent.parent.name == "dapr":
-            (target / path.name).write_text(text)
-    return target
+        place = path.relative_to(folder.resolve())
+        if place.parts[0] in ("dapr", ACCESS):
+            copy = target / place
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(text)
+    return target / "dapr" / f"{broker}-{store}"
 
 
 async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from choreography.drain import Where
 from choreography.provision import Layout, layout_of
 from choreography.up import probes
-from choreography.up.brokers import Managed, Pluggable
+from choreography.up.brokers import Guarded, Managed, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.errors import UnknownNameError
 from choreography.up.processes import Program
@@ -108,7 +108,7 @@ class Programs:
         """The sidecar of one replica, or of a guest with resources of its own."""
         addresses = self.address_of(name)
         store, broker = self._store(addresses.app_id), self.tools.broker
-        told = {**broker.told(self._way_to(broker.name)), "STATE_CONNECTION": store}
+        told = {**broker.told(self._way_to(broker.name)), **self.login(addresses.app_id), "STATE_CONNECTION": store}
         if component := self.component(name):
             told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
         # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
@@ -130,6 +130,11 @@ class Programs:
         """What runs beside the sidecar of one replica; it must be there first."""
         broker = self.tools.broker
         return broker.component(self, name, self._way_to(broker.name)) if isinstance(broker, Pluggable) else None
+
+    def login(self, app: str) -> Mapping[str, str]:
+        """What the sidecar of an app is told to log in with, where each service has a user of the broker."""
+        broker = self.tools.broker
+        return broker.login(self, app) if isinstance(broker, Guarded) else {}
 
     def _store(self, service: str) -> str:
         if self.database is None:

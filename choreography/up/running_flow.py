@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from choreography.provision import provision
+from choreography.topics import Naming, prefix_of
+from choreography.up.access import guarded, write_with_logins
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
 from choreography.up.places import alone
@@ -59,6 +61,7 @@ class RunningFlow:
         drain: bool = True,
         resources: Path | None = None,
         detours: Mapping[str, int] | None = None,
+        access: Path | None = None,
     ) -> None:
         """Describe the flow; nothing is started before the block is entered.
 
@@ -75,6 +78,8 @@ class RunningFlow:
             drain: whether sidecars may finish what is under way (some seconds) when everything is stopped.
             resources: a folder of Dapr resources to use instead of the flow's own.
             detours: ports by which sidecars reach `redis` or `postgres` instead of their own, such as a proxy's.
+            access: the rendered folder `access` of the flow, for a user of the broker for each service; None is one
+                login for all.
         """
         self.file = read_flow(Path(flow))
         self.run_folder = Path(run_folder).resolve()
@@ -87,6 +92,7 @@ class RunningFlow:
         self._ports = Ports(self.run_folder / "ports.json")
         self.resources = resources or self.file.resources_for(broker, store)
         self._detours = dict(detours or {})
+        self._access = access
         self._closing = AsyncExitStack()
 
     @property
@@ -137,6 +143,10 @@ class RunningFlow:
     def app_token(self, name: str) -> str:
         """The token by which an app knows its own sidecar, for tests that deliver to the app themselves."""
         return self._programs.address_of(name).app_token
+
+    def login(self, app: str) -> Mapping[str, str]:
+        """What the sidecar of an app logs in to the broker with, for tests that steal it."""
+        return self._programs.login(app)
 
     def log(self, name: str) -> Path:
         """The log of a process."""
@@ -241,6 +251,10 @@ class RunningFlow:
         self.prepare()
         tools = self._tools
         assert tools is not None  # noqa: S101 - prepare() sees to it
+        if self._access is not None:
+            prefix = self._environment.get("CHOREOGRAPHY_TOPIC_PREFIX") or prefix_of(self.file.name)
+            tools, logins = guarded(tools, self._access, self.services, Naming(prefix))
+            self.resources = write_with_logins(self.resources, self.run_folder / "resources-with-logins", logins)
         programs = Programs(
             file=self.file,
             run_folder=self.run_folder,

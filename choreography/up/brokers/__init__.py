@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from choreography.up.brokers.aws import find_aws
-from choreography.up.brokers.broker import Broker, Managed, Place, Pluggable
+from choreography.up.brokers.broker import Broker, Guarded, Managed, Place, Pluggable
 from choreography.up.brokers.eventbridge import find_eventbridge
 from choreography.up.brokers.kafka import find_kafka
 from choreography.up.brokers.nats import find_nats
@@ -24,4 +24,4 @@ BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
 }
 """How the server of each broker is found or obtained, by the name of its file in components/brokers."""
 
-__all__ = ["BROKERS", "Broker", "Managed", "Place", "Pluggable"]
+__all__ = ["BROKERS", "Broker", "Guarded", "Managed", "Place", "Pluggable"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
+from choreography.up.brokers.logins import Logins
 from choreography.up.processes import Program
 
 SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
@@ -74,4 +75,17 @@ class Managed(Protocol):
 
     def management(self, place: Place) -> str:
         """Where that is, for `choreography drain`."""
+        ...
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A broker that can have a user for each service."""
+
+    def guarded(self, logins: Logins) -> Self:
+        """Return the same broker, where each user may do what its permissions say."""
+        ...
+
+    def login(self, place: Place, app: str) -> Mapping[str, str]:
+        """What the sidecar of an app is told besides, so that it logs in as that app; nothing where nobody must."""
         ...

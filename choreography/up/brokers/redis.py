@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, Self
 
 from choreography.up.brokers.broker import Place
+from choreography.up.brokers.logins import Logins
 from choreography.up.commands import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import redis_ready
@@ -24,6 +27,9 @@ _IN_CONTAINER = (
     "(cat >/dev/null; kill $server) <&3 & wait $server"
 )
 
+_CONFIGURATION: Final = "redis.conf"
+_USER: Final = re.compile(r"^user (\S+) .*$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Redis:
@@ -33,6 +39,7 @@ class Redis:
     in_container: bool = False
     name: str = "redis"
     forgets: str = ""
+    logins: Logins | None = None
 
     @property
     def version(self) -> str:
@@ -41,11 +48,13 @@ class Redis:
 
     def programs(self, place: Place) -> list[Program]:
         """The program that serves the run's data."""
-        port = place.port(self.name)
+        port, data = place.port(self.name), place.folder(self.name)
+        if self.logins is not None:
+            _write_users(data / _CONFIGURATION, self.logins)
         return [
             Program(
                 name=self.name,
-                command=self.command(port, place.folder(self.name)),
+                command=self.command(port, data),
                 log=place.log(self.name),
                 ready=lambda: redis_ready(port),
                 holds_stdin=self.in_container,
@@ -60,20 +69,38 @@ class Redis:
         """Host and port."""
         return f"127.0.0.1:{port}"
 
+    def guarded(self, logins: Logins) -> Self:
+        """The same server with these users, beside the one without a password that may do everything."""
+        return replace(self, logins=logins)
+
+    def login(self, place: Place, app: str) -> Mapping[str, str]:  # noqa: ARG002 - all users come to one port
+        """The user of an app, and its password."""
+        if self.logins is None:
+            return {}
+        user, password = self.logins.of(app)
+        return {"REDIS_USERNAME": user, "REDIS_PASSWORD": password}
+
     def command(self, port: int, data: Path) -> list[str]:
         """The command that serves `data` on `port`."""
         # With anything less than appendfsync always, an acknowledged publish may be lost.
         safe = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        users = [] if self.logins is None else [_CONFIGURATION]
         if not self.in_container:
             own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
-            return [self.executable, *own, *safe]
+            return [self.executable, *(str(data / file) for file in users), *own, *safe]
         return [
             *[self.executable, "run", "--rm", "--interactive", "--user", f"{os.getuid()}:{os.getgid()}"],
             *["--publish", f"127.0.0.1:{port}:6379", "--volume", f"{data}:/data", _IMAGE],
-            *["sh", "-c", _IN_CONTAINER, "sh"],
+            *["sh", "-c", _IN_CONTAINER, "sh", *(f"/data/{file}" for file in users)],
             # Every address of the container, of which only the one published above can be reached.
             *["--port", "6379", "--bind", "*", "--protected-mode", "no", "--dir", "/data", *safe],
         ]
+
+
+def _write_users(file: Path, logins: Logins) -> None:
+    """Write the rendered users with the digests of their passwords; `default` stays for whoever looks on."""
+    file.touch(0o600)
+    file.write_text(_USER.sub(lambda line: f"{line[0]} #{logins.digest(line[1])}", logins.permissions))
 
 
 def find_redis(progress: Progress) -> Redis:

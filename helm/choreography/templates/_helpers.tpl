@@ -76,6 +76,27 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- .Values.serviceAccount.name | default (include "choreography.name" .) -}}
 {{- end -}}
 
+{{/* Who the pods of one service are: (list root name). */}}
+{{- define "choreography.serviceAccountOf" -}}
+{{- $root := index . 0 -}}
+{{ include "choreography.serviceAccount" $root }}{{ if $root.Values.broker.userPerService }}-{{ index . 1 }}{{ end }}
+{{- end -}}
+
+{{/* What a sidecar takes from Secrets, for Dapr's injector: (list root name). */}}
+{{- define "choreography.sidecarSecrets" -}}
+{{- $root := index . 0 -}}
+{{- $suffix := ternary (printf "-%s" (index . 1)) "" $root.Values.broker.userPerService -}}
+{{- $pairs := list -}}
+{{- if include "choreography.aws" $root -}}
+{{- with $root.Values.broker.aws.credentialsSecretName -}}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}{{ $pairs = append $pairs (printf "%s=%s:%s" $key (print $root.Values.broker.aws.credentialsSecretName $suffix) $key) }}{{ end -}}
+{{- end -}}
+{{- else if $root.Values.broker.userPerService -}}
+{{- range $key := (include "choreography.broker" $root | fromYaml).login }}{{ $pairs = append $pairs (printf "%s=%s:%s" $key (print $root.Values.broker.secretName $suffix) $key) }}{{ end -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end -}}
+
 {{- define "choreography.apiToken" -}}
 {{- .Values.tokens.apiSecretName | default (printf "%s-api-token" (include "choreography.name" .)) -}}
 {{- end -}}
@@ -143,7 +164,8 @@ yes
 {{- toYaml $resource -}}
 {{- end -}}
 
-{{/* Settings of a component: those of the file, with the user's Secret and the user's settings: (list items secretName more). */}}
+{{/* Settings of a component: those of the file, with the user's Secret and the user's settings: (list items secretName more).
+     Without a Secret they come from the environment of the sidecar. */}}
 {{- define "choreography.metadata" -}}
 {{- $secret := index . 1 -}}
 {{- $more := index . 2 -}}
@@ -152,7 +174,8 @@ yes
 {{- $items := list -}}
 {{- range index . 0 -}}
 {{- if not (has .name $replaced) -}}
-{{- if .secretKeyRef }}{{ $_ := set .secretKeyRef "name" $secret }}{{ end -}}
+{{- if and .secretKeyRef $secret }}{{ $_ := set .secretKeyRef "name" $secret }}{{ end -}}
+{{- if and .secretKeyRef (not $secret) }}{{ $_ := set . "envRef" .secretKeyRef.key }}{{ $_ := unset . "secretKeyRef" }}{{ end -}}
 {{- $items = append $items . -}}
 {{- end -}}
 {{- end -}}
@@ -162,9 +185,19 @@ yes
 {{/* The components of the broker, and the subscriptions of the services that are there, as documents. */}}
 {{- define "choreography.brokerResources" -}}
 {{- $root := . -}}
+{{- $secret := .Values.broker.secretName -}}
+{{- $more := .Values.broker.metadata -}}
+{{- if .Values.broker.userPerService -}}
+{{- $secret = "" -}}
+{{- $named := list -}}
+{{- range $more }}{{ $named = append $named .name }}{{ end -}}
+{{- range $item := include "choreography.brokerFile" (list . "login.yaml") | fromYamlArray -}}
+{{- if not (has $item.name $named) }}{{ $more = append $more $item }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- range regexSplit "(?m)^---$" (include "choreography.brokerFile" (list . "components.yaml")) -1 }}
 {{- $component := fromYaml . }}
-{{- $items := include "choreography.metadata" (list $component.spec.metadata $root.Values.broker.secretName $root.Values.broker.metadata) | fromYamlArray }}
+{{- $items := include "choreography.metadata" (list $component.spec.metadata $secret $more) | fromYamlArray }}
 {{- $_ := set $component.spec "metadata" $items }}
 {{- if eq $root.Values.broker.kind "eventbridge" }}
 {{- $annotations := $component.metadata.annotations | default dict }}

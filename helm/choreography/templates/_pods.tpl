@@ -36,10 +36,8 @@ dapr.io/sidecar-image: {{ . | quote }}
 dapr.io/sidecar-{{ $what }}-{{ $kind }}: {{ $amount | quote }}
 {{- end }}
 {{- end }}
-{{- with $root.Values.broker.aws.credentialsSecretName }}
-{{- if include "choreography.aws" $root }}
-dapr.io/env-from-secret: "AWS_ACCESS_KEY_ID={{ . }}:AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY={{ . }}:AWS_SECRET_ACCESS_KEY"
-{{- end }}
+{{- with include "choreography.sidecarSecrets" (list $root $name) }}
+dapr.io/env-from-secret: {{ . | quote }}
 {{- end }}
 {{- if eq $root.Values.broker.kind "eventbridge" }}
 dapr.io/inject-pluggable-components: "true"

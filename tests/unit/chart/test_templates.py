@@ -250,6 +250,46 @@ def test_addresses_come_from_the_secrets_that_are_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("broker", IN_CLUSTER)
+def test_each_sidecar_logs_in_as_its_own_service_where_that_is_asked_for(broker: str) -> None:
+    """Its component takes the login from the environment, and each pod has that from a Secret of its own."""
+    rendered = on(broker, *setting(broker__userPerService=True, broker__secretName="events"))
+    brokers = [one for one in of_kind(rendered, "Component").values() if one["spec"]["type"].startswith("pubsub.")]
+    items = [item for one in brokers for item in one["spec"]["metadata"]]
+    assert not [item for item in items if "secretKeyRef" in item]
+    wanted = {item["envRef"] for item in items if "envRef" in item}
+    assert wanted
+    for service in NAMES:
+        given = dict(
+            pair.split("=") for pair in told_to_injector(rendered, service)["dapr.io/env-from-secret"].split(",")
+        )
+        assert given == {key: f"events-{service}:{key}" for key in wanted}
+        account = f"checkout-{service}"
+        assert pods(rendered)[f"Deployment/{service}"]["serviceAccountName"] == account
+        assert account in of_kind(rendered, "ServiceAccount")
+
+
+def test_a_login_that_somebody_configures_himself_wins() -> None:
+    """Such as certificates instead of passwords; a setting that stands twice would be read once."""
+    mine = {"name": "redisPassword", "secretKeyRef": {"name": "mine", "key": "password"}}
+    rendered = place(*setting(broker__userPerService=True, broker__metadata=[mine]))
+    items = of_kind(rendered, "Component")["pubsub"]["spec"]["metadata"]
+    assert [item for item in items if item["name"] == "redisPassword"] == [mine]
+    assert {"name": "redisUsername", "envRef": "REDIS_USERNAME"} in items
+
+
+def test_each_service_has_a_role_of_its_own_on_aws_where_that_is_asked_for() -> None:
+    """By the service account of its pods, or by a Secret of its own."""
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/checkout.order"}
+    words = setting(
+        broker__userPerService=True, broker__aws__credentialsSecretName="keys", provision__enabled=False
+    ) + setting(services__order__serviceAccountAnnotations=role)
+    rendered = place(*setting(broker__kind="aws"), *words)
+    assert of_kind(rendered, "ServiceAccount")["checkout-order"]["metadata"]["annotations"] == role
+    told = told_to_injector(rendered, "order")["dapr.io/env-from-secret"]
+    assert told.split(",")[0] == "AWS_ACCESS_KEY_ID=keys-order:AWS_ACCESS_KEY_ID"
+
+
 def test_settings_of_a_component_may_be_added_and_replaced() -> None:
     """A login or TLS is one's own affair; what the chart says twice would be read once."""
     login = {"name": "redisPassword", "secretKeyRef": {"name": "mine", "key": "password"}}

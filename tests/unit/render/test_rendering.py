@@ -64,6 +64,7 @@ def test_every_file_says_where_it_comes_from() -> None:
     told = "Rendered by `choreography render apps.checkout`"
     heads = {
         ".yaml": f"# {told}; edit ",
+        ".conf": f"# {told}; edit ",
         ".md": f"<!-- {told}; edit ",
         ".json": '{\n  "rendered": "By `choreography render',
     }

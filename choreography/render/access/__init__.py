@@ -1,0 +1,56 @@
+"""A user of the broker for each service: what it may do there, rendered from the declarations. No password is rendered.
+
+Scopes are kept by sidecars. Whoever has the password of a broker passes them, so the broker keeps the same permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from choreography.render.access import redis
+from choreography.render.access.grants import Grant, grants_of
+from choreography.render.source import Files, Source, read
+
+FOLDER: Final = "access"
+"""Below the folder of a flow, and below components/: how services log in, a folder or a file for each broker."""
+
+LOGIN: Final = "login.yaml"
+"""The settings by which a sidecar logs in as its own service, where its address alone does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """One broker's way of writing permissions down: the name of the file, and what is in it."""
+
+    file: str
+    permissions: Callable[[Sequence[Grant]], str]
+
+
+_DOCUMENTS: Final[Mapping[str, _Document]] = {
+    "redis": _Document("users.conf", redis.permissions),
+}
+
+
+def access_files(source: Source) -> Files:
+    """Render what the user of each service may do on each broker, and how sidecars log in."""
+    grants = grants_of(source.services, source.names)
+    texts: Files = {}
+    for broker in (file.stem for file in source.brokers if file.stem in _DOCUMENTS):
+        document = _DOCUMENTS[broker]
+        texts[f"{FOLDER}/{broker}/{document.file}"] = document.permissions(grants)
+        if settings := login_settings(source, broker):
+            texts[f"{FOLDER}/{broker}/{LOGIN}"] = settings
+    return texts
+
+
+def login_settings(source: Source, broker: str) -> str:
+    """Return the text of the settings by which sidecars log in to a broker, which is empty where they need none."""
+    file = source.root / "components" / FOLDER / f"{broker}.yaml"
+    return read(file) if file.exists() else ""
+
+
+def permissions_file(broker: str) -> str:
+    """Return the name of the file with a broker's permissions, which is empty where nobody knows how to write them."""
+    return document.file if (document := _DOCUMENTS.get(broker)) else ""

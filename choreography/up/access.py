@@ -1,0 +1,81 @@
+"""Gives each service of a flow a user of its broker, as `choreography render` writes down what each may do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from choreography.render.access import LOGIN, permissions_file
+from choreography.topics import CHRONICLE, Naming
+from choreography.up.brokers import BROKERS, Guarded
+from choreography.up.brokers.logins import Logins
+from choreography.up.errors import UpError
+
+if TYPE_CHECKING:
+    from choreography.up.toolbox import Tools
+
+
+def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> tuple[Tools, Logins]:
+    """Return the same programs, where the broker has a user for each app, and these users.
+
+    Args:
+        tools: the programs of the flow.
+        access: its rendered folder `access`.
+        apps: its app ids.
+        names: what its topics, and so its users, are called on the broker.
+
+    Raises:
+        UpError: the broker has no users here, or what they may do is not rendered.
+    """
+    broker = tools.broker
+    if not isinstance(broker, Guarded):
+        known = ", ".join(name for name in BROKERS if permissions_file(name))
+        raise UpError(
+            f"The broker {broker.name!r} of this machine has no users, so --access would protect nothing. Leave it "
+            f"out, or choose another broker ({known})."
+        )
+    logins = _logins_of(access, broker.name, apps, names)
+    return replace(tools, broker=broker.guarded(logins)), logins
+
+
+def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: Naming) -> Logins:
+    """Read what the users of a flow may do on a broker, and choose their passwords.
+
+    Raises:
+        UpError: nothing is rendered for this broker.
+    """
+    permissions = folder / broker / (permissions_file(broker) or "users")
+    if not permissions.exists():
+        known = ", ".join(sorted(path.name for path in folder.glob("*") if path.is_dir())) or "none"
+        raise UpError(
+            f"{folder} does not say what the users of {broker} may do, so services would share a login. Render it "
+            f"(`choreography render`), choose a broker that is there ({known}), or leave out --access."
+        )
+    users = {app: names.on_broker(app) for app in (*apps, CHRONICLE)}
+    settings = folder / broker / LOGIN
+    return Logins(
+        permissions.read_text(),
+        users,
+        {user: secrets.token_urlsafe(24) for user in users.values()},
+        tuple(yaml.safe_load(settings.read_text())) if settings.exists() else (),
+    )
+
+
+def write_with_logins(source: Path, target: Path, logins: Logins) -> Path:
+    """Copy Dapr resources, their brokers with the settings by which each sidecar logs in as its own service."""
+    target.mkdir(parents=True, exist_ok=True)
+    replaced = {item["name"] for item in logins.settings}
+    for file in sorted(source.glob("*.y*ml")):
+        documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
+        for document in documents:
+            if document.get("kind") == "Component" and document["spec"]["type"].startswith("pubsub."):
+                items = document["spec"]["metadata"]
+                kept = [item for item in items if item["name"] not in replaced]
+                document["spec"]["metadata"] = [*kept, *logins.settings]
+        (target / file.name).write_text(yaml.safe_dump_all(documents, sort_keys=False))
+    return target

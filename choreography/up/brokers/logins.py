@@ -1,0 +1,34 @@
+"""A user of the broker for each service, as `choreography render` writes down what each may do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The users of one run.
+
+    Attributes:
+        permissions: what each user may do, as it was rendered for this broker.
+        users: the name of each app's user.
+        passwords: by user. They are made anew for every run: a password that is never stored cannot be found.
+        settings: how components log in, as items of their metadata.
+    """
+
+    permissions: str
+    users: Mapping[str, str]
+    passwords: Mapping[str, str] = field(repr=False)
+    settings: Sequence[Mapping[str, Any]] = ()
+
+    def of(self, app: str) -> tuple[str, str]:
+        """Return the user of an app and its password; an app that the flow does not know has neither."""
+        user = self.users.get(app, "")
+        return user, self.passwords.get(user, "")
+
+    def digest(self, user: str) -> str:
+        """Return the SHA-256 of a user's password, in hexadecimal digits."""
+        return hashlib.sha256(self.passwords[user].encode()).hexdigest()
