@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Self
 from choreography.up.errors import ProcessDiedError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from choreography.up.progress import Progress
 
 _PR_SET_PDEATHSIG = 1
 _SHOWN_LINES = 12
@@ -268,3 +270,19 @@ def _die_with(parent: int) -> Callable[[], None] | None:
             os._exit(1)
 
     return in_child
+
+
+async def all_ready(progress: Progress, processes: Iterable[Process]) -> None:
+    """Wait until every process is ready, and say so of each."""
+
+    async def ready(process: Process) -> None:
+        await process.until_ready()
+        progress.done(f"{process.program.name} is ready ({time.monotonic() - process.began:.1f} s)")
+
+    waiting = [asyncio.create_task(ready(process)) for process in processes]
+    try:
+        await asyncio.gather(*waiting)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

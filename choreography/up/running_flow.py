@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -15,14 +14,14 @@ from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
 from choreography.up.places import alone
 from choreography.up.ports import Ports
-from choreography.up.processes import Process, Processes
+from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs
 from choreography.up.progress import Progress
 from choreography.up.sidecars import LOOPBACK, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from choreography.drain import Where
@@ -282,31 +281,18 @@ class RunningFlow:
         for process in [*servers, *outside, *apps]:
             await process.start()
         # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
-        await self._all_ready(servers)
+        await all_ready(self._progress, servers)
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
         if self.file.services:
             await provision(self._programs.layout, self.broker_at.address)
         components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])
         for process in components:
             await process.start()
-        await self._all_ready(components)
+        await all_ready(self._progress, components)
         sidecars = self._processes.wave([self._programs.sidecar(name) for _, name in replicas])
         for process in sidecars:
             await process.start()
-        await self._all_ready([*outside, *sidecars, *apps])
-
-    async def _all_ready(self, processes: Iterable[Process]) -> None:
-        async def ready(process: Process) -> None:
-            await process.until_ready()
-            self._progress.done(f"{process.program.name} is ready ({time.monotonic() - process.began:.1f} s)")
-
-        waiting = [asyncio.create_task(ready(process)) for process in processes]
-        try:
-            await asyncio.gather(*waiting)
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+        await all_ready(self._progress, [*outside, *sidecars, *apps])
 
     def _replica_names(self, app: App) -> list[str]:
         count = self._replicas if isinstance(self._replicas, int) else self._replicas.get(app.name, 1)
