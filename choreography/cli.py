@@ -215,12 +215,21 @@ def explore(
     depth: Annotated[int, typer.Option(help="Follow runs no further than this.")] = 0,
     states: Annotated[int, typer.Option(help="See no more states than this.")] = 0,
     seconds: Annotated[float, typer.Option(help="Take no longer than this.")] = 0.0,
+    in_browser: Annotated[bool, typer.Option("--serve", help="Step through the flow in a browser.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where --serve listens; 0 takes a free port.")] = 8790,
 ) -> None:
     """Try every order of every event on the production reactions; a scenario's settings follow, such as --orders 2."""
     # Only this command needs the model checker, and the flow.
+    from choreography.explore.command import bounded, settings_in  # noqa: PLC0415
     from choreography.explore.command import explore as look  # noqa: PLC0415
-    from choreography.explore.command import settings_in  # noqa: PLC0415
 
+    if in_browser:
+        # Only this option needs a web server.
+        from choreography.explore.browser import serve as serve_explorer  # noqa: PLC0415
+
+        bounds = bounded(states, depth, seconds)
+        serve_explorer(flow, scenario, settings_in(context.args), limits=bounds, port=port, console=Console())
+        return
     raise typer.Exit(
         look(
             flow,

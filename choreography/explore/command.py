@@ -60,8 +60,13 @@ def explore(
     out.say(f"{model.name}, {scenario or next(iter(model.makers))}({told})")
     if runs:
         return _walk(model, begun, runs, random.SystemRandom().randrange(10**9) if seed is None else seed, out)
+    return _search(model, begun, bounded(states, depth, seconds), out)
+
+
+def bounded(states: int = 0, depth: int = 0, seconds: float = 0.0) -> Limits:
+    """Return where an exploration stops; what is 0 is as usual."""
     usual = Limits()
-    return _search(model, begun, Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds), out)
+    return Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds)
 
 
 def settings_in(words: list[str]) -> dict[str, int | bool | str]:

@@ -95,6 +95,14 @@ class Replay:
             self.left_out.append(f"{service} {wire_type} {text}")
         self._step(found, replies)
 
+    def replies_to(self, item: Item) -> tuple[str, ...]:
+        """Return every way in which the outside may carry out an intent; one empty way for everything else."""
+        if item.style != "intent":
+            return ("",)
+        effect = self.model.effect(item.service, item.type)
+        lost = (False, True) if self.model.outsides[effect.outside].forgets_keys else (False,)
+        return tuple(f"{way.label}, lost" if one else way.label for way in self._ways(item) for one in lost)
+
     def to_the_end(self) -> None:
         """Let everything happen that is still on its way, in the order in which it came up."""
         for _ in range(10_000):
@@ -126,6 +134,10 @@ class Replay:
     def broken(self) -> frozenset[str]:
         """The properties that did not hold after some step."""
         return frozenset(self._broken)
+
+    def broken_where(self, name: str) -> str:
+        """Return where a property was first broken, such as ``after step 8, order-1``."""
+        return self._broken[name]
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part of the world as JSON texts."""

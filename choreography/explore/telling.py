@@ -16,7 +16,7 @@ def as_list(replay: Replay) -> list[str]:
     """Return the steps of a run as numbered sentences."""
     lines = []
     for number, one in enumerate(replay.happened, 1):
-        lines.append(f"{number:>3}. {_sentence(replay, one)}")
+        lines.append(f"{number:>3}. {sentence(replay, one)}")
         came = [*one.changed, *(f"says {name}" for name in one.said)]
         if one.problem:
             came.append(f"SET ASIDE: {one.problem}")
@@ -24,7 +24,8 @@ def as_list(replay: Replay) -> list[str]:
     return lines
 
 
-def _sentence(replay: Replay, one: Happened) -> str:
+def sentence(replay: Replay, one: Happened) -> str:
+    """Return one step as a sentence."""
     item, about = one.item, _about(replay, one)
     match item.style:
         case "deadline":

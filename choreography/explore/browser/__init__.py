@@ -1,0 +1,6 @@
+"""The explorer in a browser: step through a flow by hand, look at every service, open what a search found."""
+
+from choreography.explore.browser.app import explorer
+from choreography.explore.browser.serving import serve
+
+__all__ = ["explorer", "serve"]

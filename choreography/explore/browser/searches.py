@@ -1,0 +1,72 @@
+"""Searches that go on while a page is looked at: one at a time, each until its limits."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from choreography.explore.browser.course import Course, course_along
+from choreography.explore.browser.pages import Beginning
+from choreography.explore.model import Model
+from choreography.explore.runs import steps_along
+from choreography.explore.search import Limits, Result, Tally, search
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One property that a search saw broken, and the run to where it is."""
+
+    text: str
+    complaint: str
+    course: Course
+
+
+@dataclass(slots=True)
+class Search:
+    """One search, under way or over."""
+
+    beginning: Beginning
+    tally: Tally = field(default_factory=Tally)
+    breaches: tuple[Breach, ...] = ()
+    bounds: tuple[str, ...] = ()
+    problem: str = ""
+    over: bool = False
+
+
+class Searches:
+    """Starts a search for each scenario that is asked for, and keeps what it found."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self._model, self._limits = model, limits
+        self._known: dict[str, Search] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def of(self, beginning: Beginning) -> Search:
+        """Return the search of a scenario, started if there was none yet."""
+        key = beginning.address(Course())
+        if key not in self._known:
+            self._known[key] = Search(beginning)
+            threading.Thread(target=self._run, args=(self._known[key],), daemon=True).start()
+        return self._known[key]
+
+    def _run(self, state: Search) -> None:
+        def tell(tally: Tally) -> None:
+            state.tally = tally
+
+        try:
+            with self._one_at_a_time:
+                result = search(self._model, state.beginning.scenario, self._limits, tell)
+            state.tally, state.bounds = result.tally, tuple(result.bounds)
+            state.breaches = tuple(self._breaches(state.beginning, result))
+        except Exception as error:  # noqa: BLE001 - a page must say it, as nobody sees what a thread raises
+            state.problem = f"{type(error).__name__}: {error}"
+        finally:
+            state.over = True
+
+    def _breaches(self, beginning: Beginning, result: Result) -> list[Breach]:
+        if result.found is None:
+            return []
+        steps = steps_along(result.space, result.path) if result.path else []
+        course = course_along(result.space.model, beginning.scenario, steps)
+        prop = result.found.property
+        return [Breach(prop.text, prop.complaint, course)]

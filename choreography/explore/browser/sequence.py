@@ -1,0 +1,86 @@
+"""A run as a sequence diagram, placed on a grid that a page draws as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from choreography.explore.replaying import Happened, Replay
+
+LANE: Final = 190
+ROW: Final = 34
+TOP: Final = 44
+_LONGEST: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One participant: a service or an outside."""
+
+    name: str
+    x: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """One message between two lanes, in pixels. ``loop``: it comes from the lane that it goes to."""
+
+    number: int
+    text: str
+    style: str
+    x1: int
+    x2: int
+    y: int
+    loop: bool
+    problem: bool
+
+    @property
+    def middle(self) -> int:
+        """Where its text stands."""
+        return (self.x1 + self.x2) // 2 if not self.loop else self.x1 + 46
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The whole picture; ``words`` say it to whoever does not see it."""
+
+    lanes: tuple[Lane, ...]
+    arrows: tuple[Arrow, ...]
+    width: int
+    height: int
+    words: str
+
+
+def sequence(replay: Replay) -> Sequence:
+    """Place a run on the grid."""
+    outsides = sorted({effect.outside for one in replay.model.services for effect in one.effects.values()})
+    names = [*(service.name for service in replay.model.services), *outsides]
+    places = {name: LANE // 2 + LANE * number for number, name in enumerate(names)}
+    arrows = tuple(_arrows(replay, places))
+    height = TOP + ROW * (len(arrows) + 1)
+    said = "; ".join(f"{one.number}. {one.text}" for one in arrows) or "nothing has happened yet"
+    return Sequence(
+        tuple(Lane(name, x) for name, x in places.items()),
+        arrows,
+        LANE * len(names),
+        height,
+        f"Sequence diagram: {said}",
+    )
+
+
+def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
+    for number, one in enumerate(replay.happened, 1):
+        here, there = _ends(one, places)
+        text = one.item.name if len(one.item.name) <= _LONGEST else f"{one.item.name[: _LONGEST - 1]}…"
+        if one.item.style == "intent":
+            text = f"{text}: {one.replies}"
+        y = TOP + ROW * number
+        yield Arrow(number, text, one.item.style, here, there, y, here == there, bool(one.problem))
+
+
+def _ends(one: Happened, places: dict[str, int]) -> tuple[int, int]:
+    """Return where an arrow begins and ends; what sets the flow going comes from where it is heard."""
+    service = places[one.item.service]
+    other = places.get(one.sender, service)
+    return (service, other) if one.item.style == "intent" else (other, service)
