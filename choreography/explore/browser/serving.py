@@ -40,6 +40,8 @@ def serve(
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((_HOST, port))
+        # From here on a browser is kept waiting, not refused, so the address may be said before the server serves.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise ExploreError(
