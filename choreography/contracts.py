@@ -211,10 +211,10 @@ class Entity(Value):
 
     def but(self, **changes: Any) -> Self:
         """Return a validated copy with some fields changed. Unknown fields are refused."""
-        unknown = changes.keys() - type(self).model_fields.keys()
-        if unknown:
-            raise ChoreographyFieldError(type(self), unknown)
-        return type(self)(**(self.__dict__ | changes))
+        entity = type(self)
+        if unknown := changes.keys() - entity.__pydantic_fields__.keys():
+            raise ChoreographyFieldError(entity, unknown)
+        return entity(**(self.__dict__ | changes))
 
     def gone(self) -> Gone:
         """Say that this entity is to be deleted. It leaves a tombstone until no old delivery can come back."""

@@ -39,7 +39,7 @@ class Named:
 
     def ids(self, source: object) -> tuple[str, ...]:
         """Return the logical ids this parameter names, without repeats, in the event's order."""
-        if len(self.path) == 1 and isinstance(source, Value):
+        if len(self.path) == 1 and not isinstance(source, dict):
             # Nearly always it is one field of an event, and it is asked for several times over each.
             only = getattr(source, self.path[0])
             if not isinstance(only, tuple):

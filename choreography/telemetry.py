@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter as Counts
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -87,12 +88,15 @@ class Metrics:
         """Return what counts the calls that one outside did not answer."""
         return self._unanswered.labels(self._service, outside)
 
-    def ended(self, fate: Fate, wire_type: str = "") -> None:
-        """Count what became of one delivery."""
-        if fate is Fate.IGNORED:
-            self.ignored(wire_type)
-        else:
-            self._fates[fate].inc()
+    def ended(self, fates: Sequence[Fate], deliveries: Sequence[Delivery]) -> None:
+        """Count what became of deliveries. Each is counted by its fate, and an ignored one by its type."""
+        for fate, count in Counts(fates).items():
+            if fate is not Fate.IGNORED:
+                self._fates[fate].inc(count)
+            else:
+                for delivery, one in zip(deliveries, fates, strict=True):
+                    if one is Fate.IGNORED:
+                        self.ignored(delivery.type)
 
     def clock_skew(self, against: str, seconds: float) -> None:
         """Show how far another clock is ahead of this one."""

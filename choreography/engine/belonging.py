@@ -40,8 +40,9 @@ class Belonging:
             QUARANTINED_TYPE: dead_letters(service.name),
         }
         self._families = {family_of(one.wire_type): one for one in service.subjects.values()}
+        self._owners = {one.wire_type: _owner(one) for one in service.subjects.values()}
 
-    def problem(self, delivery: Delivery, subject: Subject | None) -> str:
+    def problem(self, delivery: Delivery, wire_type: str, subject: Subject | None) -> str:
         """Say why this delivery must not be believed, or nothing if it may be.
 
         Nudges only look outcomes up. With neither a topic nor a broker nothing is known that could contradict it.
@@ -52,16 +53,16 @@ class Belonging:
             return self._stray(delivery)
         if subject is not None and not subject.topic:
             return (
-                f"The type {delivery.type!r} is an answer or a deadline of {self._service.name}, which never comes by "
+                f"The type {wire_type!r} is an answer or a deadline of {self._service.name}, which never comes by "
                 "a broker, so somebody made this one up. Find out who may publish on the topic that it came by."
             )
-        if not delivery.topic or not delivery.type:
+        if not delivery.topic or not wire_type:
             return ""
-        if delivery.type in LIBRARY_TYPES:
-            home = self._homes[delivery.type]
+        if wire_type in LIBRARY_TYPES:
+            home = self._homes[wire_type]
             return "" if self._is_owners_canary(delivery) else _misplaced(delivery, home)
-        known = subject or self._families.get(family_of(delivery.type))
-        return _contradiction(delivery, known) if known is not None and known.topic else ""
+        known = subject or self._families.get(family_of(wire_type))
+        return self._contradiction(delivery, known) if known is not None and known.topic else ""
 
     def _stray(self, delivery: Delivery) -> str:
         shown = repr(delivery.type) if delivery.type else "something unreadable"
@@ -74,21 +75,20 @@ class Belonging:
         source = delivery.envelope.source if delivery.envelope else ""
         return delivery.type == CANARY_TYPE and (source in owners or "" in owners)
 
+    def _contradiction(self, delivery: Delivery, known: Subject) -> str:
+        if delivery.topic != known.topic:
+            return _misplaced(delivery, known.topic)
+        owner = self._owners[known.wire_type]
+        if owner and delivery.envelope and delivery.envelope.source != owner:
+            return (
+                f"The source of this {delivery.type} is {delivery.envelope.source!r}, but its owner is {owner!r}, and "
+                "nobody else may say it. Find out who sent it; if another service owns it now, change its owner=."
+            )
+        return ""
+
 
 def _owner(subject: Subject) -> str:
     return str(getattr(subject.model, "owned_by", ""))
-
-
-def _contradiction(delivery: Delivery, known: Subject) -> str:
-    if delivery.topic != known.topic:
-        return _misplaced(delivery, known.topic)
-    owner = _owner(known)
-    if owner and delivery.envelope and delivery.envelope.source != owner:
-        return (
-            f"The source of this {delivery.type} is {delivery.envelope.source!r}, but its owner is {owner!r}, and "
-            "nobody else may say it. Find out who sent it; if another service owns it now, change its owner=."
-        )
-    return ""
 
 
 def _misplaced(delivery: Delivery, home: str) -> str:

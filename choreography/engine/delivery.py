@@ -86,13 +86,14 @@ def read_delivery(raw: bytes | Overlong, traceparent: str = "") -> Delivery:
     return read_parsed(parsed, raw, traceparent)
 
 
-def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, taken: str = "") -> Delivery:
+def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, topic: str = "", taken: str = "") -> Delivery:
     """Read one delivered event whose JSON is already parsed.
 
     Args:
         parsed: the event.
         raw: its text.
         traceparent: the span that handles it.
+        topic: the logical topic it came by.
         taken: when the broker took it, if it says so: the time of an event that has none of its own.
     """
     if taken and isinstance(parsed, dict) and parsed.get("time") is None:
@@ -103,9 +104,8 @@ def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, taken: str = 
         envelope = read_envelope(parsed)
     except InvalidEventError as error:
         return _with_problem(parsed, raw, str(error))
-    return Delivery(
-        envelope, raw.decode("utf-8", "replace"), envelope.id, traceparent=traceparent or envelope.traceparent
-    )
+    text = raw.decode("utf-8", "replace")
+    return Delivery(envelope, text, envelope.id, "", traceparent or envelope.traceparent, topic=topic)
 
 
 def too_large(bytes_: Overlong) -> Delivery:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from choreography.contracts import Entity, Event, Value
+from choreography.contracts import Entity, Event
 from choreography.declaration import Subject
 from choreography.engine.belonging import LIBRARY_TYPES, Belonging, family_of
 from choreography.engine.delivery import Delivery
@@ -14,7 +14,7 @@ from choreography.engine.envelope import Envelope
 from choreography.engine.identity import event_key, hashed, outcome_key, store_key, valid_id
 from choreography.engine.operations import Limits
 from choreography.engine.other_releases import unknown_type
-from choreography.engine.reacting import heard_value, named_ids
+from choreography.engine.reacting import Heard, heard_value, named_ids
 from choreography.engine.records import Outgoing
 from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     too_old: bool = False
     own: Outgoing | None = None
     commanded: bool = False
-    heard: Value | Mapping[str, Any] | None = None
+    heard: Heard | None = None
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
     needs: str = ""
 
@@ -83,11 +83,12 @@ class Planner:
     def plan(self, delivery: Delivery, now: datetime, position: int) -> Plan | None:
         """Return the plan for a delivery, or None if its type is none of this service's business."""
         envelope = delivery.envelope
-        subject = self.service.subjects.get(delivery.type)
-        if problem := self._belonging.problem(delivery, subject):
+        wire_type = delivery.type
+        subject = self.service.subjects.get(wire_type)
+        if problem := self._belonging.problem(delivery, wire_type, subject):
             return self._unbelieved(delivery, position, problem)
         if envelope is None or delivery.problem:
-            foreign = envelope is None and delivery.type and not self.concerns(delivery.type)
+            foreign = envelope is None and wire_type and not self.concerns(wire_type)
             if foreign and not delivery.inside:
                 return None
             return self._bare(delivery, position, _digest(delivery), delivery.problem, delivery.needs)
@@ -102,7 +103,7 @@ class Planner:
         try:
             heard = heard_value(subject, envelope)
             named = named_ids(subject, heard)
-            if isinstance(heard, Event) and not envelope.subject:
+            if not envelope.subject and isinstance(heard, Event):
                 envelope = envelope.about(valid_id(heard.subject, "subject"))
                 delivery = delivery._replace(envelope=envelope)
         except NotYetError as error:

@@ -23,7 +23,12 @@ from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Writt
 from choreography.errors import InvalidEventError, UnsayableEventError
 from choreography.service import Service
 
+Heard = Value | dict[str, Any]
+"""What an event says, decoded by its contract; what a fired deadline says, as it stands."""
+
 _LARGEST_REQUEST: Final = LARGEST_EVENT // 4
+_VACANT: Final = EntityRecord()
+"""Shown where nothing is kept. It is copied before anything in it changes."""
 
 
 @dataclass(slots=True)
@@ -42,7 +47,7 @@ class Ran:
         return not (self.records or self.events or self.dues or self.wishes)
 
 
-def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, Any]:
+def heard_value(subject: Subject, envelope: Envelope) -> Heard:
     """Decode what an event says by its contract. A fired deadline says only which entity it is about.
 
     Raises:
@@ -58,13 +63,13 @@ def heard_value(subject: Subject, envelope: Envelope) -> Value | Mapping[str, An
         ) from error
 
 
-def named_ids(subject: Subject, heard: Value | Mapping[str, Any]) -> list[tuple[type[Entity], str]]:
+def named_ids(subject: Subject, heard: Heard) -> list[tuple[type[Entity], str]]:
     """Return every entity the reactions to this event name, without repeats.
 
     Raises:
         NotYetError: a fired deadline names its entity by a field of another release.
     """
-    if isinstance(heard, Mapping):
+    if isinstance(heard, dict):
         reaction = subject.reactions[0]
         named = reaction.joined.entity
         if named.key_field not in heard:
@@ -87,7 +92,7 @@ class Reacting:
         records: Mapping[str, EntityRecord],
         now: datetime,
         *,
-        heard: Value | Mapping[str, Any],
+        heard: Heard,
         named: Iterable[tuple[type[Entity], str]],
     ) -> None:
         envelope = delivery.envelope
@@ -109,7 +114,9 @@ class Reacting:
             Exception: whatever a reaction raised; nothing of it remains.
         """
         for entity, logical_id in self.named:
-            refuse_unknown_joins(self.service, entity, logical_id, self._record(entity, logical_id))
+            record = self._record(entity, logical_id)
+            if record.slots:
+                refuse_unknown_joins(self.service, entity, logical_id, record)
         for reaction in self.subject.reactions:
             heard = heard_value(self.subject, self.envelope)
             match reaction.style:
@@ -138,13 +145,13 @@ class Reacting:
         undone = model.undoes if issubclass(model, Event) else None
         return undone.wire_type if undone else ""
 
-    def _heard_parameters(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> dict[str, Value]:
+    def _heard_parameters(self, reaction: Reaction, heard: Heard) -> dict[str, Value]:
         if reaction.style == "deadline":
             reminder = Deadline(name=reaction.name, due=self.envelope.time)
             return dict.fromkeys(reaction.event_parameters, reminder)
-        return {name: heard for name in reaction.event_parameters if isinstance(heard, Value)}
+        return {} if isinstance(heard, dict) else dict.fromkeys(reaction.event_parameters, heard)
 
-    def _join(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> None:
+    def _join(self, reaction: Reaction, heard: Heard) -> None:
         slots = self._slots(reaction, heard)
         complete = slots.fill(self.envelope, [model.wire_type for model in reaction.hears])
         if complete is None:
@@ -158,7 +165,7 @@ class Reacting:
         cause = derived_id("join", self.service.name, reaction.name, reaction.joined.entity.kind, logical_id)
         self._call(reaction, heard, parameters, cause)
 
-    def _slots(self, reaction: Reaction, heard: Value | Mapping[str, Any]) -> Slots:
+    def _slots(self, reaction: Reaction, heard: Heard) -> Slots:
         logical_id = reaction.joined.ids(heard)[0]
         record = self._changed(reaction.joined.entity, logical_id)
         return Slots(record, reaction.name)
@@ -166,14 +173,14 @@ class Reacting:
     def _call(
         self,
         reaction: Reaction,
-        heard: Value | Mapping[str, Any],
+        heard: Heard,
         parameters: Mapping[str, Value],
         cause: str,
     ) -> None:
         given: dict[str, Any] = dict(parameters)
         allowed: set[tuple[str, str]] = set()
         for named in reaction.named:
-            ids = (str(heard[named.entity.key_field]),) if isinstance(heard, Mapping) else named.ids(heard)
+            ids = (str(heard[named.entity.key_field]),) if isinstance(heard, dict) else named.ids(heard)
             allowed |= {(named.entity.kind, one) for one in ids}
             given[named.parameter] = self._show(named, ids)
         decided = take_apart(reaction.function(**given), reaction.name)
@@ -196,7 +203,7 @@ class Reacting:
 
     def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord:
         key = store_key(self.service.name, entity.kind, logical_id)
-        return self.ran.records.get(key) or self.before.get(key) or EntityRecord()
+        return self.ran.records.get(key) or self.before.get(key) or _VACANT
 
     def _changed(self, entity: type[Entity], logical_id: str) -> EntityRecord:
         key = store_key(self.service.name, entity.kind, logical_id)

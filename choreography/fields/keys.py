@@ -16,7 +16,8 @@ _TEXTUAL: Final = (str, int, UUID, date)
 
 def as_key(value: object) -> str:
     """Return the text of a value that serves as an id: that of an Enum is its value, as on the wire."""
-    return str(value.value if isinstance(value, Enum) else value)
+    # Nearly every id is a str and nothing more.
+    return value if type(value) is str else str(value.value if isinstance(value, Enum) else value)
 
 
 def refuse_as_key(annotation: Any, where: str) -> None:

@@ -118,8 +118,10 @@ class Driver:
         settled = await future
         done = await self.release(settled)
         # What a deadline said once it had fired is part of what a nudge asks for.
-        fired = await self.submit(nudged_deadlines(settled, datetime.now(UTC)))
-        return [one.fate if ended and all(fired) else Fate.AGAIN for one, ended in zip(settled, done, strict=True)]
+        fired = nudged_deadlines(settled, datetime.now(UTC))
+        if fired and not all(await self.submit(fired)):
+            return [Fate.AGAIN] * len(settled)
+        return [one.fate if ended else Fate.AGAIN for one, ended in zip(settled, done, strict=True)]
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""

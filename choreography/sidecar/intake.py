@@ -66,8 +66,8 @@ class Intake:
             try:
                 fates = await self._traced(topic, deliveries)
             finally:
+                self._metrics.ended(fates, deliveries)
                 for delivery, fate in zip(deliveries, fates, strict=True):
-                    self._metrics.ended(fate, delivery.type)
                     if fate is Fate.TOO_OLD:
                         self._old_events.saw(delivery)
         return fates
@@ -76,6 +76,8 @@ class Intake:
         spans = self._spans.begin(deliveries)
         traced = [
             delivery._replace(topic=topic, traceparent=traceparent_of(span) or delivery.traceparent)
+            if span or delivery.topic != topic
+            else delivery
             for delivery, span in zip(deliveries, spans, strict=True)
         ]
         try:

@@ -173,7 +173,7 @@ class Deliveries:
         if topic in self._topics and not self._concerns(parsed.get("type")):
             self._intake.ignore(parsed["type"])
             return None
-        return read_parsed(parsed, raw, taken=taken_at(metadata) if parsed.get("time") is None else "")
+        return read_parsed(parsed, raw, topic=topic, taken=taken_at(metadata) if parsed.get("time") is None else "")
 
     def _undelivered(self, _topic: str, event: bytes | Overlong, _metadata: Mapping[str, object]) -> Delivery:
         """Take what the sidecar could not hand over."""
