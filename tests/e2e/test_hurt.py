@@ -12,7 +12,6 @@ import pytest
 from tests.e2e.checkout import SERVICES, Checkout, until
 from tests.e2e.customers import Stream, broken, ordering
 
-
 SOON_AFTER = 1.0
 """Seconds between two pods or two sidecars that are ended: less than one takes to come back."""
 
@@ -39,14 +38,14 @@ async def container_of(checkout: Checkout, app: str, container: str) -> dict[str
 
 async def rolled_out(checkout: Checkout) -> None:
     """Wait until every service has the pods that it should have, and no others."""
-    for service in SERVICES:
-        await checkout.kubectl("rollout", "status", f"deployment/{service}", "--timeout", "300s")
+    await asyncio.gather(
+        *(checkout.kubectl("rollout", "status", f"deployment/{one}", "--timeout", "300s") for one in SERVICES)
+    )
 
 
 async def scaled(checkout: Checkout, replicas: int) -> None:
     """Scale every service and wait until that many pods are ready, and no other is left."""
-    for service in SERVICES:
-        await checkout.kubectl("scale", f"deployment/{service}", "--replicas", str(replicas))
+    await checkout.kubectl("scale", *(f"deployment/{one}" for one in SERVICES), "--replicas", str(replicas))
     await rolled_out(checkout)
 
 
