@@ -8,7 +8,7 @@ import orjson
 
 from bench.broker import Broker
 from bench.client import Client
-from bench.orders import CARD_LIMIT, STOCK, Order, articles, expected
+from bench.orders import CARD_LIMIT, STOCK, Order, articles, expected, key_of
 from bench.systems import Stage
 
 _LOOKED_AT = 200
@@ -23,7 +23,7 @@ async def prepare(stage: Stage) -> None:
     inventory, provider = Client(stage.inventory), Client(stage.provider)
     for sku in articles():
         body = orjson.dumps({"sku": sku, "quantity": STOCK})
-        await _expect(inventory, "POST /stock", 202, body, f"fill-{sku}")
+        await _expect(inventory, "POST /stock", 202, body, key_of(f"fill-{sku}"))
     await _expect(provider, "PUT /faults", 200, orjson.dumps({"decline_above": CARD_LIMIT}))
     inventory.close()
     provider.close()

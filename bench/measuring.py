@@ -13,7 +13,7 @@ from typing import Final
 from bench.audit import audit, prepare
 from bench.broker import Broker
 from bench.load import Load
-from bench.meter import Meter, load_average, memory
+from bench.meter import Meter, Pids, load_average, memory
 from bench.orders import Order, orders
 from bench.systems import Stage, System
 
@@ -66,6 +66,11 @@ class Session:
         self._load = Load(stage.orders)
         self._sent = 0
         self.run = Run()
+
+    @property
+    def pids(self) -> Pids:
+        """The processes it is made of."""
+        return self._stage.pids
 
     async def warm_up(self) -> None:
         """Let every process do everything once, so that imports, caches and connections are paid for."""

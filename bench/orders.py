@@ -33,7 +33,7 @@ class Order:
     @property
     def key(self) -> str:
         """The Idempotency-Key: no counter, as a service takes none from a caller without a name."""
-        return hashlib.blake2b(b"bench-%d" % self.number, digest_size=16).hexdigest()
+        return key_of(f"bench-{self.number}")
 
     @property
     def body(self) -> bytes:
@@ -45,6 +45,11 @@ class Order:
                 "lines": [{"sku": self.sku, "quantity": 1, "unit_price": self.price}],
             }
         )
+
+
+def key_of(name: str) -> str:
+    """Return the Idempotency-Key of a request: the same for the same name, and one that nobody else could send."""
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def order(number: int) -> Order:
