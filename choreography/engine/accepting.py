@@ -8,7 +8,7 @@ Three ask for it: a retry of the command, whoever looks for what it is about, an
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -16,8 +16,8 @@ import orjson
 from choreography.engine.accepted import Asked, Checked, Recorded, Struck, Verdict, keys_of
 from choreography.engine.commanding import Accepted
 from choreography.engine.delivery import Delivery, read_delivery
-from choreography.engine.envelope import Envelope
-from choreography.engine.identity import accepted_about_key, accepted_key
+from choreography.engine.envelope import Envelope, as_text
+from choreography.engine.identity import accepted_about_key, accepted_key, derived_id
 from choreography.engine.operations import (
     Answer,
     Commit,
@@ -36,6 +36,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.plan import Planner
 from choreography.engine.records import Outgoing
+from choreography.engine.slots import Listed, Slots, read_rows
 from choreography.errors import InvalidEventError
 from choreography.service import Service
 
@@ -48,8 +49,9 @@ _MOST_ABOUT: Final = 64
 class Accepting:
     """Keeps and finds the accepted commands of one service."""
 
-    def __init__(self, service: Service, limits: Limits) -> None:
+    def __init__(self, service: Service, limits: Limits, *, slot_lasts: timedelta = timedelta(0)) -> None:
         self._service, self._limits = service, limits
+        self._slots = Slots(service.name, slot_lasts)
         self._planner = Planner(service, limits)
         self._looked_for = bool(service.views) or any(command.of for command in service.commands)
 
@@ -58,11 +60,47 @@ class Accepting:
 
         The reminder comes first: there is no record of which nobody would be reminded.
         """
+        row = self._slots.row(now, len(group))
+        if row is not None:
+            verdicts = yield from self._added(group, row, now)
+            if verdicts is not None:
+                return verdicts
+            self._slots.end()
+            yield Pause(1)
+        return (yield from self._begun(group, now))
+
+    def _added(
+        self, group: Sequence[Accepted], row: str, now: datetime
+    ) -> Generator[Operation, Answer, list[Verdict] | None]:
+        """Record commands in the slot of which somebody is reminded already; None if the store did not say yes."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now) for index, one in enumerate(group)}
-        answer = yield Remind(tuple(one.outgoing.encoded for one in group), keys_of(left.values()))
+        read = yield Read(keys_of(left.values()))
+        if not isinstance(read, Values):
+            raise TypeError(f"The driver answered a read with {read!r}.")
+        verdicts: dict[int, Verdict] = {}
+        writes = yield from self._judge(left, read, verdicts)
+        verdicts |= _published(left)
+        # A retry as well: the reminder of the first request may have come before its record.
+        events = [verdict.publish.encoded for verdict in verdicts.values() if verdict.publish]
+        if events:
+            text = orjson.dumps({"commands": events}).decode()
+            listing = Write(row, text, None, self._limits.kept_seconds)
+            if not isinstance((yield Commit(_sorted(*writes, listing))), Committed):
+                return None
+            self._slots.wrote(len(events))
+        return [verdicts[index] for index in range(len(group))]
+
+    def _begun(self, group: Sequence[Accepted], now: datetime) -> Generator[Operation | Remind, Answer, list[Verdict]]:
+        """Record commands with a reminder of their own, which begins a slot."""
+        left = {index: self._asked(one.envelope, Recorded.of(one), now) for index, one in enumerate(group)}
+        events = tuple(one.outgoing.encoded for one in group)
+        slot = derived_id(as_text(now), *events)
+        answer = yield Remind(slot, events, keys_of(left.values()))
         if not isinstance(answer, tuple):
             raise TypeError(f"The driver answered a reminder with {answer!r}.")
         reminded, read = answer
+        if reminded:
+            self._slots.begin(slot, now, len(group))
         verdicts: dict[int, Verdict] = {}
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt > 1:
@@ -113,6 +151,15 @@ class Accepting:
             checked.unknown += 1
         return checked
 
+    def listed(self, slot: str) -> Generator[Operation, Answer, Listed]:
+        """Return the commands of a slot that its job does not hold itself."""
+        return (yield from read_rows(self._service.name, slot))
+
+    def forget(self, listed: Listed) -> Generator[Operation, Answer, bool]:
+        """Delete the rows of a slot whose commands are all settled. Tell whether that was done."""
+        deletions = _sorted(*(Write.deletion(key) for key in listed.rows))
+        return not deletions or isinstance((yield Commit(deletions)), Committed)
+
     def about(self, subject: str) -> Generator[Operation, Answer, list[Recorded] | Unknown | None]:
         """Return what is recorded of commands about something that is not there yet; None if none was accepted."""
         stored = yield Confirm(accepted_about_key(self._service.name, subject))
@@ -154,7 +201,7 @@ class Accepting:
                 verdict = Verdict(None, problem=error)
             verdicts[index] = verdict
             del left[index]
-        return tuple(sorted(writes.values(), key=lambda write: write.key))
+        return _sorted(*writes.values())
 
     def _verdict(self, one: Asked, read: Values) -> Generator[Operation, Answer, Verdict | None]:
         earlier = yield from one.earlier(read)
@@ -198,6 +245,10 @@ class Accepting:
                 checked.lost.append(recorded.outgoing)
         elif kept is not None:
             checked.unknown += 1
+
+
+def _sorted(*writes: Write) -> tuple[Write, ...]:
+    return tuple(sorted(writes, key=lambda write: write.key))
 
 
 def _published(left: Mapping[int, Asked]) -> dict[int, Verdict]:

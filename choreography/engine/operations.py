@@ -79,8 +79,14 @@ class Remind:
     """Have the scheduler ask later what became of accepted commands, and read keys meanwhile.
 
     The answer is a pair: whether the reminder is durable, and the values.
+
+    Attributes:
+        slot: the name of the slot whose other commands it reminds of as well.
+        events: the events of its first group of commands.
+        keys: what to read.
     """
 
+    slot: str
     events: tuple[str, ...]
     keys: tuple[str, ...]
 

@@ -30,6 +30,7 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.engine.records import Due, Outgoing
+from choreography.engine.slots import PARTS
 from choreography.errors import InvalidEventError
 from choreography.settings import Settings
 from choreography.topics import Naming
@@ -166,11 +167,13 @@ class Sidecar:
         results = await asyncio.gather(*(self._due(at, group, trace) for at, group in jobs.items()))
         return all(results)
 
-    async def remind(self, events: Sequence[str], now: datetime, trace: str = "") -> bool:
-        """Have the scheduler ask what became of accepted commands, until all are settled. True if that is durable."""
+    async def remind(self, slot: str, events: Sequence[str], now: datetime, trace: str = "") -> bool:
+        """Have the scheduler ask what became of the commands of a slot, until all are settled. True if it is durable.
+
+        It comes no earlier for the last command of the slot than it would for that command alone.
+        """
         every = self._settings.reminder
-        name = REMINDERS + derived_id(*events)
-        return await self._job(name, now + every, {"commands": events}, every, trace)
+        return await self._job(REMINDERS + slot, now + every + every / PARTS, {"commands": events}, every, trace)
 
     async def _due(self, at: datetime, dues: Sequence[Due], trace: str) -> bool:
         texts = [due.encoded for due in dues]

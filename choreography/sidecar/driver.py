@@ -209,8 +209,8 @@ class Driver:
                 return await self._sidecar.read(keys, trace)
             case Confirm(key):
                 return await self._sidecar.confirm(key, trace)
-            case Remind(events, keys):
-                reminding = self._sidecar.remind(events, datetime.now(UTC), trace)
+            case Remind(slot, events, keys):
+                reminding = self._sidecar.remind(slot, events, datetime.now(UTC), trace)
                 return tuple(await asyncio.gather(reminding, self._sidecar.read(keys, trace)))
             case Commit(writes):
                 return await self._sidecar.commit(writes, trace)

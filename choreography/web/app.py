@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
+from choreography.engine.slots import PARTS
 from choreography.service import Service
 from choreography.settings import Settings
 from choreography.sidecar import confirms
@@ -116,7 +117,7 @@ class _Running:
             token=self.settings.app_token,
             intake_open=self.settings.intake_open,
         )
-        accepting = Accepting(self.service, self.limits)
+        accepting = Accepting(self.service, self.limits, slot_lasts=self.settings.reminder / PARTS)
         self.looking_after = LookingAfter(
             accepting,
             self.driver,

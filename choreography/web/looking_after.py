@@ -27,6 +27,7 @@ from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures
 from choreography.engine.operations import Unknown
 from choreography.engine.records import Outgoing
+from choreography.engine.slots import PARTS, Listed
 from choreography.sidecar.client import REMINDERS, Sidecar
 from choreography.sidecar.driver import Driver
 from choreography.web.bodies import GoneError, kept, parts_of
@@ -64,7 +65,7 @@ class LookingAfter:
         self._intake_open, self._trusts, self._set_aside = intake_open, trusts, set_aside
         self._failures = Failures()
         self._patience = _Patience(every)
-        self._lasts = every.total_seconds() + _SLACK
+        self._lasts = (every + every / PARTS).total_seconds() + _SLACK
         self._in_hand: dict[str, tuple[int, asyncio.TimerHandle]] = {}
 
     def begin(self) -> None:
@@ -86,7 +87,7 @@ class LookingAfter:
             body = await kept(parts_of(receive), LARGEST_JOB)
         except GoneError:
             return
-        left = await self._look(reminded_of(body), datetime.now(UTC))
+        left = await self._look_after(scope["path"].removeprefix(f"/job/{REMINDERS}"), reminded_of(body))
         if not self._intake_open:
             self._count(scope["path"], left)
         await JSONResponse({"without_outcome": left}, 500 if left else 200)(scope, receive, send)
@@ -102,6 +103,16 @@ class LookingAfter:
         if recorded:
             await self._publish([one.outgoing for one in recorded], datetime.now(UTC))
         return recorded is not None
+
+    async def _look_after(self, slot: str, first: Sequence[Delivery]) -> int:
+        """Look for the outcomes of all commands of a slot; return how many must be looked at again."""
+        listed: Listed = await self._driver.drive(self._accepting.listed(slot), "")
+        others = [one for text in listed.rows.values() for one in reminded_of(text.encode("utf-8", "replace"))]
+        left = await self._look([*first, *others], datetime.now(UTC))
+        if left or not listed.complete:
+            return left + (not listed.complete)
+        gone: bool = await self._driver.drive(self._accepting.forget(listed), "")
+        return 0 if gone else 1
 
     async def _look(self, reminded: Sequence[Delivery], now: datetime) -> int:
         """Look for the outcomes of commands; return how many must be looked at again."""

@@ -16,7 +16,7 @@ from choreography.topics import dead_letters
 from faults.orders import Ordered
 from faults.stage import FLOW, NAMES, TOPICS, Broker, entries
 
-_BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet", "accepted", "accepted-about")
+_BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet", "accepted", "accepted-about", "accepted-slot")
 """Kinds of records that are no entities."""
 
 

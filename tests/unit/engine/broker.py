@@ -60,6 +60,7 @@ class Scheduler:
 
     dues: list[Due] = field(default_factory=list)
     reminders: list[tuple[str, ...]] = field(default_factory=list)
+    slots: list[str] = field(default_factory=list)
     refusals: int = 0
 
     def schedule(self, dues: Sequence[Due]) -> bool:
@@ -70,12 +71,13 @@ class Scheduler:
         self.dues += dues
         return True
 
-    def remind(self, events: tuple[str, ...]) -> bool:
-        """Answer whether the reminder of some accepted commands is durable."""
+    def remind(self, slot: str, events: tuple[str, ...]) -> bool:
+        """Answer whether the reminder of a slot, which holds its first accepted commands, is durable."""
         if self.refusals:
             self.refusals -= 1
             return False
         self.reminders.append(events)
+        self.slots.append(slot)
         return True
 
 

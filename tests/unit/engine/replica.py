@@ -164,8 +164,8 @@ class Replica:
 
     def _perform(self, operation: Read | Remind | Confirm | Commit | Pause) -> Any:
         match operation:
-            case Remind(events, keys):
-                return self.world.scheduler.remind(events), self.world.store.read(keys)
+            case Remind(slot, events, keys):
+                return self.world.scheduler.remind(slot, events), self.world.store.read(keys)
             case Read(keys):
                 return self.world.store.read(keys)
             case Confirm(key):

@@ -145,7 +145,7 @@ class Store:
 
 
 _MARKS = ("replica", "not-yet")
-_NO_ENTITY = ("outcome", "accepted", "accepted-about", *_MARKS)
+_NO_ENTITY = ("outcome", "accepted", "accepted-about", "accepted-slot", *_MARKS)
 
 
 def _kind(key: str) -> str:

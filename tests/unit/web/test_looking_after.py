@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from choreography.engine.commanding import Commanding
+from choreography.engine.slots import row_key
 from choreography.web import looking_after
 from tests.unit.engine.replica import NOON
 from tests.unit.engine.test_accepting import Renamed
@@ -195,3 +196,48 @@ async def test_with_a_closed_intake_the_reminders_to_come_are_in_hand() -> None:
     assert stage.in_hand == 1
     await asyncio.sleep(0.1)
     assert stage.in_hand == 0
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_reminder_is_of_all_commands_of_its_slot_and_comes_until_each_has_an_outcome() -> None:
+    """Those its job holds and those in the rows of the store, which are deleted with the last of them."""
+    stage = Desk(slot_lasts=timedelta(seconds=3))
+    first, second, third = (stage.accept(key) for key in ("k1", "k2", "k3"))
+    (slot,) = stage.world.scheduler.slots
+    stage.settle(first)
+    stage.settle(second)
+    assert await stage.remind(first, slot=slot) == 500
+    assert stage.said == [third.outgoing.encoded]
+    stage.settle(third)
+    stage.world.store.commits.append("not written")
+    assert await stage.remind(first, slot=slot) == 500
+    assert await stage.remind(first, slot=slot) == 200
+    assert not [key for key in stage.world.store.rows if "accepted" in key]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_slot_whose_end_the_store_does_not_tell_is_reminded_of_again() -> None:
+    """Rule 5: perhaps there are more commands in it."""
+    stage = Desk(slot_lasts=timedelta(seconds=3))
+    first, second = stage.accept("k1"), stage.accept("k2")
+    (slot,) = stage.world.scheduler.slots
+    stage.settle(first)
+    stage.world.store.confirms.append(True)
+    assert await stage.remind(first, slot=slot) == 500
+    assert stage.said == []
+    assert await stage.remind(first, slot=slot) == 500
+    assert stage.said == [second.outgoing.encoded]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_row_that_cannot_be_read_is_set_aside_and_ends_no_other_command_of_its_slot() -> None:
+    """Rule 29: somebody spoilt it; reading it again would fail the same way."""
+    stage = Desk(slot_lasts=timedelta(seconds=3))
+    first, _, third = (stage.accept(key) for key in ("k1", "k2", "k3"))
+    (slot,) = stage.world.scheduler.slots
+    stage.settle(first)
+    key = row_key("desk", slot, 0)
+    stage.world.store.rows[key] = stage.world.store.rows[key]._replace(value="not a row")
+    assert await stage.remind(first, slot=slot) == 500
+    assert stage.said == [third.outgoing.encoded]
+    assert sum(one.quarantined is not None for one in stage.world.store.outcomes()) == 1

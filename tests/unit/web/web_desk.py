@@ -35,13 +35,13 @@ class Desk:
         refuses: whether the broker takes nothing.
     """
 
-    def __init__(self, *, intake_open: bool = True) -> None:
+    def __init__(self, *, intake_open: bool = True, slot_lasts: timedelta = timedelta(0)) -> None:
         self.world, self.metrics, self.said = World(desk), Metrics("desk"), list[str]()
         self.calls: list[int] = []
         self.traces = set[str]()
         self.refuses = False
         self.commanding = Commanding(desk)
-        self.accepting = Accepting(desk, Limits())
+        self.accepting = Accepting(desk, Limits(), slot_lasts=slot_lasts)
         driver, sidecar = cast("Driver", self), cast("Sidecar", self)
         self.looking_after = LookingAfter(
             self.accepting,
@@ -89,7 +89,9 @@ class Desk:
         Replica(self.world).drive(self.accepting.accept([accepted], NOON))
         return accepted
 
-    async def remind(self, *commands: Accepted, body: bytes | None = None, trusted: bool = True) -> int:
+    async def remind(
+        self, *commands: Accepted, body: bytes | None = None, slot: str = "1", trusted: bool = True
+    ) -> int:
         """Fire the job that reminds of some commands; return the status of the answer."""
         told = orjson.dumps({"commands": [one.outgoing.encoded for one in commands]}) if body is None else body
         statuses: list[int] = []
@@ -100,7 +102,7 @@ class Desk:
         async def send(message: Any) -> None:
             statuses.append(message.get("status", 0))
 
-        scope = {"type": "http", "method": "POST", "path": f"/job/{REMINDERS}1", "headers": [], "trusted": trusted}
+        scope = {"type": "http", "method": "POST", "path": f"/job/{REMINDERS}{slot}", "headers": [], "trusted": trusted}
         await self.looking_after.remind(scope, receive, send)
         return statuses[0]
 
