@@ -13,7 +13,7 @@ import orjson
 
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import NUDGE_TYPE, REPLAY_TYPE, Delivery, read_delivery, read_parsed
-from choreography.engine.envelope import Envelope
+from choreography.engine.envelope import Envelope, as_text
 from choreography.engine.identity import LONGEST_ID, outcome_key
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
 from choreography.engine.records import Outcome, decode_outcome
@@ -54,7 +54,8 @@ def _refused(delivery: Delivery, problem: str) -> Delivery:
 
 
 def _nudged(asked: Any, control: Envelope) -> Delivery | None:
-    read = read_parsed(asked, orjson.dumps(asked))
+    # Of an event that was published without a time, the broker said when it took it. Only its outcome is looked up here.
+    read = read_parsed(asked, orjson.dumps(asked), taken=as_text(control.time))
     return read._replace(purpose="nudge", nudge=control.id, topic="") if read.envelope else None
 
 

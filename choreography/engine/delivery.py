@@ -22,6 +22,7 @@ LARGEST_READ: Final = 256 * 1024
 
 BEGINNING: Final = 8 * 1024
 """Bytes that are kept of what is too large to be kept whole."""
+_CUT: Final = "[...]"
 
 
 class Overlong(NamedTuple):
@@ -53,6 +54,7 @@ class Delivery(NamedTuple):
         topic: the logical topic it came by; empty if it never was on a broker, or came inside a nudge or a replay.
         claimed_type: the type that something unreadable claims to have, if it claims a sound one.
         recorded_as: the name of the quarantine record that holds it, if it is replayed.
+        cut: only the beginning of its text is kept.
     """
 
     envelope: Envelope | None
@@ -67,6 +69,7 @@ class Delivery(NamedTuple):
     topic: str = ""
     claimed_type: str = ""
     recorded_as: str = ""
+    cut: bool = False
 
     @property
     def type(self) -> str:
@@ -114,8 +117,8 @@ def too_large(bytes_: Overlong) -> Delivery:
         f"The event has {bytes_.size} bytes, and {LARGEST_READ} are the most that is read. Only its digest, its size "
         "and its beginning are kept, so it can never run. Say less, or say where the rest is to be found."
     )
-    text = bytes_.beginning.decode("utf-8", "backslashreplace") + "[...]"
-    return Delivery(None, text, f"sha256:{bytes_.digest}", problem)
+    text = bytes_.beginning.decode("utf-8", "backslashreplace") + _CUT
+    return Delivery(None, text, f"sha256:{bytes_.digest}", problem, cut=True)
 
 
 def unreadable(raw: bytes, problem: str) -> Delivery:
@@ -125,7 +128,7 @@ def unreadable(raw: bytes, problem: str) -> Delivery:
 
 def shortened(delivery: Delivery) -> Delivery:
     """Return a delivery that keeps only the beginning of its text, for a store that takes no more."""
-    return delivery._replace(raw=delivery.raw[:BEGINNING] + "[...]")
+    return delivery._replace(raw=delivery.raw[:BEGINNING] + _CUT, cut=True)
 
 
 def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:

@@ -49,7 +49,7 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
             "attempts": bad.attempts,
             "stack": bad.stack,
             "event": shown,
-            "whole": shown == bad.event,
+            "whole": shown == bad.event and not delivery.cut,
         },
     )
     outgoing = Outgoing(dead_letters(service), record_id, told.encode())

@@ -141,6 +141,16 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "how soon the broker gives up on a delivery (processingTimeout, ackWait, visibility time-out).",
     )
     yield _alert(
+        "ChoreographyCommandsAgain",
+        f"sum by (service) (increase({_P}commands_again_total{mine}[30m])) > 0",
+        "0m",
+        "warning",
+        "{{ $labels.service }} has published accepted commands again, as their events had no outcome after half a minute.",
+        "Either the broker has lost what it had acknowledged (look whether it was restarted, trimmed or failed over, and "
+        "at what it writes to disk), or the service is so far behind that its own events wait (look at its lag). "
+        "No command is lost and none is run twice.",
+    )
+    yield _alert(
         "ChoreographySlow",
         f"histogram_quantile(0.99, sum by (service, le) (rate({_P}settling_seconds_bucket{mine}[5m]))) > 1",
         "10m",

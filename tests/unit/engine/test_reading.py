@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import orjson
 import pytest
 
+from choreography.engine.delivery import Delivery, Overlong, shortened, too_large, unreadable
 from choreography.engine.operations import Commit, Limits, Pause, Read, Write
 from tests.unit.engine.events import came, raw, record_of, state_of, wire
 from tests.unit.engine.replica import Replica, World, finish, said
@@ -227,3 +228,21 @@ def test_what_is_told_of_a_large_event_is_cut() -> None:
     assert Replica(world).deliver(bad) == [True]
     told = said(world.broker.texts()[0])
     assert (told["whole"], told["event_id"]) == (False, "e1")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "whole"),
+    [
+        (too_large(Overlong.of(b"x" * 300_000)), False),
+        (too_large(Overlong("0" * 64, 300_000, b"few")), False),
+        (shortened(unreadable(b"x" * 9_000, "no event")), False),
+        (unreadable(b"x" * 30_000, "no event"), False),
+        (unreadable(b"ends like this [...]", "no event"), True),
+        (unreadable(b"", "no event"), True),
+    ],
+)
+def test_a_letter_says_whether_it_holds_the_whole_event(delivery: Delivery, whole: bool) -> None:
+    """Whoever reads one must not take the beginning of an event for the event."""
+    world = World(desk)
+    Replica(world).deliver(delivery)
+    assert said(world.broker.texts()[0])["whole"] is whole

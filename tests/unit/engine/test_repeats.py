@@ -110,6 +110,19 @@ def test_a_nudge_of_a_commands_own_event_publishes_that_event_again() -> None:
     assert orjson.loads(world.broker.texts()[1]) == opened | {"id": "e1~n1", "eventid": "e1"}
 
 
+@pytest.mark.parametrize("time", [{}, {"time": None}], ids=["left out", "null"])
+def test_a_nudge_may_name_an_event_that_was_published_without_a_time(time: dict[str, None]) -> None:
+    """Rule 14: it was run at the time at which the broker took it, and only its outcome is looked up."""
+    world = World(desk)
+    opened = wire(Opened(box="a"), "e1")
+    Replica(world).deliver(raw(opened))
+    [first] = world.broker.ids()
+    bare = {name: value for name, value in opened.items() if name != "time"}
+    assert Replica(world).control(nudge("n1", bare | time)) == [True]
+    assert world.broker.ids() == [first, f"{first}~n1"]
+    assert not [one for one in world.store.outcomes() if one.quarantined]
+
+
 @pytest.mark.parametrize("change", [{"source": "elsewhere", "causationid": None}, {"source": "desk"}])
 def test_a_nudge_repeats_nobody_elses_event(change: dict[str, str | None]) -> None:
     """Rule 14: an event that another service said, or that a reaction said, is its publisher's to repeat."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +155,22 @@ def test_deliveries_that_end_in_no_way_that_is_counted_call_somebody() -> None:
     counted = {sample.name for metric in Metrics("order").registry.collect() for sample in metric.samples}
     assert {f"choreography_{end}_total" for end in ends.split("|")} <= counted
     assert len(ends.split("|")) == len(Fate)
+
+
+def test_every_count_of_trouble_is_looked_at_by_an_alert() -> None:
+    """What a service counts because it should not happen calls somebody when it does."""
+    metrics = Metrics("order")
+    metrics.unanswered_by("an outside")
+    counted = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}
+    ordinary = {f"choreography_{name}_total" for name in ("deliveries", "settled", "commands", "published")}
+    looked_at = {name for rule in rules() for name in re.findall(r"choreography_\w+", rule["expr"])}
+    assert {name for name in counted if name.endswith("_total")} - ordinary <= looked_at
+
+
+def test_every_alert_is_in_the_table_of_who_is_called() -> None:
+    """Whoever is called looks it up there."""
+    table = (Path(__file__).parents[3] / "docs/production.md").read_text()
+    assert [rule["alert"] for rule in rules() if rule["alert"] not in table] == []
 
 
 def test_every_alert_says_what_happened_and_what_to_do() -> None:
