@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from faults import crashes, disks, messages, outside, wires
+from faults import attack, crashes, disks, messages, outside, wires
 from faults.stage import Stage
 
 SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
@@ -57,6 +57,7 @@ def menu() -> list[Fault]:
         ),
         Fault("first events lost", "events", messages.first_events_lost, short=True),
         Fault("poison events", "events", messages.poison, short=True),
+        Fault("hostile events by every route", "events", attack.by_every_route, short=True),
         Fault("provider answers 500", "provider", outside.answers_500),
         Fault("provider slow", "provider", outside.slow),
         Fault("provider down", "provider", outside.down),

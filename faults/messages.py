@@ -98,7 +98,7 @@ def _place(entry: bytes) -> tuple[int, ...]:
 async def poison(stage: Stage) -> None:
     """Whatever somebody who can reach the broker might send."""
     for raw in hostile().values():
-        stage.hostile.add(raw)
+        stage.expect(raw, frozenset({"order"}))
         for _ in range(2):
             await stage.redis.xadd(NAMES.on_broker(OrderCreated.topic), {"data": raw})
         await asyncio.sleep(0.1)

@@ -155,6 +155,9 @@ def _books(stage: Stage) -> Books:
         session=stage.session,
         provider=stage.flow.address(PROVIDER),
         hostile=frozenset(stage.hostile),
+        aimed=stage.aimed,
+        attacks=tuple(stage.attacks),
+        processes={name: stage.flow.address(name) for name in stage.apps},
     )
 
 

@@ -20,6 +20,7 @@ from choreography.topics import Naming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import read_flow
 from choreography.up.progress import Progress
+from faults.accounts import Attack
 from faults.defects.seeding import environment_of
 from faults.proxy import Proxy
 
@@ -64,7 +65,14 @@ class Stage:
     down: set[str] = field(default_factory=set)
     ended_by_themselves: list[str] = field(default_factory=list)
     hostile: set[bytes] = field(default_factory=set)
+    aimed: dict[bytes, frozenset[str]] = field(default_factory=dict)
+    attacks: list[Attack] = field(default_factory=list)
     copies: set[tuple[str, str]] = field(default_factory=set)
+
+    def expect(self, kept: bytes, aside: frozenset[str]) -> None:
+        """Note which services must set a hostile text aside."""
+        self.hostile.add(kept)
+        self.aimed[kept] = aside
 
     @property
     def apps(self) -> list[str]:

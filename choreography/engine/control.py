@@ -54,7 +54,7 @@ def _refused(delivery: Delivery, problem: str) -> Delivery:
 
 
 def _nudged(asked: Any, control: Envelope) -> Delivery | None:
-    # Of an event that was published without a time, the broker said when it took it. Only its outcome is looked up here.
+    # An event that was published without a time has that of its broker. Only its outcome is looked up here.
     read = read_parsed(asked, orjson.dumps(asked), taken=as_text(control.time))
     return read._replace(purpose="nudge", nudge=control.id, topic="") if read.envelope else None
 

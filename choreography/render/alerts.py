@@ -145,9 +145,9 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         f"sum by (service) (increase({_P}commands_again_total{mine}[30m])) > 0",
         "0m",
         "warning",
-        "{{ $labels.service }} has published accepted commands again, as their events had no outcome after half a minute.",
-        "Either the broker has lost what it had acknowledged (look whether it was restarted, trimmed or failed over, and "
-        "at what it writes to disk), or the service is so far behind that its own events wait (look at its lag). "
+        "{{ $labels.service }} has published accepted commands again, as their events had no outcome in time.",
+        "Either the broker has lost what it had acknowledged (look whether it was restarted, trimmed or failed over, "
+        "and at what it writes to disk), or the service is so far behind that its own events wait (look at its lag). "
         "No command is lost and none is run twice.",
     )
     yield _alert(

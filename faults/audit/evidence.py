@@ -13,6 +13,7 @@ import psycopg
 from choreography.flow import services_of
 from choreography.service import Service
 from choreography.topics import dead_letters
+from faults.accounts import Account, Attack, account_of
 from faults.orders import Ordered
 from faults.stage import FLOW, NAMES, TOPICS, Broker, entries
 
@@ -138,6 +139,9 @@ class Evidence:
     delivered: dict[str, int]
     hostile: frozenset[bytes]
     now: str
+    aimed: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    attacks: tuple[Attack, ...] = ()
+    accounts: tuple[Account, ...] = ()
     by_identity: dict[str, list[Message]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,6 +183,9 @@ class Books:
         dsn: the store; its first five words are those that say where it is.
         provider: the base URL of the payment provider.
         hostile: messages that we put there ourselves.
+        aimed: which services must set each of them aside.
+        attacks: what was seen of the processes when they came.
+        processes: the base URL of every replica that says what it has counted.
     """
 
     dsn: str
@@ -186,6 +193,9 @@ class Books:
     session: aiohttp.ClientSession
     provider: str
     hostile: frozenset[bytes] = frozenset()
+    aimed: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    attacks: tuple[Attack, ...] = ()
+    processes: Mapping[str, str] = field(default_factory=dict)
 
 
 async def gather(books: Books, seen: Seen) -> Evidence:
@@ -210,6 +220,9 @@ async def gather(books: Books, seen: Seen) -> Evidence:
         delivered=seen.delivered,
         hostile=books.hostile,
         now=seen.now,
+        aimed=books.aimed,
+        attacks=books.attacks,
+        accounts=tuple([await account_of(books.session, *one) for one in books.processes.items()]),
     )
 
 

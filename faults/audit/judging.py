@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from faults.audit import books, letters
+from faults.audit import books, counting, letters, poison
 from faults.audit.evidence import Evidence
 from faults.audit.finding import Finding
 from faults.audit.replay import replay
@@ -14,7 +14,8 @@ __all__ = ["Finding", "judge"]
 
 def judge(evidence: Evidence) -> list[Finding]:
     """Judge every rule."""
-    return [*books.judge(evidence), *letters.judge(evidence), *_replayed(evidence)]
+    pages = (books, letters, poison, counting)
+    return [*(finding for page in pages for finding in page.judge(evidence)), *_replayed(evidence)]
 
 
 def _replayed(evidence: Evidence) -> Iterable[Finding]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import orjson
 
-from choreography.engine.identity import digest_of_bytes
 from faults.audit.evidence import Evidence, Message
 from faults.audit.finding import Finding
 
@@ -24,7 +23,6 @@ def judge(evidence: Evidence) -> Iterable[Finding]:
         if one.pending or one.behind
     ]
     yield Finding("Nothing waits on the broker", "pending", len(evidence.groups), behind)
-    yield from _quarantine(evidence)
 
 
 def _ours(evidence: Evidence) -> list[Message]:
@@ -108,38 +106,3 @@ def _deadlines(evidence: Evidence) -> Finding:
                     if str(orjson.loads(text)["id"]) not in known:
                         missed.append(f"{store.service.name}: the deadline of {outcome.event_id}, due {at}")
     return Finding("Every deadline fired", "lost", looked_at, missed)
-
-
-def _quarantine(evidence: Evidence) -> Iterable[Finding]:
-    kept = {raw.decode("utf-8", "replace") for raw in evidence.hostile}
-    kept |= {raw.decode("utf-8", "backslashreplace") for raw in evidence.hostile}
-    # Of an event that is too large only the beginning is kept, under the digest of the whole.
-    digests = {digest_of_bytes(raw) for raw in evidence.hostile}
-    told = {(letter["service"], letter["event_id"]) for letter in evidence.dead_letters if letter["reason"]}
-    aside = [
-        (store.service.name, outcome)
-        for store in evidence.stores.values()
-        for outcome in store.outcomes
-        if outcome.quarantined is not None
-    ]
-    mute = [
-        one.event_id for service, one in aside if (service, one.event_id) not in told or not _reason(one.quarantined)
-    ]
-    looked_at = len(aside) if evidence.hostile else 1
-    yield Finding("Every quarantined event says why", "wrong", looked_at, mute)
-    innocent = [
-        f"{service}: {one.event_id}: {_reason(one.quarantined)}"
-        for service, one in aside
-        if one.quarantined is not None and one.quarantined[3] not in kept and one.event_id not in digests
-    ]
-    yield Finding("Only poison is quarantined", "wrong", looked_at, innocent)
-    poisoned = [one for service, one in aside if service == "order"]
-    number = sum(
-        one.quarantined is not None and (one.quarantined[3] in kept or one.event_id in digests) for one in poisoned
-    )
-    missing = [f"{len(evidence.hostile)} were sent, {number} are kept"] if number != len(evidence.hostile) else []
-    yield Finding("All poison is quarantined", "lost", looked_at, missing)
-
-
-def _reason(quarantined: tuple[str, int, str, str] | None) -> str:
-    return quarantined[0] if quarantined else ""

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from choreography.engine.identity import digest_of_bytes
+from faults.accounts import Account, Attack
 from faults.audit import Evidence, judge
 from faults.audit.evidence import OutcomeRecord, Record, Store, Waiting
 from tests.faults.small_flow import SKU, played
@@ -216,6 +218,96 @@ def test_poison_that_is_kept_by_its_digest_is_known_as_poison() -> None:
     _store(evidence, "order", outcomes=(*outcomes, aside))
     evidence.dead_letters.append({"service": "order", "event_id": identity, "reason": "too large"})
     assert broken(evidence) == set()
+
+
+OLD = orjson.dumps({"type": "order.created.v1", "time": "2020-01-01T00:00:00Z", "number": 1})
+OLDER = orjson.dumps({"type": "order.created.v1", "time": "2019-01-01T00:00:00Z", "number": 2})
+
+
+def set_aside(evidence: Evidence, service: str, *texts: bytes) -> None:
+    """Let a service have set texts aside, and said so."""
+    outcomes = evidence.stores[service].outcomes
+    for text in texts:
+        identity, bad = digest_of_bytes(text), ("no event", 0, "", text.decode())
+        evidence.dead_letters.append({"service": service, "event_id": identity, "reason": "no event"})
+        outcomes = (*outcomes, replace(outcomes[0], event_id=identity, events=(), written=(), quarantined=bad))
+    _store(evidence, service, outcomes=outcomes)
+
+
+def test_of_a_burst_that_is_too_old_only_the_first_must_be_kept() -> None:
+    """Those after it are counted; but some record must say that there was one."""
+    evidence = replace(played().evidence(), hostile=frozenset({OLD, OLDER}))
+    assert broken(evidence) == {"All poison is quarantined"}
+    set_aside(evidence, "order", OLD)
+    assert broken(evidence) == set()
+
+
+def test_a_burst_that_is_too_old_excuses_no_other_poison() -> None:
+    """Nor a burst at another service."""
+    evidence = replace(played().evidence(), hostile=frozenset({OLD, OLDER, b"poison"}))
+    set_aside(evidence, "order", OLD)
+    assert broken(evidence) == {"All poison is quarantined"}
+    aimed = {raw: frozenset({"order", "billing"}) for raw in (OLD, OLDER)}
+    elsewhere = replace(played().evidence(), hostile=frozenset({OLD, OLDER}), aimed=aimed)
+    set_aside(elsewhere, "order", OLD, OLDER)
+    assert broken(elsewhere) == {"All poison is quarantined"}
+
+
+def test_everybody_who_should_has_set_poison_aside() -> None:
+    """And nobody must whom it does not concern."""
+    aimed = {b"poison": frozenset({"order", "shipping"}), b"foreign": frozenset[str]()}
+    evidence = replace(played().evidence(), hostile=frozenset(aimed), aimed=aimed)
+    set_aside(evidence, "order", b"poison")
+    assert broken(evidence) == {"All poison is quarantined"}
+    set_aside(evidence, "shipping", b"poison")
+    assert broken(evidence) == set()
+
+
+PAGE = """
+choreography_deliveries_total{service="order"} 7
+choreography_settled_total{service="order"} 3
+choreography_repeats_total{service="order"} 1
+choreography_quarantined_total{service="order"} 1
+choreography_ignored_total{service="order",type="a"} 1
+choreography_ignored_total{service="order",type="other"} 0
+choreography_in_hand{service="order"} 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "lawful"),
+    [
+        (PAGE, True),
+        (PAGE.replace('deliveries_total{service="order"} 7', 'deliveries_total{service="order"} 6'), True),
+        (PAGE.replace('deliveries_total{service="order"} 7', 'deliveries_total{service="order"} 8'), False),
+        (PAGE.replace('deliveries_total{service="order"} 7', 'deliveries_total{service="order"} 5'), False),
+        (PAGE.replace('repeats_total{service="order"} 1', 'repeats_total{service="order"} 0'), False),
+    ],
+)
+def test_a_process_that_does_not_know_what_became_of_a_delivery_is_found_out(page: str, lawful: bool) -> None:
+    """What is in hand may end yet; what is neither in hand nor ended is lost; nothing ends twice."""
+    account = Account.read("order-2", page)
+    assert (account.in_hand, dict(account.ignored)) == (1, {"a": 1, "other": 0})
+    evidence = replace(played().evidence(), accounts=(account,))
+    assert broken(evidence) == (set() if lawful else {"Every delivery ended in one way that is counted"})
+
+
+SAME = {"order": 1, "order-sidecar": 2}
+
+
+@pytest.mark.parametrize(
+    ("attack", "rules"),
+    [
+        (Attack(SAME, SAME, {"order": (5, 8, 3), "billing": (0, 0, 0)}), set()),
+        (Attack(SAME, SAME | {"order": 3}, {"order": (0, 3, 3)}), {"No process ends over hostile events"}),
+        (Attack(SAME, SAME | {"order-sidecar": None}, {"order": (0, 3, 3)}), {"No process ends over hostile events"}),
+        (Attack(SAME, SAME, {"order": (5, 7, 3)}), {"What nobody hears is counted by its type"}),
+        (Attack(SAME, SAME, {"order": (0, 3, 3)}, ("nudges 1-0",)), {"Hostile events are taken in time"}),
+    ],
+)
+def test_what_an_attack_does_to_processes_is_noticed(attack: Attack, rules: set[str]) -> None:
+    """An end, a silence, and an event that stands in the way."""
+    assert broken(replace(played().evidence(), attacks=(attack,))) == rules
 
 
 COOKED: dict[Callable[[Evidence], None], str] = {
