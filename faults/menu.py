@@ -57,7 +57,7 @@ def menu() -> list[Fault]:
         ),
         Fault("first events lost", "events", messages.first_events_lost, short=True),
         Fault("poison events", "events", messages.poison, short=True),
-        Fault("hostile events by every route", "events", attack.by_every_route, short=True),
+        Fault("hostile events by every route", "events", attack.by_every_route),
         Fault("provider answers 500", "provider", outside.answers_500),
         Fault("provider slow", "provider", outside.slow),
         Fault("provider down", "provider", outside.down),

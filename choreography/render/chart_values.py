@@ -17,11 +17,60 @@ _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number"
 _MARK: Final = "@ "
 
 _QUANTITIES: Final = {"type": "object", "additionalProperties": {"type": ["string", "integer", "number"]}}
+_VOLUMES: Final = (
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
+"""Kinds of volumes that Pod Security `restricted` admits."""
+
+
+def _one_of(*kinds: str, **named: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe an object that has exactly one of some kinds, each an object, and nothing but what is named besides."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name in named if name == "name"],
+        "oneOf": [{"required": [kind]} for kind in kinds],
+        "properties": {**named, **{kind: {"type": "object"} for kind in kinds}},
+    }
+
+
 _SHARED: Final[Mapping[str, Any]] = {
     "kubernetesResources": {
         "type": "object",
         "additionalProperties": False,
         "properties": {"requests": _QUANTITIES, "limits": _QUANTITIES},
+    },
+    # What Kubernetes takes as the name of a variable.
+    "variable": {"pattern": "^[-._a-zA-Z][-._a-zA-Z0-9]*$"},
+    "variableValue": {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["valueFrom"],
+                "properties": {"valueFrom": _one_of("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef")},
+            },
+        ]
+    },
+    "variableSources": {
+        "type": "array",
+        "items": _one_of("secretRef", "configMapRef", prefix={"type": "string"}),
+    },
+    "volumes": {
+        "type": "array",
+        "items": _one_of(*_VOLUMES, name={"type": "string"}),
+    },
+    "volumeMounts": {
+        "type": "array",
+        "items": {"type": "object", "required": ["name", "mountPath"]},
     },
     "metadataItems": {
         "type": "array",

@@ -31,7 +31,11 @@
 {{- define "choreography.service" -}}
 {{- $root := index . 0 -}}
 {{- $own := index $root.Values.services (index . 1) | default dict -}}
-{{- mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy $own) | toYaml -}}
+{{- $merged := mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy $own) -}}
+{{- /* A variable is replaced as a whole: of two sources Kubernetes would take neither. */ -}}
+{{- $env := deepCopy $root.Values.defaults.env -}}
+{{- range $key, $value := $own.env }}{{ $_ := set $env $key $value }}{{ end -}}
+{{- set $merged "env" $env | toYaml -}}
 {{- end -}}
 
 {{/* How many pods a service has at most: (list root name). */}}

@@ -43,6 +43,12 @@ spec:
       restartPolicy: Never
       # The chart's own account is made only afterwards.
       serviceAccountName: {{ $root.Values.serviceAccount.name | default "default" }}
+      {{- with $root.Values.defaults.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with include "choreography.placing" $root.Values.defaults | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       automountServiceAccountToken: false
       enableServiceLinks: false
       {{- with $root.Values.image.pullSecrets }}
@@ -60,6 +66,13 @@ spec:
           command: [choreography, {{ $what }}, /resources, {{ join ", " (index . 3) }}]
           env:
             {{- include "choreography.brokerAddress" $root | trim | nindent 12 }}
+            {{- with include "choreography.env" $root.Values.defaults.env | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
+          {{- with $root.Values.defaults.envFrom }}
+          envFrom:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
           securityContext:
             {{- include "choreography.containerSecurity" $root | nindent 12 }}
           resources:
@@ -68,11 +81,17 @@ spec:
           volumeMounts:
             - {name: resources, mountPath: /resources, readOnly: true}
             - {name: tmp, mountPath: /tmp}
+            {{- with $root.Values.defaults.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
         - name: resources
           configMap: {name: {{ $name }}}
         - name: tmp
           emptyDir: {}
+        {{- with $root.Values.defaults.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- end -}}
 
 {{/* Where the broker is, as the environment of a program that asks it. */}}

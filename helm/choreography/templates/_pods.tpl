@@ -49,6 +49,35 @@ dapr.io/volume-mounts-rw: state:/state
 
 {{/* The environment of a service: (list root declared broker service). */}}
 {{- define "choreography.serviceEnv" -}}
+{{- include "choreography.ownEnv" . -}}
+{{- include "choreography.env" (index . 3).env -}}
+{{- end -}}
+
+{{/* Variables of the user's: a map of texts, or of where they come from. */}}
+{{- define "choreography.env" -}}
+{{- range $key, $value := . }}
+{{- if kindIs "string" $value }}
+- {name: {{ $key }}, value: {{ $value | quote }}}
+{{- else }}
+- name: {{ $key }}
+  valueFrom:
+    {{- toYaml $value.valueFrom | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a pod may be, by the settings of a service or of all. */}}
+{{- define "choreography.placing" -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
+{{- with index $ $name }}
+{{ $name }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What the chart itself tells a service: (list root declared broker service). */}}
+{{- define "choreography.ownEnv" -}}
 {{- $root := index . 0 -}}
 {{- $tracing := $root.Values.tracing -}}
 - {name: APP_PORT, value: "8000"}
@@ -79,8 +108,5 @@ dapr.io/volume-mounts-rw: state:/state
   valueFrom:
     secretKeyRef: {name: {{ $root.Values.broker.secretName }}, key: {{ $root | include "choreography.broker" | fromYaml | dig "address" "" }}}
 {{- end }}
-{{- end }}
-{{- range $key, $value := (index . 3).env }}
-- {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end -}}
