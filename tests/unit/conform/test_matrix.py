@@ -43,7 +43,8 @@ def test_every_component_file_has_been_put_to_the_test() -> None:
 def test_what_was_put_to_the_test_is_what_the_file_names_today() -> None:
     """A component that has another type since then has not been asked."""
     found = json.loads((DOCS / "conformance.json").read_text())
-    files = {file.stem: file for file in (DOCS.parent / "components").glob("*s/*.yaml")}
+    components = DOCS.parent / "components"
+    files = {file.stem: file for kind in ("brokers", "stores") for file in (components / kind).glob("*.yaml")}
     today = {name: yaml.safe_load(files[name].read_text())["spec"]["type"] for name in found}
     assert {name: one["type"] for name, one in found.items()} == today
 
