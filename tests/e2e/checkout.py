@@ -48,10 +48,13 @@ class Checkout:
             *(word for file in values for word in ("--values", f"{CHART}/{file}")),
             # No network enforces them here, yet they must be accepted, and fit the pods.
             *["--set", "networkPolicy.enabled=true"],
+            # The least that the chart admits, as a drain takes as long as a pod may take to end.
+            *["--set", "defaults.shutdown.terminationSeconds=26"],
             *(word for setting in more for word in ("--set", setting)),
         )
-        for service in (*SERVICES, OUTSIDE, "redis", "postgres", "zipkin"):
-            self._addresses[service] = await self.cluster.address(NAMESPACE, service)
+        names = (*SERVICES, OUTSIDE, "redis", "postgres", "zipkin")
+        found = await asyncio.gather(*(self.cluster.address(NAMESPACE, name) for name in names))
+        self._addresses = dict(zip(names, found, strict=True))
 
     def address(self, name: str) -> str:
         """The base URL of a service, as the rehearsal asks for it."""
