@@ -21,6 +21,7 @@ CHART = "helm/choreography"
 SERVICES = tuple(service.name for service in services_of("apps.checkout"))
 OUTSIDE = "payment-provider"
 PATIENCE = 120.0
+ONE_ATTEMPT = aiohttp.ClientTimeout(total=10)
 
 
 class Checkout:
@@ -82,14 +83,31 @@ class Checkout:
     async def order(self, **headers: str) -> str:
         """Put something on the shelf, order it, and return the order's id."""
         sku = f"sku-{uuid.uuid4().hex[:8]}"
-        async with self.session.post(f"{self.address('inventory')}/stock", json={"sku": sku, "quantity": 1}) as answer:
-            assert answer.status == 202, await answer.text()
+        await self.command("inventory", "/stock", {"sku": sku, "quantity": 1})
         await until(lambda: self.get("inventory", f"/stock/{sku}"), lambda told: told[0] == 200)
+        return await self.order_of(sku, **headers)
+
+    async def order_of(self, sku: str, **headers: str) -> str:
+        """Order one thing, and return the order's id."""
         lines = [{"sku": sku, "quantity": 1, "unit_price": 500}]
         body = {"customer_id": "customer-1", "currency": "EUR", "lines": lines}
-        async with self.session.post(f"{self.address('order')}/orders", json=body, headers=headers) as answer:
-            assert answer.status == 202, await answer.text()
-            return str((await answer.json())["order_id"])
+        return str((await self.command("order", "/orders", body, **headers))["order_id"])
+
+    async def command(self, service: str, path: str, body: object, **headers: str) -> dict[str, Any]:
+        """Send a command, again with the same key while nobody can tell whether it was accepted."""
+        url, keyed = self.address(service) + path, {"Idempotency-Key": uuid.uuid4().hex} | headers
+
+        async def sent() -> dict[str, Any] | None:
+            try:
+                async with self.session.post(url, json=body, headers=keyed, timeout=ONE_ATTEMPT) as answer:
+                    told = await answer.json(content_type=None)
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                return None  # the pod that was asked has ended meanwhile
+            assert answer.status in (202, 503), told
+            return dict(told) if answer.status == 202 else None
+
+        accepted = await until(sent, lambda told: told is not None)
+        return accepted or {}
 
     async def ended(self, order: str, how: str) -> dict[str, Any]:
         """Wait until an order ended this way."""

@@ -8,15 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
-
 from tests.e2e.checkout import OUTSIDE, Checkout, until
 
 PER_SECOND = 4.0
 MORE = 8
 STOCK = 1_000_000
 ENDS = ("completed", "cancelled")
-ONE_ATTEMPT = aiohttp.ClientTimeout(total=10)
 
 
 class Shoppers:
@@ -30,9 +27,7 @@ class Shoppers:
 
     async def stock(self) -> None:
         """Fill the shelf, and wait until it is full."""
-        address, more = f"{self._checkout.address('inventory')}/stock", {"sku": self._sku, "quantity": STOCK}
-        async with self._checkout.session.post(address, json=more) as answer:
-            assert answer.status == 202, await answer.text()
+        await self._checkout.command("inventory", "/stock", {"sku": self._sku, "quantity": STOCK})
         await self._shelf_holds(STOCK, 0)
 
     async def order_all_the_while(self) -> None:
@@ -42,23 +37,10 @@ class Shoppers:
             await asyncio.sleep(1 / PER_SECOND)
 
     async def place(self) -> str:
-        """Order, with one key until the order is accepted."""
-        key = uuid.uuid4().hex
-        order = await until(lambda: self._sent(key), bool)
+        """Order one, and return the order's id once it is accepted."""
+        order = await self._checkout.order_of(self._sku)
         self.placed.append(order)
         return order
-
-    async def _sent(self, key: str) -> str:
-        lines = [{"sku": self._sku, "quantity": 1, "unit_price": 500}]
-        body = {"customer_id": "customer-1", "currency": "EUR", "lines": lines}
-        url, headers = f"{self._checkout.address('order')}/orders", {"Idempotency-Key": key}
-        try:
-            async with self._checkout.session.post(url, json=body, headers=headers, timeout=ONE_ATTEMPT) as answer:
-                told = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return ""  # the pod that was asked has ended meanwhile
-        assert answer.status in (202, 503), told
-        return str(told["order_id"]) if answer.status == 202 else ""
 
     async def go_on(self) -> None:
         """Wait until some more orders were accepted."""
