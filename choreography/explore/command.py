@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from choreography.explore.replaying import Replay
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import Limits, Tally, search
-from choreography.explore.telling import as_diagram, as_list, as_test
+from choreography.explore.telling import as_diagram, as_list, as_loop, as_test
 from choreography.explore.walking import walk
 
 
@@ -51,16 +52,18 @@ def explore(
         console: where to write.
 
     Returns:
-        0 if every property holds and everything was seen, 1 if one is broken, 2 if a bound was reached before.
+        0 if every property holds, 1 if one is broken, 3 if not everything was seen. What cannot be run raises.
     """
     out = _Out(console or Console(), into or Path("tests"))
     model = Model.of(flow)
     begun = model.scenario(scenario, **dict(settings or {}))
     told = ", ".join(f"{key}={value}" for key, value in begun.settings)
     out.say(f"{model.name}, {scenario or next(iter(model.makers))}({told})")
+    limits = bounded(states, depth, seconds)
     if runs:
-        return _walk(model, begun, runs, random.SystemRandom().randrange(10**9) if seed is None else seed, out)
-    return _search(model, begun, bounded(states, depth, seconds), out)
+        drawn = random.SystemRandom().randrange(10**9) if seed is None else seed
+        return _walk(model, begun, limits, out, runs=runs, seed=drawn)
+    return _search(model, begun, limits, out)
 
 
 def bounded(states: int = 0, depth: int = 0, seconds: float = 0.0) -> Limits:
@@ -98,43 +101,60 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
     with _progress(out) as progress:
         task = progress.add_task("", total=None)
         result = search(model, scenario, limits, lambda tally: progress.update(task, description=_spoken(tally)))
-    tally = result.tally
+    tally, space = result.tally, result.space
     reduced = "; steps that cannot matter to another flow were taken in one order only" if result.reduced else ""
     out.say(f"{_spoken(tally)}, {tally.steps:,} steps, {tally.ends:,} ends, {tally.seconds:.1f} s{reduced}")
-    out.say(f"{len(result.space.decisions):,} decisions of the engine, each made twice as a duplicate would have it")
-    _show(result.judge, result.space.model, result.found, out, complete=result.complete)
+    out.say(f"{len(space.deciding.made):,} decisions of the engine, each made again as a duplicate, and elsewhere")
+    _show(result.judge, space.model, {one.found.property.name for one in result.violations}, out, not result.bounds)
+    again = f"choreography explore {model.name}{_options(scenario)}"
+    for violation in result.violations:
+        if violation.path:
+            steps = steps_along(space, violation.path, violation.found)
+            _tell(replayed(space, steps), violation.found, again, out)
+        else:
+            out.say(f"\n{violation.found.property.text} That {violation.found.property.complaint}.", "red")
     for bound in result.bounds:
         out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
-    if result.found is not None and result.path:
-        replay = replayed(result.space, steps_along(result.space, result.path))
-        _tell(replay, result.found, f"choreography explore {model.name}{_options(scenario)}", out)
-    if result.found is not None:
-        return 1
-    return 2 if result.bounds else 0
+    if result.crowded:
+        for line in as_loop(replayed(space, steps_along(space, result.crowded))):
+            out.say(line)
+    return _code(broken=bool(result.violations), whole=not result.bounds)
 
 
-def _walk(model: Model, scenario: Scenario, runs: int, seed: int, out: _Out) -> int:
+def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: int, seed: int) -> int:
     out.say(f"seed {seed}: the same again with --random {runs} --seed {seed}")
     with _progress(out) as progress:
         task = progress.add_task("", total=None)
         walked = walk(
-            model, scenario, runs=runs, seed=seed, told=lambda tally: progress.update(task, description=_spoken(tally))
+            model,
+            scenario,
+            runs=runs,
+            seed=seed,
+            limits=limits,
+            told=lambda tally: progress.update(task, description=_spoken(tally)),
         )
-    tally = walked.tally
-    out.say(f"{tally.ends:,} runs, {tally.steps:,} steps, at most {tally.depth} in one run, {tally.seconds:.1f} s")
-    _show(walked.judge, walked.space.model, walked.found, out, complete=False)
-    if walked.found is None:
-        return 0
-    again = f"choreography explore {model.name}{_options(scenario)} --random 1 --seed {walked.seed}"
-    out.say(f"this run alone: {again}")
-    _tell(replayed(walked.space, walked.steps), walked.found, again, out)
-    return 1
+    tally, space = walked.tally, walked.space
+    out.say(
+        f"{tally.ends:,} runs to an end, {tally.steps:,} steps, at most {tally.depth} in one, {tally.seconds:.1f} s"
+    )
+    _show(walked.judge, space.model, {one.found.property.name for one in walked.violations}, out, complete=False)
+    for one in walked.violations:
+        again = f"choreography explore {model.name}{_options(scenario)} --random 1 --seed {one.seed}"
+        out.say(f"\nthis run alone: {again}")
+        _tell(replayed(space, one.steps), one.found, again, out)
+    for bound in walked.bounds:
+        out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
+    return _code(broken=bool(walked.violations), whole=not walked.bounds)
 
 
-def _show(judge: Judge, model: Model, found: Found | None, out: _Out, *, complete: bool) -> None:
+def _code(*, broken: bool, whole: bool) -> int:
+    return 1 if broken else 0 if whole else 3
+
+
+def _show(judge: Judge, model: Model, broken: Collection[str], out: _Out, complete: bool) -> None:
     table = Table("", "property", "")
     for one in model.properties:
-        if found is not None and one is found.property:
+        if one.name in broken:
             mark = "[red]broken[/]"
         elif one.mode == "sometimes":
             mark = "[green]reached[/]" if one.name in judge.reached else "not reached yet"
@@ -149,12 +169,15 @@ def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
     out.say(f"\n{broken.text} That {broken.complaint}:", "red")
     for line in as_list(replay):
         out.say(line)
-    if broken.mode != "eventually" and broken.name not in replay.broken:
+    if broken.mode == "eventually" and not replay.pending:
+        replay.judge(broken)
+    if broken.name not in replay.broken:
         out.say(
             "The services themselves do NOT break it on this run, so the explorer is wrong: please report it.", "red"
         )
     out.folder.mkdir(parents=True, exist_ok=True)
-    test, diagram = out.folder / f"test_{broken.name}.py", out.folder / f"{broken.name}.mmd"
+    name = re.sub(r"\W+", "_", f"{replay.model.name}_{broken.name}")
+    test, diagram = out.folder / f"test_{name}.py", out.folder / f"{name}.mmd"
     test.write_text(as_test(replay, broken, again))
     diagram.write_text(as_diagram(replay, broken.text))
     out.say(f"\na test that goes through it: {test}\nits sequence diagram: {diagram}")

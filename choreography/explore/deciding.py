@@ -1,6 +1,7 @@
 """One thing happens to one service: settled and released by the engine that serves it in production.
 
-Reactions are pure, so each situation is decided once and remembered for the whole exploration.
+Reactions are pure, so each situation is decided once and remembered for the whole exploration. That they are pure is
+not believed: each decision is made again under another clock and another seed.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,8 +20,10 @@ from choreography.engine.identity import digest_of
 from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
+from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
+from choreography.explore.watching import Watched, other_than
 from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]
@@ -47,6 +50,21 @@ class Decided:
     dues: tuple[tuple[str, str], ...] = ()
     problem: str = ""
 
+    @property
+    def told(self) -> str:
+        """What was decided, in short."""
+        kept = (f"{kind} {key}: {canonical(record.state)}" for (_, kind, key), record in self.kept)
+        said = (f"{name} {text}" for name, text in (*self.said, *self.intents, *self.dues))
+        return "; ".join((*kept, *said, *([self.problem] if self.problem else []))) or "nothing"
+
+
+class Made(NamedTuple):
+    """One decision: what was heard, on what, and what came of it."""
+
+    heard: Heard
+    kept: tuple[tuple[Place, EntityRecord], ...]
+    decided: Decided
+
 
 _LATER: Final = timedelta(0)
 
@@ -61,8 +79,11 @@ class Deciding:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self.made: list[Made] = []
+        self._elsewhere = Elsewhere(model.services)
+        self._watched = Watched()
         self._services = {service.name: service for service in model.services}
-        self._memories = {service.name: InMemory(service) for service in model.services}
+        self._memories = {service.name: InMemory(self._watched.service(service)) for service in model.services}
 
     def envelope(self, heard: Heard) -> Envelope:
         """Return what is heard as it would be delivered, under an id that follows from what it says."""
@@ -89,11 +110,23 @@ class Deciding:
         return tuple((service.name, entity.kind, logical_id) for entity, logical_id in ids)
 
     def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
-        """Let a service hear something, on what is kept, and hear it again.
+        """Let a service hear something, on what is kept, and hear it again; then all of that anew, elsewhere.
 
         Raises:
+            ImpureError: under another clock and another seed, a reaction decided something else.
             ExploreError: the second time something was different, against what the engine promises.
         """
+        decided, first = self.once(heard, kept), self._watched.taken()
+        with self._elsewhere:
+            again, second = self.once(heard, kept), self._watched.taken()
+        if (again, second) != (decided, first):
+            given = f"{heard.type} {heard.text}"
+            raise ImpureError(f"{heard.service}.{other_than(first, second)}", given, decided.told, again.told)
+        self.made.append(Made(heard, tuple(kept.items()), decided))
+        return decided
+
+    def once(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
+        """Let a service hear something, on copies of what is kept, and hear it again."""
         memory = self._memories[heard.service]
         # A vacant record is no record: it is what a missing one is taken for.
         memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})

@@ -77,3 +77,18 @@ def sort_of(fact: Fact) -> tuple[str, ...]:
 def is_delivery(fact: Fact) -> bool:
     """Tell whether this is one event's way to one service, which has its event's number."""
     return isinstance(fact, OnItsWay) and fact.heard.style == "event"
+
+
+def named(fact: Fact) -> str:
+    """Return in words which fact has become true, as the beginning of a sentence that says how often."""
+    match fact:
+        case Published(wire_type):
+            return f"{wire_type} was published"
+        case Called(outside):
+            return f"{outside} was called"
+        case SetAside(service, wire_type):
+            return f"{service} set {wire_type} aside"
+        case Wanted(service, effect):
+            return f"{service} waited for {effect}"
+        case OnItsWay(heard):
+            return f"{heard.type} was on its way to {heard.service}"

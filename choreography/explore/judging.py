@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from choreography.explore.looking import Verdicts
+from choreography.explore.arranging import State, exchanged
+from choreography.explore.looking import NarrowError, Verdicts
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import Property
-from choreography.explore.space import Space, State
+from choreography.explore.space import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,98 +26,130 @@ class RestartError(Exception):
 
 
 class Judge:
-    """Judges states, and knows which properties are still open."""
+    """Judges states, and knows which properties are still open.
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
+    Attributes:
+        broken: what was found, by the name of the property, in the order found.
+        reached: the names of what should be possible and is.
+        exact: a state stands for itself, and not for all arrangements of its flows.
+    """
+
+    def __init__(self, space: Space, *, exact: bool = False) -> None:
+        self._space, self.exact = space, exact
         self.reducing = False
-        self.found: Found | None = None
+        self.broken: dict[str, Found] = {}
         self.reached: set[str] = set()
-        flows = space.scenario.flows if not space.flows else ("",)
-        self.verdicts = [
-            Verdicts(space, one, flow if one.each else "")
+        flows = range(len(space.scenario.flows))
+        self._verdicts = [
+            Verdicts(space, one, flow, exact=exact)
             for one in space.model.properties
-            for flow in (flows if one.each else ("",))
+            for flow in (flows if one.each else (SHARED,))
         ]
-        self._at_rest = [one for one in self.verdicts if one.property.mode == "eventually"]
+        self._at_rest: list[Verdicts] = []
         self._alone: list[Verdicts] = []
-        self._together: list[Verdicts] = []
+        self._together: list[tuple[Verdicts, bool]] = []
         self._looked_at: set[tuple[str, ...]] = set()
         self._sort_out()
 
-    def one(self, own: int, shared: int) -> None:
-        """Judge what can be judged from one flow and what is shared."""
+    def one(self, own: int, shared: int, flows: Iterable[int]) -> None:
+        """Judge what can be judged from one flow and what is shared, for every flow that may be in that state.
+
+        Raises:
+            RestartError: more is needed to judge a property.
+        """
         for verdict in self._alone:
-            if verdict.property.name in self.reached:
-                continue
-            holds = verdict((shared, own), 0)
-            self._check(verdict, holds, (shared, own), 0)
+            if verdict.flow in flows:
+                try:
+                    holds = verdict.alone((shared, own)) if len(self._space.flows) > 1 else verdict((shared, own))
+                except NarrowError:
+                    self._restart()
+                if holds is not verdict.good:
+                    self._check(verdict, (shared, own))
+                if verdict.changed:
+                    self._settle(verdict)
 
-    def whole(self, state: State) -> Found | None:
-        """Judge what can only be judged from all flows together."""
-        for verdict in self._together:
-            if verdict.property.name in self.reached:
-                continue
-            for number in self._numbers(verdict):
-                self._check(verdict, verdict(state, number), state, number)
-        found, self.found = self.found, None
-        return found
+    def whole(self, state: State) -> None:
+        """Judge what can only be judged from all flows together.
 
-    def at_rest(self, state: State) -> Found | None:
+        Raises:
+            RestartError: more is needed to judge a property.
+        """
+        for verdict, good in self._together:
+            for one in self._arrangements(verdict, state) if verdict.named else (state,):
+                if verdict(one) is not good:
+                    self._check(verdict, state)
+            if verdict.changed:
+                self._settle(verdict)
+
+    def at_rest(self, state: State) -> None:
         """Judge a state in which nothing is on its way any more."""
         for verdict in self._at_rest:
-            for number in self._numbers(verdict):
-                if not verdict(state, number):
-                    return Found(verdict.property, state, number)
-        return None
+            for one in self._arrangements(verdict, state):
+                if not verdict(one):
+                    self._check(verdict, state)
 
-    def all(self, state: State) -> Found | None:
-        """Judge one state, whose flows stay where they are, by everything."""
-        rest = self._space.at_rest(state)
-        for verdict in self.verdicts:
+    def exactly(self, state: State, *, rest: bool) -> list[Found]:
+        """Return everything that fails in one state, whose flows stay where they are; note down what is reached."""
+        found: list[Found] = []
+        for verdict in self._verdicts:
             mode = verdict.property.mode
-            if (mode == "eventually" and not rest) or verdict.property.name in self.reached:
+            if (mode == "eventually" and not rest) or verdict(state) is verdict.good:
                 continue
-            for number in self._numbers(verdict):
-                holds = verdict(state, number)
-                if mode == "sometimes" and holds:
-                    self.reached.add(verdict.property.name)
-                elif mode != "sometimes" and holds == (mode == "never"):
-                    return Found(verdict.property, state, number)
-        return None
+            if mode == "sometimes":
+                self.reached.add(verdict.property.name)
+            else:
+                found.append(Found(verdict.property, state, verdict.flow))
+        return found
 
-    def never_reached(self) -> Found | None:
-        """Return something that should be possible and is not."""
-        for one in self._space.model.properties:
-            if one.mode == "sometimes" and one.name not in self.reached:
-                return Found(one, (), SHARED)
-        return None
+    def never_reached(self) -> list[Found]:
+        """Return what should be possible and is not."""
+        hoped = [one for one in self._space.model.properties if one.mode == "sometimes"]
+        return [Found(one, (), SHARED) for one in hoped if one.name not in self.reached]
 
     def looks_at(self, sorts: Iterable[tuple[str, ...]]) -> bool:
         """Tell whether a property that looks at more than one flow can see these."""
         return not self._looked_at.isdisjoint(sorts)
 
-    def _numbers(self, verdict: Verdicts) -> Iterable[int]:
-        return range(len(self._space.flows)) if verdict.property.each and self._space.flows else (SHARED,)
+    def forget(self) -> None:
+        """Begin again, with what is known of what the properties look at."""
+        self.broken.clear()
+        self.reached.clear()
+        self._sort_out()
 
-    def _check(self, verdict: Verdicts, holds: bool, state: State, number: int) -> None:
-        mode = verdict.property.mode
-        if mode == "sometimes":
-            if holds:
-                self.reached.add(verdict.property.name)
-        elif holds == (mode == "never") and self.found is None:
-            self.found = Found(verdict.property, state, number)
-        if verdict.changed:
-            verdict.changed = False
-            before = (len(self._alone), len(self._looked_at) if self.reducing else 0)
-            self._sort_out()
-            if before != (len(self._alone), len(self._looked_at) if self.reducing else 0):
-                self.found = None
-                self.reached.clear()
-                raise RestartError
+    def _arrangements(self, verdict: Verdicts, state: State) -> Iterable[State]:
+        if not verdict.named or self.exact:
+            return (state,)
+        return [exchanged(state, order) for order in self._space.arranging.orders]
+
+    def _check(self, verdict: Verdicts, state: State) -> None:
+        name = verdict.property.name
+        if verdict.property.mode == "sometimes":
+            self.reached.add(name)
+        elif name not in self.broken:
+            self.broken[name] = Found(verdict.property, state, verdict.flow)
+
+    def _settle(self, verdict: Verdicts) -> None:
+        """Begin again if what a property looks at makes a difference to what may be left out."""
+        verdict.changed = False
+        before = self._kinds()
+        self._sort_out()
+        if before != self._kinds():
+            self._restart()
+
+    def _restart(self) -> None:
+        self.forget()
+        raise RestartError
+
+    def _kinds(self) -> tuple[int, int, int]:
+        return (
+            sum(one.everywhere for one in self._verdicts),
+            sum(one.named for one in self._verdicts),
+            len(self._looked_at) if self.reducing else 0,
+        )
 
     def _sort_out(self) -> None:
-        open_ones = [one for one in self.verdicts if one.property.mode != "eventually"]
-        self._alone = [one for one in open_ones if self._space.flows and one.property.each and not one.everywhere]
-        self._together = [one for one in open_ones if one not in self._alone]
-        self._looked_at = {sort for one in open_ones if one.across or one.everywhere for sort in one.reads}
+        self._at_rest = [one for one in self._verdicts if one.property.mode == "eventually"]
+        states = [one for one in self._verdicts if one.property.mode != "eventually"]
+        self._alone = [one for one in states if not one.everywhere]
+        self._together = [(one, one.good) for one in states if one.everywhere]
+        self._looked_at = {sort for one in states if one.across for sort in one.reads}

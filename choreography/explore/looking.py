@@ -8,11 +8,12 @@ called only where no state has been before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from choreography.contracts import Entity
+from choreography.explore.arranging import State, exchanged
 from choreography.explore.facts import Called, Published, SetAside
 from choreography.explore.layout import Layout, Mask
 from choreography.explore.naming import SHARED
@@ -23,64 +24,96 @@ from choreography.explore.world import Part, World
 Value = int | tuple[int, ...]
 
 
+NOWHERE: Final = Mask()
+
+
+class NarrowError(Exception):
+    """A property asked for more than the one flow that it was shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Where a part of the world stands in a state: in the judged flow's integer, in the shared one, or in all."""
+    """Where a part of the world stands in a state.
+
+    Attributes:
+        own: the bits in the integers of flows.
+        shared: the bits in the integer of what all flows share.
+        at: the flow whose integer is looked at: another than the judged one, or the judged one as JUDGED, or ALL.
+    """
 
     part: Part
-    own: Mask | None
-    shared: Mask | None
-    everywhere: bool = False
+    own: Mask
+    shared: Mask
+    at: int
 
-    def value(self, state: tuple[int, ...], number: int) -> Value:
-        """Return the bits of this part."""
-        if self.everywhere:
-            own = self.own.value if self.own else 0
-            return (number, state[0] & (self.shared.value if self.shared else 0), *[one & own for one in state[1:]])
-        if self.own is not None:
-            return state[number + 1] & self.own.value
-        return state[0] & self.shared.value if self.shared else 0
+    def value(self, state: State, place: int) -> Value:
+        """Return the bits of this part, where the judged flow stands in a place."""
+        if self.at == ALL:
+            own = self.own.value
+            return (state[0] & self.shared.value, *[one & own for one in state[1:]])
+        if self.own is NOWHERE:
+            return state[0] & self.shared.value
+        return state[(place if self.at == JUDGED else self.at) + 1] & self.own.value
+
+
+JUDGED: Final = -1
+ALL: Final = -2
 
 
 class Looker:
-    """A state as the source of a world; it notes down what is read."""
+    """A state as the source of a world; it notes down what is read.
 
-    def __init__(self, space: Space, state: tuple[int, ...], number: int) -> None:
-        self._space, self._state, self._number = space, state, number
+    Attributes:
+        flow: the flow that is judged, or SHARED. It stands in the place of its number, unless it stands alone.
+    """
+
+    def __init__(self, space: Space, state: State, flow: int) -> None:
+        self._space, self._state, self._flow = space, state, flow
+        self._alone = len(state) <= len(space.flows)
         self.looks: list[tuple[Look, Value]] = []
 
     def read(self, part: Part) -> tuple[str, ...]:
-        """Return one part as texts."""
+        """Return one part as texts.
+
+        Raises:
+            NarrowError: it is a part of flows that are not shown.
+        """
         look = self._look(part)
-        self.looks.append((look, look.value(self._state, self._number)))
+        if self._alone and look.at != JUDGED:
+            raise NarrowError
+        place = 0 if self._alone else self._flow
+        self.looks.append((look, look.value(self._state, place)))
         texts: list[str] = []
-        if look.shared is not None:
+        if look.shared is not NOWHERE:
             texts += self._texts(part, self._space.shared, self._state[0] & look.shared.value, SHARED)
-        if look.own is not None:
-            for number in range(len(self._space.flows)) if look.everywhere else (self._number,):
+        if look.own is not NOWHERE and look.at == JUDGED:
+            texts += self._texts(part, self._space.own, self._state[place + 1] & look.own.value, self._flow)
+        elif look.own is not NOWHERE:
+            for number in range(len(self._space.flows)) if look.at == ALL else (look.at,):
                 texts += self._texts(part, self._space.own, self._state[number + 1] & look.own.value, number)
         return tuple(sorted(texts))
 
     def _look(self, part: Part) -> Look:
         space, about = self._space, part[-1]
+        home = SHARED
         if part[0] in ("one", "every"):
             entity = self._entity(part[1], part[2])
             service = space.model.owner(entity).name
+            sort: tuple[str, ...] = ("kind", service, entity.kind)
             if part[0] == "one":
                 home = space.naming.home(about)
                 mask = Mask(space.field((service, entity.kind, about), home).mask)
-                if home not in (SHARED, self._number):
-                    return Look(part, mask, None, everywhere=True)
-                return Look(part, None if home == SHARED else mask, mask if home == SHARED else None)
-            sort: tuple[str, ...] = ("kind", service, entity.kind)
+                if home == SHARED:
+                    return Look(part, NOWHERE, mask, JUDGED)
+                return Look(part, mask, NOWHERE, JUDGED if home == self._flow else home)
         elif part[0] == "set aside":
             sort = part
         else:
             sort = part[:2]
             home = space.naming.home(about) if about else SHARED
-            if home != SHARED and home == self._number:
-                return Look(part, space.own.mask(sort), None)
-        return Look(part, space.own.mask(sort), space.shared.mask(sort), everywhere=True)
+        if home != SHARED:
+            return Look(part, space.own.mask(sort), NOWHERE, JUDGED if home == self._flow else home)
+        return Look(part, space.own.mask(sort), space.shared.mask(sort), ALL)
 
     def _entity(self, module: str, name: str) -> type[Entity]:
         for service in self._space.model.services:
@@ -112,41 +145,83 @@ def _text(fact: Any) -> str:
 
 
 class Verdicts:
-    """What one property says of every state that it has seen the like of."""
+    """What one property says of every state that it has seen the like of, for one flow if it is about each.
 
-    def __init__(self, space: Space, prop: Property, flow: str = "") -> None:
-        self._space, self.property, self._flow = space, prop, flow
+    Attributes:
+        flow: the number of that flow; SHARED if it is about all of them.
+        reads: the sorts of what it looks at.
+        everywhere: it looks at more than one flow and what all of them share.
+        across: it looks at more than its flow, so the order of steps in different flows matters to it.
+        named: it looks at a flow by its id, so flows that are exchanged are not the same to it.
+        good: the verdict that needs no attention: it holds, or for never and sometimes that it does not.
+    """
+
+    def __init__(self, space: Space, prop: Property, flow: int = SHARED, *, exact: bool = False) -> None:
+        self._space, self.property, self.flow, self._exact = space, prop, flow, exact
+        self._id = space.scenario.flows[flow] if prop.each else ""
+        # Flows that cannot be exchanged have no integers of their own.
+        self._at = flow if space.flows else SHARED
         self._root: Any = None
+        self.good = prop.mode in ("always", "eventually")
         self.reads: set[tuple[str, ...]] = set()
         self.changed = False
-        self.everywhere = not prop.each
-        """It looks at more than one flow and what all of them share."""
-        self.across = not prop.each
-        """It looks at more than one flow, so the order of steps in different flows matters to it."""
+        self.everywhere = self.across = not (prop.each and space.flows)
+        self.named = bool(prop.each and space.flows)
 
-    def __call__(self, state: tuple[int, ...], number: int = SHARED) -> bool:
-        """Tell whether the property holds in a state, for one flow if it is about each."""
+    def __call__(self, state: State) -> bool:
+        """Tell whether the property holds in a state of all flows; in all its arrangements, unless it is exact."""
+        node, place = self._root, self._at
+        while node.__class__ is tuple:
+            node = node[1].get(node[0].value(state, place))
+        return self._ask(state) if node is None else node
+
+    def alone(self, state: State) -> bool:
+        """Tell whether it holds in a state that shows its flow only, as long as it asks for no other.
+
+        Raises:
+            NarrowError: it does ask for another.
+        """
         node = self._root
         while node.__class__ is tuple:
-            look, after = node
-            node = after.get(look.value(state, number))
-        return self._ask(state, number) if node is None else node
+            node = node[1].get(node[0].value(state, 0))
+        return self._ask(state) if node is None else node
 
-    def _ask(self, state: tuple[int, ...], number: int) -> bool:
-        flows = self._space.scenario.flows
-        looker = Looker(self._space, state, number)
-        flow = self._flow or (flows[number] if self.property.each else "")
-        verdict = self.property.holds(World(looker, flows), flow)
+    def _ask(self, state: State) -> bool:
+        looker, verdict = self._asked(state)
+        if not (self.named or self._exact):
+            verdict = self._in_all_orders(state, looker, verdict)
         self._remember(looker, verdict)
         return verdict
 
+    def _asked(self, state: State) -> tuple[Looker, bool]:
+        looker = Looker(self._space, state, self._at)
+        try:
+            verdict = self.property.holds(World(looker, self._space.scenario.flows), self._id)
+        except NarrowError:
+            self.everywhere = self.across = True
+            raise
+        return looker, verdict
+
+    def _in_all_orders(self, state: State, looker: Looker, verdict: bool) -> bool:
+        """Return the verdict that counts of all arrangements of a state, which look the same to this property."""
+        parts = [look.part for look, _ in looker.looks]
+        verdicts = {verdict}
+        for order in self._space.arranging.orders[1:]:
+            other, holds = self._asked(exchanged(state, order))
+            verdicts.add(holds)
+            if any(look.at >= 0 for look, _ in other.looks) or [look.part for look, _ in other.looks] != parts:
+                self.named = self.changed = True
+        # One arrangement in which it must not hold is enough, and so is one in which it should.
+        return any(verdicts) if self.property.mode in ("never", "sometimes") else all(verdicts)
+
     def _remember(self, looker: Looker, verdict: bool) -> None:
         place: Any = None
-        before = (len(self.reads), self.everywhere, self.across)
+        before = (len(self.reads), self.everywhere, self.across, self.named)
         for look, value in looker.looks:
             self.reads.update(_sorts(look, self._space))
-            self.everywhere |= look.everywhere
-            self.across |= look.shared is not None
+            self.everywhere |= look.at != JUDGED
+            self.across |= look.shared is not NOWHERE or look.at != JUDGED
+            self.named |= look.at >= 0
             node = self._root if place is None else place[0].get(place[1])
             if node is None:
                 node = (look, {})
@@ -159,7 +234,7 @@ class Verdicts:
             self._root = verdict
         else:
             place[0][place[1]] = verdict
-        self.changed |= before != (len(self.reads), self.everywhere, self.across)
+        self.changed |= before != (len(self.reads), self.everywhere, self.across, self.named)
 
 
 def _sorts(look: Look, space: Space) -> set[tuple[str, ...]]:

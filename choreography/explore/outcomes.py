@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from choreography.explore.deciding import Place
-from choreography.explore.facts import Fact, Pending, Published, is_delivery, sort_of
+from choreography.explore.facts import Called, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
 from choreography.explore.naming import SHARED
 
-MOST_ALIKE: Final = 3
-"""So many events that say the same are told apart; a flow that says it once more may well say it without end."""
+MOST_ALIKE: Final = 20
+"""So many facts that say the same are told apart; a flow that says it once more may well say it without end."""
 
 BitOf = Callable[[Fact, int], int]
 
@@ -23,6 +23,7 @@ class Outcome:
     Attributes:
         kept_own: the states of entities, without the facts.
         fresh_own: the facts that it adds, as if none of them had been there before.
+        crowded: it adds too many that are alike by itself.
     """
 
     keep_own: int
@@ -34,41 +35,45 @@ class Outcome:
     label: str = ""
     fresh_own: int = 0
     fresh_shared: int = 0
+    crowded: bool = False
 
-    def after(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int]:
-        """Return both integers after the step."""
+    def after(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int] | None:
+        """Return both integers after the step; None if it is one more of too many alike, so it is not followed."""
         own, shared = own & self.keep_own, shared & self.keep_shared
-        if own & self.fresh_own or shared & self.fresh_shared:
-            fresh_own, fresh_shared = self.told_apart(own, shared, bit_of, cut)
-        else:
-            fresh_own, fresh_shared = self.fresh_own, self.fresh_shared
-        return own | self.kept_own | fresh_own, shared | self.kept_shared | fresh_shared
+        if self.crowded or own & self.fresh_own or shared & self.fresh_shared:
+            fresh = self.told_apart(own, shared, bit_of, cut)
+            if fresh is None:
+                return None
+            return own | self.kept_own | fresh[0], shared | self.kept_shared | fresh[1]
+        return own | self.kept_own | self.fresh_own, shared | self.kept_shared | self.fresh_shared
 
-    def told_apart(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int]:
-        """Return the bits of what is added, each under the next number if the same has been there before."""
+    def told_apart(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int] | None:
+        """Return the bits of what is added, each under the next number if the same has been there before.
+
+        None if there are too many alike. What would follow is in no state, so no property is judged on a part of it.
+        """
         fresh = {True: 0, False: 0}
         before = {True: shared, False: own}
-        nth = 1
+        published = 1
         for home, fact in self.facts:
             at = home == SHARED
+            nth = published if is_delivery(fact) else _next(fact, fact.nth, home, before[at] | fresh[at], bit_of)
             if isinstance(fact, Published):
-                nth = _next(fact, fact.nth, home, before[at] | fresh[at], bit_of)
-                if nth > MOST_ALIKE:
-                    cut.add(
-                        f"{fact.type} was said {MOST_ALIKE} times alike; what follows from one more was not followed"
-                    )
-                fact = replace(fact, nth=nth)  # noqa: PLW2901 - the same fact, told apart
-            elif is_delivery(fact):
-                fact = replace(fact, nth=nth)  # noqa: PLW2901
-            else:
-                fact = replace(fact, nth=_next(fact, fact.nth, home, before[at] | fresh[at], bit_of))  # noqa: PLW2901
-            if nth <= MOST_ALIKE:
-                fresh[at] |= bit_of(fact, home)
+                published = nth
+            if nth > MOST_ALIKE:
+                cut.add(f"{named(fact)} {MOST_ALIKE} times alike; what follows from one more was not followed")
+                return None
+            fresh[at] |= bit_of(replace(fact, nth=nth), home)
         return fresh[False], fresh[True]
+
+    @property
+    def traceless(self) -> bool:
+        """An intent was carried out and no call tells of it: the only kind of step that a flow can repeat in place."""
+        return not any(isinstance(fact, Called | Published | SetAside) for _, fact in self.facts)
 
 
 def _next(fact: Fact, nth: int, home: int, before: int, bit_of: BitOf) -> int:
-    while before & bit_of(replace(fact, nth=nth), home):
+    while nth <= MOST_ALIKE and before & bit_of(replace(fact, nth=nth), home):
         nth += 1
     return nth
 
@@ -104,7 +109,8 @@ class Making:
 
     def add(self, home: int, *facts: Fact) -> None:
         """Add what becomes true: an event together with its deliveries, or one other fact."""
-        self._facts += [(home, fact) for fact in facts]
+        # Told without the number of the flow, so that what follows for two flows can be compared.
+        self._facts += [(min(home, 0), fact) for fact in facts]
         self._sorts.update(sort_of(fact) for fact in facts)
 
     def done(self, cut: set[str]) -> Outcome:
@@ -118,5 +124,7 @@ class Making:
             frozenset(self._sorts),
             self.label,
         )
-        outcome.fresh_own, outcome.fresh_shared = outcome.told_apart(0, 0, self._bit_of, cut)
+        fresh = outcome.told_apart(0, 0, self._bit_of, cut)
+        outcome.crowded = fresh is None
+        outcome.fresh_own, outcome.fresh_shared = fresh or (0, 0)
         return outcome

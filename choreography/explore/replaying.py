@@ -121,7 +121,7 @@ class Replay:
         prop = next(one for one in self.model.properties if one.name == name)
         if prop.mode == "eventually":
             self.to_the_end()
-            self._judge(prop)
+            self.judge(prop)
         if prop.name in self._broken:
             raise AssertionError(f"{prop.text} ({prop.name}) {prop.complaint}: {self._broken[prop.name]}")
 
@@ -145,7 +145,8 @@ class Replay:
             case ("one" | "every" as kind, module, name, *rest):
                 entities = (one for memory in self.services.values() for one in memory.entities.values())
                 same = [one for one in entities if (type(one).__module__, type(one).__name__) == (module, name)]
-                return tuple(one.model_dump_json() for one in same if kind == "every" or one.key == rest[0])
+                wanted = (one for one in same if kind == "every" or one.key == rest[0])
+                return tuple(sorted(canonical(one.model_dump(mode="json")) for one in wanted))
             case ("said", wire_type, about):
                 told = (orjson.loads(raw) for raw in self._published.values())
                 texts = (canonical(one["data"]) for one in told if one["type"] == wire_type)
@@ -153,7 +154,7 @@ class Replay:
             case ("calls", outside, about):
                 return tuple(sorted(one for one in self._calls if orjson.loads(one)[0] == outside and about in one))
             case _:
-                return tuple(self._set_aside)
+                return tuple(sorted(self._set_aside))
 
     def _first(self, event: Event) -> str:
         """Return an event that sets everything going, as its publisher says it; one that says the same is another."""
@@ -189,9 +190,10 @@ class Replay:
         self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem))
         for prop in self.model.properties:
             if prop.mode in ("always", "never"):
-                self._judge(prop)
+                self.judge(prop)
 
-    def _judge(self, prop: Property) -> None:
+    def judge(self, prop: Property) -> None:
+        """Note down whether a property fails now."""
         for flow in self.scenario.flows if prop.each else ("",):
             if prop.fails(self.world, flow):
                 self._broken.setdefault(prop.name, f"after step {len(self.happened)}" + (f", {flow}" if flow else ""))

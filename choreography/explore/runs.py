@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from choreography.explore.arranging import State, exchanged
 from choreography.explore.facts import OnItsWay
+from choreography.explore.judging import Found, Judge
 from choreography.explore.naming import SHARED
 from choreography.explore.replaying import Replay
-from choreography.explore.space import Space, State, Step
+from choreography.explore.space import Space, Step
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,12 +26,16 @@ class Taken:
 
 def possible(space: Space, state: State) -> Iterator[tuple[Taken, State]]:
     """Return every step from a state whose flows stay where they are."""
+    for number, step, after in _steps(space, state):
+        yield _taken(space, step, number), after
+
+
+def _steps(space: Space, state: State) -> Iterator[tuple[int, Step, State]]:
     for step in space.steps(0, state[0], SHARED):
-        yield _taken(space, step, SHARED), (step.shared, *state[1:])
+        yield SHARED, step, (step.shared, *state[1:])
     for number, own in enumerate(state[1:]):
         for step in space.steps(own, state[0], number):
-            after = (step.shared, *state[1 : number + 1], step.own, *state[number + 2 :])
-            yield _taken(space, step, number), after
+            yield number, step, (step.shared, *state[1 : number + 1], step.own, *state[number + 2 :])
 
 
 def _taken(space: Space, step: Step, number: int) -> Taken:
@@ -41,18 +47,37 @@ def _taken(space: Space, step: Step, number: int) -> Taken:
     return Taken("intent", pending.service, pending.effect, text, step.outcome.label)
 
 
-def steps_along(space: Space, path: Sequence[State]) -> list[Taken]:
-    """Return the steps that lead along a path of states whose flows are sorted."""
-    state, taken = space.begin(), list[Taken]()
+def steps_along(space: Space, path: Sequence[State], found: Found | None = None) -> list[Taken]:
+    """Return the steps that lead along a path of states whose flows are sorted.
+
+    Args:
+        space: where they were found.
+        path: the states.
+        found: what the run is to end in. It says which of the flows that can be exchanged is which.
+    """
+    state, along = space.begin(), list[tuple[int, Step]]()
     for wanted in path[1:]:
-        for step, after in possible(space, state):
-            if (after[0], *sorted(after[1:])) == wanted:
-                taken.append(step)
+        for number, step, after in _steps(space, state):
+            if space.arranging.sorted(after) == wanted:
+                along.append((number, step))
                 state = after
                 break
         else:
             raise LookupError("No step leads to the next state of the path.")
-    return taken
+    order = _order_that_shows(space, state, found)
+    return [_taken(space, step, order.index(number) if number != SHARED else SHARED) for number, step in along]
+
+
+def _order_that_shows(space: Space, state: State, found: Found | None) -> tuple[int, ...]:
+    orders = space.arranging.orders
+    if found is None or len(orders) == 1:
+        return orders[0]
+    judge = Judge(space, exact=True)
+    for order in orders:
+        one = exchanged(state, order)
+        if any(each.property is found.property for each in judge.exactly(one, rest=space.at_rest(one))):
+            return order
+    return orders[0]
 
 
 def replayed(space: Space, steps: Sequence[Taken]) -> Replay:

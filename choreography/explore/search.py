@@ -5,13 +5,19 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from choreography.explore.arranging import State
+from choreography.explore.facts import Wanted
 from choreography.explore.judging import Found, Judge, RestartError
 from choreography.explore.model import Model
 from choreography.explore.naming import SHARED, AsymmetricError
 from choreography.explore.scenario import Scenario
-from choreography.explore.space import Space, State
+from choreography.explore.space import Space, Step
+
+_SELDOM: Final = 1023
+_A_WHILE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +47,47 @@ class Tally:
         return int(self.states / self.cpu) if self.cpu else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A property that is broken, and the states of a run to where it is; no run if it is never reached."""
+
+    found: Found
+    path: tuple[State, ...]
+
+
 @dataclass(slots=True)
 class Result:
     """What an exploration found.
 
     Attributes:
-        path: the states of a shortest run to what was found, from the beginning.
+        violations: what is broken, each property once; a shortest run to the first of them comes first.
         bounds: where it stopped before it had seen everything. Empty if it has.
         reduced: steps of different flows that cannot matter to each other were taken in one order only.
+        crowded: a run to a step that was not followed, because it repeats what was too often alike.
     """
 
     space: Space
     judge: Judge
     tally: Tally
-    found: Found | None = None
-    path: list[State] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     bounds: list[str] = field(default_factory=list)
     reduced: bool = False
+    crowded: tuple[State, ...] = ()
+
+    @property
+    def found(self) -> Found | None:
+        """What was found first."""
+        return self.violations[0].found if self.violations else None
+
+    @property
+    def path(self) -> list[State]:
+        """The states of a shortest run to what was found first, from the beginning."""
+        return list(self.violations[0].path) if self.violations else []
 
     @property
     def complete(self) -> bool:
-        """Everything was seen."""
-        return not self.bounds and self.found is None
+        """Everything was seen, and nothing is broken."""
+        return not self.bounds and not self.violations
 
 
 class Local:
@@ -81,14 +106,24 @@ def silent(_: Tally) -> None:
     """Tell nobody."""
 
 
-def search(model: Model, scenario: Scenario, limits: Limits | None = None, told: Told = silent) -> Result:
-    """Explore all that can become of a scenario."""
+def search(
+    model: Model, scenario: Scenario, limits: Limits | None = None, told: Told = silent, *, exchange: bool = True
+) -> Result:
+    """Explore all that can become of a scenario.
+
+    Args:
+        model: the flow.
+        scenario: how it begins.
+        limits: where to stop.
+        told: who is told how far it has come.
+        exchange: take flows that begin alike as interchangeable, as long as nothing shows that they are not.
+    """
     model, limits = model.beginning_with(scenario), limits or Limits()
     collecting = gc.isenabled()
     # Millions of states that all stay: looking through them for garbage takes four times as long as exploring.
     gc.disable()
     try:
-        return _until_settled(Space(model, scenario), limits, told)
+        return _until_settled(Space(model, scenario, interchangeable=exchange), limits, told)
     except AsymmetricError:
         # Something is about two flows at once: no two of them can be exchanged, and everything is shared.
         return _until_settled(Space(model, scenario, interchangeable=False), limits, told)
@@ -100,29 +135,27 @@ def search(model: Model, scenario: Scenario, limits: Limits | None = None, told:
 def _until_settled(space: Space, limits: Limits, told: Told) -> Result:
     space.begin()
     judge = Judge(space)
+    result = _settled(space, judge, limits, told)
+    paths = [violation.path for violation in result.violations if violation.path]
+    if paths and result.reduced:
+        # Leaving out may have put irrelevant steps before what was found, so it is looked for where nothing is.
+        whole = _settled(space, judge, replace(limits, depth=len(paths[0]) - 1, reduce=False), told)
+        shown = {violation.found.property.name for violation in whole.violations}
+        others = [one for one in result.violations if one.found.property.name not in shown]
+        result.violations = [*whole.violations, *others]
+        if not any(one.path for one in whole.violations):
+            result.bounds.append("a run without reduction was too large, so there may be a shorter one")
+    return result
+
+
+def _settled(space: Space, judge: Judge, limits: Limits, told: Told) -> Result:
     while True:
+        judge.forget()
         try:
-            result = Search(space, judge, limits, told).run()
+            return Search(space, judge, limits, told).run()
         except RestartError:
             # A property turned out to look at more than it had looked at before, so what was left out may matter.
             continue
-        if result.found is not None and result.reduced:
-            result = _shortest(result, limits, told)
-        return result
-
-
-def _shortest(reduced: Result, limits: Limits, told: Told) -> Result:
-    """Look for a shorter run where nothing is left out: leaving out may have put irrelevant steps before it."""
-    bounded = Limits(limits.states, len(reduced.path) - 1, limits.seconds, reduce=False)
-    while True:
-        try:
-            whole = Search(reduced.space, reduced.judge, bounded, told).run()
-        except RestartError:
-            continue
-        if whole.found is not None:
-            return whole
-        reduced.bounds.append("a run without reduction was too large, so there may be a shorter one")
-        return reduced
 
 
 class Search:
@@ -130,98 +163,129 @@ class Search:
 
     def __init__(self, space: Space, judge: Judge, limits: Limits, told: Told) -> None:
         self._space, self._judge, self._limits, self._told = space, judge, limits, told
-        self._locals: dict[tuple[int, int], Local] = {}
+        classes = space.arranging.classes
+        tables: dict[int, dict[tuple[int, int], Local]] = {one: {} for one in classes}
+        self._locals = [(one, tables[one]) for one in classes]
         self._shared: dict[int, Local] = {}
         self._reduce = limits.reduce and len(space.flows) > 1
         self._seen: dict[State, State | None] = {}
+        self._most = limits.states
+        self._shown: dict[str, State] = {}
+        self._crowded: State | None = None
+        self._bounds: dict[str, None] = {}
+        self._begun, self._late = 0.0, False
         self.tally = Tally()
         judge.reducing = self._reduce
 
     def run(self) -> Result:
-        """Explore, until something is found or everything is seen."""
-        begun, cpu, bounds = time.monotonic(), time.process_time(), list[str]()
-        first = _sorted(self._space.begin())
+        """Explore, until everything is seen or a bound is reached; a while longer if something is found."""
+        self._begun, cpu = time.monotonic(), time.process_time()
+        self._space.cut.clear()
+        first = self._space.arranging.sorted(self._space.begin())
         level: list[State] = [first]
         self._seen[first] = None
-        found = None
-        while level and found is None and not bounds:
-            level, found = self._level(level)
+        while level and not self._late:
+            # Also once a bound is reached: what was seen is judged.
+            level = self._level(level)
             self.tally.depth += 1 if level else 0
-            self.tally.states, self.tally.seconds = len(self._seen), time.monotonic() - begun
+            self.tally.states, self.tally.seconds = len(self._seen), time.monotonic() - self._begun
             self.tally.cpu = time.process_time() - cpu
             self._told(self.tally)
-            bounds = self._bounds(level)
-        bounds += [f"{one}." for one in sorted(self._space.cut)]
-        result = Result(self._space, self._judge, self.tally, found, [], bounds, self._reduce)
-        if found is not None:
-            result.path = list(self._path(found.state))
-        elif not bounds:
-            result.found = self._judge.never_reached()
-        return result
+        bounds = [*self._bounds, *(f"{one}." for one in sorted(self._space.cut))]
+        violations = [Violation(found, self._path(self._shown[name])) for name, found in self._judge.broken.items()]
+        if not bounds:
+            violations += [Violation(found, ()) for found in self._judge.never_reached()]
+        crowded = self._path(self._crowded) if self._crowded else ()
+        return Result(self._space, self._judge, self.tally, violations, bounds, self._reduce, crowded)
 
-    def _bounds(self, level: list[State]) -> list[str]:
-        tally, limits = self.tally, self._limits
-        if not level:
-            return []
-        bounds = [
-            (tally.states >= limits.states, f"{tally.states:,} states were seen, and there are more."),
-            (tally.depth >= limits.depth, f"runs of {tally.depth} steps were followed, and they go on."),
-            (tally.seconds >= limits.seconds, f"{tally.seconds:.0f} seconds have passed, and there are more states."),
-        ]
-        return [text for reached, text in bounds if reached]
-
-    def _level(self, level: list[State]) -> tuple[list[State], Found | None]:
-        seen, judge, following = self._seen, self._judge, list[State]()
-        steps = 0
-        for state in level:
-            here = [self._local(own, state[0]) for own in state[1:]]
-            shared = self._steps_of_shared(state[0])
-            found = judge.found or judge.whole(state)
-            if found is not None:
-                judge.found = None
-                return following, Found(found.property, state, found.number)
+    def _level(self, level: list[State]) -> list[State]:
+        """Judge all states of one depth, and return those that follow."""
+        seen, judge, space, following = self._seen, self._judge, self._space, list[State]()
+        steps, deep = 0, self.tally.depth >= self._limits.depth
+        for at, state in enumerate(level):
+            if not at & _SELDOM and self._out_of_time():
+                break
+            shared = state[0]
+            here = [
+                table.get((own, shared)) or self._expanded(own, shared, first, table)
+                for own, (first, table) in zip(state[1:], self._locals, strict=True)
+            ]
+            of_shared = self._steps_of_shared(shared)
+            judge.whole(state)
             size = steps
-            for after in self._successors(state, here, shared):
+            for after in () if self._bounds else self._successors(state, here, of_shared):
                 steps += 1
                 if after not in seen:
+                    if deep or len(seen) >= self._most:
+                        self._bounded(deep=deep)
+                        break
                     seen[after] = state
                     following.append(after)
-            if size == steps and self._space.at_rest(state):
+            if size == steps and space.at_rest(state):
                 self.tally.ends += 1
-                found = judge.at_rest(state)
-                if found is not None:
-                    return following, found
+                judge.at_rest(state)
+            if len(judge.broken) != len(self._shown):
+                self._show(state)
+            if space.cut and self._crowded is None:
+                self._crowded = state
         self.tally.steps += steps
-        return following, None
+        return following
+
+    def _show(self, state: State) -> None:
+        for name in self._judge.broken:
+            self._shown.setdefault(name, state)
+        # What else is broken is worth a while, and not the hours that seeing everything may take.
+        self._most = min(self._most, len(self._seen) + max(len(self._seen), _A_WHILE))
+
+    def _bounded(self, *, deep: bool) -> None:
+        if deep:
+            said = f"runs of {self.tally.depth:,} steps were followed, and they go on."
+        elif self._most < self._limits.states:
+            said = f"something is broken, so no more than {self._most:,} states were seen, and there are more."
+        else:
+            said = f"{self._most:,} states were seen, and there are more."
+        self._bounds.setdefault(said)
+
+    def _out_of_time(self) -> bool:
+        seconds = time.monotonic() - self._begun
+        if seconds >= self._limits.seconds:
+            self._late = True
+            self._bounds.setdefault(f"{seconds:.0f} seconds have passed, and there are more states.")
+        return self._late
 
     def _successors(self, state: State, here: list[Local], shared: Local) -> Iterator[State]:
         chosen = next((number for number, one in enumerate(here) if one.free), None) if self._reduce else None
         if chosen is None:
             for _, after in shared.steps:
                 yield (after, *state[1:])
+        arranging = self._space.arranging
         for number, one in enumerate(here):
-            if chosen not in (None, number) or (number and state[number + 1] == state[number]):
+            if chosen not in (None, number) or arranging.repeats(state, number):
                 continue
             if len(here) == 1:
                 yield from ((after, own) for own, after in one.steps)
-            else:
+            elif arranging.all_alike:
                 others = (*state[1 : number + 1], *state[number + 2 :])
                 yield from ((after, *sorted((*others, own))) for own, after in one.steps)
+            else:
+                before, behind = state[1 : number + 1], state[number + 2 :]
+                yield from (arranging.sorted((after, *before, own, *behind)) for own, after in one.steps)
 
-    def _local(self, own: int, shared: int) -> Local:
-        local = self._locals.get((own, shared))
-        if local is None:
-            local = self._locals[own, shared] = self._expanded(own, shared)
+    def _expanded(self, own: int, shared: int, first: int, table: dict[tuple[int, int], Local]) -> Local:
+        steps = list(self._space.steps(own, shared, first))
+        self._judge.one(own, shared, self._space.arranging.members(first))
+        free = bool(steps) and all(self._harmless(step, shared) for step in steps)
+        local = table[own, shared] = Local(tuple(dict.fromkeys((one.own, one.shared) for one in steps)), free=free)
         return local
 
-    def _expanded(self, own: int, shared: int) -> Local:
-        steps = list(self._space.steps(own, shared, 0))
-        self._judge.one(own, shared)
-        free = bool(steps) and all(
-            step.shared == shared and not step.move.shared and not self._judge.looks_at(step.outcome.sorts)
-            for step in steps
+    def _harmless(self, step: Step, shared: int) -> bool:
+        """Tell whether a step can neither matter to another flow, nor be seen, nor go round for ever."""
+        return (
+            step.shared == shared
+            and not step.move.shared
+            and not self._judge.looks_at(step.outcome.sorts)
+            and not (isinstance(step.move.pending, Wanted) and step.outcome.traceless)
         )
-        return Local(tuple(dict.fromkeys((step.own, step.shared) for step in steps)), free=free)
 
     def _steps_of_shared(self, shared: int) -> Local:
         local = self._shared.get(shared)
@@ -230,14 +294,10 @@ class Search:
             local = self._shared[shared] = Local(tuple(dict.fromkeys((0, step.shared) for step in steps)), free=False)
         return local
 
-    def _path(self, state: State) -> Iterator[State]:
+    def _path(self, state: State) -> tuple[State, ...]:
         path: list[State] = []
         at: State | None = state
         while at is not None:
             path.append(at)
             at = self._seen[at]
-        yield from reversed(path)
-
-
-def _sorted(state: State) -> State:
-    return (state[0], *sorted(state[1:]))
+        return tuple(reversed(path))

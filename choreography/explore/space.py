@@ -9,16 +9,15 @@ import orjson
 
 from choreography.engine.records import EntityRecord
 from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.arranging import Arranging, State
 from choreography.explore.deciding import Deciding, Heard, Place, canonical
 from choreography.explore.facts import Called, Fact, OnItsWay, Pending, Published, SetAside, Wanted, sort_of
 from choreography.explore.layout import Field, Layout
 from choreography.explore.model import Model
-from choreography.explore.naming import PLACE, SHARED, Naming
-from choreography.explore.outcomes import Making, Move, Outcome
+from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
+from choreography.explore.outcomes import MOST_ALIKE, Making, Move, Outcome
+from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import Scenario
-
-State = tuple[int, ...]
-"""What all flows share, then each flow; flows that can be exchanged are sorted."""
 
 
 @dataclass(slots=True)
@@ -37,11 +36,11 @@ class Space:
     def __init__(self, model: Model, scenario: Scenario, *, interchangeable: bool = True) -> None:
         self.model, self.scenario = model, scenario
         self.flows = scenario.flows if interchangeable else ()
+        self.arranging = Arranging((0,) * len(self.flows))
         self.deciding = Deciding(model)
         self.naming = Naming(self.flows, lambda heard: self.deciding.envelope(heard).id)
         self.shared, self.own = Layout(), Layout()
         self.cut: set[str] = set()
-        self.decisions: dict[tuple[Heard, tuple[tuple[Place, str, int], ...]], None] = {}
         self._moves_shared: dict[int, Move] = {}
         self._moves_own: dict[int, Move] = {}
 
@@ -60,9 +59,16 @@ class Space:
             facts = tuple((home, fact) for fact in self.said(event.wire_type, self.naming.neutral(text, home)))
             outcome = Outcome(-1, -1, 0, 0, facts, frozenset())
             own = regions[home + 1] if home != SHARED else 0
-            fresh_own, fresh_shared = outcome.told_apart(own, regions[0], self.bit, self.cut)
-            regions[0] |= fresh_shared
-            regions[home + 1] |= fresh_own
+            fresh = outcome.told_apart(own, regions[0], self.bit, self.cut)
+            if fresh is None:
+                raise ExploreError(
+                    f"The scenario says {event.wire_type} in the same words more than {MOST_ALIKE} times, so what "
+                    "follows cannot be told apart. Let the events differ, or say fewer."
+                )
+            regions[home + 1] |= fresh[0]
+            regions[0] |= fresh[1]
+        # Only flows that begin alike can be exchanged: what follows for the one would not follow for another.
+        self.arranging = Arranging(tuple(regions[1:].index(own) for own in regions[1:]))
         return tuple(regions)
 
     def steps(self, own: int, shared: int, number: int) -> Iterator[Step]:
@@ -76,9 +82,11 @@ class Space:
             key = (own & move.own, shared & move.shared)
             outcomes = move.memo.get(key)
             if outcomes is None:
-                outcomes = move.memo[key] = tuple(self._outcomes(move, own, shared, number))
+                outcomes = move.memo[key] = self._alike(move, own, shared, number)
             for outcome in outcomes:
-                yield Step(*outcome.after(own, shared, self.bit, self.cut), move, outcome)
+                after = outcome.after(own, shared, self.bit, self.cut)
+                if after is not None:
+                    yield Step(*after, move, outcome)
 
     def field(self, place: Place, home: int) -> Field:
         """Return the field of one entity, by its concrete place."""
@@ -133,6 +141,18 @@ class Space:
             move.places = tuple(places)
         return move
 
+    def _alike(self, move: Move, own: int, shared: int, number: int) -> tuple[Outcome, ...]:
+        """Return what follows, as it follows for every flow.
+
+        Raises:
+            AsymmetricError: it follows for one flow and not for another, which differs in nothing but its id.
+        """
+        outcomes = tuple(self._outcomes(move, own, shared, number))
+        for other in range(len(self.flows)):
+            if number not in (SHARED, other) and tuple(self._outcomes(move, own, shared, other)) != outcomes:
+                raise AsymmetricError(self.flows[other])
+        return outcomes
+
     def _outcomes(self, move: Move, own: int, shared: int, number: int) -> Iterator[Outcome]:
         if isinstance(move.pending, OnItsWay):
             yield self._react(move, move.pending, own, shared, number)
@@ -148,15 +168,12 @@ class Space:
     def _react(self, move: Move, pending: OnItsWay, own: int, shared: int, number: int) -> Outcome:
         heard = self.naming.heard(pending.heard, number)
         kept: dict[Place, EntityRecord] = {}
-        texts = []
         for service, kind, neutral in move.places:
             place = (service, kind, self.naming.concrete(neutral, number))
             home = self.naming.near(number, place[2])
             text = self.field(place, home).read(shared if home == SHARED else own)
             kept[place] = self.record(text, home)
-            texts.append((place, text, home))
         decided = self.deciding.decide(heard, kept)
-        self.decisions[heard, tuple(texts)] = None
         made = Making(self.bit, move)
         for place, record in decided.kept:
             home = self.naming.near(number, place[2])

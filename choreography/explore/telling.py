@@ -24,6 +24,17 @@ def as_list(replay: Replay) -> list[str]:
     return lines
 
 
+def as_loop(replay: Replay) -> list[str]:
+    """Return what a run does again and again; nothing if its end does not repeat itself."""
+    steps = [(one.item.style, one.item.service, one.item.text, one.replies) for one in replay.happened]
+    for length in range(1, len(steps) // 2 + 1):
+        if steps[-length:] == steps[-2 * length : -length]:
+            begun = len(steps) - length
+            lines = [f"     {sentence(replay, one)}" for one in replay.happened[begun:]]
+            return ["It may go round for ever, with nothing but these steps:", *lines]
+    return []
+
+
 def sentence(replay: Replay, one: Happened) -> str:
     """Return one step as a sentence."""
     item, about = one.item, _about(replay, one)

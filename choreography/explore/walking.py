@@ -12,8 +12,22 @@ from choreography.explore.model import Model
 from choreography.explore.naming import AsymmetricError
 from choreography.explore.runs import Taken, possible
 from choreography.explore.scenario import Scenario
-from choreography.explore.search import Tally, silent
+from choreography.explore.search import Limits, Tally, silent
 from choreography.explore.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk that broke something.
+
+    Attributes:
+        seed: a walk from this seed alone goes the same way.
+        steps: the walk, as short as leaving out steps makes it.
+    """
+
+    found: Found
+    seed: int
+    steps: list[Taken]
 
 
 @dataclass(slots=True)
@@ -21,16 +35,30 @@ class Walked:
     """What walking found.
 
     Attributes:
-        seed: the seed of the walk that broke something; a walk from this seed alone goes the same way.
-        steps: the walk that broke something, as short as leaving out steps makes it.
+        violations: each property that was broken, once, in the order found.
+        bounds: which runs were not walked to their ends, and why.
     """
 
     space: Space
     judge: Judge
     tally: Tally
-    found: Found | None = None
-    seed: int = 0
-    steps: list[Taken] = field(default_factory=list)
+    violations: list[Walk] = field(default_factory=list)
+    bounds: list[str] = field(default_factory=list)
+
+    @property
+    def found(self) -> Found | None:
+        """What was found first."""
+        return self.violations[0].found if self.violations else None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the walk that broke it."""
+        return self.violations[0].seed if self.violations else 0
+
+    @property
+    def steps(self) -> list[Taken]:
+        """That walk, shortened."""
+        return self.violations[0].steps if self.violations else []
 
 
 def walk(
@@ -39,46 +67,72 @@ def walk(
     *,
     runs: int,
     seed: int,
+    limits: Limits | None = None,
     told: Callable[[Tally], None] = silent,
 ) -> Walked:
     """Walk so many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on."""
-    model = model.beginning_with(scenario)
+    model, limits = model.beginning_with(scenario), limits or Limits()
     try:
-        return _walks(Space(model, scenario), runs, seed, told)
+        return _walks(Space(model, scenario), runs, seed, limits, told)
     except AsymmetricError:
-        return _walks(Space(model, scenario, interchangeable=False), runs, seed, told)
+        return _walks(Space(model, scenario, interchangeable=False), runs, seed, limits, told)
 
 
-def _walks(space: Space, runs: int, seed: int, told: Callable[[Tally], None]) -> Walked:
-    judge, tally, begun, cpu = Judge(space), Tally(), time.monotonic(), time.process_time()
+def _walks(space: Space, runs: int, seed: int, limits: Limits, told: Callable[[Tally], None]) -> Walked:
+    walked, begun, cpu = Walked(space, Judge(space, exact=True), Tally()), time.monotonic(), time.process_time()
+    tally, known, endless = walked.tally, set[str](), 0
     for number in range(runs):
-        steps, found = one_run(space, judge, seed + number)
-        tally.ends += 1
-        tally.steps += len(steps)
-        tally.states += len(steps) + 1
-        tally.depth = max(tally.depth, len(steps))
+        run = _run(space, walked.judge, seed + number, limits.depth)
+        tally.ends += run.ended
+        tally.steps += len(run.steps)
+        tally.states += len(run.steps) + 1
+        tally.depth = max(tally.depth, len(run.steps))
         tally.seconds, tally.cpu = time.monotonic() - begun, time.process_time() - cpu
+        endless += not run.ended
         if number % 50 == 0:
             told(tally)
-        if found is not None:
-            short, shown = shortened(space, judge, steps, found)
-            return Walked(space, judge, tally, shown, seed + number, short)
-    return Walked(space, judge, tally)
+        for length, found in run.found:
+            if found.property.name not in known:
+                known.add(found.property.name)
+                short, shown = shortened(space, walked.judge, run.steps[:length], found)
+                walked.violations.append(Walk(shown, seed + number, short))
+        if tally.seconds >= limits.seconds and number + 1 < runs:
+            walked.bounds.append(f"{tally.seconds:.0f} seconds have passed after {number + 1:,} runs of {runs:,}.")
+            break
+    if endless:
+        walked.bounds.append(f"{endless:,} runs were not followed to an end, of which nothing is known.")
+    walked.bounds += [f"{one}." for one in sorted(space.cut)]
+    return walked
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run, what broke after how many steps, and whether nothing was on its way any more in the end."""
+
+    steps: list[Taken]
+    found: list[tuple[int, Found]]
+    ended: bool
 
 
 def one_run(space: Space, judge: Judge, seed: int) -> tuple[list[Taken], Found | None]:
-    """Walk one run. Each has its own taste, so that some walks delay what others hurry."""
+    """Walk one run, to the first thing that breaks if anything does."""
+    run = _run(space, judge, seed, Limits().depth)
+    return (run.steps[: run.found[0][0]], run.found[0][1]) if run.found else (run.steps, None)
+
+
+def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
+    """Walk one run to its end. Each has its own taste, so that some walks delay what others hurry."""
     chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
     taste: dict[tuple[str, str], float] = {}
-    state, steps = space.begin(), list[Taken]()
+    state, steps, broken = space.begin(), list[Taken](), dict[str, tuple[int, Found]]()
     while True:
-        found = judge.all(state)
-        if found is not None:
-            return steps, found
+        rest = space.at_rest(state)
+        for found in judge.exactly(state, rest=rest):
+            broken.setdefault(found.property.name, (len(steps), found))
         # In an order that a seed can repeat, whatever other walks have discovered before.
         choices = sorted(possible(space, state), key=lambda choice: choice[0])
-        if not choices:
-            return steps, None
+        if not choices or len(steps) >= depth:
+            return _Run(steps, list(broken.values()), rest)
         weights = [taste.setdefault((one.service, one.type), chance.random() ** 3 + 0.001) for one, _ in choices]
         taken, state = chance.choices(choices, weights)[0]
         steps.append(taken)
@@ -105,8 +159,9 @@ def _breaks(space: Space, judge: Judge, steps: Sequence[Taken], found: Found) ->
     done: list[Taken] = []
     waiting = list(steps)
     while True:
-        shown = judge.all(state)
-        if shown is not None and shown.property is found.property:
+        broken = judge.exactly(state, rest=space.at_rest(state))
+        shown = next((one for one in broken if one.property is found.property), None)
+        if shown is not None:
             return done, shown
         if not waiting:
             return None

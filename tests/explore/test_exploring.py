@@ -73,7 +73,7 @@ def test_the_command_leaves_a_test_that_fails_for_the_flaw_and_passes_without_it
     """The generated file is ready to be committed: pytest runs it, and it is about the flow and nothing else."""
     flow, console = "tests.explore.twins.cancel_race:model", Console(quiet=True)
     assert explore(flow, settings={"cancel": True}, into=tmp_path, console=console) == 1
-    [test] = tmp_path.glob("test_*.py")
+    [test] = tmp_path.glob("test_*_dispatched_and_cancelled.py")
     assert "1 failed" in ended(str(test))
     test.write_text(test.read_text().replace(flow, "apps.checkout"))
     assert "1 passed" in ended(str(test))
@@ -89,10 +89,10 @@ def test_the_command_says_how_a_sound_flow_was_seen(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("test_*.py"))
 
 
-def test_the_command_answers_two_where_it_could_not_see_everything(tmp_path: Path) -> None:
+def test_the_command_answers_three_where_it_could_not_see_everything(tmp_path: Path) -> None:
     """A bound is no success."""
     console = Console(record=True, width=160, file=(tmp_path / "told").open("w"))
-    assert explore("apps.checkout", states=100, into=tmp_path, console=console) == 2
+    assert explore("apps.checkout", states=100, into=tmp_path, console=console) == 3
     assert "NOT EVERYTHING WAS SEEN" in console.export_text()
 
 

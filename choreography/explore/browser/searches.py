@@ -64,9 +64,9 @@ class Searches:
             state.over = True
 
     def _breaches(self, beginning: Beginning, result: Result) -> list[Breach]:
-        if result.found is None:
-            return []
-        steps = steps_along(result.space, result.path) if result.path else []
-        course = course_along(result.space.model, beginning.scenario, steps)
-        prop = result.found.property
-        return [Breach(prop.text, prop.complaint, course)]
+        found = []
+        for violation in result.violations:
+            steps = steps_along(result.space, violation.path, violation.found) if violation.path else []
+            prop, course = violation.found.property, course_along(result.space.model, beginning.scenario, steps)
+            found.append(Breach(prop.text, prop.complaint, course))
+        return found

@@ -1,0 +1,59 @@
+"""Which reaction decided what, so that whoever decides twice and not the same can be named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+from choreography.declaration import Reaction
+from choreography.service import Service
+
+Call = tuple[str, Any]
+"""The name of a reaction, and what it returned or raised."""
+
+
+class Watched:
+    """Notes down every call of the reactions of some services."""
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+
+    def service(self, service: Service) -> Service:
+        """Return a service that decides the same and is watched."""
+        watched = copy.copy(service)
+        watched.subjects = {
+            wire_type: replace(subject, reactions=[self._reaction(one) for one in subject.reactions])
+            for wire_type, subject in service.subjects.items()
+        }
+        return watched
+
+    def taken(self) -> list[Call]:
+        """Return the calls since this was last asked."""
+        calls, self._calls = self._calls, []
+        return calls
+
+    def _reaction(self, reaction: Reaction) -> Reaction:
+        return replace(reaction, function=self._noting(reaction.name, reaction.function))
+
+    def _noting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(**given: Any) -> Any:
+            try:
+                decided = function(**given)
+            except Exception as error:
+                self._calls.append((name, repr(error)))
+                raise
+            self._calls.append((name, decided))
+            return decided
+
+        return noted
+
+
+def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
+    """Return the name of the reaction that was the first to decide otherwise; of all that ran if none did."""
+    for one, other in zip_longest(first, second):
+        if one != other:
+            return str((one or other)[0])
+    return " or ".join(dict.fromkeys(name for name, _ in first))
