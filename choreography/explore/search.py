@@ -185,7 +185,6 @@ class Search:
         level: list[State] = [first]
         self._seen[first] = None
         while level and not self._late:
-            # Also once a bound is reached: what was seen is judged.
             level = self._level(level)
             self.tally.depth += 1 if level else 0
             self.tally.states, self.tally.seconds = len(self._seen), time.monotonic() - self._begun
@@ -288,16 +287,13 @@ class Search:
         )
 
     def _steps_of_shared(self, shared: int) -> Local:
-        local = self._shared.get(shared)
-        if local is None:
+        if shared not in self._shared:
             steps = self._space.steps(0, shared, SHARED)
-            local = self._shared[shared] = Local(tuple(dict.fromkeys((0, step.shared) for step in steps)), free=False)
-        return local
+            self._shared[shared] = Local(tuple(dict.fromkeys((0, step.shared) for step in steps)), free=False)
+        return self._shared[shared]
 
     def _path(self, state: State) -> tuple[State, ...]:
-        path: list[State] = []
-        at: State | None = state
-        while at is not None:
-            path.append(at)
-            at = self._seen[at]
+        path = [state]
+        while (before := self._seen[path[-1]]) is not None:
+            path.append(before)
         return tuple(reversed(path))
