@@ -23,7 +23,7 @@ from choreography.errors import InvalidEventError
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.watching import Watched, other_than
+from choreography.explore.watching import Watched, other_than, wavered
 from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]
@@ -119,9 +119,9 @@ class Deciding:
         decided, first = self.once(heard, kept), self._watched.taken()
         with self._elsewhere:
             again, second = self.once(heard, kept), self._watched.taken()
-        if (again, second) != (decided, first):
-            given = f"{heard.type} {heard.text}"
-            raise ImpureError(f"{heard.service}.{other_than(first, second)}", given, decided.told, again.told)
+        if (again, second) != (decided, first) or wavered(first):
+            guilty = wavered(first) or other_than(first, second)
+            raise ImpureError(f"{heard.service}.{guilty}", f"{heard.type} {heard.text}", decided.told, again.told)
         self.made.append(Made(heard, tuple(kept.items()), decided))
         return decided
 

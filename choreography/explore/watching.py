@@ -57,3 +57,9 @@ def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
         if one != other:
             return str((one or other)[0])
     return " or ".join(dict.fromkeys(name for name, _ in first))
+
+
+def wavered(calls: Sequence[Call]) -> str:
+    """Return the name of a reaction that was tried again on the same input and decided otherwise, if one was."""
+    decided: dict[str, Any] = {}
+    return next((name for name, one in calls if decided.setdefault(name, one) != one), "")
