@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import typing
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -90,6 +90,13 @@ class InMemory:
                 entity = kind.model_validate_json(orjson.dumps(state))
                 kept[entity.kind, entity.key] = entity
         return kept
+
+    def records(self) -> Iterator[EntityRecord]:
+        """Yield the record of everything it keeps, also of what has only been waited for: slots of joins."""
+        kinds = {f"{self.service.name}.{entity.kind}" for entity in self.service.entities}
+        for key, stored in sorted(self._store.items()):
+            if key.rpartition(".")[0] in kinds:
+                yield EntityRecord.decode(stored.value)
 
     def put(self, entity: Entity) -> None:
         """Keep an entity as if an earlier event had led to it."""

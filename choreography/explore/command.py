@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from choreography.explore.coverage import unreached
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
 from choreography.explore.replaying import Replay
@@ -21,6 +22,7 @@ from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import Limits, Tally, search
 from choreography.explore.telling import as_diagram, as_list, as_loop, as_test
+from choreography.explore.waiting import why_it_stopped
 from choreography.explore.walking import walk
 
 
@@ -113,6 +115,7 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
             _tell(replayed(space, steps), violation.found, again, out)
         else:
             out.say(f"\n{violation.found.property.text} That {violation.found.property.complaint}.", "red")
+    _cover(unreached(space), out, whole=not result.bounds)
     for bound in result.bounds:
         out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
     if result.crowded:
@@ -142,9 +145,17 @@ def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: 
         again = f"choreography explore {model.name}{_options(scenario)} --random 1 --seed {one.seed}"
         out.say(f"\nthis run alone: {again}")
         _tell(replayed(space, one.steps), one.found, again, out)
+    _cover(unreached(space), out, whole=False)
     for bound in walked.bounds:
         out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
     return _code(broken=bool(walked.violations), whole=not walked.bounds)
+
+
+def _cover(left: list[str], out: _Out, *, whole: bool) -> None:
+    if left:
+        out.say(f"\nno run of this scenario{'' if whole else ' that was seen'} reached everything:", "yellow")
+    for one in left:
+        out.say(f"  {one}")
 
 
 def _code(*, broken: bool, whole: bool) -> int:
@@ -171,6 +182,10 @@ def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
         out.say(line)
     if broken.mode == "eventually" and not replay.pending:
         replay.judge(broken)
+        for one in why_it_stopped(replay):
+            out.say(f"  it stopped: {one}")
+    if broken.each and broken.name in replay.broken:
+        out.say(f"  broken {replay.broken_where(broken.name)}")
     if broken.name not in replay.broken:
         out.say(
             "The services themselves do NOT break it on this run, so the explorer is wrong: please report it.", "red"

@@ -7,6 +7,7 @@ not believed: each decision is made again under another clock and another seed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -84,6 +85,11 @@ class Deciding:
         self._watched = Watched()
         self._services = {service.name: service for service in model.services}
         self._memories = {service.name: InMemory(self._watched.service(service)) for service in model.services}
+
+    @property
+    def ran(self) -> AbstractSet[tuple[str, str]]:
+        """The service and the name of each reaction that was ever run."""
+        return self._watched.ran
 
     def envelope(self, heard: Heard) -> Envelope:
         """Return what is heard as it would be delivered, under an id that follows from what it says."""

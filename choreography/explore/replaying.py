@@ -139,6 +139,11 @@ class Replay:
         """Return where a property was first broken, such as ``after step 8, order-1``."""
         return self._broken[name]
 
+    @property
+    def said(self) -> frozenset[str]:
+        """The types of all that was ever published."""
+        return frozenset(orjson.loads(raw)["type"] for raw in self._published.values())
+
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part of the world as JSON texts."""
         match part:

@@ -16,16 +16,21 @@ Call = tuple[str, Any]
 
 
 class Watched:
-    """Notes down every call of the reactions of some services."""
+    """Notes down every call of the reactions of some services.
+
+    Attributes:
+        ran: the service and the name of each reaction that was ever called.
+    """
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
+        self.ran: set[tuple[str, str]] = set()
 
     def service(self, service: Service) -> Service:
         """Return a service that decides the same and is watched."""
         watched = copy.copy(service)
         watched.subjects = {
-            wire_type: replace(subject, reactions=[self._reaction(one) for one in subject.reactions])
+            wire_type: replace(subject, reactions=[self._reaction(service.name, one) for one in subject.reactions])
             for wire_type, subject in service.subjects.items()
         }
         return watched
@@ -35,11 +40,12 @@ class Watched:
         calls, self._calls = self._calls, []
         return calls
 
-    def _reaction(self, reaction: Reaction) -> Reaction:
-        return replace(reaction, function=self._noting(reaction.name, reaction.function))
+    def _reaction(self, service: str, reaction: Reaction) -> Reaction:
+        return replace(reaction, function=self._noting(service, reaction.name, reaction.function))
 
-    def _noting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _noting(self, service: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(**given: Any) -> Any:
+            self.ran.add((service, name))
             try:
                 decided = function(**given)
             except Exception as error:

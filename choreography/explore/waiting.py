@@ -1,0 +1,81 @@
+"""Why nothing happens any more: which reaction has what, what it lacks, and who would say that and does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from choreography.declaration import Reaction
+from choreography.explore.model import Model
+from choreography.explore.replaying import Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """One reaction that waits: the wire types that have come to it, and those that have not."""
+
+    service: str
+    reaction: str
+    has: tuple[str, ...]
+    lacks: tuple[str, ...]
+
+
+def why_it_stopped(replay: Replay) -> list[str]:
+    """Return a sentence for each join that waits at the end of a run: what it has, and who would have to go on."""
+    found = (chain(replay.model, awaited, replay.said) + flow for awaited, flow in _joins(replay))
+    return list(dict.fromkeys(found))
+
+
+def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
+    """Yield each join that waits, and in words which flow it waits for if there are several."""
+    flows = replay.scenario.flows
+    for name, memory in replay.services.items():
+        subjects = memory.service.subjects.values()
+        joins = {one.name: one for subject in subjects for one in subject.reactions if one.style == "join"}
+        for record in memory.records():
+            for join, slots in record.slots.items():
+                if join in joins and slots["filled"] and not slots["fired"]:
+                    awaited = [one.wire_type for one in joins[join].hears]
+                    has = tuple(one for one in awaited if one in slots["filled"])
+                    lacks = tuple(one for one in awaited if one not in has)
+                    flow = next((one for one in flows if one in str(slots["filled"])), "")
+                    yield Awaited(name, join, has, lacks), f" ({flow})" if len(flows) > 1 and flow else ""
+
+
+def chain(model: Model, awaited: Awaited, said: Collection[str]) -> str:
+    """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends."""
+    names = {event.wire_type: event.__name__ for service in model.services for event in service.publishes}
+    has = f"has {_listed(names, awaited.has)}, " if awaited.has else ""
+    text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(names, awaited.lacks)}"
+    seen, lacks = {f"{awaited.service}.{awaited.reaction}"}, awaited.lacks
+    while lacks:
+        sayers = _sayers(model, lacks[0])
+        if not sayers:
+            return f"{text}, which nothing says"
+        only = "only " if len(sayers) == 1 else ""
+        text += f", which {only}{' or '.join(sayers)} says"
+        name, reaction = next(iter(sayers.items()))
+        if name in seen or reaction is None:
+            return text
+        seen.add(name)
+        lacks = tuple(one.wire_type for one in reaction.hears if one.wire_type in names and one.wire_type not in said)
+        text += f", which waits for {_listed(names, lacks)}" if lacks else ", which has what it waits for and did not"
+    return text
+
+
+def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
+    """Return the reactions that may say an event, and the commands, which wait for nothing that is said."""
+    found: dict[str, Reaction | None] = {}
+    for service in model.services:
+        for subject in service.subjects.values():
+            for one in subject.reactions:
+                if any(getattr(said, "wire_type", "") == wire_type for said in one.said):
+                    found[f"{service.name}.{one.name}"] = one
+        for command in service.commands:
+            if command.event.wire_type == wire_type:
+                found[f"the command {service.name}.{command.name}"] = None
+    return found
+
+
+def _listed(names: Mapping[str, str], types: Sequence[str]) -> str:
+    return " and ".join(names.get(one, one) for one in types)
