@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from choreography.check import suppressions as known
+from choreography.check.files import connections
 from choreography.check.finding import Checked, CheckError, Finding, Report, finding
 from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
@@ -59,7 +60,8 @@ def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) ->
     faults = [finding(_BY_CODE[code], fault, checked.root) for code, fault in known.faults(suppressions, found, file)]
     names = tuple(service.name for service in checked.services)
     findings = tuple(sorted({*standing, *faults}))
-    return Report(flow, names, findings, tuple(sorted(suppressed)), len(RULES), deploy_order(checked.wiring))
+    told = (deploy_order(checked.wiring), connections(checked))
+    return Report(flow, names, findings, tuple(sorted(suppressed)), len(RULES), *told)
 
 
 def _findings(checked: Checked) -> list[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from choreography.check.finding import Checked, Found
 from choreography.render.component_lint import judge
+from choreography.render.connection_rules import tell_connections
+from choreography.render.resources import read_resources
 
 
 def unsafe(flow: Checked) -> Iterator[Found]:
@@ -22,3 +24,13 @@ def unsafe(flow: Checked) -> Iterator[Found]:
                 "Mend the file it is rendered from in components/, and run `choreography render`.",
                 folder / file if is_file else folder,
             )
+
+
+def connections(flow: Checked) -> tuple[str, ...]:
+    """Return in sentences how many connections the sidecars of the flow open, where each topic has its own."""
+    if flow.folder is None:
+        return ()
+    folders = sorted(path for path in (flow.folder / "dapr").glob("*-*") if path.is_dir())
+    # The same for every store, so one folder of each broker is enough.
+    of_brokers = {folder.name.partition("-")[0]: folder for folder in folders}
+    return tuple(one for folder in of_brokers.values() for one in tell_connections(read_resources(folder)[0]))

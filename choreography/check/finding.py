@@ -70,6 +70,7 @@ class Report:
         suppressed: findings that somebody has given a reason for, with that reason.
         rules: how many rules were looked for.
         deploy: in which order to deploy services where versions of an event differ, in sentences.
+        connections: how many connections sidecars open to brokers that want one for each topic, in sentences.
     """
 
     flow: str
@@ -78,6 +79,7 @@ class Report:
     suppressed: tuple[tuple[Finding, str], ...] = ()
     rules: int = 0
     deploy: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

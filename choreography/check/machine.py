@@ -23,6 +23,7 @@ def as_json(report: Report) -> str:
             "findings": [asdict(finding) for finding in report.findings],
             "suppressed": [asdict(finding) | {"reason": reason} for finding, reason in report.suppressed],
             "deploy": list(report.deploy),
+            "connections": list(report.connections),
         }
     )
 

@@ -26,6 +26,8 @@ def tell(report: Report, console: Console) -> None:
         console.print(Text.assemble((f"{code} {about}", "dim"), ("  stands because: ", "dim"), reason))
     for sentence in report.deploy:
         console.print(Text(sentence, style="yellow"))
+    for sentence in report.connections:
+        console.print(Text(sentence, style="dim"))
     console.print(_summary(report))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from choreography.render.connection_rules import judge_connections
 from choreography.render.resiliency_rules import judge_resiliency
 from choreography.render.resources import read_resources
 from choreography.render.setting_rules import judge_settings
@@ -25,4 +26,5 @@ def judge(folder: Path) -> list[str]:
             sentences += judge_settings(resource)
     sentences += judge_resiliency(resources)
     sentences += judge_subscriptions(resources)
+    sentences += judge_connections(resources)
     return sentences

@@ -1,5 +1,6 @@
 """The lint of Dapr files: each setting that loses messages is told, with the reason and what to write."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import yaml
 
 from choreography.render import command, render
 from choreography.render.component_lint import judge
+from choreography.render.connection_rules import judge_connections, tell_connections
+from choreography.render.resources import Resource
 
 COMPONENTS = Path(command.__file__).parents[2] / "components"
 
@@ -343,6 +346,28 @@ def test_too_few_connections_for_the_topics_of_an_app_are_told(tmp_path: Path, *
     sentences = [one for one in judged(tmp_path, wide, resiliency(), *topics) if "poolSize" in one]
     assert len(sentences) == told
     assert all('Write at least "67"' in one for one in sentences)
+
+
+@pytest.mark.parametrize(("kind", "few", "many"), [("pubsub.rabbitmq", 64, 210), ("pubsub.jetstream", 64, 16_400)])
+def test_a_flow_that_a_few_replicas_would_shut_out_is_told(kind: str, few: int, many: int) -> None:
+    """Each component is a connection, and a server that takes no more lets no sidecar become ready."""
+    resource = Resource("pubsub.yaml", 0, "Component", "pubsub-t", {"type": kind}, ("order",), {})
+    assert not list(judge_connections([resource] * few))
+    (sentence,) = judge_connections([resource] * many)
+    assert f"opens {many:,} connections" in sentence
+    assert "room for 3 of each" in sentence
+
+
+def test_how_many_connections_a_flow_opens_is_told_beside_the_limit_of_the_server() -> None:
+    """With each replica, as nobody knows how many there will be."""
+    resources = [
+        Resource("pubsub.yaml", place, "Component", f"pubsub-{place}", {"type": "pubsub.jetstream"}, apps, {})
+        for place, apps in enumerate([("order", "billing"), ("order",), ("order", "shipping")])
+    ]
+    (sentence,) = tell_connections(resources)
+    assert sentence.startswith("order opens 3 connections to NATS with each replica")
+    assert "5 together. The server takes 65,536" in sentence
+    assert not list(tell_connections([replace(one, spec={"type": "pubsub.kafka"}) for one in resources]))
 
 
 def test_a_file_that_is_not_yaml_is_told_and_the_others_are_judged(tmp_path: Path) -> None:
