@@ -19,9 +19,39 @@ def stream_name(topic: str) -> str:
     return topic.replace(".", "_")
 
 
+def consumer_name(app: str, topic: str) -> str:
+    """Return the durable consumer of NATS by which an app reads a topic."""
+    return f"{app}-{stream_name(topic)}"
+
+
+def deliver_subject(app: str, topic: str) -> str:
+    """Return the subject of NATS to which a consumer delivers, where it is made beforehand; no stream holds it."""
+    return f"deliver.{consumer_name(app, topic)}"
+
+
+def queue_name(app: str, topic: str) -> str:
+    """Return the queue of RabbitMQ in which an app finds what is published to a topic."""
+    return f"{app}-{topic}"
+
+
 def aws_name(wanted: str) -> str:
     """Return what Dapr's component makes of the name of a queue or topic that AWS does not accept."""
     return _without_dots(wanted)[:_LONGEST_ON_AWS]
+
+
+def consumer_group(known: str) -> str:
+    """Return the consumer group of Kafka of an app, given what the app is called on the broker."""
+    return known
+
+
+def aws_queue(known: str) -> str:
+    """Return the queue of SQS of an app, given what the app is called on the broker, but without dots."""
+    return aws_name(known.replace(".", "_"))
+
+
+def of_prefix(base: str, names: Naming) -> str:
+    """Complete a name that is written with the prefix of all topics, as ``{prefix}.`` or ``{prefix}_``."""
+    return re.sub(r"\{prefix\}([._])", rf"{names.prefix}\1" if names.prefix else "", base)
 
 
 def _without_dots(wanted: str) -> str:
@@ -36,8 +66,9 @@ def of_topic(base: str, topic: str) -> str:
 def unusable(services: Sequence[Service], names: Naming) -> Iterator[str]:
     """Yield a sentence for each topic whose name is too long for a broker, or becomes that of another topic there."""
     topics = [names.on_broker(topic) for topic in all_topics(services)]
-    queues = {f"{one.name}-{names.on_broker(topic)}" for one in services for topic in subscribed_by(one)}
+    queues = {queue_name(one.name, names.on_broker(topic)) for one in services for topic in subscribed_by(one)}
     yield from _longer([_without_dots(topic) for topic in topics], {"SNS and SQS": _LONGEST_ON_AWS})
+    yield from _longer([names.on_broker(one.name) for one in services], {"SQS (queue)": _LONGEST_ON_AWS})
     yield from _longer(topics, _LONGEST)
     yield from _longer(sorted(queues), _LONGEST_QUEUE)
     known: dict[str, str] = {}

@@ -29,7 +29,9 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
             return [
                 sentence
                 for app, heard in by_app(layout)
-                for sentence in await _connected(sns, sqs, app, {topic: topics[topic] for topic in heard})
+                for sentence in await _connected(
+                    sns, sqs, aws_name(layout.known_as(app)), {topic: topics[topic] for topic in heard}
+                )
             ]
     except (BotoCoreError, ClientError, OSError) as error:
         raise ProvisionError(
@@ -59,8 +61,8 @@ async def _topic(sns: Any, topic: str) -> str:
     return str((await sns.create_topic(Name=aws_name(topic)))["TopicArn"])
 
 
-async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) -> Sequence[str]:
-    url, arn, policy = await _queue(sqs, aws_name(app))
+async def _connected(sns: Any, sqs: Any, queue: str, topics: Mapping[str, str]) -> Sequence[str]:
+    url, arn, policy = await _queue(sqs, queue)
     statements: list[Any] = policy.setdefault("Statement", [])
     missing = [wanted for topic in topics.values() if (wanted := _lets_in(arn, topic)) not in statements]
     if missing:
@@ -69,7 +71,7 @@ async def _connected(sns: Any, sqs: Any, app: str, topics: Mapping[str, str]) ->
     # The queue first lets a topic in, then the topic sends.
     for topic in topics.values():
         await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
-    return [f"SQS queue {aws_name(app)} on SNS topic {topic}" for topic in topics]
+    return [f"SQS queue {queue} on SNS topic {topic}" for topic in topics]
 
 
 async def _queue(sqs: Any, name: str) -> tuple[str, str, dict[str, Any]]:

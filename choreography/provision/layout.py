@@ -33,6 +33,11 @@ class Layout:
     hearers: tuple[tuple[str, str], ...]
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    def known_as(self, app: str) -> str:
+        """Return what the broker calls an app that reads: its consumer group on Kafka, its queue on SQS."""
+        pattern = self.settings.get("consumergroup") or self.settings.get("consumerid") or "{appID}"
+        return pattern.replace("{appID}", app)
+
 
 def layout_of(folder: Path) -> Layout:
     """Read a folder as a sidecar would.

@@ -1,19 +1,30 @@
-"""NATS JetStream: a stream for every topic."""
+"""NATS JetStream: a stream for every topic, and a durable consumer for everybody who hears it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import nats
 from nats.errors import Error
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
 
-from choreography.broker_names import stream_name
+from choreography.broker_names import consumer_name, deliver_subject, stream_name
 from choreography.provision.layout import Layout, ProvisionError
+from choreography.settings import span_of
+
+_OF_CONSUMERS: Final = frozenset(
+    {
+        *("ackpolicy", "backoff", "flowcontrol", "heartbeat", "maxackpending", "maxdeliver", "memorystorage"),
+        *("ratelimit", "replicas", "startsequence", "starttime"),
+    }
+)
+"""Settings of a component that a consumer must have from its beginning, and of which nothing is known here."""
 
 
 async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Make the streams that are missing, on disk."""
+    """Make the streams that are missing, on disk, and the consumers, as the components would make them."""
     told = []
     try:
         # By default it asks for two minutes; whoever provisions wants to know at once.
@@ -37,8 +48,38 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
                     )
                 )
                 told.append(f"NATS stream {name} of {topic}")
+            told += [one for app, topic in layout.hearers for one in await _consumer(jetstream, layout, app, topic)]
         finally:
             await client.close()
     except (Error, OSError, TimeoutError) as error:
         raise ProvisionError(f"NATS at {address} did not make the streams: {error!r}. Is JetStream on?") from error
     return told
+
+
+async def _consumer(jetstream: Any, layout: Layout, app: str, topic: str) -> Sequence[str]:
+    """Make the consumer by which an app reads a topic, unless it is there, and say so.
+
+    A component takes one that is there if it is as its own would be, but for the subject to which it delivers. That is
+    no inbox here, so that the server can keep it from everybody else.
+    """
+    stream, name, settings = stream_name(topic), consumer_name(app, topic), layout.settings
+    if _OF_CONSUMERS & settings.keys() or settings.get("deliverpolicy", "all") != "all":
+        return []
+    try:
+        await jetstream.consumer_info(stream, name)
+    except NotFoundError:
+        wait = settings.get("ackwait")
+        await jetstream.add_consumer(
+            stream,
+            ConsumerConfig(
+                durable_name=name,
+                deliver_group=name,
+                deliver_subject=deliver_subject(app, topic),
+                filter_subject=topic,
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=span_of(wait).total_seconds() if wait else None,
+            ),
+        )
+        return [f"NATS consumer {name} on stream {stream}"]
+    return []

@@ -56,7 +56,7 @@ def triggers_of(service: Service, broker: Broker, names: Naming = UNPREFIXED) ->
     """Yield what makes one service grow: how much waits in each of its queues."""
     topics = _waited_for(service)
     for topic in topics if broker.per_topic else topics[:1]:
-        yield broker.trigger(service.name, names.on_broker(topic))
+        yield broker.trigger(service.name, names.on_broker(topic), names.on_broker(service.name))
 
 
 def _waited_for(service: Service) -> list[str]:

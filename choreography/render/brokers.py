@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from choreography.broker_names import stream_name
+from choreography.broker_names import aws_queue, consumer_group, consumer_name, queue_name, stream_name
 
 WAITING: Final = 200
 """How many waiting messages are worth one more replica: two full batches."""
@@ -24,7 +24,7 @@ class Broker:
 
     Attributes:
         port: where its pods listen.
-        trigger: KEDA's trigger for one topic that a service hears.
+        trigger: KEDA's trigger for a service, a topic that it hears, and what the broker calls the service.
         per_topic: whether each topic of a service has a queue of its own.
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
         advice: what a reader should know before scaling on it.
@@ -37,7 +37,7 @@ class Broker:
     """
 
     port: int
-    trigger: Callable[[str, str], Trigger]
+    trigger: Callable[[str, str, str], Trigger]
     per_topic: bool
     address: str
     advice: str
@@ -48,17 +48,17 @@ class Broker:
     prefixed: bool = True
 
 
-def _redis(service: str, topic: str) -> Trigger:
+def _redis(service: str, topic: str, _: str) -> Trigger:
     # Not pendingEntriesCount: a sidecar takes two batches at a time, so what is pending says nothing about what waits.
     metadata = {"stream": topic, "consumerGroup": service, "lagCount": str(WAITING)}
     return {"type": "redis-streams", "metadata": metadata}
 
 
-def _kafka(service: str, topic: str) -> Trigger:
+def _kafka(_: str, topic: str, known: str) -> Trigger:
     # KEDA takes the servers of Kafka from here or from a container's environment, and from no Secret.
     metadata = {
         "bootstrapServersFromEnv": _KAFKA,
-        "consumerGroup": service,
+        "consumerGroup": consumer_group(known),
         "topic": topic,
         "lagThreshold": str(WAITING),
         "offsetResetPolicy": "earliest",
@@ -67,23 +67,33 @@ def _kafka(service: str, topic: str) -> Trigger:
     return {"type": "kafka", "metadata": metadata}
 
 
-def _rabbitmq(service: str, topic: str) -> Trigger:
-    metadata = {"queueName": f"{service}-{topic}", "mode": "QueueLength", "value": str(WAITING), "protocol": "amqp"}
+def _rabbitmq(service: str, topic: str, _: str) -> Trigger:
+    metadata = {
+        "queueName": queue_name(service, topic),
+        "mode": "QueueLength",
+        "value": str(WAITING),
+        "protocol": "amqp",
+    }
     return {"type": "rabbitmq", "metadata": metadata}
 
 
-def _jetstream(service: str, topic: str) -> Trigger:
+def _jetstream(service: str, topic: str, _: str) -> Trigger:
     stream = stream_name(topic)
-    metadata = {"account": "$G", "stream": stream, "consumer": f"{service}-{stream}", "lagThreshold": str(WAITING)}
+    metadata = {
+        "account": "$G",
+        "stream": stream,
+        "consumer": consumer_name(service, topic),
+        "lagThreshold": str(WAITING),
+    }
     return {"type": "nats-jetstream", "metadata": metadata}
 
 
-def _sqs(service: str, _: str) -> Trigger:
-    metadata = {"queueURL": service, "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
+def _sqs(_: str, __: str, known: str) -> Trigger:
+    metadata = {"queueURL": aws_queue(known), "queueLength": str(WAITING), "awsRegion": "eu-west-1"}
     return {"type": "aws-sqs-queue", "metadata": metadata}
 
 
-def _eventbridge(service: str, topic: str) -> Trigger:
+def _eventbridge(service: str, topic: str, _: str) -> Trigger:
     metadata = {
         "queueURL": queue_of_eventbridge("choreography", "dapr", service, topic),
         "queueLength": str(WAITING),
@@ -119,7 +129,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         _sqs,
         False,
         "awsAccessKeyID",
-        "One queue per service, named by its app id; set the region in which it is.",
+        "One queue per service, named by the prefix of the topics and its app id; set the region in which it is.",
         elsewhere=True,
         same_address=False,
     ),

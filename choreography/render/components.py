@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from choreography.broker_names import of_topic
+from choreography.broker_names import of_prefix, of_topic
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.topics import (
@@ -34,6 +34,7 @@ class ComponentFileError(ChoreographyError):
 
 def pubsub(base: str, services: Sequence[Service], names: Naming = UNPREFIXED) -> str:
     """Complete a broker's file: who may publish what, who may hear what, and who may use it at all."""
+    base = of_prefix(base, names)
     if name_in(base) == PUBSUB_OF_TOPIC:
         return "---\n".join(
             _one_topic(base, topic, services, names, first=not place)

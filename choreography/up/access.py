@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from choreography.render.access import LOGIN, permissions_file
+from choreography.render.access.nats import OPERATOR
 from choreography.topics import CHRONICLE, Naming
 from choreography.up.brokers import BROKERS, Guarded
 from choreography.up.brokers.logins import Logins
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from choreography.up.toolbox import Tools
 
 
-def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> tuple[Tools, Logins]:
+def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> tuple[Tools, Logins | None]:
     """Return the same programs, where the broker has a user for each app, and these users.
 
     Args:
@@ -39,8 +40,8 @@ def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> t
             f"The broker {broker.name!r} of this machine has no users, so --access would protect nothing. Leave it "
             f"out, or choose another broker ({known})."
         )
-    logins = _logins_of(access, broker.name, apps, names)
-    return replace(tools, broker=broker.guarded(logins)), logins
+    with_users = broker.guarded(_logins_of(access, broker.name, apps, names))
+    return replace(tools, broker=with_users), with_users.logins
 
 
 def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: Naming) -> Logins:
@@ -56,7 +57,7 @@ def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: Naming) ->
             f"{folder} does not say what the users of {broker} may do, so services would share a login. Render it "
             f"(`choreography render`), choose a broker that is there ({known}), or leave out --access."
         )
-    users = {app: names.on_broker(app) for app in (*apps, CHRONICLE)}
+    users = {app: names.on_broker(app) for app in (*apps, CHRONICLE, OPERATOR)}
     settings = folder / broker / LOGIN
     return Logins(
         permissions.read_text(),
@@ -66,16 +67,17 @@ def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: Naming) ->
     )
 
 
-def write_with_logins(source: Path, target: Path, logins: Logins) -> Path:
+def write_with_logins(source: Path, target: Path, logins: Logins | None) -> Path:
     """Copy Dapr resources, their brokers with the settings by which each sidecar logs in as its own service."""
     target.mkdir(parents=True, exist_ok=True)
-    replaced = {item["name"] for item in logins.settings}
+    settings = logins.settings if logins else ()
+    replaced = {item["name"] for item in settings}
     for file in sorted(source.glob("*.y*ml")):
         documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
         for document in documents:
             if document.get("kind") == "Component" and document["spec"]["type"].startswith("pubsub."):
                 items = document["spec"]["metadata"]
                 kept = [item for item in items if item["name"] not in replaced]
-                document["spec"]["metadata"] = [*kept, *logins.settings]
+                document["spec"]["metadata"] = [*kept, *settings]
         (target / file.name).write_text(yaml.safe_dump_all(documents, sort_keys=False))
     return target

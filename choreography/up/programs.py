@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choreography.drain import Where
-from choreography.provision import Layout, layout_of
+from choreography.provision import Layout, layout_of, provision
 from choreography.up import probes
 from choreography.up.brokers import Guarded, Managed, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
@@ -57,6 +57,13 @@ class Programs:
         broker = self.tools.broker
         management = broker.management(self) if isinstance(broker, Managed) else ""
         return Where(broker.address(self.ports.of(broker.name)), management)
+
+    async def provision(self) -> None:
+        """Give a broker that runs what the flow needs of it."""
+        broker = self.tools.broker
+        await provision(self.layout, self.broker_at.address)
+        if isinstance(broker, Guarded):
+            await broker.permit(self)
 
     def servers(self) -> list[Program]:
         """Everything the sidecars stand on."""

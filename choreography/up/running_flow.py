@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from choreography.provision import provision
 from choreography.topics import Naming, prefix_of
 from choreography.up.access import guarded, write_with_logins
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
@@ -284,7 +283,7 @@ class RunningFlow:
         await all_ready(self._progress, servers)
         # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
         if self.file.services:
-            await provision(self._programs.layout, self.broker_at.address)
+            await self._programs.provision()
         components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])
         for process in components:
             await process.start()

@@ -27,15 +27,16 @@ async def look(layout: Layout, where: Where) -> Sight:
     account = account_at(where.address)
     try:
         async with client_of("sqs", account) as sqs:
-            return Sight(tuple([await _standing(sqs, app, topics) for app, topics in by_app(layout)]))
+            queues = [(app, aws_name(layout.known_as(app)), topics) for app, topics in by_app(layout)]
+            return Sight(tuple([await _standing(sqs, app, queue, topics) for app, queue, topics in queues]))
     except (BotoCoreError, ClientError, OSError) as error:
         raise DrainError(
             f"AWS in {account.region} did not say what its queues hold: {error}. Is it there, may we?"
         ) from error
 
 
-async def _standing(sqs: Any, app: str, topics: list[str]) -> Standing:
-    url = (await sqs.get_queue_url(QueueName=aws_name(app)))["QueueUrl"]
+async def _standing(sqs: Any, app: str, queue: str, topics: list[str]) -> Standing:
+    url = (await sqs.get_queue_url(QueueName=queue))["QueueUrl"]
     answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*WAITING, IN_HAND])
     counts: Mapping[str, str] = answer["Attributes"]
     return Standing(app, ", ".join(topics), sum(int(counts[name]) for name in WAITING), int(counts[IN_HAND]))

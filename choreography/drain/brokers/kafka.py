@@ -21,7 +21,7 @@ def settles(_: Where) -> float:
 
 
 async def look(layout: Layout, where: Where) -> Sight:
-    """Ask for the ends of all partitions, and what the groups have committed. A group is called after its app."""
+    """Ask for the ends of all partitions, and what the groups have committed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=where.address, client_id="choreography-drain")
     # Without a group it joins none, so that looking takes no partition away from anybody.
     consumer = AIOKafkaConsumer(bootstrap_servers=where.address, enable_auto_commit=False)
@@ -29,7 +29,8 @@ async def look(layout: Layout, where: Where) -> Sight:
         await admin.start()
         await consumer.start()
         # The groups first: what is committed in between can only make more seem to wait than does.
-        committed = {app: await _committed(admin, app) for app in sorted({app for app, _ in layout.hearers})}
+        apps = sorted({app for app, _ in layout.hearers})
+        committed = {app: await _committed(admin, layout.known_as(app)) for app in apps}
         partitions = await _partitions(admin, layout)
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     except (KafkaError, OSError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from choreography.render.access import redis
+from choreography.render.access import aws, kafka, nats, rabbitmq, redis
 from choreography.render.access.grants import Grant, grants_of
 from choreography.render.source import Files, Source, read
 
@@ -30,6 +30,11 @@ class _Document:
 
 _DOCUMENTS: Final[Mapping[str, _Document]] = {
     "redis": _Document("users.conf", redis.permissions),
+    "kafka": _Document("users.yaml", kafka.permissions),
+    "rabbitmq": _Document("permissions.yaml", rabbitmq.permissions),
+    "nats": _Document("users.conf", nats.permissions),
+    "aws": _Document("policies.yaml", aws.permissions_on_sns),
+    "eventbridge": _Document("policies.yaml", aws.permissions_on_eventbridge),
 }
 
 

@@ -82,10 +82,19 @@ class Managed(Protocol):
 class Guarded(Protocol):
     """A broker that can have a user for each service."""
 
+    @property
+    def logins(self) -> Logins | None:
+        """These users, and how components log in here; None is one login for all."""
+        ...
+
     def guarded(self, logins: Logins) -> Self:
         """Return the same broker, where each user may do what its permissions say."""
         ...
 
     def login(self, place: Place, app: str) -> Mapping[str, str]:
         """What the sidecar of an app is told besides, so that it logs in as that app; nothing where nobody must."""
+        ...
+
+    async def permit(self, place: Place) -> None:
+        """Tell the server, which runs by now, what its users may do, where it has not read that at its start."""
         ...

@@ -7,13 +7,15 @@ import tempfile
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+from choreography.provision.clients import speaker
 from choreography.up.brokers.broker import Place
+from choreography.up.brokers.logins import Logins
 from choreography.up.commands import ask, work
-from choreography.up.errors import MissingToolError
+from choreography.up.errors import MissingToolError, UpError
 from choreography.up.places import cache, only_one
 from choreography.up.probes import listening
 from choreography.up.processes import Program
@@ -58,6 +60,18 @@ group.initial.rebalance.delay.ms=0
 # A topic that nobody provisioned would have one partition and be a spelling mistake.
 auto.create.topics.enable=false
 """
+_LOGINS: Final = "kafka-logins"
+_GUARDED: Final = """\
+# Users come by a listener of their own. Whoever comes by the other one from this machine may do everything.
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://127.0.0.1:{logins}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{logins}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required {users};
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class Kafka:
     jars: Path
     name: str = "kafka"
     forgets: str = ""
+    logins: Logins | None = None
 
     @property
     def version(self) -> str:
@@ -79,7 +94,14 @@ class Kafka:
         port, data = place.port(self.name), place.folder(self.name)
         properties = data / "server.properties"
         logs = data / "logs"
-        properties.write_text(_PROPERTIES.format(port=port, controller=place.port("kafka-controller"), data=logs))
+        controller = place.port("kafka-controller")
+        text = _PROPERTIES.format(port=port, controller=controller, data=logs)
+        if self.logins is not None:
+            properties.touch(0o600)
+            users = " ".join(f'user_{user}="{password}"' for user, password in self.logins.passwords.items())
+            # Of a property that stands twice the last counts.
+            text += _GUARDED.format(port=port, controller=controller, logins=place.port(_LOGINS), users=users)
+        properties.write_text(text)
         if not (logs / "meta.properties").exists():
             self._format(properties)
         return [
@@ -99,6 +121,31 @@ class Kafka:
     def address(self, port: int) -> str:
         """The bootstrap server."""
         return f"127.0.0.1:{port}"
+
+    def guarded(self, logins: Logins) -> Self:
+        """The same server with these users, who log in without encryption, as nothing leaves this machine."""
+        here = [{"name": "saslMechanism", "value": "PLAINTEXT"}, {"name": "disableTls", "value": "true"}]
+        kept = [item for item in logins.settings if item["name"] != "saslMechanism"]
+        return replace(self, logins=replace(logins, settings=(*kept, *here)))
+
+    def login(self, place: Place, app: str) -> Mapping[str, str]:
+        """The port where users log in, the user of an app, and its password."""
+        if self.logins is None:
+            return {}
+        user, password = self.logins.of(app)
+        return {
+            "KAFKA_BROKERS": self.address(place.port(_LOGINS)),
+            "KAFKA_USERNAME": user,
+            "KAFKA_PASSWORD": password,
+        }
+
+    async def permit(self, place: Place) -> None:
+        """Add the access control lists, with the client that `choreography provision` needs, too."""
+        if self.logins is not None:
+            module = speaker(
+                "choreography.up.brokers.kafka_permissions", "Kafka", "told what its users may do", UpError
+            )
+            await module.permit(self.address(place.port(self.name)), self.logins.permissions)
 
     def _format(self, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

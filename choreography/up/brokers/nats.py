@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
+from choreography.render.access.nats import OPERATOR, password_variable
 from choreography.up.brokers.broker import Place
+from choreography.up.brokers.logins import Logins
 from choreography.up.commands import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
@@ -22,6 +25,13 @@ jetstream {{
   store_dir: "{data}"
 }}
 """
+_USERS = """\
+authorization {{
+  include users.conf
+}}
+# Whoever looks on from this machine, as `choreography provision` does.
+no_auth_user: "{operator}"
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Nats:
     server: str
     name: str = "nats"
     forgets: str = ""
+    logins: Logins | None = None
 
     @property
     def version(self) -> str:
@@ -43,12 +54,16 @@ class Nats:
         configuration = folder / "nats.conf"
         configuration.write_text(
             _CONFIGURATION.format(host=LOOPBACK, port=port, monitoring=monitoring, data=folder / "data")
+            + ("" if self.logins is None else _USERS.format(operator=self.logins.users[OPERATOR]))
         )
+        if self.logins is not None:
+            (folder / "users.conf").write_text(self.logins.permissions)
         return [
             Program(
                 name=self.name,
                 command=[self.server, "--config", str(configuration)],
                 log=place.log(self.name),
+                environment={} if self.logins is None else _passwords(self.logins),
                 ready=lambda: http_ready(f"http://{LOOPBACK}:{monitoring}/healthz"),
             )
         ]
@@ -60,6 +75,25 @@ class Nats:
     def address(self, port: int) -> str:
         """Its address."""
         return f"nats://{LOOPBACK}:{port}"
+
+    def guarded(self, logins: Logins) -> Self:
+        """The same server with these users."""
+        return replace(self, logins=logins)
+
+    def login(self, place: Place, app: str) -> Mapping[str, str]:
+        """The address with the user of an app and its password."""
+        if self.logins is None or app not in self.logins.users:
+            return {}
+        user, password = self.logins.of(app)
+        return {"NATS_URL": f"nats://{user}:{password}@{LOOPBACK}:{place.port(self.name)}"}
+
+    async def permit(self, place: Place) -> None:
+        """Nothing more: it has read everything at its start."""
+
+
+def _passwords(logins: Logins) -> dict[str, str]:
+    """The environment of a server, which reads quoted what could be a number."""
+    return {password_variable(user): f'"{password}"' for user, password in logins.passwords.items()}
 
 
 def find_nats(progress: Progress) -> Nats:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import secrets
 import shutil
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
+
+import yaml
 
 from choreography.up.brokers.broker import Place
+from choreography.up.brokers.logins import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import amqp_ready, listening
 from choreography.up.processes import Program
@@ -46,6 +52,7 @@ class RabbitMQ:
     password: str = field(default="", repr=False)
     name: str = "rabbitmq"
     forgets: str = ""
+    logins: Logins | None = None
 
     @property
     def version(self) -> str:
@@ -62,7 +69,13 @@ class RabbitMQ:
         configuration = folder / "rabbitmq.conf"
         configuration.touch(0o600)
         management = place.port(_MANAGEMENT)
-        configuration.write_text(_CONFIGURATION.format(port=port, password=self.password, management=management))
+        text = _CONFIGURATION.format(port=port, password=self.password, management=management)
+        if self.logins is not None:
+            definitions = folder / "definitions.json"
+            definitions.touch(0o600)
+            definitions.write_text(json.dumps(_definitions(self.logins, self.password)))
+            text += f"load_definitions = {definitions}\n"
+        configuration.write_text(text)
         # It alone tells what sidecars hold, which `choreography drain` must know.
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         shared = {"ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": LOOPBACK}
@@ -104,6 +117,20 @@ class RabbitMQ:
         """Its address, with the password of this run."""
         return f"amqp://choreography:{self.password}@{LOOPBACK}:{port}/"
 
+    def guarded(self, logins: Logins) -> Self:
+        """The same server with these users, beside the one of this run that may do everything."""
+        return replace(self, logins=logins)
+
+    def login(self, place: Place, app: str) -> Mapping[str, str]:
+        """The address with the user of an app and its password."""
+        if self.logins is None or app not in self.logins.users:
+            return {}
+        user, password = self.logins.of(app)
+        return {"RABBITMQ_CONNECTION": f"amqp://{user}:{password}@{LOOPBACK}:{place.port(self.name)}/"}
+
+    async def permit(self, place: Place) -> None:
+        """Nothing more: it has read everything at its start."""
+
     def management(self, place: Place) -> str:
         """Its management plugin, with the password of this run."""
         return f"http://choreography:{self.password}@{LOOPBACK}:{place.port(_MANAGEMENT)}"
@@ -128,6 +155,35 @@ def find_rabbitmq(progress: Progress) -> RabbitMQ:
         )
     progress.done(f"rabbitmq-server {how} {server}")
     return RabbitMQ(server, epmd)
+
+
+def _definitions(logins: Logins, password: str) -> dict[str, Any]:
+    """What a node reads at its start: all users, as it makes none of its own then, and what they may do."""
+    specs = [document["spec"] for document in yaml.safe_load_all(logins.permissions)]
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    passwords = {"choreography": password} | {spec["user"]: logins.passwords[spec["user"]] for spec in specs}
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [
+            {
+                "name": user,
+                "password_hash": _salted(password),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": "administrator" if user == "choreography" else "",
+            }
+            for user, password in passwords.items()
+        ],
+        "permissions": [
+            {"user": "choreography", "vhost": "/", **everything},
+            *({"user": spec["user"], "vhost": spec["vhost"], **spec["permissions"]} for spec in specs),
+        ],
+    }
+
+
+def _salted(password: str) -> str:
+    """A password as RabbitMQ keeps it."""
+    salt = secrets.token_bytes(4)
+    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def _server() -> str | None:

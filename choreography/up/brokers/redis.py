@@ -80,6 +80,9 @@ class Redis:
         user, password = self.logins.of(app)
         return {"REDIS_USERNAME": user, "REDIS_PASSWORD": password}
 
+    async def permit(self, place: Place) -> None:
+        """Nothing more: it has read everything at its start."""
+
     def command(self, port: int, data: Path) -> list[str]:
         """The command that serves `data` on `port`."""
         # With anything less than appendfsync always, an acknowledged publish may be lost.

@@ -91,7 +91,7 @@ def test_autoscalers_look_on_the_bus_that_the_component_file_names() -> None:
     """The library's own file."""
     file = yaml.safe_load((ROOT / "components/brokers/eventbridge.yaml").read_text())
     told = {item["name"]: item.get("value") for item in file["spec"]["metadata"]}
-    assert BROKERS["eventbridge"].trigger("order", "payments")["metadata"] == {
+    assert BROKERS["eventbridge"].trigger("order", "payments", "order")["metadata"] == {
         "queueURL": _name("order", "payments", told["busName"]),
         "queueLength": "200",
         "awsRegion": "eu-west-1",
