@@ -134,7 +134,7 @@ def _own_topics() -> Iterator[Forged]:
     wide = {f"x-{number}": "y" * 1_000 for number in range(40)}
     for service in SERVICES:
         mine = frozenset({service.name})
-        yield Forged(canary(service.name), event("choreography.canary.v1", service.name, {}), mine)
+        yield Forged(canary(service.name), event("choreography.canary.v1", "thief", {}), mine)
         for topic in (canary(service.name), undelivered(service.name)):
             yield from (Forged(topic, raw, mine, metadata=wide) for raw in _garbage())
     yield from _intents(billing)

@@ -28,13 +28,13 @@ def judge(evidence: Evidence) -> Iterable[Finding]:
     told = {(letter["service"], letter["event_id"]) for letter in evidence.dead_letters if letter["reason"]}
     mute = [one.event_id for service, one in aside if (service, one.event_id) not in told or not _reason(one)]
     yield Finding("Every quarantined event says why", "wrong", looked_at, mute)
-    names = {raw: _names(raw) for raw in evidence.hostile}
+    names = {raw: names_of(raw) for raw in evidence.hostile}
     poison = frozenset[str]().union(*names.values())
     innocent = [
-        f"{service}: {one.event_id}: {_reason(one)}" for service, one in aside if poison.isdisjoint(_names_of(one))
+        f"{service}: {one.event_id}: {_reason(one)}" for service, one in aside if poison.isdisjoint(_kept_as(one))
     ]
     yield Finding("Only poison is quarantined", "wrong", looked_at, innocent)
-    kept = {(service, name) for service, one in aside for name in _names_of(one)}
+    kept = {(service, name) for service, one in aside for name in _kept_as(one)}
     missing = _missing(evidence, names, kept)
     yield Finding("All poison is quarantined", "lost", looked_at, missing)
 
@@ -60,7 +60,7 @@ def _missing(evidence: Evidence, names: dict[bytes, frozenset[str]], kept: set[t
     return missing
 
 
-def _names(raw: bytes) -> frozenset[str]:
+def names_of(raw: bytes) -> frozenset[str]:
     """Return all by which a record of this text may be known.
 
     Of an event that is too large only the beginning is kept, under the digest of the whole.
@@ -68,7 +68,7 @@ def _names(raw: bytes) -> frozenset[str]:
     return frozenset({raw.decode("utf-8", "replace"), raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw)})
 
 
-def _names_of(outcome: OutcomeRecord) -> tuple[str, ...]:
+def _kept_as(outcome: OutcomeRecord) -> tuple[str, ...]:
     return (outcome.event_id, outcome.quarantined[3]) if outcome.quarantined else ()
 
 

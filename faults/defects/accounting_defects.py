@@ -99,4 +99,30 @@ ACCOUNTING: Final = (
         "        if counts and self._too_old.has_letter(_kind(plan), plan.identity, now):",
         "        if False:",
     ),
+    Defect(
+        "long-headers-are-refused",
+        25,
+        "the header of a sidecar is bounded as that of anybody, so a message with much metadata blocks its topic",
+        (
+            Change(
+                "choreography.web.http_limits",
+                "self.sidecar_header_bytes if self.url.startswith(_FROM_THE_SIDECAR) else",
+                "",
+            ),
+        ),
+        ("tests/faults/test_http_limits.py",),
+    ),
+    Defect(
+        "unreadable-reminder-for-ever",
+        29,
+        "a reminder that nobody can read is asked again for ever",
+        (
+            Change(
+                "choreography.web.looking_after",
+                "        aside = [*unreadable, *spoilt]",
+                "        aside = spoilt",
+            ),
+        ),
+        ("tests/unit/web/test_looking_after.py",),
+    ),
 )
