@@ -11,7 +11,7 @@ from tests.explore.brute.flows import drawn
 from tests.explore.brute.plain import TooManyError, failures, worlds
 from tests.explore.brute.predicates import predicates
 
-LARGEST = 250
+LARGEST = 150
 PROPERTIES = 32
 WAYS = {
     "whole": (False, False),
@@ -20,9 +20,9 @@ WAYS = {
 }
 
 
-def compared(seed: int, ways: tuple[str, ...] = tuple(WAYS)) -> tuple[Counter[str], list[str]]:
+def compared(seed: int, flows: int, ways: tuple[str, ...] = tuple(WAYS)) -> tuple[Counter[str], list[str]]:
     """Return what kinds of verdicts were compared for one drawn flow, and in what the explorer was wrong."""
-    model, scenario, mix = drawn(seed)
+    model, scenario, mix = drawn(seed, flows)
     try:
         places = worlds(model, scenario, LARGEST)
     except TooManyError:

@@ -120,15 +120,16 @@ class Mix:
     parts: set[str] = field(default_factory=set)
 
 
-def drawn(seed: int) -> tuple[Model, Scenario, Mix]:
-    """Return a flow, how it begins, and what it is made of."""
-    return _Drawing(random.Random(seed)).model()
+def drawn(seed: int, flows: int) -> tuple[Model, Scenario, Mix]:
+    """Return a flow of which so many are started, how it begins, and what it is made of."""
+    return _Drawing(random.Random(seed), flows).model()
 
 
 class _Drawing:
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._mix = Mix(flows=2 if chance.random() < 0.45 else 1)
+    def __init__(self, chance: random.Random, flows: int) -> None:
+        self._chance, self._mix = chance, Mix(flows=flows)
+        # Two flows have the square of the worlds of one, so each of them is smaller.
+        self._likely = 0.4 if flows > 1 else 0.7
         self._crossing = self._mix.flows > 1 and chance.random() < 0.15
         self._ask = chance.random() < 0.35
 
@@ -162,11 +163,11 @@ class _Drawing:
         self, name: str, kind: type[Left | Right], says: list[type[Event]], hears: list[type[Event]]
     ) -> Service:
         service, chance = Service(name, publishes=says), self._chance
-        heard = [event for event in hears if event is Told or chance.random() < 0.7]
+        heard = [event for event in hears if event is Told or chance.random() < self._likely]
         for event in heard:
             later = [one for one in says if EVENTS.index(one) > EVENTS.index(event)]
             self._on(service, kind, event, later)
-        if len(heard) > 1 and chance.random() < 0.6:
+        if len(heard) > 1 and chance.random() < 0.8:
             self._mix.joins += 1
             pair = heard[:2]
             last = max(EVENTS.index(event) for event in pair)
