@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from choreography.errors import ChoreographyError
+from choreography.exit_codes import BROKEN, HOLDS
+from choreography.refusing import run_or_refuse, seconds_of
 from choreography.up import RunningFlow, prepare
 from choreography.up.progress import Progress
 
@@ -153,7 +154,9 @@ def conform(
     address: Annotated[str, typer.Option(help="Where a running broker is, so that topics can be made.")] = "",
     resiliency: Annotated[Path | None, typer.Option(help="The policies it is used with.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Part of the name of a case; may be repeated.")] = None,
-    patience: Annotated[float, typer.Option(help="Seconds after which what has not happened never will.")] = 150,
+    patience: Annotated[
+        float, typer.Option(parser=seconds_of, help="Seconds after which what has not happened never will.")
+    ] = 150,
     docs: Annotated[Path | None, typer.Option(help="A folder with conformance.md to write the results into.")] = None,
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
@@ -181,11 +184,11 @@ def render(
         if check
         else [f"{'wrote' if path.exists() else 'removed'} {path}" for path in write(flow, chart, topic_prefix)]
     )
-    told = compare(flow, topic_prefix) if check else done
-    for line in told or [f"Everything rendered from {flow} is as it should be."]:
-        style = "red" if check and told else "green"
+    lines = compare(flow, topic_prefix) if check else done
+    for line in lines or [f"Everything rendered from {flow} is as it should be."]:
+        style = "red" if check and lines else "green"
         Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1 if check and told else 0)
+    raise typer.Exit(BROKEN if check and lines else HOLDS)
 
 
 @app.command()
@@ -204,44 +207,66 @@ def check(
     raise typer.Exit(run(flow, Format(form)))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def explore(
     context: typer.Context,
-    flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help="The package of a flow, such as apps.checkout.")] = "",
     *,
-    scenario: Annotated[str, typer.Option(help="Which of its scenarios; the first by default.")] = "",
-    runs: Annotated[int, typer.Option("--random", help="Walk so many runs by chance instead.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Where chance begins.")] = None,
-    depth: Annotated[int, typer.Option(help="Follow runs no further than this.")] = 0,
-    states: Annotated[int, typer.Option(help="See no more states than this.")] = 0,
-    seconds: Annotated[float, typer.Option(help="Take no longer than this.")] = 0.0,
+    scenario: Annotated[str, typer.Option(show_default="the first", help="Which of its scenarios.")] = "",
+    runs: Annotated[int | None, typer.Option("--random", min=1, help="Walk so many runs by chance instead.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, show_default="another each time", help="Where the random runs begin.")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, show_default="10000", help="Follow runs no further than so many steps.")
+    ] = None,
+    states: Annotated[
+        int | None, typer.Option(min=1, show_default="20000000", help="See no more states than this.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(parser=seconds_of, show_default="3600", help="Take no longer than this.")
+    ] = None,
     in_browser: Annotated[bool, typer.Option("--serve", help="Step through the flow in a browser.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where --serve listens; 0 takes a free port.")] = 8790,
+    help_: Annotated[
+        bool, typer.Option("--help", help="Show this; after a FLOW also its scenarios and their settings.")
+    ] = False,
 ) -> None:
     """Try every order of every event on the production reactions; a scenario's settings follow, such as --orders 2."""
     # Only this command needs the model checker, and the flow.
-    from choreography.explore.command import bounded, settings_in  # noqa: PLC0415
+    from choreography.explore.command import bounded, scenarios_of, settings_of  # noqa: PLC0415
     from choreography.explore.command import explore as look  # noqa: PLC0415
 
+    if help_:
+        typer.echo(context.get_help())
+        for line in scenarios_of(flow) if flow else ():
+            typer.echo(line)
+        raise typer.Exit
+    if not flow or flow.startswith("-"):
+        raise typer.BadParameter("Name the package of a flow first, such as apps.checkout.", param_hint="FLOW")
+    options = [option for one in context.command.params for option in one.opts]
     if in_browser:
+        if runs or seed is not None:
+            raise typer.BadParameter("In the browser you choose each step, so leave out --random and --seed.")
         # Only this option needs a web server.
         from choreography.explore.browser import serve as serve_explorer  # noqa: PLC0415
 
+        settings = settings_of(flow, scenario, context.args, options)
         bounds = bounded(states, depth, seconds)
-        serve_explorer(flow, scenario, settings_in(context.args), limits=bounds, port=port, console=Console())
+        serve_explorer(flow, scenario, settings, limits=bounds, port=port, console=Console())
         return
-    raise typer.Exit(
-        look(
-            flow,
-            scenario=scenario,
-            settings=settings_in(context.args),
-            runs=runs,
-            seed=seed,
-            depth=depth,
-            states=states,
-            seconds=seconds,
-        )
+    ended = look(
+        flow,
+        scenario=scenario,
+        words=context.args,
+        options=options,
+        runs=runs,
+        seed=seed,
+        depth=depth,
+        states=states,
+        seconds=seconds,
     )
+    raise typer.Exit(ended)
 
 
 @app.command()
@@ -254,11 +279,7 @@ def serve(module: Annotated[str, typer.Argument(help="The module of one service.
 
 
 def main() -> None:
-    """Run the command line; what went wrong on purpose is told as a sentence, not as a stack."""
+    """Run the command line; whatever goes wrong is said in a sentence, and the exit code tells what it means."""
     # A flow is imported from where the command is typed, as `python -m` would.
     sys.path.insert(0, str(Path.cwd()))
-    try:
-        app()
-    except ChoreographyError as error:
-        Console(stderr=True).print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(1) from None
+    run_or_refuse(app)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
+import re
 from collections import Counter
 from types import ModuleType
+from typing import Final
 
+from choreography.authored import import_authored
 from choreography.broker_names import unusable
 from choreography.errors import ChoreographyError
 from choreography.service import Service
@@ -18,16 +20,20 @@ class FlowError(ChoreographyError):
 
 
 _NOT_SERVICES = ("contracts", "properties", "rehearsal", "__main__")
+_DOTTED: Final = re.compile(r"\w+(\.\w+)*")
 
 
 def package_of(flow: str) -> ModuleType:
     """Import the package of a flow, named as ``apps.checkout`` or by its folder, ``apps/checkout``."""
     name = flow.strip("/").replace("/", ".")
+    if not _DOTTED.fullmatch(name):
+        raise FlowError(
+            f"{flow!r} is not the name of a package, so no flow can be found by it. "
+            "Name the flow as Python would import it from here: apps.checkout."
+        )
     try:
-        package = importlib.import_module(name)
+        package = import_authored(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
         raise FlowError(
             f"There is no package {error.name!r}, so the services of the flow {flow!r} cannot be found. "
             "Name the flow as Python would import it from here: apps.checkout."
@@ -52,7 +58,7 @@ def services_of(flow: str) -> tuple[Service, ...]:
     for _, name, is_package in pkgutil.iter_modules(package.__path__):
         if is_package or name.startswith(_NOT_SERVICES):
             continue
-        module = importlib.import_module(f"{package.__name__}.{name}")
+        module = import_authored(f"{package.__name__}.{name}")
         found.update((id(value), value) for value in vars(module).values() if isinstance(value, Service))
     services = sorted(found.values(), key=lambda service: service.name)
     if not services:
@@ -80,7 +86,7 @@ def module_of(flow: str, service: Service) -> str:
         if not is_package and not name.startswith(_NOT_SERVICES)
     ]
     for name in names:
-        values = [value for value in vars(importlib.import_module(name)).values() if isinstance(value, Service)]
+        values = [value for value in vars(import_authored(name)).values() if isinstance(value, Service)]
         if any(value is service for value in values) and len({id(value) for value in values}) == 1:
             return name
     raise FlowError(

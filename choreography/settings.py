@@ -130,7 +130,13 @@ def span_of(text: str) -> timedelta:
     unit = next((unit for unit in ("ms", "s", "m", "h", "d") if text.endswith(unit)), None)
     if unit is None:
         raise ValueError(f"{text!r} is no span of time; write a number with ms, s, m, h or d: 5s")
-    return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+    try:
+        span = timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text!r} is no span of time; write a number with {unit}: 5{unit}") from error
+    if span < timedelta(0):
+        raise ValueError(f"{text!r} is less than no time; write a number above zero: 5{unit}")
+    return span
 
 
 def _deadline(text: str) -> tuple[str, timedelta]:

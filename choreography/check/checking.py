@@ -7,7 +7,7 @@ from pathlib import Path
 
 from choreography.check import suppressions as known
 from choreography.check.files import connections
-from choreography.check.finding import Checked, CheckError, Finding, Report, finding
+from choreography.check.finding import Checked, Finding, Report, finding
 from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
 from choreography.check.versions import deploy_order
@@ -24,17 +24,11 @@ def check(flow: str) -> Report:
     """Look at a flow, named as ``apps.checkout`` or by its folder.
 
     Raises:
-        CheckError: the suppressions cannot be understood, or the services cannot be imported.
-        ChoreographyError: there is no such flow, or a service contradicts itself.
+        CheckError: the suppressions cannot be understood.
+        ChoreographyError: there is no such flow, a service cannot be imported, or it contradicts itself.
     """
-    try:
-        package = package_of(flow)
-        services = services_of(flow)
-    except (ImportError, SyntaxError, TypeError, NameError, AttributeError) as error:
-        raise CheckError(
-            f"A service of {flow} cannot be imported ({type(error).__name__}: {error}), so nothing is known about the "
-            "flow. Mend it first."
-        ) from error
+    package = package_of(flow)
+    services = services_of(flow)
     for service in services:
         service.check()
     folder = Path(package.__path__[0])

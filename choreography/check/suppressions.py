@@ -48,6 +48,8 @@ def read_suppressions(folder: Path, known: Iterable[str]) -> tuple[Suppression, 
         ) from error
     if stray := sorted(content.keys() - {"suppress"}):
         raise _misshapen(path, f"has {stray[0]!r}")
+    if not isinstance(content.get("suppress", []), list):
+        raise _misshapen(path, f"has suppress = {content['suppress']!r}")
     return tuple(_suppression(path, entry, set(known)) for entry in content.get("suppress", ()))
 
 

@@ -93,6 +93,9 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
     kind = str(component["spec"]["type"])
     if subject.start and subject.start not in STARTABLE:
         raise ConformError(f"Nobody here can start {subject.start!r}. Known are: {', '.join(STARTABLE)}.")
+    is_broker = kind.startswith("pubsub.")
+    cases = _cases(BROKER_CASES if is_broker else STORE_CASES, subject.only)
+    policies = _resiliency(subject) if is_broker else {}
     async with AsyncExitStack() as closing:
         closing.enter_context(alone(folder / "lock"))
         ports = Ports(folder / "ports.json")
@@ -100,18 +103,16 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
         daprd, _ = await asyncio.to_thread(dapr.find_or_build, progress)
         processes = await closing.enter_async_context(Processes())
         place = Place(ports, folder)
-        is_broker = kind.startswith("pubsub.")
         start = _start_broker if is_broker else _start_store
         served = await start(subject, place, processes, progress)
         report = Report(
             "broker" if is_broker else "store", subject.component.stem, kind, served.version, _version(daprd)
         )
-        cases = [one for one in (BROKER_CASES if is_broker else STORE_CASES) if _chosen(one, subject.only)]
         if is_broker:
             bench = Bench(
                 daprd,
                 component,
-                _resiliency(subject),
+                policies,
                 served.told,
                 served.address,
                 served.process,
@@ -210,8 +211,11 @@ async def _asked(case: Case, rig: Any) -> Result:
 def _component(file: Path) -> dict[str, Any]:
     try:
         documents = [one for one in yaml.safe_load_all(file.read_text()) if one]
-    except (OSError, yaml.YAMLError) as error:
-        raise ConformError(f"{file} cannot be read as a component ({error}), so there is nothing to test.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConformError(
+            f"{file} cannot be read as a component ({' '.join(str(error).split())}), so there is nothing to test. "
+            "Name a Dapr component file, such as components/brokers/redis.yaml."
+        ) from error
     components = [one for one in documents if isinstance(one, dict) and one.get("kind") == "Component"]
     kinds = [str(one.get("spec", {}).get("type", "")) for one in components]
     if len(components) != 1 or not kinds[0].startswith(("pubsub.", "state.")):
@@ -232,12 +236,24 @@ def _resiliency(subject: Subject) -> dict[str, Any]:
             f"There is no resiliency.yaml beside or above {subject.component}, and without its retries most "
             "brokers lose what failed once. Name one: --resiliency components/resiliency.yaml."
         )
-    policies: dict[str, Any] = yaml.safe_load(found.read_text())
+    try:
+        policies = yaml.safe_load(found.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        policies = " ".join(str(error).split())
+    if not isinstance(policies, dict) or policies.get("kind") != "Resiliency":
+        raise ConformError(
+            f"{found} cannot be read as a Resiliency ({policies if isinstance(policies, str) else 'it is none'}), and "
+            "without retries most brokers lose what failed once. Name one: --resiliency components/resiliency.yaml."
+        )
     return policies
 
 
-def _chosen(case: Case, only: Sequence[str]) -> bool:
-    return not only or any(word in case.name for word in only)
+def _cases(known: Sequence[Case], only: Sequence[str]) -> list[Case]:
+    for word in only:
+        if not any(word in one.name for one in known):
+            names = "; ".join(one.name for one in known)
+            raise ConformError(f"No case has {word!r} in its name, so nothing would be shown. Cases are: {names}.")
+    return [one for one in known if not only or any(word in one.name for word in only)]
 
 
 def _version(daprd: Path) -> str:

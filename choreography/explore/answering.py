@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from choreography.authored import told
 from choreography.contracts import Answer, Value
 from choreography.declaration import Effect
 from choreography.errors import OutsideUnavailableError
@@ -44,7 +45,7 @@ class _Scripted:
         """Answer with the next chosen reply."""
         data: Mapping[str, object] = body.model_dump(mode="json")
         if len(self.calls) == len(self._chosen):
-            self.open = tuple(self._model.answers(path, data))
+            self.open = self._replies(path, data)
             if not self.open:
                 raise ExploreError(
                     f"The outside {self._model.name} declares no reply to POST {path}, so a flow that calls it would "
@@ -54,6 +55,20 @@ class _Scripted:
         reply = self._chosen[len(self.calls)]
         self.calls.append(call_text(self._model.name, path, data, reply))
         return reply
+
+    def _replies(self, path: str, data: Mapping[str, object]) -> tuple[Reply, ...]:
+        problem = ""
+        try:
+            replies = tuple(self._model.answers(path, data))
+        except Exception as error:  # noqa: BLE001 - whatever it is, its author must hear of it and not the effect's
+            problem, replies = told(error), ()
+        strange = [one for one in replies if not isinstance(one, Reply)]
+        if problem or strange:
+            raise ExploreError(
+                f"The outside {self._model.name} could not say how it answers POST {path}: "
+                f"{problem or f'{strange[0]!r} is no Reply'}. Nothing can be explored without; return Reply(201, {{}})."
+            )
+        return replies
 
 
 def ways(effect: Effect, body: str, model: OutsideModel) -> list[CarriedOut]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.explore.coverage import unreached
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
+from choreography.explore.options import described, options_of, settings_in
+from choreography.explore.properties import ExploreError
 from choreography.explore.replaying import Replay
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
@@ -31,11 +33,13 @@ def explore(
     *,
     scenario: str = "",
     settings: Mapping[str, Any] | None = None,
-    runs: int = 0,
+    words: Sequence[str] = (),
+    options: Collection[str] = (),
+    runs: int | None = None,
     seed: int | None = None,
-    depth: int = 0,
-    states: int = 0,
-    seconds: float = 0.0,
+    depth: int | None = None,
+    states: int | None = None,
+    seconds: float | None = None,
     into: Path | None = None,
     console: Console | None = None,
 ) -> int:
@@ -45,6 +49,8 @@ def explore(
         flow: the package of the flow.
         scenario: which of its scenarios; the first by default.
         settings: what the scenario is made from, such as ``orders=2``.
+        words: more settings, as a command line has them, such as ``--orders 2``.
+        options: those of the command line that are no settings.
         runs: walk so many runs by chance instead of seeing everything.
         seed: where chance begins.
         depth: follow runs no further than this.
@@ -54,13 +60,19 @@ def explore(
         console: where to write.
 
     Returns:
-        0 if every property holds, 1 if one is broken, 3 if not everything was seen. What cannot be run raises.
+        0 if every property holds and everything was seen that was asked for, 1 if one is broken, 3 if a bound was
+        reached before.
+
+    Raises:
+        ExploreError: it cannot be explored as it was asked for.
     """
+    _refuse_ignored(runs, seed, states)
     out = _Out(console or Console(), into or Path("tests"))
     model = Model.of(flow)
-    begun = model.scenario(scenario, **dict(settings or {}))
+    more = settings_in(words, model.maker(scenario), options)
+    begun = model.scenario(scenario, **{**dict(settings or {}), **more})
     told = ", ".join(f"{key}={value}" for key, value in begun.settings)
-    out.say(f"{model.name}, {scenario or next(iter(model.makers))}({told})")
+    out.say(f"{model.name}, {begun.name}({told})")
     limits = bounded(states, depth, seconds)
     if runs:
         drawn = random.SystemRandom().randrange(10**9) if seed is None else seed
@@ -68,24 +80,38 @@ def explore(
     return _search(model, begun, limits, out)
 
 
-def bounded(states: int = 0, depth: int = 0, seconds: float = 0.0) -> Limits:
-    """Return where an exploration stops; what is 0 is as usual."""
+def bounded(states: int | None = None, depth: int | None = None, seconds: float | None = None) -> Limits:
+    """Return where an exploration stops; what is not given is as usual."""
     usual = Limits()
     return Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds)
 
 
-def settings_in(words: list[str]) -> dict[str, int | bool | str]:
-    """Read ``--orders 2 --cancel`` as settings of a scenario."""
-    settings: dict[str, int | bool | str] = {}
-    waiting = list(words)
-    while waiting:
-        name = waiting.pop(0)
-        if not name.startswith("--"):
-            raise typer.BadParameter(f"{name!r} stands alone. Settings of a scenario are written --name value.")
-        value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
-        known = {"true": True, "false": False}
-        settings[name[2:].replace("-", "_")] = int(value) if value.isdigit() else known.get(value.lower(), value)
-    return settings
+def settings_of(flow: str, scenario: str, words: Sequence[str], options: Collection[str]) -> dict[str, Any]:
+    """Return the settings of a scenario of a flow, as a command line has them."""
+    return settings_in(words, Model.of(flow).maker(scenario), options)
+
+
+def scenarios_of(flow: str) -> list[str]:
+    """Return what the help says of a flow: its scenarios, and the options that are their settings."""
+    return ["Scenarios and their settings:", *(f"  {line}" for line in described(Model.of(flow)))]
+
+
+def _refuse_ignored(runs: int | None, seed: int | None, states: int | None) -> None:
+    """Refuse options that would be passed over in silence.
+
+    Raises:
+        ExploreError: there is one.
+    """
+    if seed is not None and not runs:
+        raise ExploreError(
+            "--seed says where random runs begin, and without --random there are none. "
+            f"Write --random 1000 --seed {seed}, or leave it out."
+        )
+    if states is not None and runs:
+        raise ExploreError(
+            "--states bounds what is kept while everything is looked at, and random runs keep nothing. "
+            "Leave it out; --random, --depth and --seconds bound random runs."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +134,7 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
     out.say(f"{_spoken(tally)}, {tally.steps:,} steps, {tally.ends:,} ends, {tally.seconds:.1f} s{reduced}")
     out.say(f"{len(space.deciding.made):,} decisions of the engine, each made again as a duplicate, and elsewhere")
     _show(result.judge, space.model, {one.found.property.name for one in result.violations}, out, not result.bounds)
-    again = f"choreography explore {model.name}{_options(scenario)}"
+    again = f"choreography explore {model.name}{options_of(scenario, model)}"
     for violation in result.violations:
         if violation.path:
             steps = steps_along(space, violation.path, violation.found)
@@ -142,7 +168,7 @@ def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: 
     )
     _show(walked.judge, space.model, {one.found.property.name for one in walked.violations}, out, complete=False)
     for one in walked.violations:
-        again = f"choreography explore {model.name}{_options(scenario)} --random 1 --seed {one.seed}"
+        again = f"choreography explore {model.name}{options_of(scenario, model)} --random 1 --seed {one.seed}"
         out.say(f"\nthis run alone: {again}")
         _tell(replayed(space, one.steps), one.found, again, out)
     _cover(unreached(space), out, whole=False)
@@ -159,7 +185,7 @@ def _cover(left: list[str], out: _Out, *, whole: bool) -> None:
 
 
 def _code(*, broken: bool, whole: bool) -> int:
-    return 1 if broken else 0 if whole else 3
+    return BROKEN if broken else HOLDS if whole else NOT_ALL_SEEN
 
 
 def _show(judge: Judge, model: Model, broken: Collection[str], out: _Out, complete: bool) -> None:
@@ -196,13 +222,6 @@ def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
     test.write_text(as_test(replay, broken, again))
     diagram.write_text(as_diagram(replay, broken.text))
     out.say(f"\na test that goes through it: {test}\nits sequence diagram: {diagram}")
-
-
-def _options(scenario: Scenario) -> str:
-    told = ""
-    for key, value in scenario.settings:
-        told += f" --{key}" if value is True else "" if value is False else f" --{key} {value}"
-    return told
 
 
 def _progress(out: _Out) -> Progress:

@@ -15,6 +15,7 @@ import orjson
 from choreography.contracts import Entity
 from choreography.explore.arranging import State, exchanged
 from choreography.explore.facts import Called, Published, SetAside
+from choreography.explore.flow_ids import ids_of
 from choreography.explore.layout import Layout, Mask
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
@@ -131,7 +132,8 @@ class Looker:
         facts = list(layout.true(region))
         texts = [concrete(_text(fact), home) for fact in facts]
         about = part[-1] if part[0] in ("said", "calls") else ""
-        return sorted(text for text in texts if about in text)
+        ids = ids_of(self._space.scenario.flows)
+        return sorted(text for text in texts if ids.mentions(text, about))
 
 
 def _text(fact: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
+from choreography.authored import import_authored
 from choreography.contracts import Entity, Event, Intent
 from choreography.declaration import Effect
 from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
@@ -36,8 +37,7 @@ class Model:
         """
         module, _, attribute = flow.partition(":")
         if attribute:
-            held: Model = getattr(importlib.import_module(module), attribute)
-            return held.called(flow)
+            return _held(module, attribute).called(flow)
         package = package_of(flow).__name__
         name = f"{package}.properties"
         if importlib.util.find_spec(name) is None:
@@ -45,7 +45,7 @@ class Model:
                 f"{name} is not there, so nothing says what must be true of {package}. Write it: a scenario, how each "
                 "outside may answer, and properties (always, never, eventually, sometimes)."
             )
-        return cls.from_module(package, services_of(flow), importlib.import_module(name))
+        return cls.from_module(package, services_of(flow), import_authored(name))
 
     @classmethod
     def from_module(cls, name: str, services: Iterable[Service], module: ModuleType) -> Model:
@@ -61,6 +61,7 @@ class Model:
             )
         model = cls(name, tuple(services), (nothing_is_set_aside, *properties), makers, outsides)
         model.check()
+        model.refuse_unknown_settings()
         return model
 
     def called(self, name: str) -> Model:
@@ -82,6 +83,23 @@ class Model:
                         f'beside the properties: @outside("{effect.outside}").'
                     )
 
+    def refuse_unknown_settings(self) -> None:
+        """Refuse a property that is asked for only with settings that no scenario can have.
+
+        Raises:
+            ExploreError: there is one, so it would never be judged.
+        """
+        known = sorted({name for maker in self.makers.values() for name in maker.settings})
+        for one in self.properties:
+            for name, value in one.settings:
+                if not any(maker.can_be(name, value) for maker in self.makers.values()):
+                    near = get_close_matches(name, known, 1)
+                    hint = f" Did you mean {near[0]}?" if near and near[0] != name else ""
+                    raise ExploreError(
+                        f"The property {one.name} is asked for only with {name}={value!r}, and no scenario can be made "
+                        f"with that, so nobody would miss it.{hint} Settings are {', '.join(known) or 'none'}."
+                    )
+
     def but(self, *services: Service, outside: OutsideModel | None = None) -> Model:
         """Return this flow with other services in place of those of the same name, or another outside."""
         others = {service.name: service for service in services}
@@ -97,11 +115,19 @@ class Model:
         kept = [one for one in self.properties if all(asked.get(key) == value for key, value in one.settings)]
         return replace(self, properties=tuple(kept))
 
-    def scenario(self, name: str = "", **settings: Any) -> Scenario:
-        """Make a scenario, the first one declared unless it is named."""
+    def maker(self, name: str = "") -> ScenarioMaker:
+        """Return what makes a scenario, the first one declared unless it is named.
+
+        Raises:
+            ExploreError: there is none of this name.
+        """
         if name and name not in self.makers:
             raise ExploreError(f"{self.name} has no scenario {name!r}; it has {', '.join(self.makers)}.")
-        return self.makers[name or next(iter(self.makers))](**settings)
+        return self.makers[name or next(iter(self.makers))]
+
+    def scenario(self, name: str = "", /, **settings: Any) -> Scenario:
+        """Make a scenario, the first one declared unless it is named."""
+        return self.maker(name)(**settings)
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""
@@ -140,3 +166,25 @@ class Model:
     def effect_of(self, service: str, intent: type[Intent]) -> Effect:
         """Return the effect that carries out an intent."""
         return self.service(service).effects[intent]
+
+
+def _held(module: str, attribute: str) -> Model:
+    """Return a model that a module holds.
+
+    Raises:
+        ExploreError: there is none of this name.
+    """
+    try:
+        names = vars(import_authored(module))
+    except ModuleNotFoundError as error:
+        raise ExploreError(
+            f"There is no module {error.name!r}, so it holds no model to explore. Name it as Python would import it "
+            "from here: tests.twins.late:model."
+        ) from error
+    found = names.get(attribute)
+    if not isinstance(found, Model):
+        known = ", ".join(name for name, one in names.items() if isinstance(one, Model)) or "none"
+        raise ExploreError(
+            f"{module} holds no model {attribute!r}, so there is nothing to explore. Models in it: {known}."
+        )
+    return found

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from choreography.explore.deciding import Heard
+from choreography.explore.flow_ids import ids_of
+from choreography.explore.world import Interruption
 
 PLACE: Final = "\ue000"
 _DIGEST_OF: Final = "\ue001"
 SHARED: Final = -1
 
 
-class AsymmetricError(Exception):
+class AsymmetricError(Interruption):
     """Something is about two flows at once, so they are not interchangeable."""
 
 
@@ -23,7 +25,7 @@ class Naming:
     """Takes the ids of flows out of texts and puts them back."""
 
     def __init__(self, flows: tuple[str, ...], digest: Callable[[Heard], str]) -> None:
-        self.flows, self._digest = flows, digest
+        self.flows, self._digest, self._ids = flows, digest, ids_of(flows)
         self._tokens: dict[str, str] = {}
         self._heard: list[Heard] = []
         self._numbers: dict[tuple[str, str], int] = {}
@@ -32,10 +34,10 @@ class Naming:
         """Return which flow texts are about, or SHARED.
 
         Raises:
-            AsymmetricError: they are about more than one.
+            AsymmetricError: they are about more than one, or it is unclear about which.
         """
-        found = [number for number, flow in enumerate(self.flows) if any(flow in text for text in texts)]
-        if len(found) > 1:
+        found = self._ids.numbers(*texts)
+        if len(found) > 1 or self._ids.unclear(*texts):
             raise AsymmetricError(texts)
         return found[0] if found else SHARED
 
@@ -58,7 +60,7 @@ class Naming:
         """
         if self.home(text) not in (home, SHARED):
             raise AsymmetricError(text)
-        return text.replace(self.flows[home], PLACE) if home != SHARED else text
+        return self._ids.replaced(text, self.flows[home], PLACE) if home != SHARED else text
 
     def concrete(self, text: str, home: int) -> str:
         """Return a text with the id of a flow put in."""

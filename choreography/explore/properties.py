@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
+from choreography.authored import told
 from choreography.errors import ChoreographyError
-from choreography.explore.world import World
+from choreography.explore.world import Interruption, World
 
 Mode = Literal["always", "never", "eventually", "sometimes"]
 
@@ -46,12 +47,35 @@ class Property:
         return _SPOKEN[self.mode]
 
     def holds(self, world: World, flow: str = "") -> bool:
-        """Judge one state, for one flow if it is about each."""
-        return bool(self.function(world, flow) if self.each else self.function(world))
+        """Judge one state, for one flow if it is about each.
+
+        Raises:
+            ExploreError: the property failed, or its answer is no verdict.
+        """
+        try:
+            verdict = self.function(world, flow) if self.each else self.function(world)
+        except (ChoreographyError, Interruption):
+            raise
+        except Exception as error:
+            raise ExploreError(
+                f"The property {self.name} failed in a state that can occur, so nobody knows whether it holds: "
+                f"{told(error)}. Let it answer True or False in every state, also where nothing has happened yet."
+            ) from error
+        if verdict.__class__ is not bool and not _can_be_both(verdict):
+            raise ExploreError(
+                f"The property {self.name} answered {verdict!r}, which says neither that it holds nor that it does "
+                "not. Return True or False on every way through it."
+            )
+        return bool(verdict)
 
     def fails(self, world: World, flow: str = "") -> bool:
         """Tell whether this state is one that must not be."""
         return self.holds(world, flow) == (self.mode == "never")
+
+
+def _can_be_both(verdict: object) -> bool:
+    """Tell whether the truth of a value depends on what is in it: not that of None, a function or a coroutine."""
+    return verdict is not None and any(hasattr(type(verdict), name) for name in ("__bool__", "__len__"))
 
 
 def always(function: Callable[..., bool]) -> Property:
@@ -97,6 +121,11 @@ def _declared(mode: Mode, function: Callable[..., Any]) -> Property:
         raise ExploreError(
             f"The property {function.__name__} takes {parameters} parameters. It is shown the world, and the id of a "
             f"flow if it is about each: def {function.__name__}(world: World, order_id: str) -> bool."
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise ExploreError(
+            f"The property {function.__name__} is no plain function, so its answer says neither that it holds nor that "
+            "it does not. Leave out async and yield, and return True or False."
         )
     text = inspect.getdoc(function) or function.__name__.replace("_", " ")
     return Property(mode, function.__name__, function, parameters == 2, text.splitlines()[0])

@@ -17,6 +17,7 @@ from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
 from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.deciding import canonical
+from choreography.explore.flow_ids import ids_of
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.scenario import Scenario
@@ -146,6 +147,7 @@ class Replay:
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part of the world as JSON texts."""
+        ids = ids_of(self.scenario.flows)
         match part:
             case ("one" | "every" as kind, module, name, *rest):
                 entities = (one for memory in self.services.values() for one in memory.entities.values())
@@ -155,9 +157,10 @@ class Replay:
             case ("said", wire_type, about):
                 told = (orjson.loads(raw) for raw in self._published.values())
                 texts = (canonical(one["data"]) for one in told if one["type"] == wire_type)
-                return tuple(sorted(text for text in texts if about in text))
+                return tuple(sorted(text for text in texts if ids.mentions(text, about)))
             case ("calls", outside, about):
-                return tuple(sorted(one for one in self._calls if orjson.loads(one)[0] == outside and about in one))
+                calls = (one for one in self._calls if orjson.loads(one)[0] == outside)
+                return tuple(sorted(one for one in calls if ids.mentions(one, about)))
             case _:
                 return tuple(sorted(self._set_aside))
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
+from choreography.authored import told
 from choreography.contracts import Entity, Event
+from choreography.errors import ChoreographyError
 from choreography.explore.properties import ExploreError
 from choreography.outside import Reply
+
+_SHORTEST: Final = 4
+"""A shorter id of a flow could be a part of any other word."""
 
 Answers = Callable[[str, Mapping[str, Any]], Iterable[Reply]]
 
@@ -24,21 +31,39 @@ class Scenario:
         says: the events that set everything going. All are on their way from the beginning, so each may arrive at any
             moment, in any order.
         settings: what it was made from.
+        name: what it is called.
     """
 
     flows: tuple[str, ...]
     keeps: tuple[Entity, ...] = ()
     says: tuple[Event, ...] = ()
     settings: tuple[tuple[str, Any], ...] = ()
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse ids that could be taken for each other or for something else."""
+        for part in ("flows", "keeps", "says"):
+            if isinstance(getattr(self, part), str) or not isinstance(getattr(self, part), Sequence):
+                raise ExploreError(
+                    f"The {part} of a scenario are {getattr(self, part)!r}, which is no tuple, so it is unclear what "
+                    "begins. Write a tuple, also around a single one: Scenario((one,), says=(event,))."
+                )
         for one in self.flows:
-            if len(one) < 4 or any(one in other for other in self.flows if other is not one):
+            if len(one) < _SHORTEST or any(_hides(one, other) for other in self.flows if other != one):
                 raise ExploreError(
                     f"The flow id {one!r} could be taken for a part of something else, and states would be mixed up. "
-                    f"Use longer ids, none a part of another: {one}-1, {one}-2."
+                    f"Use longer ids, none a part of another but for its number: {one}-1, {one}-2 up to {one}-10."
                 )
+        if twice := [one for number, one in enumerate(self.flows) if one in self.flows[:number]]:
+            raise ExploreError(
+                f"The flow id {twice[0]!r} is there twice, so two flows would be one. Give each its own: "
+                f"{twice[0]}-1, {twice[0]}-2."
+            )
+
+
+def _hides(one: str, other: str) -> bool:
+    """Tell whether an id is a part of another one, which is not merely a higher number of its kind."""
+    return one in other and not (other.startswith(one) and one[-1].isdigit() and other[len(one) :].isdigit())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +75,73 @@ class ScenarioMaker:
     settings: Mapping[str, Any]
 
     def __call__(self, **settings: Any) -> Scenario:
-        """Make the scenario."""
+        """Make the scenario; a setting may come as text, as it does from a command line.
+
+        Raises:
+            ExploreError: it has no such setting, one of them has another type, or nothing would happen in it.
+        """
         unknown = settings.keys() - self.settings.keys()
         if unknown:
             raise ExploreError(
                 f"The scenario {self.name} has no setting {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(self.settings) or 'none'}."
             )
-        return replace(self.function(**settings), settings=tuple({**self.settings, **settings}.items()))
+        chosen = {**self.settings, **{name: self.read(name, value) for name, value in settings.items()}}
+        spoken = f"{self.name}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
+        try:
+            made = self.function(**chosen)
+        except ChoreographyError:
+            raise
+        except Exception as error:
+            raise ExploreError(
+                f"The scenario {spoken} could not be made, so there is nothing to explore: {told(error)}. "
+                "Mend it, or choose other settings."
+            ) from error
+        if not isinstance(made, Scenario) or not made.says:
+            what = "begins with no event" if isinstance(made, Scenario) else f"is {made!r} and no Scenario"
+            raise ExploreError(
+                f"The scenario {spoken} {what}, so nothing would ever happen and everything would seem to hold. "
+                "Choose other settings, or let it return a Scenario that says at least one event."
+            )
+        return replace(made, settings=tuple(chosen.items()), name=self.name)
+
+    def read(self, name: str, value: Any) -> Any:
+        """Return a value of a setting as its parameter is annotated, or as its default is.
+
+        Raises:
+            ExploreError: it is none.
+        """
+        adapter: TypeAdapter[Any] = TypeAdapter(self.kind(name))
+        try:
+            return adapter.validate_strings(value) if isinstance(value, str) else adapter.validate_python(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise ExploreError(
+                f"The setting {name} of the scenario {self.name} cannot be {value!r} ({problem}). "
+                f"Write something like its default, which is {self.settings[name]!r}."
+            ) from error
+
+    def can_be(self, name: str, value: Any) -> bool:
+        """Tell whether this scenario can be made with a value of a setting."""
+        try:
+            return name in self.settings and bool(self.read(name, value) == value)
+        except ExploreError:
+            return False
+
+    def kind(self, name: str) -> Any:
+        """Return the type of a setting."""
+        try:
+            hints = get_type_hints(self.function, include_extras=True)
+        except (NameError, TypeError):
+            # An annotation that only a type checker can follow.
+            hints = {}
+        default = self.settings[name]
+        return hints.get(name, Any if default is None else type(default))
+
+    @property
+    def text(self) -> str:
+        """What the function says about itself, in one line."""
+        return next(iter((inspect.getdoc(self.function) or "").splitlines()), "")
 
 
 def scenario(function: Callable[..., Scenario]) -> ScenarioMaker:

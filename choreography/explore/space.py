@@ -12,6 +12,7 @@ from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.arranging import Arranging, State
 from choreography.explore.deciding import Deciding, Heard, Place, canonical
 from choreography.explore.facts import Called, Fact, OnItsWay, Pending, Published, SetAside, Wanted, sort_of
+from choreography.explore.flow_ids import ids_of
 from choreography.explore.layout import Field, Layout
 from choreography.explore.model import Model
 from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
@@ -211,5 +212,6 @@ class Space:
         return made.done(self.cut)
 
     def _set_aside(self, service: str, what: str, reason: str, number: int) -> SetAside:
-        neutral = reason.replace(self.flows[number], PLACE) if number != SHARED else reason
+        ids, flow = ids_of(self.flows), self.flows[number] if number != SHARED else ""
+        neutral = ids.replaced(reason, flow, PLACE) if flow else reason
         return SetAside(service, what, neutral)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from choreography.explore.flow_ids import ids_of
 from choreography.explore.properties import Property
 from choreography.explore.replaying import Happened, Replay
 
@@ -51,7 +52,8 @@ def sentence(replay: Replay, one: Happened) -> str:
 
 
 def _about(replay: Replay, one: Happened) -> str:
-    flow = next((flow for flow in replay.scenario.flows if flow in one.item.text), "")
+    ids = ids_of(replay.scenario.flows)
+    flow = next((flow for flow in ids.flows if ids.mentions(one.item.text, flow)), "")
     told = [f"{key}={value!r}" for key, value in _telling(one).items()]
     words = [f" of {flow}"] if flow and len(replay.scenario.flows) > 1 else []
     return "".join(words) + (f" ({', '.join(told)})" if told else "")

@@ -18,6 +18,10 @@ Part = tuple[str, ...]
 """One thing that can be looked at: its kind, and what narrows it down."""
 
 
+class Interruption(Exception):  # noqa: N818 - no error: whoever explores takes another way
+    """Raised through a property while it looks at a state. It is about the exploration and not about the property."""
+
+
 class Source(Protocol):
     """Where a world comes from: a state of the explorer, or services that really ran."""
 

@@ -29,7 +29,12 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
     try:
         # By default it asks for two minutes; whoever provisions wants to know at once.
         client = await nats.connect(
-            address, connect_timeout=5, allow_reconnect=False, max_reconnect_attempts=2, reconnect_time_wait=0.5
+            address,
+            connect_timeout=5,
+            allow_reconnect=False,
+            max_reconnect_attempts=2,
+            reconnect_time_wait=0.5,
+            error_cb=_said_once,
         )
         try:
             jetstream = client.jetstream()
@@ -83,3 +88,7 @@ async def _consumer(jetstream: Any, layout: Layout, app: str, topic: str) -> Seq
         )
         return [f"NATS consumer {name} on stream {stream}"]
     return []
+
+
+async def _said_once(_: Exception) -> None:
+    """Say nothing: whatever goes wrong is raised in the end, and the client would print its stack each time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from choreography.errors import ChoreographyError
 from choreography.provision.clients import speaker
 from choreography.provision.layout import Layout, ProvisionError
 
@@ -50,4 +51,13 @@ async def provision(layout: Layout, address: str, *, partitions: int = 4, copies
         known = ", ".join(sorted({*_MODULES, *_NOTHING_TO_DO}))
         raise ProvisionError(f"Nobody here can provision {layout.kind!r}. Known are: {known}.")
     module: Provisioner = speaker(_MODULES[layout.kind], layout.kind, "reached", ProvisionError)
-    return await module.provision(layout, address, partitions=partitions, copies=copies)
+    try:
+        return await module.provision(layout, address, partitions=partitions, copies=copies)
+    except ChoreographyError:
+        raise
+    # Clients of brokers raise whatever they like at an address that is none.
+    except Exception as error:
+        raise ProvisionError(
+            f"{layout.kind} at {address!r} could not be provisioned: {error!r}. Is that its address, in the form its "
+            "component takes it?"
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import importlib.util
 import os
 import shutil
@@ -14,9 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from choreography.authored import import_authored
 from choreography.render import render
 from choreography.render.access import FOLDER as ACCESS
 from choreography.settings import Settings
+from choreography.up.errors import FlowFileError
 from choreography.up.running_flow import RunningFlow
 
 
@@ -31,6 +32,11 @@ def write_prefixed(folder: Path, broker: str, store: str, topic_prefix: str, tar
     Returns:
         The folder of the Dapr resources; beside it is the folder ``access``.
     """
+    if not _package(folder):
+        raise FlowFileError(
+            f"{folder} is no package below this folder, so its Dapr files cannot be rendered with the prefix "
+            f"{topic_prefix!r}. Type the command where the flow is imported from."
+        )
     shutil.rmtree(target, ignore_errors=True)
     for path, text in render(_package(folder), broker=broker, store=store, topic_prefix=topic_prefix).items():
         place = path.relative_to(folder.resolve())
@@ -73,7 +79,7 @@ async def _rehearse(flow: RunningFlow, package: str, orders: int, console: Conso
     if not Settings.from_environment().intake_open:
         console.print("The intake is closed (CHOREOGRAPHY_INTAKE), so nothing is ordered and nothing is rehearsed.")
         return True
-    rehearsal = importlib.import_module(f"{package}.rehearsal")
+    rehearsal = import_authored(f"{package}.rehearsal")
     return bool(await rehearsal.rehearse(flow, orders, console))
 
 

@@ -82,7 +82,7 @@ def read_flow(flow: Path) -> FlowFile:
             f"{path} cannot be read ({error.strerror}), so nothing tells which processes the flow is made "
             f"of. Name a folder that holds a {FILE}."
         ) from error
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise FlowFileError(f"{path} is not valid YAML, so the flow cannot be started. Mend this: {error}") from error
     # From here on an unusable entry is named by its place, because the Dapr CLI's own message does not.
     if not isinstance(content, Mapping) or not content.get("version") or not content.get("apps"):
@@ -90,6 +90,16 @@ def read_flow(flow: Path) -> FlowFile:
             f"{path} has no `version` or no `apps`, so it is not a Dapr multi-app run file. Give it "
             "`version: 1` and a list of apps."
         )
+    try:
+        return _flow_in(path, content)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise FlowFileError(
+            f"{path} does not have the shape of a Dapr multi-app run file ({error}), so the flow cannot be started. "
+            "Give it `version: 1`, a list of apps, and maps of settings where Dapr has them."
+        ) from error
+
+
+def _flow_in(path: Path, content: Mapping[str, Any]) -> FlowFile:
     base = path.parent.resolve()
     common = content.get("common") or {}
     apps = tuple(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import resource
 import sys
 from dataclasses import replace
 
 import uvicorn
 
+from choreography.authored import import_authored
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.settings import Settings
@@ -30,9 +30,15 @@ def service_in(module_name: str) -> Service:
     """Import a module and return the one service it declares.
 
     Raises:
-        ChoreographyError: the module declares none or several.
+        ChoreographyError: there is no such module, it cannot be imported, or it declares none or several.
     """
-    module = importlib.import_module(module_name)
+    try:
+        module = import_authored(module_name)
+    except ModuleNotFoundError as error:
+        raise ChoreographyError(
+            f"There is no module {error.name!r}, so no service can be served from {module_name!r}. "
+            "Name the module as Python would import it from here: apps.checkout.order."
+        ) from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, Service)}
     if len(found) != 1:
         names = ", ".join(service.name for service in found.values()) or "none"
@@ -84,7 +90,7 @@ def settings_for(module_name: str) -> Settings:
 
 
 def serve(module_name: str) -> None:
-    """Serve the service that a module declares, until a signal ends it. Exits with 1 if it must not run."""
+    """Serve the service that a module declares, until a signal ends it. Exits with 2 if it must not run."""
     service = service_in(module_name)
     settings = settings_for(module_name)
     set_up_logging(service.name, settings.log_level)
@@ -107,4 +113,4 @@ def serve(module_name: str) -> None:
     sys.setswitchinterval(_TURN_SECONDS)
     server.run()
     if refused:
-        raise SystemExit(1)
+        raise SystemExit(2)

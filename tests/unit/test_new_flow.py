@@ -50,7 +50,7 @@ def test_a_new_flow_is_sound(made: Path, verb: tuple[str, ...]) -> None:
 def test_nothing_is_overwritten(made: Path) -> None:
     """A folder with something in it is refused."""
     told = run(made, "choreography", "new", "apps/visits")
-    assert told.returncode == 1
+    assert told.returncode == 2
     assert "is not empty" in told.stderr
 
 
@@ -58,5 +58,5 @@ def test_nothing_is_overwritten(made: Path) -> None:
 def test_a_name_that_cannot_be_imported_is_refused(made: Path, name: str) -> None:
     """The folder is the package."""
     told = run(made, "choreography", "new", name)
-    assert told.returncode == 1
+    assert told.returncode == 2
     assert "Name a folder below this one" in told.stderr

@@ -1,0 +1,69 @@
+"""Code that the author of a flow wrote: imported here, and what goes wrong in it told with its file and line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sysconfig
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from choreography.errors import ChoreographyError
+
+_OURS: Final = str(Path(__file__).parent)
+_INSTALLED: Final = tuple(f"{sysconfig.get_paths()[place]}{os.sep}" for place in ("stdlib", "purelib", "platlib"))
+
+
+class AuthoredError(ChoreographyError):
+    """Code that the author of a flow wrote cannot be imported, or failed."""
+
+
+def import_authored(name: str) -> ModuleType:
+    """Import a module that the author of a flow wrote.
+
+    Raises:
+        ModuleNotFoundError: it is not there.
+        AuthoredError: it failed while it was imported.
+        ChoreographyError: a declaration in it contradicts itself.
+    """
+    try:
+        return importlib.import_module(name)
+    except ChoreographyError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise _not_importable(name, error) from error
+    # A module may end the process, too: nobody can go on from there, and the reader must know where it was.
+    except (Exception, SystemExit) as error:
+        raise _not_importable(name, error) from error
+
+
+def _not_importable(name: str, error: BaseException) -> AuthoredError:
+    return AuthoredError(
+        f"{name} cannot be imported, so nothing is known about its flow: {told(error)}. Mend it, and try again."
+    )
+
+
+def told(error: BaseException) -> str:
+    """Return an exception in one line, with the last line of the author's code that it went through."""
+    words = " ".join(str(error).split())
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__} in {_shown(error.filename)}, line {error.lineno}: {error.msg}"
+    place = place_of(error)
+    return f"{type(error).__name__}{f' in {place}' if place else ''}{f': {words}' if words else ''}".rstrip(".")
+
+
+def place_of(error: BaseException) -> str:
+    """Return the file and line of the author's code, or of ours if the error never was in any of theirs."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
+    authored = [one for one in frames if not one.filename.startswith((_OURS + os.sep, *_INSTALLED))]
+    chosen = (authored or frames)[-1:]
+    return f"{_shown(chosen[0].filename)}, line {chosen[0].lineno}" if chosen else ""
+
+
+def _shown(file: str) -> str:
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file

@@ -1,0 +1,124 @@
+"""The settings of a scenario as options of the command line, and as the help says them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from choreography.explore.model import Model
+from choreography.explore.properties import ExploreError
+from choreography.explore.scenario import Scenario, ScenarioMaker
+
+
+def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[str] = ()) -> dict[str, Any]:
+    """Read ``--orders 2``, ``--orders=2``, ``--cancel`` and ``--no-cancel`` as settings of a scenario.
+
+    Args:
+        words: what is left of the command line.
+        maker: the scenario.
+        options: those of the command itself, such as ``--depth``.
+
+    Raises:
+        ExploreError: a word is no setting of this scenario, or its value cannot be read.
+    """
+    _refuse_hidden(maker, options)
+    settings: dict[str, Any] = {}
+    waiting = list(words)
+    while waiting:
+        word, found, value = waiting.pop(0).partition("=")
+        name, off = _setting(word, maker, options)
+        if off and not found:
+            settings[name] = False
+        elif found and not off:
+            settings[name] = maker.read(name, value)
+        elif off:
+            raise ExploreError(f"{word} takes no value. Write {word}, or --{_dashed(name)}={value}.")
+        elif maker.kind(name) is bool:
+            follows = bool(waiting) and waiting[0].lower() in ("true", "false")
+            settings[name] = maker.read(name, waiting.pop(0)) if follows else True
+        elif not waiting or waiting[0].startswith("--"):
+            raise ExploreError(f"{word} needs a value. Write {word} {maker.settings[name]}.")
+        else:
+            settings[name] = maker.read(name, waiting.pop(0))
+    return settings
+
+
+def options_of(scenario: Scenario, model: Model) -> str:
+    """Return the options that make a scenario again."""
+    first, usual = next(iter(model.makers)), dict(model.makers[scenario.name].settings) if scenario.name else {}
+    words = [] if scenario.name in ("", first) else [f"--scenario {scenario.name}"]
+    for name, value in scenario.settings:
+        if name in usual and usual[name] == value:
+            continue
+        option = _dashed(name)
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            between = "=" if str(value).startswith("-") else " "
+            words.append(f"--{option}{between}{shlex.quote(str(value))}")
+    return "".join(f" {word}" for word in words)
+
+
+def described(model: Model) -> Iterator[str]:
+    """Yield what the help says of each scenario of a flow: its name, what it is about, and its settings."""
+    for number, maker in enumerate(model.makers.values()):
+        usual = " (the default)" if number == 0 else ""
+        yield f"--scenario {maker.name}{usual}{f': {maker.text}' if maker.text else ''}"
+        for name, default in maker.settings.items():
+            option = _dashed(name)
+            if maker.kind(name) is bool:
+                yield f"    --{option} / --no-{option}  (default: {'--' if default else '--no-'}{option})"
+            else:
+                yield f"    --{option} {_kind(maker.kind(name))}  (default: {default})"
+
+
+def _setting(word: str, maker: ScenarioMaker, options: Collection[str]) -> tuple[str, bool]:
+    """Return the setting that a word names, and whether it switches it off."""
+    if not word.startswith("--"):
+        raise ExploreError(
+            f"{word!r} stands alone, so it is unclear what it is for. Settings of a scenario are written after the "
+            f"flow: {_usage(maker)}."
+        )
+    name = word.removeprefix("--").replace("-", "_")
+    if name in maker.settings:
+        return name, False
+    positive = name.removeprefix("no_")
+    if name.startswith("no_") and positive in maker.settings and maker.kind(positive) is bool:
+        return positive, True
+    known = [f"--{_dashed(one)}" for one in maker.settings]
+    raise ExploreError(
+        f"There is no option {word}, and the scenario {maker.name} has no such setting."
+        f"{_near(word, [*known, *options])} Its settings: {_usage(maker)}."
+    )
+
+
+def _refuse_hidden(maker: ScenarioMaker, options: Collection[str]) -> None:
+    hidden = [name for name in maker.settings if f"--{_dashed(name)}" in options]
+    if hidden:
+        raise ExploreError(
+            f"The scenario {maker.name} has the setting {hidden[0]}, but --{_dashed(hidden[0])} is an option of "
+            "`choreography explore` itself, so it could never be set. Give it another name."
+        )
+
+
+def _usage(maker: ScenarioMaker) -> str:
+    words = (
+        f"--{_dashed(name)}" if maker.kind(name) is bool else f"--{_dashed(name)} {default}"
+        for name, default in maker.settings.items()
+    )
+    return ", ".join(words) or "none"
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, 1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _kind(kind: Any) -> str:
+    return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(kind, str(getattr(kind, "__name__", kind)).upper())
