@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lab.tools import Tools
 
 _ROOT = Path(__file__).resolve().parents[1]
+# A control group gets as much of a processor as one process, unless it says otherwise; on a busy machine that is too
+# little for a whole node, whose parts then take each other for dead. The kernel's two versions name it differently.
+_WEIGHT = {"cpu.shares": 16 * 1024, "cpu.weight": 16 * 100}
 _OWN = ("--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
 
 
@@ -81,7 +84,7 @@ async def _prepare(site: Site) -> None:
     for place in (site.logs, site.state):
         place.mkdir(parents=True)
     for root in _cgroup_roots():
-        (root / site.cgroup).mkdir(exist_ok=True)
+        _make_cgroup(root / site.cgroup)
     await asyncio.to_thread(certificates.issue, site)
     settings.write(site)
     volumes.make_folders(site)
@@ -170,6 +173,13 @@ async def _ip(*words: str) -> None:
 def _cgroup_roots() -> list[Path]:
     top = Path("/sys/fs/cgroup")
     return [top] if (top / "cgroup.controllers").exists() else [root for root in top.iterdir() if root.is_dir()]
+
+
+def _make_cgroup(group: Path) -> None:
+    group.mkdir(exist_ok=True)
+    for name, weight in _WEIGHT.items():
+        if (group / name).exists():
+            (group / name).write_text(f"{weight}")
 
 
 def _remove_cgroup(group: Path) -> None:
