@@ -10,6 +10,7 @@ from choreography.explore.looking import NarrowError, Verdicts
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import Property
 from choreography.explore.space import Space
+from choreography.explore.world import Interruption
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Found:
     number: int
 
 
-class RestartError(Exception):
+class RestartError(Interruption):
     """A property turned out to look at more than was known, so what was left out because of that may matter."""
 
 

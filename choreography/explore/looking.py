@@ -20,7 +20,7 @@ from choreography.explore.layout import Layout, Mask
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.space import Space
-from choreography.explore.world import Part, World
+from choreography.explore.world import Interruption, Part, World
 
 Value = int | tuple[int, ...]
 
@@ -28,7 +28,7 @@ Value = int | tuple[int, ...]
 NOWHERE: Final = Mask()
 
 
-class NarrowError(Exception):
+class NarrowError(Interruption):
     """A property asked for more than the one flow that it was shown."""
 
 
