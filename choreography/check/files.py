@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from choreography.check.finding import Checked, Found
-from choreography.render.component_lint import judge
+from choreography.render.component_lint import judge_flow
 from choreography.render.connection_rules import tell_connections
 from choreography.render.resources import read_resources
 
@@ -14,16 +15,21 @@ def unsafe(flow: Checked) -> Iterator[Found]:
     """Yield what the lint of component files says about each folder a sidecar of the flow may read."""
     if flow.folder is None:
         return
-    for folder in sorted(path for path in (flow.folder / "dapr").glob("*-*") if path.is_dir()):
-        for sentence in judge(folder):
-            file = sentence.partition(": ")[0]
-            is_file = (folder / file).is_file()
-            yield Found(
-                f"{folder.name}/{file}" if is_file else folder.name,
-                f"{folder.name}/{sentence}",
-                "Mend the file it is rendered from in components/, and run `choreography render`.",
-                folder / file if is_file else folder,
-            )
+    said: dict[str, list[Path]] = {}
+    for folder in sorted(path for path in (flow.folder / "dapr").glob("*") if path.is_dir()):
+        for sentence in judge_flow(folder):
+            said.setdefault(sentence, []).append(folder)
+    # What was rendered from one file is wrong in every folder alike.
+    for sentence, (folder, *others) in said.items():
+        file = sentence.partition(": ")[0]
+        is_file = (folder / file).is_file()
+        also = f" The same in {', '.join(one.name for one in others)}." if others else ""
+        yield Found(
+            f"{folder.name}/{file}" if is_file else folder.name,
+            f"{folder.name}/{sentence}{also}" if is_file else f"{sentence}{also}",
+            "Mend the file it is rendered from in components/, and run `choreography render`.",
+            folder / file if is_file else folder,
+        )
 
 
 def connections(flow: Checked) -> tuple[str, ...]:

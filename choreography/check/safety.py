@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from choreography.errors import ChoreographyError
-from choreography.render.component_lint import judge
+from choreography.render.component_lint import judge_flow
 
 
 class UnsafeFilesError(ChoreographyError):
@@ -18,7 +18,7 @@ def refuse_unsafe(folder: Path) -> None:
     Raises:
         UnsafeFilesError: the lint of component files has something to say about it.
     """
-    sentences = judge(folder)
+    sentences = judge_flow(folder)
     if sentences:
         told = "\n".join(f"  {sentence}" for sentence in sentences)
         raise UnsafeFilesError(

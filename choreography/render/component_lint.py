@@ -27,4 +27,23 @@ def judge(folder: Path) -> list[str]:
     sentences += judge_resiliency(resources)
     sentences += judge_subscriptions(resources)
     sentences += judge_connections(resources)
-    return sentences
+    # Where each topic has a component of its own, all of them say the same.
+    return list(dict.fromkeys(sentences))
+
+
+def judge_flow(folder: Path) -> list[str]:
+    """Return what `judge` says of a folder with which a whole flow runs, and whether a part of it is missing."""
+    if not folder.is_dir():
+        return judge(folder)
+    resources, _ = read_resources(folder)
+    types = [resource.type.partition(".")[0].lower() for resource in resources if resource.kind == "Component"]
+    missing = [
+        f"{folder.name} holds no {what} (a Component of type {kind}.*), so {why}. Render the flow, or add one from "
+        f"components/{place}."
+        for kind, what, why, place in (
+            ("pubsub", "broker", "no service would hear or say anything", "brokers"),
+            ("state", "store", "no service could keep anything", "stores"),
+        )
+        if kind not in types
+    ]
+    return [*missing, *judge(folder)]

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from choreography.render.resources import Resource
 
+_SHOWN: Final = 3
 _COPY: Final = "Take components/resiliency.yaml."
 
 
@@ -21,35 +22,42 @@ def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
             )
     read = [resource for resource in policies if resource.place == 0]
     yield from _replaced(read)
+    lettered = {
+        str(one.spec.get("pubsubname"))
+        for one in resources
+        if one.kind == "Subscription" and one.spec.get("deadLetterTopic")
+    }
+    # Many components, and many apps, usually lack the same for one reason: that is said once.
+    subjects: dict[str, dict[str, None]] = {}
     for component in resources:
         if component.kind == "Component":
-            yield from dict.fromkeys(_judge_component(component, read))
+            for subject, what in _judge_component(component, read, letters=component.name in lettered):
+                subjects.setdefault(what, {})[subject] = None
+    for what, found in subjects.items():
+        first, *others = found
+        shown = ", ".join(one.partition(": ")[2] for one in others[:_SHOWN]) + (", ..." if others[_SHOWN:] else "")
+        also = f", and {len(others)} more ({shown})," if others else ""
+        yield f"{first}{also} {what}"
 
 
-def keeps_trying(component: str, app: str, resources: Sequence[Resource]) -> bool:
-    """Tell whether what an app could not handle is handed to it again by its sidecar."""
-    read = [resource for resource in resources if resource.kind == "Resiliency" and resource.place == 0]
-    seen = _seen_by(app, read)
-    return _Effective(seen, component, "Pubsub", "inbound").retry in _named(seen, "retries")
-
-
-def _judge_component(component: Resource, read: Sequence[Resource]) -> Iterator[str]:
+def _judge_component(component: Resource, read: Sequence[Resource], *, letters: bool) -> Iterator[tuple[str, str]]:
+    """Yield each problem of a component as its subject and what is wrong with that."""
     scoped = any(resource.scopes for resource in read)
     for app in component.scopes if scoped and component.scopes else ("",):
         seen = _seen_by(app, read)
         said_for = f" for {app}" if app and len(seen) < len(read) else ""
-        where = f"{component.file}: {{}} of {component.name!r}{said_for}"
+        inbound, outbound = (
+            f"{component.file}: {direction} of {component.name!r}{said_for}" for direction in ("inbound", "outbound")
+        )
+        retries = _named(seen, "retries")
         if component.type.startswith("pubsub."):
-            inbound = _Effective(seen, component.name, "Pubsub", "inbound")
-            yield from _inbound(where.format("inbound"), inbound, _named(seen, "retries").get(inbound.retry))
-            outbound = _Effective(seen, component.name, "Pubsub", "outbound")
-            yield from _outbound_of_pubsub(
-                where.format("outbound"), outbound, _named(seen, "retries").get(outbound.retry)
-            )
+            heard = _Effective(seen, component.name, "Pubsub", "inbound")
+            yield from ((inbound, what) for what in _inbound(heard, retries.get(heard.retry), letters=letters))
+            told = _Effective(seen, component.name, "Pubsub", "outbound")
+            yield from ((outbound, what) for what in _outbound_of_pubsub(told, retries.get(told.retry)))
         elif component.type.startswith("state."):
-            yield from _outbound_of_store(
-                where.format("outbound"), _Effective(seen, component.name, "Statestore", "outbound")
-            )
+            kept = _Effective(seen, component.name, "Statestore", "outbound")
+            yield from ((outbound, what) for what in _outbound_of_store(kept))
 
 
 def _seen_by(app: str, read: Sequence[Resource]) -> list[Resource]:
@@ -95,65 +103,62 @@ class _Effective:
             self.breaker = _first(read, "circuitBreakers", [f"Default{level}CircuitBreakerPolicy" for level in levels])
 
 
-def _inbound(where: str, holds: _Effective, retry: Mapping[str, Any] | None) -> Iterator[str]:
+def _inbound(holds: _Effective, retry: Mapping[str, Any] | None, *, letters: bool) -> Iterator[str]:
+    at_once = "; with a dead letter topic, every message that fails once ends there" if letters else ""
     if not holds.retry:
-        yield f"{where} has no retry policy, so a message whose handler failed once may be lost. {_COPY}"
+        yield f"has no retry policy, so a message whose handler failed once may be lost{at_once}. {_COPY}"
     elif retry is None:
         yield (
-            f"{where} names the retry policy {holds.retry!r}, which is not there, so nothing is retried "
-            f"and what fails once may be lost. {_COPY}"
+            f"names the retry policy {holds.retry!r}, which is not there, so nothing is retried "
+            f"and what fails once may be lost{at_once}. {_COPY}"
         )
     else:
-        yield from _endless(where, holds.retry, retry)
+        yield from _endless(holds.retry, retry)
     if holds.timeout:
         yield (
-            f"{where} has the timeout {holds.timeout!r}. With bulk deliveries attempts then overlap, which "
+            f"has the timeout {holds.timeout!r}. With bulk deliveries attempts then overlap, which "
             "can end the sidecar. Remove it; the service bounds its own work."
         )
     if holds.breaker:
         yield (
-            f"{where} has the circuit breaker {holds.breaker!r}. While it is open every message is given "
-            "up at once. Remove it."
+            f"has the circuit breaker {holds.breaker!r}. While it is open every message is given up at once. Remove it."
         )
 
 
-def _endless(where: str, name: str, retry: Mapping[str, Any]) -> Iterator[str]:
+def _endless(name: str, retry: Mapping[str, Any]) -> Iterator[str]:
     if int(retry.get("maxRetries", -1)) >= 0:
         yield (
-            f"{where} gives up after {retry['maxRetries']} retries ({name!r}), so a store that is away for "
+            f"gives up after {retry['maxRetries']} retries ({name!r}), so a store that is away for "
             "longer costs messages. Write `maxRetries: -1`."
         )
     if str(retry.get("policy", "constant")).lower() == "exponential":
         yield (
-            f"{where} retries exponentially ({name!r}), which gives up after fifteen minutes whatever "
+            f"retries exponentially ({name!r}), which gives up after fifteen minutes whatever "
             "maxRetries says. Write `policy: constant` and `duration: 500ms`."
         )
     if retry.get("matching"):
-        yield (
-            f"{where} retries only some answers ({name!r}), and gives a message up at every other one. "
-            "Remove `matching`."
-        )
+        yield (f"retries only some answers ({name!r}), and gives a message up at every other one. Remove `matching`.")
 
 
-def _outbound_of_pubsub(where: str, holds: _Effective, retry: Mapping[str, Any] | None) -> Iterator[str]:
+def _outbound_of_pubsub(holds: _Effective, retry: Mapping[str, Any] | None) -> Iterator[str]:
     if holds.timeout:
         yield (
-            f"{where} has the timeout {holds.timeout!r}, so a publish that was merely slow is reported as "
+            f"has the timeout {holds.timeout!r}, so a publish that was merely slow is reported as "
             "failed and its batch is run again. Remove it."
         )
     if retry is not None and int(retry.get("maxRetries", -1)) < 0:
         yield (
-            f"{where} retries for ever ({holds.retry!r}), so a batch hangs while the broker is away "
+            f"retries for ever ({holds.retry!r}), so a batch hangs while the broker is away "
             "instead of being answered with RETRY. Write `maxRetries: 3`."
         )
 
 
-def _outbound_of_store(where: str, holds: _Effective) -> Iterator[str]:
+def _outbound_of_store(holds: _Effective) -> Iterator[str]:
     unknown = "A transaction whose answer was lost may have been committed, and only the service can tell"
     if holds.retry:
-        yield f"{where} has the retry policy {holds.retry!r}. {unknown}, so the sidecar must not repeat it. Remove it."
+        yield f"has the retry policy {holds.retry!r}. {unknown}, so the sidecar must not repeat it. Remove it."
     if holds.timeout:
-        yield f"{where} has the timeout {holds.timeout!r}. {unknown}, so it must not be cut short. Remove it."
+        yield f"has the timeout {holds.timeout!r}. {unknown}, so it must not be cut short. Remove it."
 
 
 def _targets(resource: Resource) -> Mapping[str, Mapping[str, Any]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from choreography.render.shapes import misshapen
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Resource:
         file: the file's name, for sentences about it.
         place: which document of its file it is, from zero.
         settings: a component's metadata as text, by lower-cased name; None where the value comes from elsewhere.
+        annotations: what somebody wrote at its head for people and programs other than the sidecar.
     """
 
     file: str
@@ -27,6 +30,7 @@ class Resource:
     spec: Mapping[str, Any]
     scopes: tuple[str, ...]
     settings: Mapping[str, str | None]
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -46,7 +50,8 @@ def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
     """Return the resources of a folder in the order a sidecar reads them, and sentences about what cannot be read."""
     resources: list[Resource] = []
     unreadable: list[str] = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file()):
+    there = (path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+    for path in sorted(there):
         try:
             documents = list(yaml.safe_load_all(path.read_text()))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -54,17 +59,18 @@ def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
                 f"{path.name} cannot be read as YAML ({error}), so a sidecar would start without what it says. Mend it."
             )
             continue
-        resources += [
-            _resource(path.name, place, document)
-            for place, document in enumerate(documents)
-            if isinstance(document, Mapping)
-        ]
+        for place, document in enumerate(documents):
+            if isinstance(document, Mapping):
+                if problem := misshapen(document):
+                    unreadable.append(f"{path.name}: {problem}")
+                else:
+                    resources.append(_resource(path.name, place, document))
     return resources, unreadable
 
 
 def _resource(file: str, place: int, document: Mapping[str, Any]) -> Resource:
     spec = _mapping(document.get("spec"))
-    items = spec.get("metadata")
+    items, annotations = spec.get("metadata"), _mapping(_mapping(document.get("metadata")).get("annotations"))
     return Resource(
         file=file,
         place=place,
@@ -77,6 +83,7 @@ def _resource(file: str, place: int, document: Mapping[str, Any]) -> Resource:
             for item in (items if isinstance(items, Sequence) else ())
             if isinstance(item, Mapping)
         },
+        annotations={str(name): str(text) for name, text in annotations.items()},
     )
 
 

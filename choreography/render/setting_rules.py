@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from choreography.render.broker_rules import BROKER_RULES, REFUSED_BROKERS
+from choreography.render.known_components import judge_type, type_of
 from choreography.render.resources import Resource
 from choreography.render.store_rules import REFUSED_STORES, STORE_RULES
 
@@ -15,13 +16,13 @@ _RULES: Final = BROKER_RULES | STORE_RULES
 
 def judge_settings(component: Resource) -> Iterator[str]:
     """Yield a sentence for each setting of a component that loses messages or breaks the guarantee."""
-    refusal = _REFUSED.get((component.type, str(component.spec.get("version", "v1")))) or _REFUSED.get(
-        (component.type, "")
-    )
+    kind = type_of(component)
+    refusal = _REFUSED.get((kind, str(component.spec.get("version", "v1")))) or _REFUSED.get((kind, ""))
     if refusal:
         yield f"{component.file}: {refusal}"
         return
-    for rule in _RULES.get(component.type, ()):
+    yield from judge_type(component)
+    for rule in _RULES.get(kind, ()):
         if component.has(rule.setting) and component.settings[rule.setting.lower()] is None:
             continue
         value = component.text(rule.setting, rule.default)
