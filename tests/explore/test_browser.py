@@ -141,6 +141,32 @@ async def test_the_rest_happens_in_order_until_an_end(address: str, session: aio
     assert "judged when nothing is on its way any more" not in text
 
 
+async def test_a_join_that_waits_says_for_what(address: str, session: aiohttp.ClientSession) -> None:
+    """Given that shipping has heard of the payment only, then the page says what it has and what it waits for."""
+    place = "/"
+    for step in ("hears OrderCreated", "payment-provider answers 201", "gets the answer CardCharged", "PaymentCharged"):
+        async with session.get(address.rstrip("/") + place) as answer:
+            text = await answer.text()
+        link = re.search(rf'<a class="step [a-z]+" href="([^"]+)"[^>]*>[^<]*{step}<', text)
+        assert link, step
+        place = link[1].replace("&amp;", "&")
+    async with session.get(address.rstrip("/") + place) as answer:
+        text = await answer.text()
+    assert "has PaymentCharged, waits for StockReserved, which only inventory.reserve says" in text
+
+
+async def test_a_search_says_what_no_run_reached(address: str, session: aiohttp.ClientSession) -> None:
+    """Given checkout with stock for everybody, then the search says that nothing was ever rejected."""
+    for _ in range(100):
+        async with session.get(f"{address}search?scenario=orders&set-cancel=false") as answer:
+            text = await answer.text()
+        if "states and" in text:
+            break
+        await asyncio.sleep(0.2)
+    assert "Every property holds in every state." in text
+    assert "no Reservation of inventory ever had status &#39;rejected&#39;" in text
+
+
 async def test_pages_work_without_a_script(address: str, session: aiohttp.ClientSession) -> None:
     """Every step, the search and the way back are plain links."""
     async with session.get(address) as answer:

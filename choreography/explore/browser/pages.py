@@ -17,6 +17,7 @@ from choreography.explore.properties import Property
 from choreography.explore.replaying import Replay
 from choreography.explore.scenario import Scenario
 from choreography.explore.telling import as_test, sentence
+from choreography.explore.waiting import why_it_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Page:
     course: Course
     steps: tuple[StepLine, ...]
     services: tuple[ServicePanel, ...]
+    waiting: tuple[str, ...]
     judged: tuple[Judged, ...]
     picture: Sequence
     test: str
@@ -128,6 +130,7 @@ def page_of(model: Model, beginning: Beginning, course: Course) -> Page:
         course=course,
         steps=tuple(_steps(replay, beginning, course)),
         services=tuple(_panels(replay, before, possible, beginning, course)),
+        waiting=tuple(why_it_stopped(replay)),
         judged=tuple(_judged(replay, one, over=not possible) for one in model.properties),
         picture=sequence(replay),
         test=_test(replay, model, over=not possible),

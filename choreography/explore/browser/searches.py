@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from choreography.explore.browser.course import Course, course_along
 from choreography.explore.browser.pages import Beginning
+from choreography.explore.coverage import unreached
 from choreography.explore.model import Model
 from choreography.explore.runs import steps_along
 from choreography.explore.search import Limits, Result, Tally, search
@@ -29,6 +31,7 @@ class Search:
     tally: Tally = field(default_factory=Tally)
     breaches: tuple[Breach, ...] = ()
     bounds: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = ()
     problem: str = ""
     over: bool = False
 
@@ -57,16 +60,16 @@ class Searches:
             with self._one_at_a_time:
                 result = search(self._model, state.beginning.scenario, self._limits, tell)
             state.tally, state.bounds = result.tally, tuple(result.bounds)
-            state.breaches = tuple(self._breaches(state.beginning, result))
+            state.breaches = tuple(_breaches(state.beginning, result))
+            state.unreached = tuple(unreached(result.space))
         except Exception as error:  # noqa: BLE001 - a page must say it, as nobody sees what a thread raises
             state.problem = f"{type(error).__name__}: {error}"
         finally:
             state.over = True
 
-    def _breaches(self, beginning: Beginning, result: Result) -> list[Breach]:
-        found = []
-        for violation in result.violations:
-            steps = steps_along(result.space, violation.path, violation.found) if violation.path else []
-            prop, course = violation.found.property, course_along(result.space.model, beginning.scenario, steps)
-            found.append(Breach(prop.text, prop.complaint, course))
-        return found
+
+def _breaches(beginning: Beginning, result: Result) -> Iterator[Breach]:
+    for violation in result.violations:
+        steps = steps_along(result.space, violation.path, violation.found) if violation.path else []
+        course = course_along(result.space.model, beginning.scenario, steps)
+        yield Breach(violation.found.property.text, violation.found.property.complaint, course)
