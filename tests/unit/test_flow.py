@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from choreography.authored import AuthoredError
 from choreography.flow import FlowError, services_of
 
 Write = Callable[..., str]
@@ -77,8 +78,8 @@ def test_a_module_is_refused_and_its_package_named() -> None:
 
 
 def test_a_module_that_is_missing_inside_the_flow_is_not_mistaken_for_the_flow(written: Write) -> None:
-    """The traceback must show the import that failed."""
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+    """The sentence must show the import that failed, and where it stands."""
+    with pytest.raises(AuthoredError, match=r"order\.py, line 1: No module named 'no_such_library'"):
         services_of(written(order="import no_such_library\n"))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_streams_and_consumers_of_nats_have_no_dots_in_their_names() -> None:
     assert setting(created, "durableName") == setting(created, "queueGroupName") == "{appID}-checkout_order_created"
 
 
-def test_another_prefix_gives_every_topic_another_name_and_nothing_else() -> None:
+def test_another_prefix_gives_every_topic_and_group_another_name_and_nothing_else() -> None:
     """Two environments share a broker, and neither hears the other."""
     for combination in COMBINATIONS:
         broker, store = combination.split("-")
@@ -219,10 +220,9 @@ def test_another_prefix_gives_every_topic_another_name_and_nothing_else() -> Non
         staging = render(FLOW, broker=broker, store=store, topic_prefix="staging")
         folder = next(path.parent for path in usual if path.parent.name == combination)
         for name in ("pubsub.yaml", "subscriptions-order.yaml"):
-            assert "checkout." not in staging[folder / name].replace("apps.checkout", "")
-            assert staging[folder / name] == usual[folder / name].replace("checkout.", "staging.").replace(
-                "apps.staging.", "apps.checkout."
-            )
+            assert "checkout" not in staging[folder / name].replace("apps.checkout", "")
+            renamed = re.sub(r"(?<!apps\.)checkout(?=[._])", "staging", usual[folder / name])
+            assert staging[folder / name] == renamed
 
 
 @pytest.mark.parametrize("prefix", ["Staging", "a.b", "my_flow", "9", "-", "x" * 64])
