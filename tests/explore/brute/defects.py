@@ -1,0 +1,93 @@
+"""Each way of leaving something out, broken on purpose: the comparison must notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from choreography.explore.arranging import Arranging
+from choreography.explore.judging import Judge
+from choreography.explore.search import Search
+from choreography.explore.space import Space
+
+Breaking = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One reduction that leaves out too much.
+
+    Attributes:
+        way: the way of exploring in which it matters.
+        seed: a drawn flow that shows it.
+        breaks: puts the defect in.
+    """
+
+    name: str
+    way: str
+    seed: int
+    breaks: Breaking
+
+
+def _first_arrangement_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Arranging, "orders", property(lambda self: (tuple(range(len(self.classes))),)))
+
+
+def _unlike_flows_exchanged(patch: pytest.MonkeyPatch) -> None:
+    right = Arranging.__init__
+    patch.setattr(Arranging, "__init__", lambda self, classes: right(self, (0,) * len(classes)))
+
+
+def _first_flow_only(patch: pytest.MonkeyPatch) -> None:
+    right = Judge.one
+    patch.setattr(Judge, "one", lambda self, own, shared, flows: right(self, own, shared, [min(flows)]))
+
+
+def _one_flow_instead_of_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Arranging, "repeats", lambda _self, _state, number: number > 0)
+
+
+def _every_step_is_harmless(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Search, "_harmless", lambda _self, _step, _shared: True)
+
+
+def _no_property_sees_two_flows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Judge, "looks_at", lambda _self, _sorts: False)
+
+
+def _what_is_shared_is_not_looked_at_again(patch: pytest.MonkeyPatch) -> None:
+    right = Search._expanded
+
+    def expanded(self: Any, own: int, shared: int, first: int, table: dict[tuple[int, int], Any]) -> Any:
+        known = next((local for (one, _), local in table.items() if one == own), None)
+        return known or right(self, own, shared, first, table)
+
+    patch.setattr(Search, "_expanded", expanded)
+
+
+def _decisions_forget_what_is_kept(patch: pytest.MonkeyPatch) -> None:
+    right = Space._move
+
+    def move(self: Any, pending: Any, home: int) -> Any:
+        made = right(self, pending, home)
+        made.own = made.shared = 0
+        return made
+
+    patch.setattr(Space, "_move", move)
+
+
+DEFECTS = (
+    Defect("a property is judged in one arrangement of the flows only", "flows exchanged", 12, _first_arrangement_only),
+    Defect("flows that begin unlike are exchanged", "flows exchanged", 77, _unlike_flows_exchanged),
+    Defect("a property is judged for the first of the flows only", "flows exchanged", 21, _first_flow_only),
+    Defect("only the first flow goes on", "flows exchanged", 12, _one_flow_instead_of_all),
+    Defect("every step counts as harmless", "steps left out", 35, _every_step_is_harmless),
+    Defect("a step counts as harmless though a property sees it", "steps left out", 35, _no_property_sees_two_flows),
+    Defect(
+        "steps are remembered without what flows share", "flows exchanged", 12, _what_is_shared_is_not_looked_at_again
+    ),
+    Defect("decisions are remembered without what is kept", "whole", 56, _decisions_forget_what_is_kept),
+)
