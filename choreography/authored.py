@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
@@ -39,6 +41,22 @@ def import_authored(name: str) -> ModuleType:
     # A module may end the process, too: nobody can go on from there, and the reader must know where it was.
     except (Exception, SystemExit) as error:
         raise _not_importable(name, error) from error
+
+
+def reach(name: str) -> None:
+    """Let a module be imported that lies in the working directory or above, as every command finds it from there.
+
+    A test is often run by a program that looks for modules in the folder of the test only.
+    """
+    top = name.partition(".")[0]
+    if not top.isidentifier() or importlib.util.find_spec(top) is not None:
+        return
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / top).is_dir() or (folder / f"{top}.py").is_file():
+            sys.path.append(str(folder))
+            importlib.invalidate_caches()
+            return
 
 
 def _not_importable(name: str, error: BaseException) -> AuthoredError:

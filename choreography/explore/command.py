@@ -17,7 +17,7 @@ from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.explore.coverage import unreached
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
-from choreography.explore.options import described, options_of, settings_in
+from choreography.explore.options import described, faults_described, options_of, settings_in
 from choreography.explore.properties import ExploreError
 from choreography.explore.replaying import Replay
 from choreography.explore.runs import replayed, steps_along
@@ -93,7 +93,13 @@ def settings_of(flow: str, scenario: str, words: Sequence[str], options: Collect
 
 def scenarios_of(flow: str) -> list[str]:
     """Return what the help says of a flow: its scenarios, and the options that are their settings."""
-    return ["Scenarios and their settings:", *(f"  {line}" for line in described(Model.of(flow)))]
+    model = Model.of(flow)
+    return [
+        "Scenarios and their settings:",
+        *(f"  {line}" for line in described(model)),
+        "Faults that any scenario may have:",
+        *(f"  {line}" for line in faults_described(model)),
+    ]
 
 
 def _refuse_ignored(runs: int | None, seed: int | None, states: int | None) -> None:
@@ -206,7 +212,7 @@ def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
     out.say(f"\n{broken.text} That {broken.complaint}:", "red")
     for line in as_list(replay):
         out.say(line)
-    if broken.mode == "eventually" and not replay.pending:
+    if broken.mode == "eventually" and not replay.possible:
         replay.judge(broken)
         for one in why_it_stopped(replay):
             out.say(f"  it stopped: {one}")

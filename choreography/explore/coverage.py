@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -15,12 +15,16 @@ _STYLES: Final = {"event": "the reaction", "join": "the join", "deadline": "the 
 
 
 def unreached(space: Space) -> list[str]:
-    """Return in sentences which reactions, joins, deadlines, answers and cases of a status no run came to."""
+    """Return in sentences which reactions, joins, deadlines, answers and cases of a status no run came to.
+
+    Nothing is expected of services that are away.
+    """
     model, said = space.model, _said(space)
+    there = [service for service in model.services if service.name not in space.scenario.faults.away]
     return [
-        *(one for service in model.services for one in _reactions(space, service, said)),
-        *(one for service in model.services for one in _answers(space, service)),
-        *_cases(space),
+        *(one for service in there for one in _reactions(space, service, said)),
+        *(one for service in there for one in _answers(space, service)),
+        *_cases(space, there),
     ]
 
 
@@ -52,7 +56,7 @@ def _answers(space: Space, service: Service) -> Iterator[str]:
                 yield f"the effect {service.name}.{effect.name} never answered {answer.__name__}"
 
 
-def _cases(space: Space) -> Iterator[str]:
+def _cases(space: Space, services: Iterable[Service]) -> Iterator[str]:
     seen: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for kept in space.scenario.keeps:
         place = (space.model.owner(type(kept)).name, kept.kind)
@@ -60,7 +64,7 @@ def _cases(space: Space) -> Iterator[str]:
     for one in space.deciding.made:
         for (service, kind, _), record in (*one.kept, *one.decided.kept):
             seen.setdefault((service, kind), []).append(record.state or {})
-    for owner in space.model.services:
+    for owner in services:
         for entity in sorted(owner.entities, key=lambda one: one.kind):
             states = seen.get((owner.name, entity.kind), [])
             for name, values in choices(entity).items():

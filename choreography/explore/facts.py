@@ -57,8 +57,15 @@ class SetAside:
     nth: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A delivery that was lost, whichever it was: only how many there were bounds how many there may be."""
+
+    nth: int = 1
+
+
 Pending = OnItsWay | Wanted
-Fact = OnItsWay | Wanted | Published | Called | SetAside
+Fact = OnItsWay | Wanted | Published | Called | SetAside | Lost
 
 
 def sort_of(fact: Fact) -> tuple[str, ...]:
@@ -72,6 +79,8 @@ def sort_of(fact: Fact) -> tuple[str, ...]:
             return ("set aside",)
         case OnItsWay() | Wanted():
             return ("pending",)
+        case Lost():
+            return ("lost",)
 
 
 def is_delivery(fact: Fact) -> bool:
@@ -92,3 +101,5 @@ def named(fact: Fact) -> str:
             return f"{service} waited for {effect}"
         case OnItsWay(heard):
             return f"{heard.type} was on its way to {heard.service}"
+        case Lost():
+            return "a delivery was lost"

@@ -89,7 +89,7 @@ class Model:
         Raises:
             ExploreError: there is one, so it would never be judged.
         """
-        known = sorted({name for maker in self.makers.values() for name in maker.settings})
+        known = sorted({name for maker in self.makers.values() for name in (*maker.settings, *maker.faults)})
         for one in self.properties:
             for name, value in one.settings:
                 if not any(maker.can_be(name, value) for maker in self.makers.values()):
@@ -110,9 +110,15 @@ class Model:
         return model
 
     def beginning_with(self, scenario: Scenario) -> Model:
-        """Return this flow with the properties that a scenario must have."""
+        """Return this flow with the properties that a scenario must have.
+
+        What should be possible is asked for only where every service is there, unless it says which one is away.
+        """
+        scenario.faults.refuse_unknown([service.name for service in self.services])
         asked = dict(scenario.settings)
         kept = [one for one in self.properties if all(asked.get(key) == value for key, value in one.settings)]
+        if scenario.faults.away:
+            kept = [one for one in kept if one.mode != "sometimes" or "away" in dict(one.settings)]
         return replace(self, properties=tuple(kept))
 
     def maker(self, name: str = "") -> ScenarioMaker:
@@ -127,7 +133,9 @@ class Model:
 
     def scenario(self, name: str = "", /, **settings: Any) -> Scenario:
         """Make a scenario, the first one declared unless it is named."""
-        return self.maker(name)(**settings)
+        made = self.maker(name)(**settings)
+        made.faults.refuse_unknown([service.name for service in self.services])
+        return made
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""

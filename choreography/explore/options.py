@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from choreography.explore.faults import FAULT_TEXTS
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import Scenario, ScenarioMaker
@@ -39,7 +40,7 @@ def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[
             follows = bool(waiting) and waiting[0].lower() in ("true", "false")
             settings[name] = maker.read(name, waiting.pop(0)) if follows else True
         elif not waiting or waiting[0].startswith("--"):
-            raise ExploreError(f"{word} needs a value. Write {word} {maker.settings[name]}.")
+            raise ExploreError(f"{word} needs a value. Write {word} {maker.usual(name) or _kind(str)}.")
         else:
             settings[name] = maker.read(name, waiting.pop(0))
     return settings
@@ -74,6 +75,13 @@ def described(model: Model) -> Iterator[str]:
                 yield f"    --{option} {_kind(maker.kind(name))}  (default: {default})"
 
 
+def faults_described(model: Model) -> Iterator[str]:
+    """Yield what the help says of the faults that any scenario of a flow may have."""
+    faults = {name: usual for maker in model.makers.values() for name, usual in maker.faults.items()}
+    for name, usual in faults.items():
+        yield f"--{_dashed(name)} {_kind(type(usual))}  {FAULT_TEXTS[name]} (default: {usual or 'none'})"
+
+
 def _setting(word: str, maker: ScenarioMaker, options: Collection[str]) -> tuple[str, bool]:
     """Return the setting that a word names, and whether it switches it off."""
     if not word.startswith("--"):
@@ -82,12 +90,12 @@ def _setting(word: str, maker: ScenarioMaker, options: Collection[str]) -> tuple
             f"flow: {_usage(maker)}."
         )
     name = word.removeprefix("--").replace("-", "_")
-    if name in maker.settings:
+    if name in maker.settings or name in maker.faults:
         return name, False
     positive = name.removeprefix("no_")
     if name.startswith("no_") and positive in maker.settings and maker.kind(positive) is bool:
         return positive, True
-    known = [f"--{_dashed(one)}" for one in maker.settings]
+    known = [f"--{_dashed(one)}" for one in (*maker.settings, *maker.faults)]
     raise ExploreError(
         f"There is no option {word}, and the scenario {maker.name} has no such setting."
         f"{_near(word, [*known, *options])} Its settings: {_usage(maker)}."

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import orjson
 
+from choreography.authored import reach
 from choreography.contracts import Entity, Event
 from choreography.engine.answering import Answering
 from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
@@ -16,45 +15,16 @@ from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
 from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.changing import changes
 from choreography.explore.deciding import canonical
+from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.scenario import Scenario
+from choreography.explore.steps import Happened, Item
 from choreography.explore.world import Part, World
-from choreography.fields import as_key
 from choreography.in_memory import NOON, InMemory, Released
-from choreography.insight.examples import choices
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something on its way: to a service, or from one to the outside."""
-
-    style: str
-    service: str
-    type: str
-    name: str
-    text: str
-    thing: Delivery | Wish = field(repr=False, compare=False)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What it says."""
-        data: dict[str, Any] = orjson.loads(self.text)
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One step and what came of it."""
-
-    item: Item
-    sender: str
-    replies: str = ""
-    changed: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()
-    problem: str = ""
 
 
 class Replay:
@@ -65,12 +35,16 @@ class Replay:
     """
 
     def __init__(self, model: Model | str, scenario: Scenario | None = None, **settings: Any) -> None:
-        self.model = Model.of(model) if isinstance(model, str) else model
+        if isinstance(model, str):
+            reach(model.partition(":")[0])
+            model = Model.of(model)
+        self.model = model
         self.scenario = scenario or self.model.scenario(**settings)
         self.services = {service.name: InMemory(service) for service in self.model.services}
         self.pending: list[Item] = []
         self.happened: list[Happened] = []
         self.left_out: list[str] = []
+        self.lost: list[Item] = []
         self._published: dict[str, str] = {}
         self._calls: list[str] = []
         self._set_aside: list[str] = []
@@ -84,6 +58,10 @@ class Replay:
         """Let a service hear an event, an answer or a deadline that is on its way to it."""
         self._step(self._named(("event", "answer", "deadline"), service, name, fields), "")
 
+    def loses(self, service: str, name: str, **fields: Any) -> None:
+        """Let an event that is on its way to a service be lost. The scenario says how many may be: ``lose=1``."""
+        self._step(self._named(("event",), service, name, fields), LOST)
+
     def asks(self, service: str, name: str, *, replies: str, **fields: Any) -> None:
         """Let the outside carry out an intent, with these replies."""
         self._step(self._named(("intent",), service, name, fields), replies)
@@ -91,15 +69,18 @@ class Replay:
     def take(self, style: str, service: str, wire_type: str, text: str, replies: str = "") -> None:
         """Let exactly this happen."""
         wanted = (style, service, wire_type, text)
-        found = next((one for one in self.pending if (one.style, one.service, one.type, one.text) == wanted), None)
+        found = next((one for one in self.possible if (one.style, one.service, one.type, one.text) == wanted), None)
         if found is None:
             self.left_out.append(f"{service} {wire_type} {text}")
         self._step(found, replies)
 
     def replies_to(self, item: Item) -> tuple[str, ...]:
-        """Return every way in which the outside may carry out an intent; one empty way for everything else."""
+        """Return every way in which the outside may carry out an intent; for everything else that it is heard.
+
+        An event may be lost as well, as long as the scenario lets another one be lost.
+        """
         if item.style != "intent":
-            return ("",)
+            return ("", LOST) if item.style == "event" and self._may_lose else ("",)
         effect = self.model.effect(item.service, item.type)
         lost = (False, True) if self.model.outsides[effect.outside].forgets_keys else (False,)
         return tuple(f"{way.label}, lost" if one else way.label for way in self._ways(item) for one in lost)
@@ -107,9 +88,9 @@ class Replay:
     def to_the_end(self) -> None:
         """Let everything happen that is still on its way, in the order in which it came up."""
         for _ in range(10_000):
-            if not self.pending:
+            if not (possible := self.possible):
                 return
-            item = self.pending[0]
+            item = possible[0]
             self._step(item, self._ways(item)[0].label if item.style == "intent" else "")
         raise ExploreError("After 10,000 more steps something is still on its way: this flow does not end.")
 
@@ -125,6 +106,15 @@ class Replay:
             self.judge(prop)
         if prop.name in self._broken:
             raise AssertionError(f"{prop.text} ({prop.name}) {prop.complaint}: {self._broken[prop.name]}")
+
+    @property
+    def possible(self) -> list[Item]:
+        """What is on its way and can arrive: not what is on its way to a service that is away."""
+        return [one for one in self.pending if one.service not in self.scenario.faults.away]
+
+    @property
+    def _may_lose(self) -> bool:
+        return len(self.lost) < self.scenario.faults.lose
 
     @property
     def world(self) -> World:
@@ -172,7 +162,7 @@ class Replay:
         return Envelope(identity, event.wire_type, publisher, event.subject, NOON, event.subject, "", "", data).encode()
 
     def _named(self, styles: Iterable[str], service: str, name: str, fields: dict[str, Any]) -> Item | None:
-        for item in self.pending:
+        for item in self.possible:
             if item.style in styles and (item.service, item.name) == (service, name):
                 data = item.data
                 if all(data.get(key) == value for key, value in fields.items()):
@@ -185,17 +175,27 @@ class Replay:
             return
         before = self._entities()
         said: list[str] = []
-        problem = ""
+        problem, idle = "", False
         if isinstance(item.thing, Wish):
             problem = self._carry_out(item, item.thing, replies)
+        elif replies == LOST:
+            if not self._may_lose:
+                self.left_out.append(f"{item.service} loses {item.name}")
+                return
+            self.pending.remove(item)
+            self.lost.append(item)
         else:
             self.pending.remove(item)
-            released = self.services[item.service].hear(item.thing)
+            memory = self.services[item.service]
+            kept = [(one.state, one.slots) for one in memory.records()]
+            released = memory.hear(item.thing)
+            idle = not (released.events or released.wishes or released.dues or released.quarantined)
+            idle = idle and kept == [(one.state, one.slots) for one in memory.records()]
             said = list(self._let_out(item.service, released))
             problem = "; ".join(released.quarantined)
             self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in released.quarantined]
-        changed = tuple(_changes(before, self._entities()))
-        self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem))
+        changed = tuple(changes(before, self._entities()))
+        self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem, idle))
         for prop in self.model.properties:
             if prop.mode in ("always", "never"):
                 self.judge(prop)
@@ -273,24 +273,3 @@ class Replay:
             for service, memory in self.services.items()
             for place, entity in memory.entities.items()
         }
-
-
-def _changes(before: dict[tuple[str, str, str], Entity], after: dict[tuple[str, str, str], Entity]) -> Iterator[str]:
-    for place, entity in after.items():
-        old = before.get(place)
-        blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old
-        changed = [
-            name
-            for name in type(entity).model_fields
-            if name != entity.key_field
-            and isinstance(getattr(entity, name), str | bool | int | Enum)
-            and (blank is None or getattr(blank, name) != getattr(entity, name))
-        ]
-        closed = choices(type(entity))
-        # Where an entity says which state it is in, the rest is detail.
-        states = [name for name in changed if name in closed and closed[name] != (False, True)]
-        if changed:
-            told = ", ".join(f"{name.replace('_', ' ')} {as_key(getattr(entity, name))}" for name in states or changed)
-            yield f"{type(entity).__name__} {entity.key}: {told}"
-    for place in before.keys() - after.keys():
-        yield f"{type(before[place]).__name__} {before[place].key}: gone"

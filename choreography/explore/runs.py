@@ -42,7 +42,7 @@ def _taken(space: Space, step: Step, number: int) -> Taken:
     pending, concrete = step.move.pending, space.naming.concrete
     if isinstance(pending, OnItsWay):
         heard = pending.heard
-        return Taken(heard.style, heard.service, heard.type, concrete(heard.text, number))
+        return Taken(heard.style, heard.service, heard.type, concrete(heard.text, number), step.outcome.label)
     text = concrete(pending.text, number)
     return Taken("intent", pending.service, pending.effect, text, step.outcome.label)
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from choreography.authored import told
 from choreography.contracts import Entity, Event
 from choreography.errors import ChoreographyError
+from choreography.explore.faults import FAULT_SETTINGS, NO_FAULTS, Faults
 from choreography.explore.properties import ExploreError
 from choreography.outside import Reply
 
@@ -32,6 +33,7 @@ class Scenario:
             moment, in any order.
         settings: what it was made from.
         name: what it is called.
+        faults: what may go wrong in its runs, besides what the engine copes with.
     """
 
     flows: tuple[str, ...]
@@ -39,6 +41,7 @@ class Scenario:
     says: tuple[Event, ...] = ()
     settings: tuple[tuple[str, Any], ...] = ()
     name: str = ""
+    faults: Faults = NO_FAULTS
 
     def __post_init__(self) -> None:
         """Refuse ids that could be taken for each other or for something else."""
@@ -80,13 +83,15 @@ class ScenarioMaker:
         Raises:
             ExploreError: it has no such setting, one of them has another type, or nothing would happen in it.
         """
-        unknown = settings.keys() - self.settings.keys()
+        unknown = settings.keys() - self.settings.keys() - self.faults.keys()
         if unknown:
             raise ExploreError(
                 f"The scenario {self.name} has no setting {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(self.settings) or 'none'}."
+                f"it has {', '.join([*self.settings, *self.faults])}."
             )
-        chosen = {**self.settings, **{name: self.read(name, value) for name, value in settings.items()}}
+        read = {name: self.read(name, value) for name, value in settings.items()}
+        chosen = {name: read.get(name, usual) for name, usual in self.settings.items()}
+        faults = {name: value for name, value in read.items() if self.faults.get(name, value) != value}
         spoken = f"{self.name}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
         try:
             made = self.function(**chosen)
@@ -103,7 +108,8 @@ class ScenarioMaker:
                 f"The scenario {spoken} {what}, so nothing would ever happen and everything would seem to hold. "
                 "Choose other settings, or let it return a Scenario that says at least one event."
             )
-        return replace(made, settings=tuple(chosen.items()), name=self.name)
+        made = replace(made, settings=(*chosen.items(), *faults.items()), name=self.name)
+        return replace(made, faults=Faults.of(faults)) if faults else made
 
     def read(self, name: str, value: Any) -> Any:
         """Return a value of a setting as its parameter is annotated, or as its default is.
@@ -118,13 +124,13 @@ class ScenarioMaker:
             problem = error.errors(include_url=False)[0]["msg"]
             raise ExploreError(
                 f"The setting {name} of the scenario {self.name} cannot be {value!r} ({problem}). "
-                f"Write something like its default, which is {self.settings[name]!r}."
+                f"Write something like its default, which is {self.usual(name)!r}."
             ) from error
 
     def can_be(self, name: str, value: Any) -> bool:
         """Tell whether this scenario can be made with a value of a setting."""
         try:
-            return name in self.settings and bool(self.read(name, value) == value)
+            return name in {**self.faults, **self.settings} and bool(self.read(name, value) == value)
         except ExploreError:
             return False
 
@@ -135,8 +141,17 @@ class ScenarioMaker:
         except (NameError, TypeError):
             # An annotation that only a type checker can follow.
             hints = {}
-        default = self.settings[name]
+        default = self.usual(name)
         return hints.get(name, Any if default is None else type(default))
+
+    @property
+    def faults(self) -> Mapping[str, Any]:
+        """The settings that every scenario has, with their defaults; not those that this one takes as its own."""
+        return {name: usual for name, usual in FAULT_SETTINGS.items() if name not in self.settings}
+
+    def usual(self, name: str) -> Any:
+        """Return the default of a setting."""
+        return {**self.faults, **self.settings}[name]
 
     @property
     def text(self) -> str:

@@ -11,7 +11,19 @@ from choreography.engine.records import EntityRecord
 from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.arranging import Arranging, State
 from choreography.explore.deciding import Deciding, Heard, Place, canonical
-from choreography.explore.facts import Called, Fact, OnItsWay, Pending, Published, SetAside, Wanted, sort_of
+from choreography.explore.facts import (
+    Called,
+    Fact,
+    Lost,
+    OnItsWay,
+    Pending,
+    Published,
+    SetAside,
+    Wanted,
+    is_delivery,
+    sort_of,
+)
+from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.layout import Field, Layout
 from choreography.explore.model import Model
@@ -102,7 +114,8 @@ class Space:
     def bit(self, fact: Fact, home: int) -> int:
         """Return the bit of a fact; whatever is on its way becomes a move."""
         layout, moves = (self.shared, self._moves_shared) if home == SHARED else (self.own, self._moves_own)
-        if isinstance(fact, OnItsWay | Wanted):
+        # What is on its way to a service that is not there stays so, and nothing comes of it.
+        if isinstance(fact, OnItsWay | Wanted) and self._is_there(fact):
             bit = layout.bit(fact, sort_of(fact), pending=True)
             if bit not in moves:
                 moves[bit] = self._move(fact, home)
@@ -127,6 +140,15 @@ class Space:
             return ""
         return self.naming.neutral(canonical([record.state, self.naming.neutral_slots(record.slots)]), home)
 
+    def _is_there(self, pending: Pending) -> bool:
+        service = pending.heard.service if isinstance(pending, OnItsWay) else pending.service
+        return service not in self.scenario.faults.away
+
+    def _last_loss(self, pending: OnItsWay) -> int:
+        """Return the bit that says that no delivery may be lost any more; no bit if this is never lost."""
+        lose = self.scenario.faults.lose
+        return self.bit(Lost(lose), SHARED) if lose and is_delivery(pending) else 0
+
     def _move(self, pending: Pending, home: int) -> Move:
         move = Move(pending, home)
         if isinstance(pending, OnItsWay):
@@ -140,6 +162,7 @@ class Space:
                 move.shared |= mask if at == SHARED else 0
                 places.append((service, kind, self.naming.neutral(key, at)))
             move.places = tuple(places)
+            move.shared |= self._last_loss(pending)
         return move
 
     def _alike(self, move: Move, own: int, shared: int, number: int) -> tuple[Outcome, ...]:
@@ -157,6 +180,9 @@ class Space:
     def _outcomes(self, move: Move, own: int, shared: int, number: int) -> Iterator[Outcome]:
         if isinstance(move.pending, OnItsWay):
             yield self._react(move, move.pending, own, shared, number)
+            last = self._last_loss(move.pending)
+            if last and not shared & last:
+                yield self._lost(move)
             return
         wanted = move.pending
         effect = self.model.effect(wanted.service, wanted.effect)
@@ -191,6 +217,12 @@ class Space:
             made.add(home, OnItsWay(Heard("deadline", heard.service, wire_type, self.naming.neutral(text, home))))
         if decided.problem:
             made.add(number, self._set_aside(heard.service, heard.type, decided.problem, number))
+        return made.done(self.cut)
+
+    def _lost(self, move: Move) -> Outcome:
+        made = Making(self.bit, move)
+        made.label = LOST
+        made.add(SHARED, Lost())
         return made.done(self.cut)
 
     def _carried_out(self, move: Move, wanted: Wanted, way: CarriedOut, number: int, *, lost: bool) -> Outcome:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.properties import Property
-from choreography.explore.replaying import Happened, Replay
+from choreography.explore.replaying import Replay
+from choreography.explore.steps import Happened
 
 _DEADLINE = "when the deadline"
 
@@ -18,11 +20,16 @@ def as_list(replay: Replay) -> list[str]:
     lines = []
     for number, one in enumerate(replay.happened, 1):
         lines.append(f"{number:>3}. {sentence(replay, one)}")
-        came = [*one.changed, *(f"says {name}" for name in one.said)]
+        came = what_came(one)
         if one.problem:
             came.append(f"SET ASIDE: {one.problem}")
         lines += [f"       {text}" for text in came]
     return lines
+
+
+def what_came(one: Happened) -> list[str]:
+    """Return what a step changed and what was said because of it, in phrases; or that nothing came of it."""
+    return [*one.changed, *(f"says {name}" for name in one.said)] or (["changes nothing"] if one.idle else [])
 
 
 def as_loop(replay: Replay) -> list[str]:
@@ -47,6 +54,8 @@ def sentence(replay: Replay, one: Happened) -> str:
             return f"{one.sender} does what {item.name}{about} asks ({done}); the answer is lost"
         case "intent":
             return f"{one.sender} is asked by {item.service} for {item.name}{about} and answers {one.replies}"
+        case _ if one.replies == LOST:
+            return f"{item.name}{about} is lost on its way from {one.sender} to {item.service}"
         case _:
             return f"{item.service} hears {item.name}{about} from {one.sender}"
 
@@ -54,14 +63,20 @@ def sentence(replay: Replay, one: Happened) -> str:
 def _about(replay: Replay, one: Happened) -> str:
     ids = ids_of(replay.scenario.flows)
     flow = next((flow for flow in ids.flows if ids.mentions(one.item.text, flow)), "")
-    told = [f"{key}={value!r}" for key, value in _telling(one).items()]
+    told = [f"{key}={value!r}" for key, value in _telling(replay, one, flow).items()]
     words = [f" of {flow}"] if flow and len(replay.scenario.flows) > 1 else []
     return "".join(words) + (f" ({', '.join(told)})" if told else "")
 
 
-def _telling(one: Happened) -> dict[str, Any]:
-    """Return what tells an event from others of its kind: its reason, if it gives one."""
-    return {key: value for key, value in one.item.data.items() if key in ("reason", "status")}
+def _telling(replay: Replay, one: Happened, flow: str) -> dict[str, Any]:
+    """Return what tells an event from others of its kind: its reason, if it gives one, and fields that differ."""
+    item, data = one.item, one.item.data
+    met = [*(other.item for other in replay.happened), *replay.pending, *replay.lost]
+    alike = [other for other in dict.fromkeys(met) if (other.name, other.style) == (item.name, item.style)]
+    # The name of the flow is said already, so only others of the same flow are rivals.
+    rivals = [other.data for other in alike if other.text != item.text and (not flow or flow in other.text)]
+    differs = _distinguishing(data, rivals)
+    return {key: value for key, value in data.items() if key in ("reason", "status") or key in differs}
 
 
 def as_diagram(replay: Replay, broken: str) -> str:
@@ -84,12 +99,17 @@ def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
     item = one.item
     sender, service = _id(one.sender), _id(item.service)
     what = _plain(f"{number}. {item.name}{_about(replay, one)}")
-    if item.style == "intent":
+    if one.replies == LOST:
+        yield f"{sender}-x{service}: {what}"
+    elif item.style == "intent":
         yield f"{service}->>{sender}: {what}"
         yield f"{sender}--{'x' if one.replies.endswith(', lost') else '>>'}{service}: {one.replies.partition(',')[0]}"
     else:
         yield f"{sender}{'-->>' if item.style == 'deadline' else '->>'}{service}: {what}"
-    notes = [*one.changed, *([f"set aside: {one.problem}"] if one.problem else [])]
+    notes = [
+        *(one.changed or (["changes nothing"] if one.idle else [])),
+        *([f"set aside: {one.problem}"] if one.problem else []),
+    ]
     if notes:
         yield f"Note over {service}: {_plain('<br/>'.join(notes))}"
 
@@ -120,7 +140,9 @@ def _calls(replay: Replay) -> Iterator[str]:
         rivals = [other for other in again.pending if (other.service, other.name) == (item.service, item.name)]
         fields = _distinguishing(item.data, [other.data for other in rivals if other.text != item.text])
         told = "".join(f", {key}={_quoted(value)}" for key, value in fields.items())
-        if item.style == "intent":
+        if one.replies == LOST:
+            yield f'run.loses("{item.service}", "{item.name}"{told})'
+        elif item.style == "intent":
             yield f'run.asks("{item.service}", "{item.name}", replies="{one.replies}"{told})'
         else:
             yield f'run.hears("{item.service}", "{item.name}"{told})'

@@ -21,13 +21,29 @@ class Awaited:
 
 
 def why_it_stopped(replay: Replay) -> list[str]:
-    """Return a sentence for each join that waits at the end of a run: what it has, and who would have to go on."""
-    found = (chain(replay.model, awaited, replay.said) + flow for awaited, flow in _joins(replay))
-    return list(dict.fromkeys(found))
+    """Return a sentence for each join that waits at the end of a run, and for each service that is missed."""
+    found = [_why(replay, awaited, flow) for awaited, flow in _joins(replay)]
+    return list(dict.fromkeys((*found, *_away(replay))))
+
+
+def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
+    about = f" ({flow})" if flow and len(replay.scenario.flows) > 1 else ""
+    for lost in replay.lost:
+        if lost.service == awaited.service and lost.type in awaited.lacks and flow in lost.text:
+            has = ", ".join(_names(replay.model).get(one, one) for one in awaited.has)
+            return f"{awaited.service}.{awaited.reaction} has {has}, waits for {lost.name}, which was lost{about}"
+    return chain(replay.model, awaited, replay.said) + about
+
+
+def _away(replay: Replay) -> Iterator[str]:
+    """Yield a sentence for each service that is away and to which something is still on its way."""
+    for name in replay.scenario.faults.away:
+        if waiting := dict.fromkeys(one.name for one in replay.pending if one.service == name):
+            yield f"{name} is away, so on its way to it stays {' and '.join(waiting)}"
 
 
 def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
-    """Yield each join that waits, and in words which flow it waits for if there are several."""
+    """Yield each join that waits, and the flow that it waits for."""
     flows = replay.scenario.flows
     for name, memory in replay.services.items():
         subjects = memory.service.subjects.values()
@@ -39,12 +55,12 @@ def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
                     has = tuple(one for one in awaited if one in slots["filled"])
                     lacks = tuple(one for one in awaited if one not in has)
                     flow = next((one for one in flows if one in str(slots["filled"])), "")
-                    yield Awaited(name, join, has, lacks), f" ({flow})" if len(flows) > 1 and flow else ""
+                    yield Awaited(name, join, has, lacks), flow
 
 
 def chain(model: Model, awaited: Awaited, said: Collection[str]) -> str:
     """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends."""
-    names = {event.wire_type: event.__name__ for service in model.services for event in service.publishes}
+    names = _names(model)
     has = f"has {_listed(names, awaited.has)}, " if awaited.has else ""
     text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(names, awaited.lacks)}"
     seen, lacks = {f"{awaited.service}.{awaited.reaction}"}, awaited.lacks
@@ -61,6 +77,10 @@ def chain(model: Model, awaited: Awaited, said: Collection[str]) -> str:
         lacks = tuple(one.wire_type for one in reaction.hears if one.wire_type in names and one.wire_type not in said)
         text += f", which waits for {_listed(names, lacks)}" if lacks else ", which has what it waits for and did not"
     return text
+
+
+def _names(model: Model) -> dict[str, str]:
+    return {event.wire_type: event.__name__ for service in model.services for event in service.publishes}
 
 
 def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:

@@ -109,7 +109,7 @@ def _beginning(model: Model, words: Mapping[str, str]) -> Beginning:
     """
     name = words["scenario"]
     model.scenario(name)
-    usual = model.makers[name].settings
+    usual = {**model.makers[name].faults, **model.makers[name].settings}
     settings = {
         key.removeprefix(_SETTING): _value(key.removeprefix(_SETTING), text, usual.get(key.removeprefix(_SETTING)))
         for key, text in words.items()
@@ -137,11 +137,13 @@ def _value(name: str, text: str, usual: Any) -> Any:
 
 
 def _form(model: Model, beginning: Beginning) -> tuple[Chosen, ...]:
+    maker = model.makers[beginning.name]
+
     def chosen(name: str, value: Any) -> Chosen:
         is_flag = isinstance(value, bool)
         text = str(value).lower() if is_flag else str(value)
-        usual = model.makers[beginning.name].settings.get(name)
+        usual = maker.usual(name)
         is_number = isinstance(usual, int) and not is_flag
         return Chosen(_SETTING + name, text, ("false", "true") if is_flag else (), is_number)
 
-    return tuple(chosen(name, value) for name, value in beginning.scenario.settings)
+    return tuple(chosen(name, value) for name, value in {**maker.faults, **dict(beginning.scenario.settings)}.items())

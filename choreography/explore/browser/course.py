@@ -8,9 +8,10 @@ from typing import Final
 
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.replaying import Item, Replay
+from choreography.explore.replaying import Replay
 from choreography.explore.runs import Taken
 from choreography.explore.scenario import Scenario
+from choreography.explore.steps import Item
 
 LONGEST: Final = 500
 """Steps of a run that can be shown. Each page takes its run from the beginning, so this bounds the work of a page."""
@@ -32,7 +33,7 @@ class Option:
 
 def options(replay: Replay) -> list[Option]:
     """Return every step that is possible now, in the order in which each came up."""
-    found = [(item, replies) for item in replay.pending for replies in replay.replies_to(item)]
+    found = [(item, replies) for item in replay.possible for replies in replay.replies_to(item)]
     return [Option(number, item, replies) for number, (item, replies) in enumerate(found)]
 
 

@@ -12,11 +12,12 @@ import orjson
 from choreography.contracts import Entity
 from choreography.explore.browser.course import Course, Option, options
 from choreography.explore.browser.sequence import Sequence, sequence
+from choreography.explore.faults import LOST
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.replaying import Replay
 from choreography.explore.scenario import Scenario
-from choreography.explore.telling import as_test, sentence
+from choreography.explore.telling import as_test, sentence, what_came
 from choreography.explore.waiting import why_it_stopped
 
 
@@ -143,9 +144,8 @@ def page_of(model: Model, beginning: Beginning, course: Course) -> Page:
 
 def _steps(replay: Replay, beginning: Beginning, course: Course) -> Iterator[StepLine]:
     for number, happened in enumerate(replay.happened, 1):
-        came = (*happened.changed, *(f"says {name}" for name in happened.said))
         address = beginning.address(course.first(number))
-        yield StepLine(number, sentence(replay, happened), came, happened.problem, address)
+        yield StepLine(number, sentence(replay, happened), tuple(what_came(happened)), happened.problem, address)
 
 
 def _panels(
@@ -194,7 +194,7 @@ def _next(replay: Replay, option: Option, beginning: Beginning, course: Course) 
         ending = " and its answer is lost" if option.replies.endswith(", lost") and not lost else ""
         text = f"asks for {item.name}: {replay.model.effect(item.service, item.type).outside} answers {done}{ending}"
     else:
-        text = f"{_VERB[item.style]} {item.name}"
+        text = f"{item.name} is lost" if option.replies == LOST else f"{_VERB[item.style]} {item.name}"
     details = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in item.data.items())
     return Next(item.style, text, details, beginning.address(course.then(option.number)))
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from choreography.explore.replaying import Happened, Replay
+from choreography.explore.faults import LOST
+from choreography.explore.replaying import Replay
+from choreography.explore.steps import Happened
 
 LANE: Final = 190
 ROW: Final = 34
@@ -75,6 +77,8 @@ def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
         text = one.item.name if len(one.item.name) <= _LONGEST else f"{one.item.name[: _LONGEST - 1]}…"
         if one.item.style == "intent":
             text = f"{text}: {one.replies}"
+        elif one.replies == LOST:
+            text = f"{text}: lost"
         y = TOP + ROW * number
         yield Arrow(number, text, one.item.style, here, there, y, here == there, bool(one.problem))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import Limits, Result, search
 from tests.explore.brute.flows import drawn
@@ -20,14 +21,18 @@ WAYS = {
 }
 
 
-def compared(seed: int, flows: int, ways: tuple[str, ...] = tuple(WAYS)) -> tuple[Counter[str], list[str]]:
+def compared(
+    seed: int, flows: int, ways: tuple[str, ...] = tuple(WAYS), faults: Faults = NO_FAULTS
+) -> tuple[Counter[str], list[str]]:
     """Return what kinds of verdicts were compared for one drawn flow, and in what the explorer was wrong."""
     model, scenario, mix = drawn(seed, flows)
+    scenario = replace(scenario, faults=faults)
     try:
         places = worlds(model, scenario, LARGEST)
     except TooManyError:
         return Counter(too_large=1), []
-    properties = predicates(seed, PROPERTIES, model)
+    drawn_ones = replace(model, properties=predicates(seed, PROPERTIES, model))
+    properties = drawn_ones.beginning_with(scenario).properties
     right = {one.name: failures(places, one) for one in properties}
     wrong: list[str] = []
     for way in ways:

@@ -12,9 +12,10 @@ from typing import Any
 
 from choreography.engine.records import EntityRecord, Wish
 from choreography.explore import Replay, Scenario
+from choreography.explore.faults import LOST
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
-from choreography.explore.replaying import Item
+from choreography.explore.steps import Item
 
 
 class TooManyError(Exception):
@@ -63,13 +64,13 @@ def failures(places: list[Place], prop: Property) -> int | None:
         for flow in place.replay.scenario.flows if prop.each else ("",):
             if prop.mode == "sometimes":
                 reached = reached or prop.holds(place.replay.world, flow)
-            elif (prop.mode != "eventually" or not place.replay.pending) and prop.fails(place.replay.world, flow):
+            elif (prop.mode != "eventually" or not place.replay.possible) and prop.fails(place.replay.world, flow):
                 return place.depth
     return 0 if prop.mode == "sometimes" and not reached else None
 
 
 def _after(place: Place) -> Iterator[Place]:
-    for item in dict.fromkeys(place.replay.pending):
+    for item in dict.fromkeys(place.replay.possible):
         for label in _labels(place, item):
             after = _copied(place.replay)
             after._step(next(one for one in after.pending if one is item), label)
@@ -80,6 +81,8 @@ def _after(place: Place) -> Iterator[Place]:
 def _labels(place: Place, item: Item) -> Iterator[str]:
     if item.style != "intent":
         yield ""
+        if item.style == "event" and len(place.replay.lost) < place.replay.scenario.faults.lose:
+            yield LOST
         return
     effect = place.replay.model.effect(item.service, item.type)
     for way in place.replay._ways(item):
@@ -97,7 +100,7 @@ def _copied(replay: Replay) -> Replay:
     other.services = {name: copy.copy(memory) for name, memory in replay.services.items()}
     for memory in other.services.values():
         memory._store = dict(memory._store)
-    for name in ("pending", "happened", "left_out", "_calls", "_set_aside"):
+    for name in ("pending", "happened", "left_out", "lost", "_calls", "_set_aside"):
         setattr(other, name, list(getattr(replay, name)))
     other._published, other._broken = dict(replay._published), {}
     return other
@@ -113,6 +116,7 @@ def _key(place: Place) -> Any:
         tuple(stores),
         tuple(sorted(replay._calls)),
         tuple(sorted(replay._set_aside)),
+        len(replay.lost),
     )
 
 

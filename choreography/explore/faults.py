@@ -1,0 +1,73 @@
+"""Faults of a run besides those that the engine copes with: deliveries that are lost, services that are away.
+
+They are settings of every scenario, so whatever makes a scenario again (a command line, an address, a test) has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from choreography.explore.properties import ExploreError
+
+LOST: Final = "lost"
+"""What becomes of a delivery instead of a reply."""
+
+MOST_LOST: Final = 20
+"""More losses are not told apart, and nobody could explore them."""
+
+FAULT_SETTINGS: Final[Mapping[str, Any]] = {"lose": 0, "away": ""}
+"""The settings that every scenario has, unless its function has a parameter of that name."""
+
+FAULT_TEXTS: Final[Mapping[str, str]] = {
+    "lose": "so many deliveries of events may be lost, whichever and whenever",
+    "away": "these services hear nothing, and nothing of theirs goes on; several with commas",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The faults of one scenario.
+
+    Attributes:
+        lose: how many deliveries of events may be lost in one run. Each may be lost or not, at any moment, so every run
+            that loses fewer is explored as well. Answers and deadlines are the service's own, and are never lost.
+        away: the services that are not there. Whatever is on its way to them stays on its way, so a run ends when
+            nothing else can happen.
+    """
+
+    lose: int = 0
+    away: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse more losses than can be told apart."""
+        if not 0 <= self.lose <= MOST_LOST:
+            raise ExploreError(
+                f"{self.lose} deliveries cannot be lost: it is a number from 0 to {MOST_LOST}. "
+                "One or two show what a flow depends on; each more multiplies the states."
+            )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Faults:
+        """Read the faults from settings of a scenario."""
+        names = (name.strip() for name in str(settings.get("away", "")).split(","))
+        return cls(settings.get("lose", 0), tuple(dict.fromkeys(name for name in names if name)))
+
+    def refuse_unknown(self, services: Collection[str]) -> None:
+        """Refuse the absence of a service that was never there.
+
+        Raises:
+            ExploreError: a name is that of no service.
+        """
+        for name in self.away:
+            if name not in services:
+                near = get_close_matches(name, list(services), 1)
+                raise ExploreError(
+                    f"{name} cannot be away, as this flow has no service of that name."
+                    f"{f' Did you mean {near[0]}?' if near else ''} Services are {', '.join(sorted(services))}."
+                )
+
+
+NO_FAULTS: Final = Faults()

@@ -1,0 +1,43 @@
+"""What may happen in a run of the services themselves, and what did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from choreography.engine.delivery import Delivery
+from choreography.engine.records import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something on its way: to a service, or from one to the outside."""
+
+    style: str
+    service: str
+    type: str
+    name: str
+    text: str
+    thing: Delivery | Wish = field(repr=False, compare=False)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it says."""
+        data: dict[str, Any] = orjson.loads(self.text)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One step and what came of it."""
+
+    item: Item
+    sender: str
+    replies: str = ""
+    changed: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    problem: str = ""
+    idle: bool = False
+    """The service kept, said and wanted the same as before."""

@@ -1,0 +1,199 @@
+"""What a flow does when deliveries are lost or a service is away, and how a run says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from apps.checkout.order import Order
+from choreography.explore import ExploreError, Replay
+from choreography.explore.command import explore
+from choreography.explore.faults import Faults
+from choreography.explore.model import Model
+from choreography.explore.runs import replayed, steps_along
+from choreography.explore.search import Result, search
+from choreography.explore.telling import as_diagram, as_list, as_test
+from choreography.explore.waiting import why_it_stopped
+from tests.explore.brute.comparing import compared
+
+CHECKOUT = "apps.checkout"
+FEW = 5
+"""Flows with other faults each: the comparison of all verdicts without faults is in test_brute_force.py."""
+
+
+def explored(**settings: Any) -> Result:
+    """Explore checkout with faults."""
+    model = Model.of(CHECKOUT)
+    return search(model, model.scenario(**settings))
+
+
+@pytest.mark.parametrize(
+    ("faults", "flows"),
+    [
+        (Faults(lose=1), 1),
+        (Faults(lose=2), 1),
+        (Faults(lose=1), 2),
+        (Faults(away=("two",)), 2),
+        (Faults(1, ("two",)), 1),
+    ],
+    ids=["lose 1", "lose 2", "lose 1 of two flows", "one service away", "lose 1 and one service away"],
+)
+def test_every_verdict_with_faults_is_that_of_plain_enumeration(faults: Faults, flows: int) -> None:
+    """With flows exchanged and as themselves, with steps left out and without, and by a run as short."""
+    seen, wrong, seed = 0, list[str](), 500
+    while seen < FEW:
+        kinds, differences = compared(seed, flows, faults=faults)
+        seen += kinds["flows"] and kinds["worlds"] > 1
+        wrong += differences
+        seed += 1
+    assert not wrong
+
+
+def test_a_lost_delivery_keeps_an_order_from_its_end() -> None:
+    """By a shortest run, which the services themselves go through."""
+    result = explored(lose=1)
+    broken = {one.found.property.name: one for one in result.violations}
+    assert "every_order_ends" in broken
+    found = broken["every_order_ends"]
+    replay = replayed(result.space, steps_along(result.space, found.path, found.found))
+    assert not replay.left_out
+    assert len(replay.lost) == 1
+    assert any("is lost on its way from" in line for line in as_list(replay))
+    assert "-x" in as_diagram(replay, "")
+    with pytest.raises(AssertionError, match="every_order_ends"):
+        replay.check("every_order_ends")
+
+
+def test_nothing_but_the_end_of_an_order_depends_on_one_delivery() -> None:
+    """What must never be is not, whichever one delivery is lost."""
+    assert {one.found.property.mode for one in explored(lose=1).violations} == {"eventually"}
+
+
+def test_an_order_needs_nobody_who_only_listens() -> None:
+    """Without notification no customer is told; nothing else is missing when nothing else can happen."""
+    result = explored(away="notification")
+    assert not result.bounds
+    assert result.tally.ends
+    assert [one.found.property.name for one in result.violations] == ["every_order_ends"]
+    replay = replayed(result.space, steps_along(result.space, result.path))
+    assert replay.world.state_of(Order, "order-1").status in ("completed", "cancelled")
+
+
+def test_a_service_that_is_away_and_missed_is_named() -> None:
+    """Without shipping no order ends, and the reason says who is away and what waits for it."""
+    result = explored(away="shipping")
+    found = next(one for one in result.violations if one.found.property.name == "every_order_ends")
+    replay = replayed(result.space, steps_along(result.space, found.path, found.found))
+    assert not replay.possible
+    assert any(one.startswith("shipping is away, so on its way to it stays ") for one in why_it_stopped(replay))
+
+
+def test_the_generated_test_of_a_loss_has_the_loss() -> None:
+    """It makes the same scenario, and loses the same delivery."""
+    replay = Replay(CHECKOUT, lose=1)
+    replay.loses("billing", "OrderCreated")
+    text = as_test(replay, replay.model.properties[0], "choreography explore")
+    assert f'Replay("{CHECKOUT}", lose=1)' in text
+    assert 'run.loses("billing", "OrderCreated")' in text
+
+
+def test_no_more_is_lost_than_the_scenario_says() -> None:
+    """What would be lost beyond that is still on its way."""
+    replay = Replay(CHECKOUT, lose=1)
+    replay.loses("billing", "OrderCreated")
+    replay.loses("inventory", "OrderCreated")
+    assert [one.service for one in replay.lost] == ["billing"]
+    assert replay.left_out
+
+
+@pytest.mark.parametrize("settings", [{"lose": 21}, {"lose": -1}, {"lose": "some"}, {"away": "shiping"}])
+def test_faults_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
+    """With what can be."""
+    with pytest.raises(ExploreError, match=r"from 0 to 20|Did you mean shipping|integer"):
+        Model.of(CHECKOUT).scenario(**settings)
+
+
+def test_the_command_takes_faults_as_options(tmp_path: Path) -> None:
+    """They are said in the first line, and in the command that is shown to do the same again."""
+    console = Console(record=True, width=200)
+    code = explore(CHECKOUT, words=["--away", "shipping"], into=tmp_path, console=console)
+    assert code == 1
+    assert "away=shipping" in console.export_text()
+    made = next(tmp_path.glob("test_*.py")).read_text()
+    assert "--away shipping" in made
+    assert 'away="shipping"' in made or "away='shipping'" in made
+
+
+def test_a_step_that_changes_nothing_says_so() -> None:
+    """In the list, and in the diagram; one that fills a place of a join is none."""
+    replay = Replay(CHECKOUT)
+    replay.to_the_end()
+    idle = [one for one in replay.happened if one.idle]
+    assert len(idle) == sum("changes nothing" in line for line in as_list(replay)) > 0
+    assert len(idle) == as_diagram(replay, "").count("changes nothing")
+    joined = [one for one in replay.happened if (one.item.service, one.item.name) == ("shipping", "StockReserved")]
+    assert not any(one.idle for one in joined)
+
+
+def test_a_generated_test_runs_by_pytest_without_pythonpath(tmp_path: Path) -> None:
+    """Only from the folder of the flow, as a project without any settings has it."""
+    (tmp_path / "flow_of_mine").mkdir()
+    (tmp_path / "flow_of_mine" / "__init__.py").write_text("")
+    for name in ("service", "properties"):
+        (tmp_path / "flow_of_mine" / f"{name}.py").write_text(_SOURCES[name])
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_found.py").write_text(
+        "from choreography.explore import Replay\n\n\n"
+        "def test_found() -> None:\n"
+        '    run = Replay("flow_of_mine")\n'
+        '    run.hears("desk", "Begun")\n'
+        '    run.check("counted")\n'
+    )
+    for folder, path in ((tmp_path, "tests/test_found.py"), (tmp_path / "tests", "test_found.py")):
+        pytest_alone = [str(Path(sys.executable).parent / "pytest"), "-q", "-p", "no:cacheprovider", path]
+        ran = subprocess.run(pytest_alone, cwd=folder, capture_output=True, text=True, check=False, env={"PATH": ""})
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+_SOURCES = {
+    "service": """
+from choreography import Decision, Entity, Event, Service
+
+
+class Begun(Event, owner="desk", subject="flow", type="desk.begun.v1"):
+    flow: str
+
+
+class Count(Entity, key="flow"):
+    flow: str
+    number: int = 0
+
+
+desk = Service("desk", publishes=[Begun])
+
+
+@desk.on(Begun)
+def count(count: Count, begun: Begun) -> Decision:
+    return count.but(number=1)
+""",
+    "properties": """
+from choreography.explore import Scenario, World, eventually, scenario
+from flow_of_mine.service import Begun, Count
+
+
+@scenario
+def one() -> Scenario:
+    return Scenario(("flow-1",), says=(Begun(flow="flow-1"),))
+
+
+@eventually
+def counted(world: World, flow: str) -> bool:
+    \"\"\"It is counted.\"\"\"
+    return world.state_of(Count, flow).number == 1
+""",
+}
