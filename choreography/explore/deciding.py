@@ -67,6 +67,12 @@ class Made(NamedTuple):
     decided: Decided
 
 
+class _Once(NamedTuple):
+    released: Released
+    decided: Decided
+    after: Mapping[Place, EntityRecord]
+
+
 _LATER: Final = timedelta(0)
 
 
@@ -122,23 +128,20 @@ class Deciding:
             ImpureError: under another clock and another seed, a reaction decided something else.
             ExploreError: the second time something was different, against what the engine promises.
         """
-        decided, first = self.once(heard, kept), self._watched.taken()
+        delivery = self._delivery(heard)
+        decided, first = self.once(heard, kept, delivery), self._watched.taken()
         with self._elsewhere:
-            again, second = self.once(heard, kept), self._watched.taken()
+            again, second = self._hear(heard, kept, delivery).decided, self._watched.taken()
         if (again, second) != (decided, first) or wavered(first):
             guilty = wavered(first) or other_than(first, second)
             raise ImpureError(f"{heard.service}.{guilty}", f"{heard.type} {heard.text}", decided.told, again.told)
         self.made.append(Made(heard, tuple(kept.items()), decided))
         return decided
 
-    def once(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
+    def once(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> Decided:
         """Let a service hear something, on copies of what is kept, and hear it again."""
         memory = self._memories[heard.service]
-        # A vacant record is no record: it is what a missing one is taken for.
-        memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})
-        delivery = self._delivery(heard)
-        released = memory.hear(delivery)
-        after = {place: memory.record(*place[1:]) for place in kept}
+        released, decided, after = self._hear(heard, kept, delivery)
         again = memory.hear(delivery)
         same = {place: memory.record(*place[1:]) for place in kept} == after
         if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
@@ -146,7 +149,16 @@ class Deciding:
                 f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came "
                 "of it. That is against what the engine promises: please report it."
             )
-        return _told(released, {place: after[place] for place in kept if _differ(kept[place], after[place])})
+        return decided
+
+    def _hear(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> _Once:
+        memory = self._memories[heard.service]
+        # A vacant record is no record: it is what a missing one is taken for.
+        memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})
+        released = memory.hear(delivery)
+        after = {place: memory.record(*place[1:]) for place in kept}
+        changed = {place: after[place] for place in kept if _differ(kept[place], after[place])}
+        return _Once(released, _told(released, changed), after)
 
     def _delivery(self, heard: Heard) -> Delivery:
         delivery = read_delivery(self.envelope(heard).encode().encode())

@@ -128,6 +128,14 @@ class Judge:
             self.reached.add(name)
         elif name not in self.broken:
             self.broken[name] = Found(verdict.property, state, verdict.flow)
+        self._leave_out_the_decided()
+
+    def _leave_out_the_decided(self) -> None:
+        """Judge no longer what is reached or broken: no other state can change that."""
+        decided = self.reached | self.broken.keys()
+        self._at_rest = [one for one in self._at_rest if one.property.name not in decided]
+        self._alone = [one for one in self._alone if one.property.name not in decided]
+        self._together = [one for one in self._together if one[0].property.name not in decided]
 
     def _settle(self, verdict: Verdicts) -> None:
         """Begin again if what a property looks at makes a difference to what may be left out."""
@@ -154,3 +162,4 @@ class Judge:
         self._alone = [one for one in states if not one.everywhere]
         self._together = [(one, one.good) for one in states if one.everywhere]
         self._looked_at = {sort for one in states if one.across for sort in one.reads}
+        self._leave_out_the_decided()

@@ -51,7 +51,9 @@ class Look:
         """Return the bits of this part, where the judged flow stands in a place."""
         if self.at == ALL:
             own = self.own.value
-            return (state[0] & self.shared.value, *[one & own for one in state[1:]])
+            # Before any flow has such a part, one integer is enough, which equals no tuple of later.
+            shared = state[0] & self.shared.value
+            return (shared, *[one & own for one in state[1:]]) if own else shared
         if self.own is NOWHERE:
             return state[0] & self.shared.value
         return state[(place if self.at == JUDGED else self.at) + 1] & self.own.value

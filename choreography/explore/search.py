@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from choreography.explore.space import Space, Step
 
 _SELDOM: Final = 1023
 _A_WHILE: Final = 10_000
+_PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,28 +253,36 @@ class Search:
             self._bounds.setdefault(f"{seconds:.0f} seconds have passed, and there are more states.")
         return self._late
 
-    def _successors(self, state: State, here: list[Local], shared: Local) -> Iterator[State]:
-        chosen = next((number for number, one in enumerate(here) if one.free), None) if self._reduce else None
-        if chosen is None:
-            for _, after in shared.steps:
-                yield (after, *state[1:])
-        arranging = self._space.arranging
-        for number, one in enumerate(here):
-            if chosen not in (None, number) or arranging.repeats(state, number):
-                continue
+    def _successors(self, state: State, here: list[Local], shared: Local) -> list[State]:
+        arranging, flows, chosen = self._space.arranging, range(len(here)), False
+        if self._reduce:
+            for number, one in enumerate(here):
+                if one.free:
+                    flows, chosen = range(number, number + 1), True
+                    break
+        found: list[State] = [] if chosen else [(after, *state[1:]) for _, after in shared.steps]
+        # Lists and not generators, and two flows by themselves: most of the time is spent here.
+        for number in flows:
+            steps = here[number].steps
             if len(here) == 1:
-                yield from ((after, own) for own, after in one.steps)
-            elif arranging.all_alike:
-                others = (*state[1 : number + 1], *state[number + 2 :])
-                yield from ((after, *sorted((*others, own))) for own, after in one.steps)
-            else:
+                found += [(after, own) for own, after in steps]
+            elif arranging.repeats(state, number):
+                continue
+            elif not arranging.all_alike:
                 before, behind = state[1 : number + 1], state[number + 2 :]
-                yield from (arranging.sorted((after, *before, own, *behind)) for own, after in one.steps)
+                found += [arranging.sorted((after, *before, own, *behind)) for own, after in steps]
+            elif len(here) == _PAIR:
+                other = state[2 - number]
+                found += [(after, own, other) if own < other else (after, other, own) for own, after in steps]
+            else:
+                others = (*state[1 : number + 1], *state[number + 2 :])
+                found += [(after, *sorted((*others, own))) for own, after in steps]
+        return found
 
     def _expanded(self, own: int, shared: int, first: int, table: dict[tuple[int, int], Local]) -> Local:
         steps = list(self._space.steps(own, shared, first))
         self._judge.one(own, shared, self._space.arranging.members(first))
-        free = bool(steps) and all(self._harmless(step, shared) for step in steps)
+        free = self._reduce and bool(steps) and all(self._harmless(step, shared) for step in steps)
         local = table[own, shared] = Local(tuple(dict.fromkeys((one.own, one.shared) for one in steps)), free=free)
         return local
 

@@ -109,7 +109,8 @@ class Space:
 
     def at_rest(self, state: State) -> bool:
         """Tell whether nothing is on its way any more."""
-        return not state[0] & self.shared.pending and not any(own & self.own.pending for own in state[1:])
+        pending = self.own.pending
+        return not state[0] & self.shared.pending and not any(own & pending for own in state[1:])
 
     def bit(self, fact: Fact, home: int) -> int:
         """Return the bit of a fact; whatever is on its way becomes a move."""
