@@ -52,7 +52,7 @@ IN_CLUSTER := redis kafka rabbitmq nats
 BROKERS := redis kafka rabbitmq nats aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: cluster e2e image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite deep bench bench-brokers clean lock tools
+.PHONY: cluster e2e image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite access-deep deep bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -111,6 +111,10 @@ defects: $(READY)
 dapr-suite: $(READY)
 	@$(BIN)/python -m tests.components.dapr_suite.suite
 	@$(BIN)/pytest -m deep tests/components/test_dapr_suite.py
+
+# A user for each service on the brokers that take minutes to start; `make test` has the others.
+access-deep: tools
+	@$(BIN)/pytest -m deep tests/integration/test_access.py
 
 deep: $(READY)
 	@$(BIN)/python .ci/deep.py $(PARTS)

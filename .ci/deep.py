@@ -24,6 +24,7 @@ PARTS: Final[Mapping[str, Sequence[str]]] = {
     "defects": ("make", "defects"),
     "hurt": ("make", "hurt"),
     "faults": ("make", "faults"),
+    "access": ("make", "access-deep"),
 }
 
 
