@@ -21,9 +21,9 @@ class Awaited:
 
 
 def why_it_stopped(replay: Replay) -> list[str]:
-    """Return a sentence for each join that waits at the end of a run, and for each service that is missed."""
+    """Return a sentence for each join that waits at the end of a run, each loss, and each service that is missed."""
     found = [_why(replay, awaited, flow) for awaited, flow in _joins(replay)]
-    return list(dict.fromkeys((*found, *_away(replay))))
+    return list(dict.fromkeys((*_lost(replay), *found, *_away(replay))))
 
 
 def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
@@ -33,6 +33,12 @@ def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
             has = ", ".join(_names(replay.model).get(one, one) for one in awaited.has)
             return f"{awaited.service}.{awaited.reaction} has {has}, waits for {lost.name}, which was lost{about}"
     return chain(replay.model, awaited, replay.said) + about
+
+
+def _lost(replay: Replay) -> Iterator[str]:
+    """Yield a sentence for each delivery that was lost, and so is missed by whoever waits."""
+    for one in replay.lost:
+        yield f"{one.name} was lost on its way to {one.service}"
 
 
 def _away(replay: Replay) -> Iterator[str]:

@@ -64,6 +64,7 @@ def test_a_lost_delivery_keeps_an_order_from_its_end() -> None:
     assert not replay.left_out
     assert len(replay.lost) == 1
     assert any("is lost on its way from" in line for line in as_list(replay))
+    assert f"{replay.lost[0].name} was lost on its way to {replay.lost[0].service}" in why_it_stopped(replay)
     assert "-x" in as_diagram(replay, "")
     with pytest.raises(AssertionError, match="every_order_ends"):
         replay.check("every_order_ends")
