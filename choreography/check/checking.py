@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from choreography.check import suppressions as known
@@ -20,8 +20,8 @@ from choreography.service import Service
 _BY_CODE = {rule.code: rule for rule in RULES}
 
 
-def check(flow: str) -> Report:
-    """Look at a flow, named as ``apps.checkout`` or by its folder.
+def check(flow: str, at_work: Callable[[str], None] = lambda _: None) -> Report:
+    """Look at a flow, named as ``apps.checkout`` or by its folder, and say meanwhile what is looked at.
 
     Raises:
         CheckError: the suppressions cannot be understood.
@@ -33,7 +33,7 @@ def check(flow: str) -> Report:
         service.check()
     folder = Path(package.__path__[0])
     root = folder.parents[package.__name__.count(".")]
-    checked = Checked(Wiring(services), read_lock(folder), folder, root)
+    checked = Checked(Wiring(services), read_lock(folder), folder, root, at_work)
     return _report(package.__name__, checked, known.read_suppressions(folder, _BY_CODE))
 
 
@@ -54,7 +54,7 @@ def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) ->
     faults = [finding(_BY_CODE[code], fault, checked.root) for code, fault in known.faults(suppressions, found, file)]
     names = tuple(service.name for service in checked.services)
     findings = tuple(sorted({*standing, *faults}))
-    told = (deploy_order(checked.wiring), connections(checked))
+    told = (deploy_order(checked.wiring), connections(checked), checked.sampled)
     return Report(flow, names, findings, tuple(sorted(suppressed)), len(RULES), *told)
 
 

@@ -9,10 +9,12 @@ from typing import Final
 from rich.console import Console
 
 from choreography.check.checking import check
+from choreography.check.finding import Report
 from choreography.check.machine import as_json, as_sarif
 from choreography.check.rules import RULES
 from choreography.check.telling import tell
 from choreography.errors import ChoreographyError
+from choreography.up.progress import Progress
 
 UNKNOWN: Final = 2
 
@@ -28,7 +30,7 @@ class Format(StrEnum):
 def run(flow: str, form: Format = Format.TEXT) -> int:
     """Check a flow, print the report, and return the exit code."""
     try:
-        report = check(flow)
+        report = _checked(flow)
     except ChoreographyError as error:
         Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return UNKNOWN
@@ -40,3 +42,12 @@ def run(flow: str, form: Format = Format.TEXT) -> int:
         case Format.SARIF:
             sys.stdout.write(as_sarif(report, RULES))
     return report.exit_code
+
+
+def _checked(flow: str) -> Report:
+    """Check a flow, and say on a terminal what is looked at; a log or a program wants the report only."""
+    progress = Progress()
+    if not progress.console.is_terminal:
+        return check(flow)
+    with progress.doing(f"checking {flow}") as ticker:
+        return check(flow, ticker.tick)

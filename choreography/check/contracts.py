@@ -9,7 +9,7 @@ from choreography.check.releases import spoken, told_of
 from choreography.insight.breaking import broken
 from choreography.insight.compatibility import unmet
 from choreography.insight.lock import FILE, is_outdated
-from choreography.insight.promises import EVENTS, Place, promises_of
+from choreography.insight.promises import EVENTS, Place
 
 
 def misread(flow: Checked) -> Iterator[Found]:
@@ -34,7 +34,7 @@ def misread(flow: Checked) -> Iterator[Found]:
 
 def breaking(flow: Checked) -> Iterator[Found]:
     """Yield each contract that breaks what the committed lock promises, or is gone from it."""
-    now = promises_of(flow.services)
+    now = flow.promises
     for place, old in (flow.lock or {}).items():
         if place.section != EVENTS:
             continue
@@ -81,7 +81,7 @@ def unlocked(flow: Checked) -> Iterator[Found]:
                 "Run `choreography render` on the flow and commit the file together with the contract.",
                 event,
             )
-    for place in sorted(promises_of(flow.services).keys() - flow.lock.keys()):
+    for place in sorted(flow.promises.keys() - flow.lock.keys()):
         if place.section != EVENTS:
             yield Found(
                 told_of(place),

@@ -8,7 +8,7 @@ if no reaction of it has an entity with states, and a bound that lies in amounts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from choreography.check.finding import Checked, Found
 from choreography.contracts import Event, Intent
@@ -19,9 +19,12 @@ from choreography.insight.wiring import Step
 def unbounded(flow: Checked) -> Iterator[Found]:
     """Yield each circle of events that no state of an entity cuts."""
     steps = [step for step in flow.wiring.steps if _goes_on(flow, step)]
+    following: dict[str, list[Step]] = {}
+    for step in steps:
+        following.setdefault(step.source, []).append(step)
     told: set[frozenset[str]] = set()
     for start in sorted({step.source for step in steps}):
-        circle = _shortest_circle(steps, start)
+        circle = _shortest_circle(following, start)
         around = frozenset(step.source for step in circle)
         if not circle or any(around & other for other in told):
             continue
@@ -51,8 +54,8 @@ def _said(step: Step) -> type[Event | Intent]:
     return next(said for said in step.reaction.said if issubclass(said, Event) and said.wire_type == step.target)
 
 
-def _shortest_circle(steps: Sequence[Step], start: str) -> tuple[Step, ...]:
-    ways: list[tuple[Step, ...]] = [(step,) for step in steps if step.source == start]
+def _shortest_circle(following: Mapping[str, Sequence[Step]], start: str) -> tuple[Step, ...]:
+    ways: list[tuple[Step, ...]] = [(step,) for step in following[start]]
     seen = {start}
     while ways:
         longer: list[tuple[Step, ...]] = []
@@ -61,7 +64,7 @@ def _shortest_circle(steps: Sequence[Step], start: str) -> tuple[Step, ...]:
                 return way
             if way[-1].target not in seen:
                 seen.add(way[-1].target)
-                longer += [(*way, step) for step in steps if step.source == way[-1].target]
+                longer += [(*way, step) for step in following.get(way[-1].target, ())]
         ways = longer
     return ()
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from choreography.contracts import Entity
 from choreography.errors import ChoreographyError
 from choreography.insight.lifecycle import Lifecycle, lifecycle
-from choreography.insight.promises import Lock
+from choreography.insight.promises import Lock, Place, Promise, promises_of
 from choreography.insight.wiring import Wiring
 from choreography.service import Service
+
+T = TypeVar("T")
 
 
 class CheckError(ChoreographyError):
@@ -71,6 +74,7 @@ class Report:
         rules: how many rules were looked for.
         deploy: in which order to deploy services where versions of an event differ, in sentences.
         connections: how many connections sidecars open to brokers that want one for each topic, in sentences.
+        sampled: which reactions were tried in a sample of their combinations only, in sentences.
     """
 
     flow: str
@@ -80,6 +84,7 @@ class Report:
     rules: int = 0
     deploy: tuple[str, ...] = ()
     connections: tuple[str, ...] = ()
+    sampled: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -95,25 +100,60 @@ class Checked:
         lock: the committed promises, or None where none are committed.
         folder: where the flow's package is, or None for services that were only made in memory.
         root: the folder the flow is imported from.
+        at_work: is called with the name of whatever is looked at now.
     """
 
     wiring: Wiring
     lock: Lock | None = None
     folder: Path | None = None
     root: Path | None = None
-    _lives: dict[tuple[str, type[Entity]], Lifecycle] = field(default_factory=dict, repr=False)
+    at_work: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    _known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    _tried: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """The services of the flow."""
         return self.wiring.services
 
+    @cached_property
+    def promises(self) -> Mapping[Place, Promise]:
+        """All that the services promise now."""
+        return promises_of(self.services)
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what is found, found once for all rules."""
+        if key not in self._known:
+            self._known[key] = find()
+        known: T = self._known[key]
+        return known
+
     def life(self, service: Service, entity: type[Entity]) -> Lifecycle:
-        """Return the life of an entity, found once for all rules."""
-        key = (service.name, entity)
-        if key not in self._lives:
-            self._lives[key] = lifecycle(service, entity)
-        return self._lives[key]
+        """Return the life of an entity."""
+        return self.once(("life", service.name, entity), lambda: self._live(service, entity))
+
+    def _live(self, service: Service, entity: type[Entity]) -> Lifecycle:
+        self.at_work(f"{service.name}: {entity.__name__}")
+        life = lifecycle(service, entity)
+        for reaction, (tried, there) in life.tried.items():
+            self.note_tries(f"{service.name}.{reaction}", tried, there)
+        return life
+
+    def note_tries(self, reaction: str, tried: int, there: int) -> None:
+        """Remember in how many of its combinations a reaction was tried."""
+        before = self._tried.get(reaction, (0, 0))
+        self._tried[reaction] = (before[0] + tried, before[1] + there)
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """In sentences, which reactions were tried in a sample of their combinations only."""
+        return tuple(
+            f"{reaction} was tried in {tried:,} of {there:,} combinations of states and events: each choice at least "
+            "once where there was room, then at random, the same ones in every check. A flaw of the others is not seen "
+            "here."
+            for reaction, (tried, there) in sorted(self._tried.items())
+            if tried < there
+        )
 
 
 def finding(rule: Rule, found: Found, root: Path | None) -> Finding:

@@ -24,6 +24,7 @@ def as_json(report: Report) -> str:
             "suppressed": [asdict(finding) | {"reason": reason} for finding, reason in report.suppressed],
             "deploy": list(report.deploy),
             "connections": list(report.connections),
+            "sampled": list(report.sampled),
         }
     )
 
@@ -44,9 +45,21 @@ def as_sarif(report: Report, rules: Iterable[Rule]) -> str:
         {
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
             "version": _SARIF_VERSION,
-            "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+            "runs": [
+                {
+                    "tool": {"driver": driver},
+                    "columnKind": "unicodeCodePoints",
+                    "results": results,
+                    "invocations": [_invocation(report)],
+                }
+            ],
         }
     )
+
+
+def _invocation(report: Report) -> dict[str, Any]:
+    notes = [{"level": "note", "message": {"text": sentence}} for sentence in report.sampled]
+    return {"executionSuccessful": True, "toolExecutionNotifications": notes}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

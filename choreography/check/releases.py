@@ -8,7 +8,7 @@ from typing import Final
 from choreography.check.finding import Checked, Found
 from choreography.insight.breaking import broken
 from choreography.insight.lock import FILE
-from choreography.insight.promises import SERVICES, Place, Promise, command_route, entity_of, promises_of
+from choreography.insight.promises import SERVICES, Place, Promise, command_route, entity_of
 from choreography.insight.wiring import reactions_of
 from choreography.service import Service
 
@@ -56,7 +56,7 @@ def spoken(place: Place) -> str:
 
 
 def _found(flow: Checked, *sections: str) -> Iterator[Found]:
-    now = promises_of(flow.services)
+    now = flow.promises
     services = {service.name: service for service in flow.services}
     for place, old in (flow.lock or {}).items():
         # Of a service that is gone, one finding says all.
@@ -82,7 +82,7 @@ def _found(flow: Checked, *sections: str) -> Iterator[Found]:
 
 def _perhaps(flow: Checked, place: Place, old: Promise) -> str:
     """Name what is new in its section: most likely it is what the promise is called now."""
-    now, lock = promises_of(flow.services), flow.lock or {}
+    now, lock = flow.promises, flow.lock or {}
     alike = [
         one.name
         for one, promise in now.items()

@@ -28,6 +28,8 @@ def tell(report: Report, console: Console) -> None:
         console.print(Text(sentence, style="yellow"))
     for sentence in report.connections:
         console.print(Text(sentence, style="dim"))
+    for sentence in report.sampled:
+        console.print(Text(sentence, style="yellow"))
     console.print(_summary(report))
 
 

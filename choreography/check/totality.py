@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
+from random import Random
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -14,15 +15,19 @@ from choreography.contracts import Entity
 from choreography.declaration import Named, Reaction
 from choreography.insight.examples import SIZES, NoExampleError, choices
 from choreography.insight.lifecycle import Lifecycle
-from choreography.insight.trials import Heard, call, entities_for, heard_by, ids_in, states_of
+from choreography.insight.sampling import sample
+from choreography.insight.trials import Heard, State, call, entities_for, heard_by, ids_in, states_of
 from choreography.insight.wiring import reactions_of
 from choreography.service import Service
 
 _MOST_COMBINATIONS: Final = 4_000
+_MOST_CALLS: Final = 20_000
 _MOST_LIVES: Final = 20
 _SHOWN: Final = 3
 
-States = Mapping[str, Mapping[str, Any] | None]
+States = Mapping[str, State]
+Lived = Mapping[tuple[Any, ...], Sequence[Entity]]
+"""What an entity's own life leaves in it, by its closed fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,8 @@ class _Gap:
 def partial(flow: Checked) -> Iterator[Found]:
     """Yield each reaction that raises, or falls off its end, in a state its entities can be in."""
     for service, reaction in _every(flow):
-        try:
-            gaps = list(_gaps(flow, service, reaction))
-        except NoExampleError:
-            continue
-        if gaps:
+        gaps = _gaps(flow, service, reaction)
+        if isinstance(gaps, tuple) and gaps:
             states = list(dict.fromkeys(f"{gap.states} on {gap.heard}" for gap in gaps))
             shown = "; ".join(states[:_SHOWN]) + (f"; and {len(states) - _SHOWN} more" if states[_SHOWN:] else "")
             yield Found(
@@ -53,12 +55,11 @@ def partial(flow: Checked) -> Iterator[Found]:
 def untried(flow: Checked) -> Iterator[Found]:
     """Yield each reaction that cannot be tried, because nothing can be made up that it hears or keeps."""
     for service, reaction in _every(flow):
-        try:
-            next(_gaps(flow, service, reaction), None)
-        except NoExampleError as error:
+        gaps = _gaps(flow, service, reaction)
+        if isinstance(gaps, NoExampleError):
             yield Found(
                 f"{service.name}.{reaction.name}",
-                f"{service.name}.{reaction.name} was not tried. {error}",
+                f"{service.name}.{reaction.name} was not tried. {gaps}",
                 'Add examples to the field, Field(examples=["..."]), so that the reaction can be tried.',
                 reaction.function,
             )
@@ -71,51 +72,85 @@ def _every(flow: Checked) -> Iterator[tuple[Service, Reaction]]:
                 yield service, reaction
 
 
-def _gaps(flow: Checked, service: Service, reaction: Reaction) -> Iterator[_Gap]:
-    """Yield each combination of states and event for which there is no answer.
+def _gaps(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, ...] | NoExampleError:
+    """Return each combination of states and event for which there is no answer, or why none can be tried."""
 
-    Closed fields (Literal, bool, enumerations) are tried in every combination. What else an entity or an event holds
-    is tried small, middling, large, and as the entity's own life leaves it: an answer to any of these counts, as not
-    every pair of amounts can occur. In states that no life comes to, a refusal to validate does not count either.
+    def find() -> tuple[_Gap, ...] | NoExampleError:
+        try:
+            return _found(flow, service, reaction)
+        except NoExampleError as error:
+            return error
+
+    return flow.once(("gaps", service.name, reaction.name, reaction.style), find)
+
+
+def _found(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, ...]:
+    """Return each combination of states and event for which there is no answer.
+
+    Closed fields (Literal, bool, enumerations) are tried in every combination, or in a sample where there are too many.
+    What else an entity or an event holds is tried small, middling, large, and as the entity's own life leaves it: an
+    answer to any of these counts, as not every pair of amounts can occur. In states that no life comes to, a refusal to
+    validate does not count either.
     """
-    by_size = [list(heard_by(reaction, size)) for size in SIZES]
-    grid = itertools.product(
-        itertools.product(*(states_of(named) for named in reaction.named)), zip(*by_size, strict=True)
-    )
-    for picked, sizes in itertools.islice(grid, _MOST_COMBINATIONS):
+    flow.at_work(f"{service.name}.{reaction.name}")
+    by_size = [heard_by(reaction, size) for size in SIZES]
+    of_states = [states_of(named) for named in reaction.named]
+    heard = list(zip(*(one.picked for one in by_size), strict=True))
+    axes: list[Sequence[Any]] = [*(one.picked for one in of_states), heard]
+    combinations = list(enumerate(sample(axes, _MOST_COMBINATIONS).picked))
+    there = by_size[0].of * prod(one.of for one in of_states)
+    if there == len(combinations):
+        # Should the calls not suffice for all, those that are left out lie anywhere.
+        Random(0).shuffle(combinations)  # noqa: S311 - no secret
+    lives = {named.parameter: _lived(flow.life(service, named.entity)) for named in reaction.named if not named.many}
+    gaps: dict[int, _Gap] = {}
+    calls = tried = 0
+    for place, (*picked, sizes) in combinations:
+        if calls >= _MOST_CALLS:
+            break
+        tried += 1
         states = {named.parameter: state for named, state in zip(reaction.named, picked, strict=True)}
-        lived = {
-            named.parameter: _lived(flow.life(service, named.entity), states[named.parameter])
-            for named in reaction.named
-            if not named.many
-        }
-        error = _refusal(reaction, states, sizes, lived)
+        lived = {parameter: _matching(life, states[parameter]) for parameter, life in lives.items()}
+        error, more = _refusal(reaction, states, sizes, lived)
+        calls += more
         reachable = all(found or states[parameter] is None for parameter, found in lived.items())
         if error is not None and (reachable or not isinstance(error, ValidationError)):
-            yield _Gap(_spoken(reaction, states), _heard(sizes[0]), error)
+            gaps[place] = _Gap(_spoken(reaction, states), _heard(sizes[0]), error)
+    flow.note_tries(f"{service.name}.{reaction.name}", tried, there)
+    return tuple(gaps[place] for place in sorted(gaps))
 
 
-def _lived(life: Lifecycle, state: Mapping[str, Any] | None) -> list[Entity]:
-    if state is None:
-        return []
-    lived = (entity for entity in life.states.values() if entity is not None)
-    matching = (entity for entity in lived if all(getattr(entity, name) == one for name, one in state.items()))
-    return list(itertools.islice(matching, _MOST_LIVES))
+def _lived(life: Lifecycle) -> Lived:
+    closed = choices(life.entity)
+    lived: dict[tuple[Any, ...], list[Entity]] = {}
+    for entity in life.states.values():
+        if entity is not None:
+            alike = lived.setdefault(tuple(getattr(entity, name) for name in closed), [])
+            if len(alike) < _MOST_LIVES:
+                alike.append(entity)
+    return lived
+
+
+def _matching(lived: Lived, state: State) -> Sequence[Entity]:
+    return () if state is None else lived.get(tuple(state.values()), ())
 
 
 def _refusal(
     reaction: Reaction, states: States, sizes: Sequence[Heard], lived: Mapping[str, Sequence[Entity]]
-) -> Exception | None:
+) -> tuple[Exception | None, int]:
+    """Return why no try was answered, and how many calls that took; None as soon as one is."""
     first: Exception | None = None
+    calls = 0
     for heard in sizes:
         for entities in _entities(reaction, heard, states, lived):
+            calls += 1
             try:
                 call(reaction, heard, entities)
             except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
                 first = first or error
             else:
-                return None
-    return first
+                return None, calls
+    return first, calls
 
 
 def _entities(

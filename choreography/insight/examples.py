@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import orjson
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from choreography.contracts import Value
 from choreography.errors import ChoreographyError
 from choreography.fields import MAX_SAFE_INTEGER
+from choreography.insight.sampling import Sample, sample
 
 Made = TypeVar("Made", bound=Value)
 
@@ -46,11 +47,9 @@ def example(model: type[Made], size: int = 1, **given: Any) -> Made:
     Raises:
         NoExampleError: what was made up is refused, for instance by a validator of the author's.
     """
-    schema = model.model_json_schema()
-    made = _object(schema, schema.get("$defs", {}), size, 0)
     try:
         # Through JSON, as that is how it will come, and strict, as nothing on the wire is converted.
-        plain = model.model_validate_json(orjson.dumps(made), strict=True)
+        plain = model.model_validate_json(_made_up(model, size), strict=True)
         return model(**{name: getattr(plain, name) for name in plain.model_fields_set} | given) if given else plain
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -61,17 +60,24 @@ def example(model: type[Made], size: int = 1, **given: Any) -> Made:
         ) from error
 
 
+@lru_cache(maxsize=1_024)
+def _made_up(model: type[Value], size: int) -> bytes:
+    schema = model.model_json_schema()
+    return orjson.dumps(_object(schema, schema.get("$defs", {}), size, 0))
+
+
 def choices(model: type[Value]) -> dict[str, tuple[Any, ...]]:
     """Return the fields of a model that hold one of a few values, with those values."""
     closed = {name: _choices(field.annotation) for name, field in model.model_fields.items()}
     return {name: values for name, values in closed.items() if values}
 
 
-def variants(model: type[Made], size: int = 1, limit: int = 64) -> Iterator[Made]:
-    """Yield an example of a model for each combination of its closed fields, up to a limit."""
+def variants(model: type[Made], size: int = 1, limit: int = 64) -> Sample[Made]:
+    """Return an example of a model for each combination of its closed fields, or a sample of them above a limit."""
     closed = choices(model)
-    for picked in itertools.islice(itertools.product(*closed.values()), limit):
-        yield example(model, size, **dict(zip(closed, picked, strict=True)))
+    picked = sample(list(closed.values()), limit)
+    made = tuple(example(model, size, **dict(zip(closed, values, strict=True))) for values in picked.picked)
+    return Sample(made, picked.of)
 
 
 def example_data(schema: Mapping[str, Any], size: int = 1) -> Any:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
+from math import prod
 from typing import Any, Final
 
 from choreography.contracts import Entity, Event, Intent
 from choreography.decision import Decided
 from choreography.declaration import Named, Reaction
 from choreography.insight.examples import SIZES, NoExampleError, choices
+from choreography.insight.reaching import rounds
+from choreography.insight.sampling import Sample, sample
 from choreography.insight.trials import Heard, call, entities_for, entity_in, heard_by, ids_in, said_types, states_of
 from choreography.insight.wiring import reactions_of
 from choreography.service import Service
 
 _MOST_STATES: Final = 2_000
+_MOST_IN_A_STATE: Final = 1_000
+_MOST_BEFORE_FEW: Final = 2_000
+_FEW: Final = 2
+"""A reaction is tried in every combination of a state, until it was tried so often; then in a few of each state."""
+
 _COUNTED: Final = 10
 """Numbers up to this one are told apart, so that "three attempts" has an end; larger ones are all alike."""
 
@@ -28,36 +36,54 @@ State = tuple[Any, ...]
 class Move:
     """What one reaction did to an entity in one state. A state is None where there is no entity."""
 
-    reaction: Reaction
+    reaction: Reaction = field(hash=False)
     before: State | None
     after: State | None
     said: frozenset[type[Event | Intent]]
 
 
-@dataclass(slots=True)
+@dataclass
 class Lifecycle:
     """Every state that an entity was seen in, and every move between two of them.
 
     Attributes:
+        moves: in the order in which they were seen, each once.
+        tried: how often each reaction was tried, by its name, and in how many combinations it could have been.
         whole: False where there are too many states to see all of them.
     """
 
     entity: type[Entity]
     first: State | None
-    moves: list[Move] = field(default_factory=list)
+    moves: dict[Move, None] = field(default_factory=dict)
     states: dict[State | None, Entity | None] = field(default_factory=dict)
+    tried: dict[str, tuple[int, int]] = field(default_factory=dict)
     whole: bool = True
 
-    def after(self, state: State | None) -> set[State | None]:
-        """Return every state that can follow from one, itself included."""
-        seen, waiting = {state}, [state]
-        while waiting:
-            here = waiting.pop()
-            for move in self.moves:
-                if move.before == here and move.after not in seen:
-                    seen.add(move.after)
-                    waiting.append(move.after)
-        return seen
+    @cached_property
+    def rounds(self) -> dict[State | None, int]:
+        """A number for each state; states have the same one if each can be come to from the other."""
+        return rounds((move.before, move.after) for move in self.moves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A reaction, the parameter of it whose entity is followed, and whatever else it may meet.
+
+    Attributes:
+        others: its other parameters for entities.
+        axes: what is heard, the states of each of the others, and how large they are.
+        of: how many combinations of these there are, were none of them a sample.
+    """
+
+    reaction: Reaction
+    named: Named
+    others: tuple[Named, ...]
+    axes: tuple[Sequence[Any], ...]
+    of: int
+
+    @property
+    def heard(self) -> Sequence[Heard]:
+        return self.axes[0]
 
 
 def main_field(entity: type[Entity]) -> str:
@@ -77,25 +103,25 @@ def lifecycle(service: Service, entity: type[Entity]) -> Lifecycle:
     ]
     blank = None if any(named.optional for _, named in acting) or not entity.can_be_blank() else ""
     life = Lifecycle(entity, None)
-    tries = [(reaction, named, heard) for reaction, named in acting for heard in _heard(reaction)]
+    trials = [_trial(reaction, named) for reaction, named in acting]
     start: Entity | None = None
-    if blank is not None and tries:
-        key = next(iter(ids_in(tries[0][1], tries[0][2])), "one")
+    first = next((trial for trial in trials if trial.heard), None)
+    if blank is not None and first is not None:
+        key = next(iter(ids_in(first.named, first.heard[0])), "one")
         start = entity_in(entity, key, 0, {})
     life.first = _state(start)
     life.states[life.first] = start
     waiting = deque([start])
     while waiting:
         here = waiting.popleft()
-        for reaction, named, heard in tries:
-            for after, said in _outcomes(reaction, named, heard, here):
-                _remember(life, waiting, Move(reaction, _state(here), _state(after), said), after)
+        for trial in trials:
+            for move, after in _moves(life, trial, here):
+                _remember(life, waiting, move, after)
     return life
 
 
 def _remember(life: Lifecycle, waiting: deque[Entity | None], move: Move, after: Entity | None) -> None:
-    if move not in life.moves:
-        life.moves.append(move)
+    life.moves.setdefault(move)
     if move.after in life.states:
         return
     if len(life.states) >= _MOST_STATES:
@@ -105,32 +131,48 @@ def _remember(life: Lifecycle, waiting: deque[Entity | None], move: Move, after:
     waiting.append(after)
 
 
-def _heard(reaction: Reaction) -> list[Heard]:
+def _trial(reaction: Reaction, named: Named) -> _Trial:
     try:
-        return list(heard_by(reaction))
+        heard = heard_by(reaction)
     except NoExampleError:
-        return []
+        heard = Sample((), 0)
+    others = tuple(one for one in reaction.named if one is not named)
+    states, sizes = [states_of(one) for one in others], SIZES if others else (0,)
+    axes = (heard.picked, *(one.picked for one in states), sizes)
+    return _Trial(reaction, named, others, axes, heard.of * prod(one.of for one in states) * len(sizes))
 
 
-def _outcomes(
-    reaction: Reaction, named: Named, heard: Heard, here: Entity | None
-) -> Iterator[tuple[Entity | None, frozenset[type[Event | Intent]]]]:
-    """Yield what becomes of an entity, for whatever the other entities of the reaction may hold."""
-    others = [one for one in reaction.named if one is not named]
+def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Move, Entity | None]]:
+    """Return what becomes of an entity in one state, for whatever else a reaction may meet, or a sample of it."""
+    name = trial.reaction.name
+    tried, there = life.tried.get(name, (0, 0))
+    most = max(_FEW, min(_MOST_IN_A_STATE, _MOST_BEFORE_FEW - tried))
+    # Another sample in every state, and the same ones in every check.
+    combinations = sample(trial.axes, most, seed=tried).picked
+    life.tried[name] = (tried + len(combinations), there + trial.of)
+    before = _state(here)
+    found = []
+    for heard, *states, size in combinations:
+        outcome = _outcome(trial, heard, states, size, here)
+        if outcome is not None:
+            after = _became(outcome, trial.named, here)
+            found.append((Move(trial.reaction, before, _state(after), said_types(outcome)), after))
+    return found
+
+
+def _outcome(trial: _Trial, heard: Heard, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:
+    """Return what a reaction decides, or None where it cannot be called or raises."""
+    reaction, named = trial.reaction, trial.named
     ids = ids_in(named, heard)
     if not ids or (here is None and not (named.optional or named.entity.can_be_blank())):
-        return
-    for states, size in itertools.product(itertools.product(*map(states_of, others)), SIZES if others else (0,)):
-        picked: dict[str, Mapping[str, Any] | None] = {
-            one.parameter: state for one, state in zip(others, states, strict=True)
-        }
-        mine = _placed(named, here, ids)
-        try:
-            entities = entities_for(reaction, heard, picked | {named.parameter: None}, size) | {named.parameter: mine}
-            decided = call(reaction, heard, entities)
-        except Exception:  # noqa: BLE001, S112 - whether a reaction is total is another question
-            continue
-        yield _became(decided, named, here), said_types(decided)
+        return None
+    picked = {one.parameter: state for one, state in zip(trial.others, states, strict=True)}
+    mine = _placed(named, here, ids)
+    try:
+        entities = entities_for(reaction, heard, picked | {named.parameter: None}, size) | {named.parameter: mine}
+        return call(reaction, heard, entities)
+    except Exception:  # noqa: BLE001 - whether a reaction is total is another question
+        return None
 
 
 def _placed(named: Named, here: Entity | None, ids: tuple[str, ...]) -> Any:
@@ -171,6 +213,9 @@ def repeats(life: Lifecycle, reaction: Reaction, said: type[Event | Intent]) -> 
         return False
     if not life.whole:
         return True
-    saying = (move for move in life.moves if move.reaction.name == reaction.name and said in move.said)
     # Again and again: the entity can come back to the state in which it was said.
-    return any(move.before in life.after(move.after) for move in saying)
+    return any(
+        life.rounds[move.before] == life.rounds[move.after]
+        for move in life.moves
+        if move.reaction.name == reaction.name and said in move.said
+    )

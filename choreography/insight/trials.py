@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import prod
 from typing import Any, Final
 
 from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Value
@@ -12,27 +12,39 @@ from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction
 from choreography.errors import UnsayableEventError
 from choreography.insight.examples import choices, example, variants
+from choreography.insight.sampling import Sample, sample
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+_MOST_STATES: Final = 256
+_MOST_HEARD: Final = 256
 
 Heard = Mapping[str, Value]
 """What a reaction hears, by parameter; for a deadline also the event it started at, under an empty name."""
 
+State = Mapping[str, Any] | None
+"""The closed fields of an entity; None where there is no entity."""
 
-def heard_by(reaction: Reaction, size: int = 1) -> Iterator[Heard]:
-    """Yield what a reaction may hear: one example for each combination of closed fields.
+
+def heard_by(reaction: Reaction, size: int = 1) -> Sample[Heard]:
+    """Return what a reaction may hear: one example for each combination of closed fields, or a sample of many.
 
     Raises:
         NoExampleError: nothing can be made up that the contract of an event allows.
     """
     models = [model for model in reaction.hears if issubclass(model, (Event, Answer))]
-    for picked in itertools.product(*(list(variants(model, size)) for model in models)):
-        by_model: dict[type[Value], Value] = dict(zip(models, picked, strict=True))
-        if reaction.style == "deadline":
-            reminder = Deadline(name=reaction.name, due=NOON)
-            yield {**dict.fromkeys(reaction.event_parameters, reminder), "": picked[0]}
-        else:
-            yield {name: by_model[model] for name, model in reaction.event_parameters.items()} | {"": picked[0]}
+    of_models = [variants(model, size) for model in models]
+    together = sample([one.picked for one in of_models], _MOST_HEARD)
+    heard = tuple(_heard(reaction, dict(zip(models, picked, strict=True))) for picked in together.picked)
+    return Sample(heard, prod(one.of for one in of_models))
+
+
+def _heard(reaction: Reaction, by_model: Mapping[type[Value], Value]) -> Heard:
+    first = next(iter(by_model.values()))
+    if reaction.style == "deadline":
+        reminder = Deadline(name=reaction.name, due=NOON)
+        return {**dict.fromkeys(reaction.event_parameters, reminder), "": first}
+    return {name: by_model[model] for name, model in reaction.event_parameters.items()} | {"": first}
 
 
 def ids_in(named: Named, heard: Heard) -> tuple[str, ...]:
@@ -65,13 +77,15 @@ def entity_in(kind: type[Entity], key: str, size: int, state: Mapping[str, Any])
     return kind(**given) if size == 0 and kind.can_be_blank() else example(kind, size, **given)
 
 
-def states_of(named: Named) -> list[Mapping[str, Any] | None]:
-    """Return every combination of an entity's closed fields, and None where a reaction copes with there being none."""
+def states_of(named: Named) -> Sample[State]:
+    """Return the combinations of an entity's closed fields, and None where a reaction copes with there being none.
+
+    Many of them are sampled.
+    """
     closed = choices(named.entity)
-    states: list[Mapping[str, Any] | None] = [
-        dict(zip(closed, picked, strict=True)) for picked in itertools.product(*closed.values())
-    ]
-    return [None, *states] if named.optional else states
+    combinations = sample(list(closed.values()), _MOST_STATES)
+    states: tuple[State, ...] = tuple(dict(zip(closed, picked, strict=True)) for picked in combinations.picked)
+    return Sample((None, *states), combinations.of + 1) if named.optional else Sample(states, combinations.of)
 
 
 def entities_for(

@@ -1,0 +1,39 @@
+"""Combinations of choices: all of them where they are few, a sample from a seed where they are many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from random import Random
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[T]):
+    """Some of what there is, and how many there are altogether."""
+
+    picked: tuple[T, ...]
+    of: int
+
+
+def sample(axes: Sequence[Sequence[T]], most: int, seed: int = 0) -> Sample[tuple[T, ...]]:
+    """Return at most so many combinations of one choice from each axis.
+
+    Too many of them are sampled: first every choice of every axis at least once, as far as there is room, then others
+    at random. The same seed picks the same ones.
+    """
+    of = prod(len(axis) for axis in axes)
+    if of <= most:
+        return Sample(tuple(itertools.product(*axes)), of)
+    # No cryptography: a sample that can be repeated.
+    chance = Random(seed)  # noqa: S311
+    begun = [(len(axis), chance.randrange(len(axis))) for axis in axes]
+    rows = range(min(most, max(len(axis) for axis in axes)))
+    places = dict.fromkeys(tuple((begin + row) % size for size, begin in begun) for row in rows)
+    while len(places) < most:
+        places.setdefault(tuple(chance.randrange(len(axis)) for axis in axes))
+    return Sample(tuple(tuple(axis[at] for axis, at in zip(axes, place, strict=True)) for place in places), of)
