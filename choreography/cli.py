@@ -158,12 +158,13 @@ def conform(
         float, typer.Option(parser=seconds_of, help="Seconds after which what has not happened never will.")
     ] = 150,
     docs: Annotated[Path | None, typer.Option(help="A folder with conformance.md to write the results into.")] = None,
+    unjudged: Annotated[bool, typer.Option("--unjudged", help="Ask the server whatever the settings say.")] = False,
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
     # Only this command tests components.
     from choreography.conform.command import Subject, run  # noqa: PLC0415
 
-    subject = Subject(component, start, address, resiliency, tuple(only or ()), patience)
+    subject = Subject(component, start, address, resiliency, tuple(only or ()), patience, not unjudged)
     raise typer.Exit(run(subject, RUN_FOLDERS / "conform" / component.stem, Console(), docs))
 
 

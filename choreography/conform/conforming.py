@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,10 @@ from choreography.conform.rig import Bench, rigged
 from choreography.conform.store_cases import STORE_CASES
 from choreography.conform.store_rig import store_rigged
 from choreography.errors import ChoreographyError
+from choreography.render.known_components import CONFORMS
+from choreography.render.resources import resource_in
+from choreography.render.setting_rules import judge_settings
+from choreography.render.shapes import misshapen
 from choreography.up import dapr
 from choreography.up.brokers import BROKERS, Pluggable
 from choreography.up.commands import ask
@@ -73,6 +77,7 @@ class Subject:
         resiliency: the policies a broker is used with.
         only: names of cases, or parts of them; all if empty.
         patience: seconds until something that does not happen counts as never happening.
+        judged: whether a setting that is known to lose messages is refused before any server is asked.
     """
 
     component: Path
@@ -81,15 +86,18 @@ class Subject:
     resiliency: Path | None = None
     only: Sequence[str] = ()
     patience: float = 150.0
+    judged: bool = True
 
 
 async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
     """Put a component to the test.
 
     Raises:
-        ConformError: its file, or the policies, cannot be used.
+        ConformError: its file, or the policies, cannot be used, or its settings are known to lose messages.
     """
     component = _component(subject.component)
+    if subject.judged:
+        _refuse_settings(subject.component.name, component)
     kind = str(component["spec"]["type"])
     if subject.start and subject.start not in STARTABLE:
         raise ConformError(f"Nobody here can start {subject.start!r}. Known are: {', '.join(STARTABLE)}.")
@@ -224,6 +232,19 @@ def _component(file: Path) -> dict[str, Any]:
             "can be tested at a time. Name a file with one."
         )
     return components[0]
+
+
+def _refuse_settings(file: str, component: dict[str, Any]) -> None:
+    """Refuse what `check` would refuse, except a type that nobody has tried: that is what the kit is for."""
+    tried = {CONFORMS: "it is being tried"}
+    problem = misshapen(component)
+    sentences = [problem] if problem else judge_settings(replace(resource_in(file, 0, component), annotations=tried))
+    told = "".join(f"\n  {sentence}" for sentence in sentences)
+    if told:
+        raise ConformError(
+            f"The settings of {file} would lose messages, so its server is not asked:{told}\n"
+            "Mend them, or add --unjudged to ask the server all the same."
+        )
 
 
 def _resiliency(subject: Subject) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
                 if problem := misshapen(document):
                     unreadable.append(f"{path.name}: {problem}")
                 else:
-                    resources.append(_resource(path.name, place, document))
+                    resources.append(resource_in(path.name, place, document))
     return resources, unreadable
 
 
@@ -78,7 +78,8 @@ def _documents(text: str) -> tuple[Any, ...]:
     return tuple(yaml.load_all(text, Loader=_LOADER))
 
 
-def _resource(file: str, place: int, document: Mapping[str, Any]) -> Resource:
+def resource_in(file: str, place: int, document: Mapping[str, Any]) -> Resource:
+    """Return one document of a file as the rules read it."""
     spec = _mapping(document.get("spec"))
     items, annotations = spec.get("metadata"), _mapping(_mapping(document.get("metadata")).get("annotations"))
     return Resource(
