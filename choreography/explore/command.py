@@ -20,9 +20,10 @@ from choreography.explore.model import Model
 from choreography.explore.options import described, faults_described, options_of, settings_in
 from choreography.explore.properties import ExploreError
 from choreography.explore.replaying import Replay
+from choreography.explore.result import Limits, Tally
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
-from choreography.explore.search import Limits, Tally, search
+from choreography.explore.search import search
 from choreography.explore.telling import as_diagram, as_list, as_loop, as_test
 from choreography.explore.waiting import why_it_stopped
 from choreography.explore.walking import walk

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
 from choreography.explore.naming import AsymmetricError
+from choreography.explore.result import Limits, Tally
 from choreography.explore.runs import Taken, possible
 from choreography.explore.scenario import Scenario
-from choreography.explore.search import Limits, Tally, silent
+from choreography.explore.search import silent
 from choreography.explore.space import Space
 
 

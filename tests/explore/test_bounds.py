@@ -10,7 +10,8 @@ from rich.console import Console
 
 from choreography.explore.command import explore
 from choreography.explore.model import Model
-from choreography.explore.search import Limits, search
+from choreography.explore.result import Limits
+from choreography.explore.search import search
 from choreography.explore.walking import walk
 from tests.explore.asking_flow import asking
 from tests.explore.seats_flow import with_property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from choreography.explore.model import Model
-from choreography.explore.search import Limits, search
+from choreography.explore.result import Limits
+from choreography.explore.search import search
 from choreography.explore.walking import walk
 
 CHECKOUT = Model.of("apps.checkout")

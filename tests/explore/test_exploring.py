@@ -16,8 +16,9 @@ from choreography.explore import ExploreError, Replay, Scenario, World, outside,
 from choreography.explore.command import explore
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
+from choreography.explore.result import Limits
 from choreography.explore.runs import replayed, steps_along
-from choreography.explore.search import Limits, search
+from choreography.explore.search import search
 from choreography.explore.telling import as_diagram, as_list
 from choreography.explore.walking import walk
 from tests.explore import queue_flow

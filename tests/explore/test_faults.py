@@ -15,8 +15,9 @@ from choreography.explore import ExploreError, Replay
 from choreography.explore.command import explore
 from choreography.explore.faults import Faults
 from choreography.explore.model import Model
+from choreography.explore.result import Result
 from choreography.explore.runs import replayed, steps_along
-from choreography.explore.search import Result, search
+from choreography.explore.search import search
 from choreography.explore.telling import as_diagram, as_list, as_test
 from choreography.explore.waiting import why_it_stopped
 from tests.explore.brute.comparing import compared

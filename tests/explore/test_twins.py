@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from choreography.explore.model import Model
+from choreography.explore.result import Result
 from choreography.explore.runs import replayed, steps_along
-from choreography.explore.search import Result, search
+from choreography.explore.search import search
 
 TWINS: list[tuple[str, dict[str, Any], str, int]] = [
     ("forgetful_join", {}, "dispatched_too_early", 4),

@@ -16,7 +16,7 @@ import pytest
 
 from choreography import cli
 from choreography.exit_codes import BROKEN, CANNOT_RUN, HOLDS, NOT_ALL_SEEN
-from choreography.explore.search import Limits
+from choreography.explore.result import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = str(ROOT / "apps" / "checkout")

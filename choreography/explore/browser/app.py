@@ -18,7 +18,7 @@ from choreography.explore.browser.pages import Beginning, page_of
 from choreography.explore.browser.searches import Searches
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.search import Limits
+from choreography.explore.result import Limits
 
 _HERE: Final = Path(__file__).parent
 _SETTING: Final = "set-"

@@ -10,8 +10,9 @@ from choreography.explore.browser.course import Course, course_along
 from choreography.explore.browser.pages import Beginning
 from choreography.explore.coverage import unreached
 from choreography.explore.model import Model
+from choreography.explore.result import Limits, Result, Tally
 from choreography.explore.runs import steps_along
-from choreography.explore.search import Limits, Result, Tally, search
+from choreography.explore.search import search
 
 
 @dataclass(frozen=True, slots=True)

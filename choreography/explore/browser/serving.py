@@ -13,7 +13,7 @@ from choreography.explore.browser.app import explorer
 from choreography.explore.browser.pages import Beginning
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.search import Limits
+from choreography.explore.result import Limits
 
 _HOST: Final = "127.0.0.1"
 

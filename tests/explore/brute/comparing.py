@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import replace
 
 from choreography.explore.faults import NO_FAULTS, Faults
+from choreography.explore.result import Limits, Result
 from choreography.explore.runs import replayed, steps_along
-from choreography.explore.search import Limits, Result, search
+from choreography.explore.search import search
 from tests.explore.brute.flows import drawn
 from tests.explore.brute.plain import TooManyError, failures, worlds
 from tests.explore.brute.predicates import predicates
