@@ -128,9 +128,9 @@ class Programs:
             log=self.log(f"{name}-sidecar"),
             environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
-            # The first of many to reach a new database creates its tables; on a slow machine the lock_timeout of the
-            # connection string ends those that wait for it.
-            starts=4,
+            # The sidecars of a new database create its tables one after another; on a slow machine the lock_timeout of
+            # the connection string ends those that wait for their turn, again and again if there are many.
+            starts=12,
         )
 
     def component(self, name: str) -> Program | None:
