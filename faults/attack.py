@@ -12,6 +12,7 @@ from faults.accounts import Attack, account_of
 from faults.forged import FOREIGN_TYPE, Forged, forged, jobs
 from faults.stage import NAMES, PROVIDER, SERVERS, Stage
 
+_NOBODY: Final = frozenset[str]()
 _LOOKS: Final = 60
 """Half a second apart, for what is taken within a few seconds on a machine that has nothing else to do."""
 
@@ -60,8 +61,9 @@ async def _sent(stage: Stage, messages: list[Forged]) -> list[tuple[str, str]]:
     """Send all of them at the same moment, and return where each is on the broker."""
     async with stage.redis.pipeline(transaction=False) as pipe:
         for one in messages:
-            stage.expect(one.kept or one.raw, one.aside)
-            stage.hostile.add(one.raw)
+            stage.expect(one.raw, _NOBODY if one.kept else one.aside)
+            if one.kept:
+                stage.expect(one.kept, one.aside)
             fields = {"data": one.raw} | ({"metadata": orjson.dumps(dict(one.metadata))} if one.metadata else {})
             pipe.xadd(NAMES.on_broker(one.topic), fields)
         entries = await pipe.execute()
