@@ -37,7 +37,7 @@ _REMINDED: Final = 40.0
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run of one commit showed, by the name of the figure."""
+    """The figures of one run, by name."""
 
     values: Mapping[str, float]
 
@@ -110,7 +110,7 @@ async def running(tree: Path, folder: Path) -> AsyncIterator[Stage]:
     if runner.stdin is None or runner.stdout is None:
         raise TypeError("A runner has an input and an output.")
     try:
-        # What it says of its progress comes before the one line that is JSON.
+        # The last line is JSON; the lines before it tell the progress.
         async for line in runner.stdout:
             if line.startswith(b"{"):
                 break

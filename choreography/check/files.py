@@ -19,7 +19,7 @@ def unsafe(flow: Checked) -> Iterator[Found]:
     for folder in sorted(path for path in (flow.folder / "dapr").glob("*") if path.is_dir()):
         for sentence in judge_flow(folder):
             said.setdefault(sentence, []).append(folder)
-    # What was rendered from one file is wrong in every folder alike.
+    # A mistake of one source file is in every folder that was rendered from it.
     for sentence, (folder, *others) in said.items():
         file = sentence.partition(": ")[0]
         is_file = (folder / file).is_file()

@@ -40,7 +40,7 @@ class Arranging:
         return tuple(after)
 
     def repeats(self, state: State, number: int) -> bool:
-        """Tell whether a flow is where another one is that can be exchanged with it."""
+        """Tell whether an earlier flow, which can be exchanged with this flow, is in the same state."""
         if self.all_alike:
             return number > 0 and state[number + 1] == state[number]
         return any(state[one + 1] == state[number + 1] for one in self.members(number) if one < number)

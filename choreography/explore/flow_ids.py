@@ -25,7 +25,7 @@ class FlowIds:
         return [number for number, flow in enumerate(self.flows) if flow in found]
 
     def unclear(self, *texts: str) -> bool:
-        """Tell whether an id is followed by a digit, so that it would look like another one in another flow."""
+        """Tell whether a digit follows an id, so that the text would name another flow."""
         return self._nested and any(digit for text in texts for _, digit in self._matches(text))
 
     def mentions(self, text: str, about: str) -> bool:

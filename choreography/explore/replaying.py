@@ -173,7 +173,7 @@ class Replay:
     def _step(self, item: Item | None, replies: str) -> None:
         if item is None:
             return
-        before = self._entities()
+        before = self.entities
         said: list[str] = []
         problem, idle = "", False
         if isinstance(item.thing, Wish):
@@ -194,7 +194,7 @@ class Replay:
             said = list(self._let_out(item.service, released))
             problem = "; ".join(released.quarantined)
             self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in released.quarantined]
-        changed = tuple(changes(before, self._entities()))
+        changed = tuple(changes(before, self.entities))
         self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem, idle))
         for prop in self.model.properties:
             if prop.mode in ("always", "never"):
@@ -267,7 +267,9 @@ class Replay:
             self.pending.append(item)
         return [names[told["type"]]]
 
-    def _entities(self) -> dict[tuple[str, str, str], Entity]:
+    @property
+    def entities(self) -> dict[tuple[str, str, str], Entity]:
+        """Every entity that is kept now, by its service, kind and key."""
         return {
             (service, *place): entity
             for service, memory in self.services.items()

@@ -65,7 +65,7 @@ class Scenario:
 
 
 def _hides(one: str, other: str) -> bool:
-    """Tell whether an id is a part of another one, which is not merely a higher number of its kind."""
+    """Tell whether an id is a part of another id, other than as order-1 is of order-10."""
     return one in other and not (other.startswith(one) and one[-1].isdigit() and other[len(one) :].isdigit())
 
 
@@ -155,7 +155,7 @@ class ScenarioMaker:
 
     @property
     def text(self) -> str:
-        """What the function says about itself, in one line."""
+        """The first line of the docstring of the function."""
         return next(iter((inspect.getdoc(self.function) or "").splitlines()), "")
 
 

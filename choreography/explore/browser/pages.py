@@ -123,7 +123,7 @@ def page_of(model: Model, beginning: Beginning, course: Course) -> Page:
     """
     model = model.beginning_with(beginning.scenario)
     replay = course.taken(model, beginning.scenario)
-    before = _entities(course.first(-1).taken(model, beginning.scenario)) if course.choices else {}
+    before = course.first(-1).taken(model, beginning.scenario).entities if course.choices else {}
     possible = options(replay)
     return Page(
         flow=model.name,
@@ -155,19 +155,11 @@ def _panels(
     beginning: Beginning,
     course: Course,
 ) -> Iterator[ServicePanel]:
-    after = _entities(replay)
+    after = replay.entities
     for service in replay.model.services:
         kept = (_kept(entity, before.get(place)) for place, entity in after.items() if place[0] == service.name)
         steps = (_next(replay, one, beginning, course) for one in possible if one.item.service == service.name)
         yield ServicePanel(service.name, tuple(kept), tuple(steps))
-
-
-def _entities(replay: Replay) -> dict[tuple[str, str, str], Entity]:
-    return {
-        (service, *place): entity
-        for service, memory in replay.services.items()
-        for place, entity in memory.entities.items()
-    }
 
 
 def _kept(entity: Entity, before: Entity | None) -> Kept:
