@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import ConfigDict, Field
 
@@ -39,7 +39,9 @@ Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
-_RESERVED = ("accepted", "accepted-about", "accepted-slot", "canary", "not-yet", "outcome", "probe", "replica")
+LIBRARY_KINDS: Final = frozenset(
+    {"accepted", "accepted-about", "accepted-slot", "canary", "not-yet", "outcome", "probe", "replica"}
+)
 """Kinds of records the library keeps for itself, in the same store."""
 
 
@@ -198,7 +200,7 @@ class Entity(Value):
                 f"The entity {cls.__name__} would be kept as {cls.kind!r}, which stores and URLs may cut or confuse. "
                 'Use lower-case letters, digits and hyphens: kind="order-line".'
             )
-        if cls.kind in _RESERVED:
+        if cls.kind in LIBRARY_KINDS:
             raise DeclarationError(
                 f"The entity {cls.__name__} would be kept as {cls.kind!r}, which the library keeps for itself. "
                 f'Give it another kind: class {cls.__name__}(Entity, key="...", kind="...").'

@@ -18,7 +18,7 @@ from choreography.contracts import Answer, Entity, Event
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import derived_id, store_key
+from choreography.engine.identity import Key, derived_id
 from choreography.engine.memory import Published
 from choreography.engine.operations import (
     ANY_ETAG,
@@ -71,7 +71,7 @@ class InMemory:
         service.check()
         self.service, self.now = service, NOON
         self._limits = Limits()
-        self._store: dict[str, Stored] = {}
+        self._store: dict[Key, Stored] = {}
         self._versions = itertools.count(1)
         # It remembers nothing, so that every repeat has to find its outcome in the store.
         self._published = Published(0)
@@ -81,10 +81,10 @@ class InMemory:
     @property
     def entities(self) -> dict[tuple[str, str], Entity]:
         """Every entity it keeps, by kind and key."""
-        kinds = {f"{self.service.name}.{entity.kind}": entity for entity in self.service.entities}
+        kinds = {entity.kind: entity for entity in self.service.entities}
         kept: dict[tuple[str, str], Entity] = {}
         for key, stored in sorted(self._store.items()):
-            kind = kinds.get(key.rpartition(".")[0])
+            kind = kinds.get(key.kind)
             state = EntityRecord.decode(stored.value).state if kind else None
             if kind and state is not None:
                 entity = kind.model_validate_json(orjson.dumps(state))
@@ -93,9 +93,9 @@ class InMemory:
 
     def records(self) -> Iterator[EntityRecord]:
         """Yield the record of everything it keeps, also of what has only been waited for: slots of joins."""
-        kinds = {f"{self.service.name}.{entity.kind}" for entity in self.service.entities}
+        kinds = {entity.kind for entity in self.service.entities}
         for key, stored in sorted(self._store.items()):
-            if key.rpartition(".")[0] in kinds:
+            if key.kind in kinds:
                 yield EntityRecord.decode(stored.value)
 
     def put(self, entity: Entity) -> None:
@@ -103,7 +103,7 @@ class InMemory:
         if type(entity) not in self.service.entities:
             known = ", ".join(sorted(one.__name__ for one in self.service.entities))
             raise TypeError(f"{self.service.name} does not own {type(entity).__name__}; it owns {known}.")
-        key = store_key(self.service.name, entity.kind, entity.key)
+        key = Key(self.service.name, entity.kind, entity.key)
         record = EntityRecord.decode(self._store[key].value) if key in self._store else EntityRecord()
         record.version, record.state = record.version + 1, entity.model_dump(mode="json")
         self._store[key] = Stored(record.encode(), str(next(self._versions)))
@@ -111,13 +111,13 @@ class InMemory:
     def restore(self, records: Mapping[tuple[str, str], EntityRecord]) -> None:
         """Forget everything but these records, by kind and key."""
         self._store = {
-            store_key(self.service.name, *place): Stored(record.encode(), str(next(self._versions)))
+            Key(self.service.name, *place): Stored(record.encode(), str(next(self._versions)))
             for place, record in records.items()
         }
 
     def record(self, kind: str, key: str) -> EntityRecord:
         """Return one record; a vacant one if nothing is kept there."""
-        stored = self._store.get(store_key(self.service.name, kind, key))
+        stored = self._store.get(Key(self.service.name, kind, key))
         return EntityRecord.decode(stored.value) if stored else EntityRecord()
 
     def delivery(self, said: Event | Answer, number: int = 1) -> Delivery:
@@ -170,7 +170,7 @@ class InMemory:
         for write in writes:
             stored = self._store.get(write.key)
             if write.etag not in (ANY_ETAG, stored.etag if stored else None):
-                return Conflict(write.key)
+                return Conflict(str(write.key))
         for write in writes:
             if write.value is None:
                 self._store.pop(write.key, None)

@@ -9,6 +9,7 @@ from typing import Final
 
 from choreography.conform.result import Case, NotMetError, require
 from choreography.conform.store_rig import StoreRig
+from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Stored, Unknown, Write
 from choreography.sidecar.client import Sidecar
 
@@ -16,9 +17,9 @@ _RACERS: Final = 12
 _PATIENCE: Final = 90.0
 
 
-def _keys(count: int) -> list[str]:
+def _keys(count: int) -> list[Key]:
     run = secrets.token_hex(6)
-    return [f"conform.{run}.{number}" for number in range(count)]
+    return [Key("conform", "probe", f"{run}/{number}") for number in range(count)]
 
 
 async def _put(sidecar: Sidecar, *writes: Write) -> None:
@@ -26,14 +27,14 @@ async def _put(sidecar: Sidecar, *writes: Write) -> None:
     require(isinstance(answer, Committed), f"a plain transaction was answered {answer}")
 
 
-async def _value(sidecar: Sidecar, key: str) -> str | None:
+async def _value(sidecar: Sidecar, key: Key) -> str | None:
     async with asyncio.timeout(_PATIENCE):
         while isinstance(stored := await sidecar.confirm(key), Unknown):  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.2)
     return stored.value if isinstance(stored, Stored) else None
 
 
-async def _etag(sidecar: Sidecar, key: str) -> str:
+async def _etag(sidecar: Sidecar, key: Key) -> str:
     stored = await sidecar.confirm(key)
     if not isinstance(stored, Stored):
         raise NotMetError(f"{key} was just written and is not there: {stored}")
@@ -169,13 +170,13 @@ async def a_bulk_get_shows_all(rig: StoreRig) -> str:
     """Five hundred keys at once, those that are not there among them."""
     keys = _keys(500)
     there = keys[::2]
-    await _put(rig.one, *(Write(key, key, None) for key in there))
+    await _put(rig.one, *(Write(key, str(key), None) for key in there))
     values = await rig.one.read(keys)
     require(not values.failed, f"{len(values.failed)} could not be read")
     wrong = [
         key
         for key in keys
-        if (values.found[key].value if key in values.found else None) != (key if key in there else None)
+        if (values.found[key].value if key in values.found else None) != (str(key) if key in there else None)
     ]
     require(not wrong, f"{len(wrong)} of {len(keys)} are wrong")
     return f"{len(there)} found and {len(keys) - len(there)} not"

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import orjson
 
 from choreography.engine.commanding import Accepted
+from choreography.engine.identity import Key
 from choreography.engine.operations import Answer, Confirm, Operation, Stored, Values, Write
 from choreography.engine.plan import Plan
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, decode_outcome
@@ -94,17 +95,17 @@ class Asked:
     event_id: str
     recorded: Recorded
     plan: Plan
-    record_key: str
-    about_key: str
+    record_key: Key
+    about_key: Key
     subject: str
 
     @property
-    def outcome_keys(self) -> tuple[str, ...]:
+    def outcome_keys(self) -> tuple[Key, ...]:
         """Where its outcome may be: apart as well, as another body may have named another entity."""
         return (self.plan.outcome_key, *self.plan.entity_keys)
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[Key, ...]:
         """Everything that may say something about it."""
         return (*self.outcome_keys, self.record_key, self.about_key)
 
@@ -135,8 +136,8 @@ class Struck:
     """What is deleted of settled commands, where their outcome did not do it."""
 
     def __init__(self) -> None:
-        self._deletions: dict[str, Write] = {}
-        self._about: dict[str, tuple[list[str], str]] = {}
+        self._deletions: dict[Key, Write] = {}
+        self._about: dict[Key, tuple[list[str], str]] = {}
 
     def strike(self, one: Asked, read: Values, *, about: bool) -> None:
         """Delete what was read of one."""
@@ -156,7 +157,7 @@ class Struck:
         return tuple(sorted((*self._deletions.values(), *about), key=lambda write: write.key))
 
 
-def keys_of(asked: Iterable[Asked]) -> tuple[str, ...]:
+def keys_of(asked: Iterable[Asked]) -> tuple[Key, ...]:
     """Return everything that may say something about some commands."""
     return tuple(sorted({key for one in asked for key in one.keys}))
 

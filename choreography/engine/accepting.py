@@ -17,7 +17,7 @@ from choreography.engine.accepted import Asked, Checked, Recorded, Struck, Verdi
 from choreography.engine.commanding import Accepted
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import Envelope, as_text
-from choreography.engine.identity import accepted_about_key, accepted_key, derived_id
+from choreography.engine.identity import Key, accepted_about_key, accepted_key, derived_id
 from choreography.engine.operations import (
     Answer,
     Commit,
@@ -70,7 +70,7 @@ class Accepting:
         return (yield from self._begun(group, now))
 
     def _added(
-        self, group: Sequence[Accepted], row: str, now: datetime
+        self, group: Sequence[Accepted], row: Key, now: datetime
     ) -> Generator[Operation, Answer, list[Verdict] | None]:
         """Record commands in the slot of which somebody is reminded already; None if the store did not say yes."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now) for index, one in enumerate(group)}
@@ -187,7 +187,7 @@ class Accepting:
         self, left: dict[int, Asked], read: Values, verdicts: dict[int, Verdict]
     ) -> Generator[Operation, Answer, tuple[Write, ...]]:
         """Decide what can be decided, and return the writes of those that are left: nobody knows of them yet."""
-        writes: dict[str, Write] = {}
+        writes: dict[Key, Write] = {}
         digests: dict[str, str] = {}
         for index, one in list(left.items()):
             try:
@@ -216,7 +216,7 @@ class Accepting:
         same = recorded.digest == one.recorded.digest
         return Verdict(same, recorded.outgoing if same else None)
 
-    def _write(self, one: Asked, read: Values, writes: dict[str, Write]) -> None:
+    def _write(self, one: Asked, read: Values, writes: dict[Key, Write]) -> None:
         ttl = self._limits.kept_seconds
         about: list[str] = []
         if self._looked_for and not one.exists(read):

@@ -14,7 +14,7 @@ from choreography.contracts import Intent
 from choreography.declaration import Effect
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope, as_moment, as_text, is_traceparent
-from choreography.engine.identity import derived_id, event_key, outcome_key, store_key, valid_id
+from choreography.engine.identity import Key, derived_id, event_key, outcome_key, valid_id
 from choreography.engine.kept_entities import first_problem
 from choreography.engine.operations import Answer, Confirm, Operation, Stored
 from choreography.engine.other_releases import unknown_effect, unreadable_intent
@@ -133,14 +133,14 @@ class Answering:
         stored = yield from self._confirm(outcome_key(self._service.name, identity))
         return decode_outcome(stored.value) if stored else None
 
-    def _confirm(self, key: str) -> Generator[Operation, Answer, Stored | None]:
+    def _confirm(self, key: Key) -> Generator[Operation, Answer, Stored | None]:
         answer = yield Confirm(key)
         if answer is not None and not isinstance(answer, Stored):
             raise UnreadableError(key)
         return answer
 
-    def _entity_keys(self, effect: Effect, wish: Wish) -> list[str]:
-        keys: dict[str, None] = {}
+    def _entity_keys(self, effect: Effect, wish: Wish) -> list[Key]:
+        keys: dict[Key, None] = {}
         try:
             intent = self.intent(effect, wish)
         except ValidationError:
@@ -150,7 +150,7 @@ class Answering:
             for reaction in self._service.subjects[answer.wire_type].reactions:
                 for named in reaction.named:
                     for logical_id in named.ids(intent):
-                        keys[store_key(self._service.name, named.entity.kind, logical_id)] = None
+                        keys[Key(self._service.name, named.entity.kind, logical_id)] = None
         return list(keys)
 
 

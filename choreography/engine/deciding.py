@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
-from choreography.engine.identity import accepted_about_key, accepted_key, outcome_key
+from choreography.engine.identity import Key, accepted_about_key, accepted_key, outcome_key
 from choreography.engine.memory import TooOld
 from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
@@ -120,7 +120,7 @@ class Decider:
             return None
         return read_kept(plan.outcome_key, decode_outcome, stored.value) if stored else None
 
-    def _confirm(self, key: str, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
+    def _confirm(self, key: Key, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
         answer = yield Confirm(key)
         if answer is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -53,25 +53,45 @@ def hashed(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class Key(NamedTuple):
+    """The key of one record: whose it is, what it is, and its id. Each store writes it in its own way.
+
+    Attributes:
+        service: the service that keeps the record.
+        kind: the kind of an entity, or one that the library keeps for itself.
+        logical_id: the id of the entity or event, or whatever else tells records of one kind apart.
+    """
+
+    service: str
+    kind: str
+    logical_id: str
+
+    def __str__(self) -> str:
+        """Return the key for a store in which a key is one text: any id becomes a short and harmless text."""
+        return _text_of(self)
+
+
 @lru_cache(maxsize=8192)
-def store_key(service: str, kind: str, logical_id: str) -> str:
-    """Return the key of one record of one service."""
-    return f"{service}.{kind}.{hashed(logical_id)}"
+def _text_of(key: Key) -> str:
+    return f"{key.service}.{key.kind}.{hashed(key.logical_id)}"
 
 
-def outcome_key(service: str, event_id: str) -> str:
+OUTCOME: Final = "outcome"
+
+
+def outcome_key(service: str, event_id: str) -> Key:
     """Return the key of an outcome that is kept apart from its entity."""
-    return store_key(service, "outcome", event_id)
+    return Key(service, OUTCOME, event_id)
 
 
-def accepted_key(service: str, event_id: str) -> str:
+def accepted_key(service: str, event_id: str) -> Key:
     """Return the key under which an accepted command is kept until its event has an outcome."""
-    return store_key(service, "accepted", event_id)
+    return Key(service, "accepted", event_id)
 
 
-def accepted_about_key(service: str, subject: str) -> str:
+def accepted_about_key(service: str, subject: str) -> Key:
     """Return the key under which accepted commands are found by what they are about, until that exists."""
-    return store_key(service, "accepted-about", subject)
+    return Key(service, "accepted-about", subject)
 
 
 @lru_cache(maxsize=8192)

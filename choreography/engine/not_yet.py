@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from choreography.engine.delivery import Delivery, read_delivery
-from choreography.engine.identity import hashed, outcome_key, store_key
+from choreography.engine.identity import Key, hashed, outcome_key
 from choreography.engine.operations import Answer, Commit, Committed, Confirm, Operation, Read, Stored, Values, Write
 from choreography.engine.other_releases import knows
 from choreography.engine.records import Outcome, decode_outcome, encode_outcome
@@ -28,10 +28,10 @@ LONGEST_PAGE: Final = 1000
 FULL: Final = " More wait already than are replayed by themselves; replay it by hand."
 
 
-def page_keys(service: str, replica: str = "") -> Sequence[str]:
+def page_keys(service: str, replica: str = "") -> Sequence[Key]:
     """Return the keys of all pages, beginning with the one that a replica fills first."""
     first = int(hashed(replica)[:8], 16) % PAGES
-    return [store_key(service, "not-yet", str((first + number) % PAGES)) for number in range(PAGES)]
+    return [Key(service, "not-yet", str((first + number) % PAGES)) for number in range(PAGES)]
 
 
 def read_page(text: str | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Self
 
 import orjson
 
+from choreography.engine.identity import Key
 from choreography.engine.records import Due, Outgoing, Wish
 
 
@@ -26,25 +27,28 @@ class Stored(NamedTuple):
 class Read:
     """Read keys in one bulk get. A key missing from the answer may exist all the same: see :class:`Confirm`."""
 
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
     """Read one key by itself, the only read whose "missing" can be believed."""
 
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
     """What a read found. ``failed`` names the keys that could not be read at all."""
 
-    found: Mapping[str, Stored]
-    failed: frozenset[str] = frozenset()
+    found: Mapping[Key, Stored]
+    failed: frozenset[Key] = frozenset()
 
 
 ANY_ETAG: Final = "*"
+
+_KEY: Final = 128
+"""Bytes a key takes besides its id, or hashed as a whole, in any store."""
 
 
 class Write(NamedTuple):
@@ -53,25 +57,25 @@ class Write(NamedTuple):
     A value of None deletes the key.
     """
 
-    key: str
+    key: Key
     value: str | None
     etag: str | None
     ttl_seconds: int | None = None
 
     @classmethod
-    def deletion(cls, key: str, etag: str = ANY_ETAG) -> Self:
+    def deletion(cls, key: Key, etag: str = ANY_ETAG) -> Self:
         """Return the deletion of a key; without an ETag it succeeds whether the key exists or not."""
         return cls(key, None, etag)
 
     @property
     def most(self) -> int:
         """A bound of its size that costs nothing: on the way no character of a JSON text takes more than four bytes."""
-        return len(self.key) + 4 * len(self.value or "") + 2
+        return len(self.key.logical_id) + _KEY + 4 * len(self.value or "") + 2
 
     @property
     def size(self) -> int:
         """Its bytes on the way to the store, where its text is a text inside JSON once more."""
-        return len(self.key) + len(orjson.dumps(self.value or ""))
+        return len(self.key.logical_id) + _KEY + len(orjson.dumps(self.value or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Remind:
 
     slot: str
     events: tuple[str, ...]
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)

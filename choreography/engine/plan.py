@@ -11,7 +11,7 @@ from choreography.declaration import Subject
 from choreography.engine.belonging import LIBRARY_TYPES, Belonging, family_of
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import event_key, hashed, outcome_key, store_key, valid_id
+from choreography.engine.identity import Key, event_key, hashed, outcome_key, valid_id
 from choreography.engine.operations import Limits
 from choreography.engine.other_releases import unknown_type
 from choreography.engine.reacting import Heard, heard_value, named_ids
@@ -40,8 +40,8 @@ class Plan(NamedTuple):
     identity: str
     digest: str
     event_key: str
-    outcome_key: str
-    entity_keys: tuple[str, ...] = ()
+    outcome_key: Key
+    entity_keys: tuple[Key, ...] = ()
     named: Sequence[tuple[type[Entity], str]] = ()
     subject: Subject | None = None
     problem: str = ""
@@ -122,7 +122,7 @@ class Planner:
             envelope.digest,
             event_key(identity),
             outcome_key(self.service.name, identity),
-            entity_keys=tuple(store_key(self.service.name, entity.kind, one) for entity, one in named),
+            entity_keys=tuple(Key(self.service.name, entity.kind, one) for entity, one in named),
             named=named,
             subject=subject,
             problem=self._old(envelope) if too_old else self._ahead(delivery, envelope, now),

@@ -15,7 +15,7 @@ from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction, Subject
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope
-from choreography.engine.identity import derived_id, store_key
+from choreography.engine.identity import Key, derived_id
 from choreography.engine.joining import Slots
 from choreography.engine.kept_entities import first_problem, shown, storable, unshared
 from choreography.engine.other_releases import refuse_unknown_joins, unknown_key, unreadable_slot
@@ -35,7 +35,7 @@ _VACANT: Final = EntityRecord()
 class Ran:
     """What the reactions to one event decided: changed records by store key, and all that is to be said."""
 
-    records: dict[str, EntityRecord] = field(default_factory=dict)
+    records: dict[Key, EntityRecord] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     events: list[Outgoing] = field(default_factory=list)
     dues: list[Due] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Reacting:
         service: Service,
         subject: Subject,
         delivery: Delivery,
-        records: Mapping[str, EntityRecord],
+        records: Mapping[Key, EntityRecord],
         now: datetime,
         *,
         heard: Heard,
@@ -134,7 +134,7 @@ class Reacting:
     def _remember_what_was_read(self) -> None:
         """Record the versions of what was named but not changed: the decision rests on them as well."""
         for entity, logical_id in self.named:
-            key = store_key(self.service.name, entity.kind, logical_id)
+            key = Key(self.service.name, entity.kind, logical_id)
             if key not in self.ran.records:
                 version = self._record(entity, logical_id).version
                 self.ran.written.append(Written(entity.kind, logical_id, version, changed=False))
@@ -202,11 +202,11 @@ class Reacting:
         return None if named.optional else unshared(named.entity(**{named.entity.key_field: logical_id}))
 
     def _record(self, entity: type[Entity], logical_id: str) -> EntityRecord:
-        key = store_key(self.service.name, entity.kind, logical_id)
+        key = Key(self.service.name, entity.kind, logical_id)
         return self.ran.records.get(key) or self.before.get(key) or _VACANT
 
     def _changed(self, entity: type[Entity], logical_id: str) -> EntityRecord:
-        key = store_key(self.service.name, entity.kind, logical_id)
+        key = Key(self.service.name, entity.kind, logical_id)
         if key not in self.ran.records:
             record = self._record(entity, logical_id).copy()
             record.version += 1

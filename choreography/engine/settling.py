@@ -15,6 +15,7 @@ from datetime import datetime
 from choreography.engine.control import nothing_to_run, recorded
 from choreography.engine.deciding import AttemptFailedError, Decider, Settled
 from choreography.engine.delivery import Delivery, shortened
+from choreography.engine.identity import Key
 from choreography.engine.memory import Beginning, Newcomers, Published
 from choreography.engine.operations import (
     Answer,
@@ -132,7 +133,7 @@ class Settler:
         return {plan.position: Settled(plan.delivery, again=True) for plan in plans}
 
     def _once(
-        self, plans: list[Plan], now: datetime, expected: AbstractSet[str], *, thorough: bool
+        self, plans: list[Plan], now: datetime, expected: AbstractSet[Key], *, thorough: bool
     ) -> Generator[Operation, Answer, tuple[dict[int, Settled], CommitAnswer | _SetApart]]:
         """Read, react and commit once. What was settled is true only if the answer is Committed.
 
@@ -187,12 +188,12 @@ class Settler:
         plan = plan._replace(delivery=shortened(plan.delivery)) if plan.problem else plan
         return plan._replace(problem=f"The store refuses what this event leads to: {detail}")
 
-    def _expected(self, plans: Sequence[Plan]) -> dict[str, Beginning]:
+    def _expected(self, plans: Sequence[Plan]) -> dict[Key, Beginning]:
         """Return the keys of records that most likely begin now, whichever of these events names them."""
         if self.newcomers is None:
             return {}
-        begun: dict[str, Beginning] = {}
-        others: set[str] = set()
+        begun: dict[Key, Beginning] = {}
+        others: set[Key] = set()
         for plan in plans:
             for key, beginning in _beginnings(plan):
                 if plan.delivery.purpose == "run" and self.newcomers.expects(beginning):
@@ -201,7 +202,7 @@ class Settler:
                     others.add(key)
         return {key: beginning for key, beginning in begun.items() if key not in others}
 
-    def _read(self, plans: Sequence[Plan], expected: AbstractSet[str]) -> Generator[Operation, Answer, WorkingSet]:
+    def _read(self, plans: Sequence[Plan], expected: AbstractSet[Key]) -> Generator[Operation, Answer, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}
         keys = (entity_keys - expected) | {plan.outcome_key for plan in plans if not plan.folds}
         answer = (yield Read(tuple(sorted(keys)))) if keys else Values({})
@@ -214,6 +215,6 @@ class Settler:
         return WorkingSet.of(answer.found, entity_keys)
 
 
-def _beginnings(plan: Plan) -> Iterator[tuple[str, Beginning]]:
+def _beginnings(plan: Plan) -> Iterator[tuple[Key, Beginning]]:
     wire_type = plan.subject.wire_type if plan.subject else ""
     return ((key, (wire_type, entity.kind)) for key, (entity, _) in zip(plan.entity_keys, plan.named, strict=True))

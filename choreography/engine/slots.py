@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import Answer, Confirm, Operation, Read, Stored, Values
 
 PARTS: Final = 10
@@ -42,7 +42,7 @@ class Slots:
         self._name, self._until = name, now + self._lasts
         self._rows, self._commands = 0, commands
 
-    def row(self, now: datetime, commands: int) -> str | None:
+    def row(self, now: datetime, commands: int) -> Key | None:
         """Return the key of the row in which a group may be listed; None if it needs a reminder of its own."""
         if now >= self._until or self._commands + commands > _MOST_COMMANDS:
             return None
@@ -66,13 +66,13 @@ class Listed:
         complete: whether the store said that there are no more.
     """
 
-    rows: dict[str, str] = field(default_factory=dict)
+    rows: dict[Key, str] = field(default_factory=dict)
     complete: bool = False
 
 
-def row_key(service: str, slot: str, number: int) -> str:
+def row_key(service: str, slot: str, number: int) -> Key:
     """Return the key of one row of a slot."""
-    return store_key(service, "accepted-slot", f"{slot}/{number}")
+    return Key(service, "accepted-slot", f"{slot}/{number}")
 
 
 def read_rows(service: str, slot: str) -> Generator[Operation, Answer, Listed]:
@@ -90,7 +90,7 @@ def read_rows(service: str, slot: str) -> Generator[Operation, Answer, Listed]:
         listed.rows.update(_without_a_gap(keys, read))
 
 
-def _without_a_gap(keys: tuple[str, ...], read: Answer) -> Iterator[tuple[str, str]]:
+def _without_a_gap(keys: tuple[Key, ...], read: Answer) -> Iterator[tuple[Key, str]]:
     for key in keys:
         if not isinstance(read, Values) or key not in read.found:
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from choreography.engine.identity import Key
+
 Kept = TypeVar("Kept")
 Read = TypeVar("Read")
 
@@ -12,11 +14,11 @@ Read = TypeVar("Read")
 class UnreadableRecordError(Exception):
     """What the store holds under a key is no record."""
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"The record {key} in the store cannot be read: {problem}.")
+    def __init__(self, key: Key, problem: str) -> None:
+        super().__init__(f"The {key.kind} {key.logical_id!r} in the store (key {key}) cannot be read: {problem}.")
 
 
-def read_kept(key: str, decode: Callable[[Kept], Read], kept: Kept) -> Read:
+def read_kept(key: Key, decode: Callable[[Kept], Read], kept: Kept) -> Read:
     """Read what is kept under a key.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
     Answer,
@@ -45,7 +45,7 @@ class Suspects:
     def __init__(
         self, service: str, replica: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]
     ) -> None:
-        self._key = store_key(service, "replica", replica)
+        self._key = Key(service, "replica", replica)
         self._limits, self._guard = limits, guard
         self._deaths: dict[str, int] = {}
         self.on_probation = False

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from choreography.engine.identity import Key
 from choreography.engine.operations import Stored, Write
 from choreography.engine.records import EntityRecord
 
@@ -21,20 +22,20 @@ class WorkingSet:
     is in the transaction whether it changed or not, else two reactions that read each other's entities could both win.
     """
 
-    etags: dict[str, str]
-    records: dict[str, EntityRecord]
-    apart: dict[str, Stored]
-    unreadable: Mapping[str, str] = field(default_factory=dict)
+    etags: dict[Key, str]
+    records: dict[Key, EntityRecord]
+    apart: dict[Key, Stored]
+    unreadable: Mapping[Key, str] = field(default_factory=dict)
     """Entity records that somebody spoilt, each with what is wrong with it. They are never written over."""
-    guarded: set[str] = field(default_factory=set)
-    others: dict[str, Write] = field(default_factory=dict)
+    guarded: set[Key] = field(default_factory=set)
+    others: dict[Key, Write] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, found: Mapping[str, Stored], entity_keys: Iterable[str]) -> WorkingSet:
+    def of(cls, found: Mapping[Key, Stored], entity_keys: Iterable[Key]) -> WorkingSet:
         """Sort what was read into entities and all else."""
         keys = set(entity_keys)
-        records: dict[str, EntityRecord] = {}
-        unreadable: dict[str, str] = {}
+        records: dict[Key, EntityRecord] = {}
+        unreadable: dict[Key, str] = {}
         for key in keys & found.keys():
             try:
                 records[key] = _sound(EntityRecord.decode(found[key].value))
@@ -47,11 +48,11 @@ class WorkingSet:
             unreadable=unreadable,
         )
 
-    def record(self, key: str) -> EntityRecord:
+    def record(self, key: Key) -> EntityRecord:
         """Return a record, or a vacant one to hold its place."""
         return self.records.get(key) or EntityRecord()
 
-    def accept(self, changed: Mapping[str, EntityRecord], guarded: Iterable[str]) -> None:
+    def accept(self, changed: Mapping[Key, EntityRecord], guarded: Iterable[Key]) -> None:
         """Take over what one event's reactions decided."""
         self.records.update(changed)
         self.guarded.update(changed)
@@ -66,7 +67,7 @@ class WorkingSet:
         entities = (self._entity_write(key, tombstone_ttl) for key in self.guarded)
         return tuple(sorted((*entities, *self.others.values()), key=lambda write: write.key))
 
-    def _entity_write(self, key: str, tombstone_ttl: int) -> Write:
+    def _entity_write(self, key: Key, tombstone_ttl: int) -> Write:
         record = self.record(key)
         return Write(key, record.encode(), self.etags.get(key), tombstone_ttl if record.gone else None)
 

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 
 from choreography.engine.envelope import as_moment, as_text
-from choreography.engine.identity import derived_id
+from choreography.engine.identity import Key, derived_id
 from choreography.engine.operations import (
     ANY_ETAG,
     NOTHING_FAILED,
@@ -63,28 +63,30 @@ class Sidecar:
         """Close the pool."""
         await self._session.close()
 
-    async def read(self, keys: Sequence[str], trace: str = "") -> Values:
+    async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
         """Read keys in bulk. A failed call is a failed read of every key."""
-        found: dict[str, Stored] = {}
-        failed: set[str] = set()
+        found: dict[Key, Stored] = {}
+        failed: set[Key] = set()
         for start in range(0, len(keys), _KEYS_AT_ONCE):
-            part = keys[start : start + _KEYS_AT_ONCE]
+            part = {str(key): key for key in keys[start : start + _KEYS_AT_ONCE]}
             try:
-                status, body = await self._call("POST", f"{self._state}/bulk", orjson.dumps({"keys": part}), trace)
+                status, body = await self._call(
+                    "POST", f"{self._state}/bulk", orjson.dumps({"keys": list(part)}), trace
+                )
                 items = orjson.loads(body) if status == 200 else None
             except (*_TROUBLE, orjson.JSONDecodeError):
                 items = None
             if items is None:
-                failed.update(part)
+                failed.update(part.values())
                 continue
             for item in items:
                 if item.get("error"):
-                    failed.add(item["key"])
+                    failed.add(part[item["key"]])
                 elif item.get("data") is not None:
-                    found[item["key"]] = Stored(_text(item["data"]), item.get("etag", ""))
+                    found[part[item["key"]]] = Stored(_text(item["data"]), item.get("etag", ""))
         return Values(found, frozenset(failed))
 
-    async def confirm(self, key: str, trace: str = "") -> Stored | Unknown | None:
+    async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
         """Read one key by itself: the value, None if it does not exist, or Unknown."""
         try:
             async with self._session.get(f"{self._state}/{key}", headers=_traced(trace)) as response:
@@ -97,7 +99,7 @@ class Sidecar:
         except (*_TROUBLE, orjson.JSONDecodeError) as error:
             return Unknown(_words(error))
 
-    async def expiry(self, key: str) -> datetime | None:
+    async def expiry(self, key: Key) -> datetime | None:
         """Return the moment at which the store will forget a key, by its own clock; None if it does not tell."""
         try:
             async with self._session.get(f"{self._state}/{key}") as response:
@@ -212,7 +214,7 @@ def _traced(trace: str) -> dict[str, str] | None:
 
 
 def _operation(write: Write) -> dict[str, Any]:
-    request: dict[str, Any] = {"key": write.key}
+    request: dict[str, Any] = {"key": str(write.key)}
     if write.value is not None:
         request["value"] = write.value
     if write.etag != ANY_ETAG:

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Limits, Write
 from choreography.errors import SelfCheckError
 from choreography.sidecar.client import Sidecar
@@ -38,7 +38,7 @@ class Clocks:
 
     def __init__(self, service: str, replica: str, sidecar: Sidecar, metrics: Metrics, limits: Limits) -> None:
         self._service, self._sidecar, self._metrics = service, sidecar, metrics
-        self._key = store_key(service, "probe", f"clock/{replica}")
+        self._key = Key(service, "probe", f"clock/{replica}")
         self._allowed = timedelta(seconds=limits.skew_seconds)
         self._lead = timedelta(0)
         self._told: set[str] = set()

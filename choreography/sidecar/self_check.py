@@ -16,7 +16,7 @@ import structlog
 
 from choreography.engine.delivery import CANARY_TYPE, Delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Stored, Write
 from choreography.engine.records import Outgoing
 from choreography.errors import SelfCheckError
@@ -47,9 +47,9 @@ class Canaries:
         self._service = service
         self._seen: dict[str, int] = {}
 
-    def key(self, canary: str) -> str:
+    def key(self, canary: str) -> Key:
         """Return the store key under which the return of a canary is told."""
-        return store_key(self._service, "canary", canary)
+        return Key(self._service, "canary", canary)
 
     def knows(self, delivery: Delivery) -> bool:
         """Tell whether this is a canary, of whichever replica of this service."""
@@ -131,7 +131,7 @@ class SelfCheck:
         if not isinstance(deleted, Committed) or await self._sidecar.confirm(one) is not None:
             raise SelfCheckError(_bad_store("a transaction did not delete what it was to delete"))
 
-    async def _stale_etag(self, key: str) -> str:
+    async def _stale_etag(self, key: Key) -> str:
         """Read a real ETag, then make it stale: an invented one might be refused for its form alone."""
         stored = await self._sidecar.confirm(key)
         if not isinstance(stored, Stored) or not stored.etag:
@@ -141,8 +141,8 @@ class SelfCheck:
             raise SelfCheckError(_bad_store("a transaction under the current ETag was refused"))
         return stored.etag
 
-    def _key(self, name: str) -> str:
-        return store_key(self._service.name, "probe", f"{self._run}/{name}")
+    def _key(self, name: str) -> Key:
+        return Key(self._service.name, "probe", f"{self._run}/{name}")
 
     async def _check_canary(self) -> None:
         end = _now() + _CANARY_PATIENCE
@@ -214,7 +214,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _probe(key: str, value: str, etag: str | None) -> Write:
+def _probe(key: Key, value: str, etag: str | None) -> Write:
     return Write(key, value, etag, _PROBE_TTL)
 
 

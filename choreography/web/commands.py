@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from choreography.contracts import Entity
 from choreography.declaration import Command, View
 from choreography.engine.commanding import Accepted, Commanding
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord
 from choreography.errors import UnsayableEventError, WeakKeyError
@@ -246,9 +246,7 @@ class Commands:
         )
 
     async def _state(self, entity: type[Entity], logical_id: str) -> Mapping[str, Any] | None:
-        stored = await self._sidecar.confirm(
-            store_key(self._service.name, entity.kind, logical_id), current_traceparent()
-        )
+        stored = await self._sidecar.confirm(Key(self._service.name, entity.kind, logical_id), current_traceparent())
         if stored is None:
             return None
         if not isinstance(stored, Stored):

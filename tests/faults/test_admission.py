@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import Stored
 from choreography.web.app import Front
 from tests.faults.fake_sidecar import FakeSidecar
@@ -233,7 +233,7 @@ async def test_a_mistake_after_the_request_was_read_says_that_the_outcome_is_unk
 ) -> None:
     """A record that cannot be read hides whether the request was accepted before."""
     app, sidecar = running
-    sidecar.store.rows[store_key("shop", "order", "o1")] = Stored("not a record", "1")
+    sidecar.store.rows[str(Key("shop", "order", "o1"))] = Stored("not a record", "1")
     answer = await send(app, "POST", "/orders", BODY, [JSON, key()])
     assert answer.status == 500
     assert "unknown whether it was accepted" in answer.detail
@@ -245,7 +245,7 @@ async def test_a_mistake_of_a_view_is_a_500_in_json(
 ) -> None:
     """And is logged once."""
     app, sidecar = running
-    sidecar.store.rows[store_key("shop", "order", "o1")] = Stored("not a record", "1")
+    sidecar.store.rows[str(Key("shop", "order", "o1"))] = Stored("not a record", "1")
     answer = await send(app, "GET", "/orders/o1")
     assert answer.status == 500
     assert "mistake" in answer.detail

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Write
 from choreography.explore.replicas.rows import Rows, written
 from choreography.in_memory import InMemory
 from choreography.sidecar.client import Sidecar
 from tests.faults.fake_sidecar import FakeSidecar
 from tests.unit.engine.toy import desk
+
+A, B, B2, ABSENT = (Key("desk", "box", name) for name in ("a", "b", "b2", "absent"))
 
 
 async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
@@ -16,25 +19,25 @@ async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
     async with fake.listening():
         sidecar = Sidecar(fake.settings())
         try:
-            await sidecar.commit([Write("a", "1", None), Write("b", "1", None)])
-            assert await sidecar.commit([Write.deletion("a"), Write("b", "2", ANY_ETAG)]) == Committed()
-            assert isinstance(await sidecar.commit([Write.deletion("b"), Write("b2", "1", "stale")]), Conflict)
-            assert await sidecar.confirm("a") is None
-            assert await sidecar.confirm("b") is not None
+            await sidecar.commit([Write(A, "1", None), Write(B, "1", None)])
+            assert await sidecar.commit([Write.deletion(A), Write(B, "2", ANY_ETAG)]) == Committed()
+            assert isinstance(await sidecar.commit([Write.deletion(B), Write(B2, "1", "stale")]), Conflict)
+            assert await sidecar.confirm(A) is None
+            assert await sidecar.confirm(B) is not None
         finally:
             await sidecar.close()
 
 
 def test_the_store_of_the_model_checker_deletes() -> None:
     """Under an ETag only what still has it; without one also what is not there."""
-    rows: Rows = (("a", "1", 1), ("b", "1", 1))
-    assert written(rows, [Write.deletion("a"), Write.deletion("absent")]) == (("b", "1", 1),)
-    assert isinstance(written(rows, [Write.deletion("a", "etag-7")]), Conflict)
+    rows: Rows = ((A, "1", 1), (B, "1", 1))
+    assert written(rows, [Write.deletion(A), Write.deletion(ABSENT)]) == ((B, "1", 1),)
+    assert isinstance(written(rows, [Write.deletion(A, "etag-7")]), Conflict)
 
 
 def test_the_store_in_memory_deletes() -> None:
     """A deletion of what is not there changes nothing."""
     one = InMemory(desk)
-    assert one._commit([Write("a", "1", None)]) == Committed()
-    assert one._commit([Write.deletion("a"), Write.deletion("absent")]) == Committed()
-    assert one._commit([Write("a", "2", None)]) == Committed()
+    assert one._commit([Write(A, "1", None)]) == Committed()
+    assert one._commit([Write.deletion(A), Write.deletion(ABSENT)]) == Committed()
+    assert one._commit([Write(A, "2", None)]) == Committed()

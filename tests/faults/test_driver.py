@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.families import family_of
 from choreography.sidecar.client import Sidecar
 from choreography.web.app import build_app
@@ -84,7 +84,7 @@ class Running:
 
     def coins(self, box: str) -> int | None:
         """What is in a box, by the store."""
-        record = self.sidecar.store.entities().get(store_key("desk", Box.kind, box))
+        record = self.sidecar.store.entities().get(str(Key("desk", Box.kind, box)))
         return record.state["coins"] if record and record.state else None
 
 
@@ -167,10 +167,11 @@ async def test_a_read_that_fails_shows_nothing(running: Running, fault: Fault) -
 async def test_a_key_that_could_not_be_read_is_told_from_one_that_is_not_there(running: Running) -> None:
     """Both are missing from a bulk get that looks as if it had succeeded."""
     client = Sidecar(running.sidecar.settings())
+    keys = [Key("desk", "box", "a"), Key("desk", "box", "b")]
     try:
         running.sidecar.will("read", "partly", "none")
-        assert (await client.read(["a", "b"])).failed == {"a", "b"}
-        assert (await client.read(["a", "b"])).failed == frozenset()
+        assert (await client.read(keys)).failed == set(keys)
+        assert (await client.read(keys)).failed == frozenset()
     finally:
         await client.close()
 
@@ -186,9 +187,9 @@ async def test_a_failed_get_proves_no_absence(running: Running) -> None:
 
 async def test_a_refused_event_is_set_aside_alone(running: Running) -> None:
     """A 4xx is about the request: its neighbours go through."""
-    bad = store_key("desk", Box.kind, "bad")
+    bad = str(Key("desk", Box.kind, "bad"))
     running.sidecar.store.refuses = lambda writes: any(
-        write.key == bad and '"coins":1' in (write.value or "") for write in writes
+        str(write.key) == bad and '"coins":1' in (write.value or "") for write in writes
     )
     puts = [event(Put(box=box, amount=1), f"put-{box}") for box in ("a", "bad", "c")]
     await running.until_acknowledged(*puts)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from choreography import Service
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.families import family_of
 from choreography.web import replaying
 from choreography.web.app import build_app
@@ -69,7 +69,7 @@ async def until_nothing_is_set_aside(sidecar: FakeSidecar) -> None:
 
 def state(sidecar: FakeSidecar, kind: str, logical_id: str) -> dict[str, Any]:
     """Return the state of an entity."""
-    record = sidecar.store.entities()[store_key("desk", kind, logical_id)]
+    record = sidecar.store.entities()[str(Key("desk", kind, logical_id))]
     assert record.state is not None
     return record.state
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from choreography.engine.identity import Key
 from choreography.engine.operations import (
     NOTHING_FAILED,
     Commit,
@@ -82,7 +83,7 @@ def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[Change]:
             raise TypeError("A program lets things out one after the other, so that it may die in between.")
 
 
-def _reads(keys: tuple[str, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
+def _reads(keys: tuple[Key, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
     found = shown(rows, keys)
     told = tuple(sorted((key, stored.value, stored.etag) for key, stored in found.found.items()))
     yield Change("it reads", told, found, budget)

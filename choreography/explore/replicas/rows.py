@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from choreography.contracts import LIBRARY_KINDS
+from choreography.engine.identity import OUTCOME, Key
 from choreography.engine.operations import ANY_ETAG, Conflict, Stored, Values, Write
 from choreography.engine.records import EntityRecord, Outcome, decode_outcome
 
-Rows = tuple[tuple[str, str, int], ...]
+Rows = tuple[tuple[Key, str, int], ...]
 """Key, value, and how often it was written, sorted by key."""
 
 
-def shown(rows: Rows, keys: Sequence[str]) -> Values:
+def shown(rows: Rows, keys: Sequence[Key]) -> Values:
     """Answer a bulk get."""
     return Values({key: Stored(value, f"etag-{count}") for key, value, count in rows if key in keys})
 
 
-def row(rows: Rows, key: str) -> Stored | None:
+def row(rows: Rows, key: Key) -> Stored | None:
     """Answer a single get."""
     return next((Stored(value, f"etag-{count}") for one, value, count in rows if one == key), None)
 
@@ -39,8 +41,7 @@ def written(rows: Rows, writes: Sequence[Write]) -> Rows | Conflict:
 def outcomes(rows: Rows) -> Iterator[Outcome]:
     """Return every outcome, in an entity's record or apart."""
     for key, value, _ in rows:
-        kind = key.split(".")[1]
-        if kind == "outcome":
+        if key.kind == OUTCOME:
             yield decode_outcome(value)
-        elif kind not in ("replica", "not-yet"):
+        elif key.kind not in LIBRARY_KINDS:
             yield from (Outcome.from_json(raw) for raw in EntityRecord.decode(value).folded.values())

@@ -12,7 +12,7 @@ import orjson
 
 from choreography.contracts import Answer, Entity
 from choreography.engine.delivery import Delivery
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import Limits
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish
 from choreography.explore.replicas.faults import Budget, Change, ways
@@ -55,7 +55,7 @@ class Situation:
 
     def record(self, service: Service, entity: type[Entity], key: str) -> EntityRecord | None:
         """Return the record of one entity."""
-        stored = row(self.rows, store_key(service.name, entity.kind, key))
+        stored = row(self.rows, Key(service.name, entity.kind, key))
         return EntityRecord.decode(stored.value) if stored else None
 
     @property

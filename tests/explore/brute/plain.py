@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from choreography.engine.identity import OUTCOME, Key
+from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord, Wish
 from choreography.explore import Replay, Scenario
 from choreography.explore.faults import LOST
@@ -125,10 +127,10 @@ def _words(raw: str) -> tuple[str, str]:
     return raw.partition('"type":"')[2].partition('"')[0], raw.partition('"data":')[2]
 
 
-def _kept(service: str, store: dict[str, Any]) -> Any:
+def _kept(service: str, store: dict[Key, Stored]) -> Any:
     told = []
     for key, stored in sorted(store.items()):
-        if not key.startswith(f"{service}.outcome."):
+        if (key.service, key.kind) != (service, OUTCOME):
             record = EntityRecord.decode(stored.value)
             told.append((key, repr(record.state), repr(_without_ids(record.slots))))
     return tuple(told)

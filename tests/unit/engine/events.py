@@ -10,7 +10,7 @@ import orjson
 from choreography import Entity, Event
 from choreography.engine.delivery import NUDGE_TYPE, REPLAY_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import as_text
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.records import EntityRecord
 from tests.unit.engine.replica import NOON, World
 
@@ -75,7 +75,7 @@ def _control(control_id: str, wire_type: str, data: dict[str, Any]) -> Delivery:
 
 def record_of(world: World, kind: type[Entity], logical_id: str) -> EntityRecord | None:
     """Return an entity's record."""
-    row = world.store.rows.get(store_key(world.service.name, kind.kind, logical_id))
+    row = world.store.rows.get(str(Key(world.service.name, kind.kind, logical_id)))
     return EntityRecord.decode(row.value) if row else None
 
 

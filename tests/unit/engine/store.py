@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
+from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
     CommitAnswer,
@@ -66,19 +67,19 @@ class Store:
     confirmed: list[str] = field(default_factory=list)
     _etags: Iterator[int] = field(default_factory=itertools.count)
 
-    def read(self, keys: Sequence[str]) -> Values:
+    def read(self, keys: Sequence[Key]) -> Values:
         """Answer one bulk get."""
         fault = self.reads.popleft() if self.reads else shown
-        fates = {key: fault(key) for key in keys}
-        found = {key: self.rows[key] for key in keys if key in self.rows and fates[key] == "shown"}
+        fates = {key: fault(str(key)) for key in keys}
+        found = {key: self.rows[str(key)] for key in keys if str(key) in self.rows and fates[key] == "shown"}
         return Values(found, frozenset(key for key in keys if fates[key] == "failed"))
 
-    def confirm(self, key: str) -> Stored | Unknown | None:
+    def confirm(self, key: Key | str) -> Stored | Unknown | None:
         """Answer one single get."""
-        self.confirmed.append(key)
+        self.confirmed.append(str(key))
         if self.confirms and self.confirms.popleft():
             return Unknown("no answer")
-        return self.rows.get(key)
+        return self.rows.get(str(key))
 
     def commit(self, writes: Sequence[Write]) -> CommitAnswer:
         """Answer one transaction."""
@@ -100,7 +101,7 @@ class Store:
         return Committed() if fault == "none" else Unknown("timed out")
 
     def _allows(self, write: Write) -> bool:
-        row = self.rows.get(write.key)
+        row = self.rows.get(str(write.key))
         if write.etag == ANY_ETAG:
             return True
         return row is None if write.etag is None else row is not None and row.etag == write.etag
@@ -109,11 +110,11 @@ class Store:
         self.transactions.append(tuple(writes))
         for write in writes:
             if write.value is None:
-                self.rows.pop(write.key, None)
-                self.ttls.pop(write.key, None)
+                self.rows.pop(str(write.key), None)
+                self.ttls.pop(str(write.key), None)
             else:
-                self.rows[write.key] = Stored(write.value, f"etag-{next(self._etags)}")
-                self.ttls[write.key] = write.ttl_seconds
+                self.rows[str(write.key)] = Stored(write.value, f"etag-{next(self._etags)}")
+                self.ttls[str(write.key)] = write.ttl_seconds
 
     def expire(self) -> None:
         """Let everything that has a time to live reach its end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.memory import Newcomers
 from choreography.engine.operations import Read
 from tests.unit.engine.events import came, nudge, state_of, wire
@@ -20,12 +20,12 @@ def put(box: str, amount: int = 1) -> Put:
     return Put(box=box, amount=amount)
 
 
-def box_key(box: str) -> str:
+def box_key(box: str) -> Key:
     """Return where a box is kept."""
-    return store_key("desk", "box", box)
+    return Key("desk", "box", box)
 
 
-def read_by(replica: Replica, *deliveries: Delivery) -> list[str]:
+def read_by(replica: Replica, *deliveries: Delivery) -> list[Key]:
     """Deliver, and return the keys that were read in bulk meanwhile."""
     return [key for one in replica.delivering(deliveries) if isinstance(one, Read) for key in one.keys]
 

@@ -34,7 +34,7 @@ def aside(world: World) -> list[Quarantined]:
 
 def noted(world: World) -> dict[str, str]:
     """Return what stands on the pages."""
-    rows = [world.store.rows.get(key) for key in page_keys("desk")]
+    rows = [world.store.rows.get(str(key)) for key in page_keys("desk")]
     return {one: needs for row in rows if row for one, needs in read_page(row.value).items()}
 
 

@@ -22,7 +22,7 @@ def test_an_event_that_names_one_entity_costs_one_read_and_one_write() -> None:
     world = World(desk)
     steps = list(Replica(world).settling([came(PUT, "e1")]))
     assert [type(step) for step in steps] == [Read, Commit]
-    assert list(world.store.rows) == [write.key for write in world.store.transactions[0]]
+    assert list(world.store.rows) == [str(write.key) for write in world.store.transactions[0]]
     assert len(world.store.rows) == 1
 
 

@@ -92,7 +92,7 @@ def test_a_named_entity_is_in_the_transaction_changed_or_not() -> None:
     world = World(desk)
     Replica(world).deliver(came(Claimed(box="a", other="b"), "e1"))
     [writes] = world.store.transactions
-    assert {write.key.split(".")[1] for write in writes} == {"box", "outcome"}
+    assert {write.key.kind for write in writes} == {"box", "outcome"}
     assert [write.etag for write in writes] == [None, None, None]
     assert state_of(world, Box, "b") is None
     assert record_of(world, Box, "b") is not None
@@ -103,7 +103,7 @@ def test_a_reaction_that_changed_and_said_nothing_holds_up_nobody() -> None:
     world = World(desk)
     Replica(world).deliver(came(PUT, "e0"))
     Replica(world).deliver(came(MOVED, "e1"))
-    assert [write.key.split(".")[1] for write in world.store.transactions[-1]] == ["outcome"]
+    assert [write.key.kind for write in world.store.transactions[-1]] == ["outcome"]
 
 
 def test_many_events_are_committed_in_one_transaction() -> None:

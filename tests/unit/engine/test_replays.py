@@ -46,7 +46,7 @@ def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> N
     """Rule 16: the record is replaced, and lives no longer than any other outcome."""
     [(key, before)] = [(key, row) for key, row in world.store.rows.items() if key in world.store.apart()]
     assert Replica(world, service=mended).control(replay("r1", BROKEN)) == [True]
-    assert {write.key: write.etag for write in world.store.transactions[-1]}[key] == before.etag
+    assert {str(write.key): write.etag for write in world.store.transactions[-1]}[key] == before.etag
     assert resolved(world).quarantined is None
     assert world.store.ttls[key] == 32 * 24 * 3600
     assert state_of(world, Box, "a") == Box(box="a", coins=10)

@@ -12,7 +12,7 @@ import pytest
 from choreography.engine.accepted import Recorded, Verdict
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted
-from choreography.engine.identity import accepted_key
+from choreography.engine.identity import Key, accepted_key
 from choreography.engine.slots import Listed, row_key
 from tests.unit.engine.replica import NOON, Replica, World, die_after
 from tests.unit.engine.store import CommitFault, failed, hidden
@@ -149,7 +149,7 @@ def test_a_read_that_fails_records_nothing_and_ends_no_slot() -> None:
     one.accept(command())
     world.store.reads.append(failed)
     assert one.accept(command("k2")) == [Verdict(None)]
-    assert accepted_key("desk", command("k2").envelope.id) not in world.store.rows
+    assert str(accepted_key("desk", command("k2").envelope.id)) not in world.store.rows
     one.accept(command("k3"))
     assert len(world.scheduler.slots) == 1
 
@@ -174,11 +174,11 @@ def test_the_rows_of_a_slot_are_deleted_when_nobody_needs_them() -> None:
     for number in range(3):
         one.accept(command(f"k{number}"))
     (slot,) = world.scheduler.slots
-    assert row_key("desk", slot, 1) in world.store.rows
+    assert str(row_key("desk", slot, 1)) in world.store.rows
     assert Replica(world).drive(one.accepting.forget(one.listed(slot))) is True
     assert not [key for key in world.store.rows if "accepted-slot" in key]
     world.store.commits.append("not written")
-    assert Replica(world).drive(one.accepting.forget(Listed({"a": "b"}))) is False
+    assert Replica(world).drive(one.accepting.forget(Listed({Key("desk", "accepted-slot", "a"): "b"}))) is False
 
 
 def test_two_replicas_that_accept_the_same_commands_do_not_share_a_slot_for_long() -> None:

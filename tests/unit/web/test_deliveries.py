@@ -15,7 +15,7 @@ import pytest
 
 from choreography.engine.delivery import LARGEST_READ, Delivery
 from choreography.engine.fate import Fate
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.sidecar.client import REMINDERS
 from choreography.web.app import build_app
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
@@ -46,7 +46,7 @@ class Taking:
 
     def coins(self, box: str) -> int | None:
         """What is in a box, by the store."""
-        record = self.sidecar.store.entities().get(store_key("desk", Box.kind, box))
+        record = self.sidecar.store.entities().get(str(Key("desk", Box.kind, box)))
         return record.state["coins"] if record and record.state else None
 
     def set_aside(self) -> set[str]:

@@ -236,7 +236,7 @@ async def test_a_row_that_cannot_be_read_is_set_aside_and_ends_no_other_command_
     first, _, third = (stage.accept(key) for key in ("k1", "k2", "k3"))
     (slot,) = stage.world.scheduler.slots
     stage.settle(first)
-    key = row_key("desk", slot, 0)
+    key = str(row_key("desk", slot, 0))
     stage.world.store.rows[key] = stage.world.store.rows[key]._replace(value="not a row")
     assert await stage.remind(first, slot=slot) == 500
     assert stage.said == [third.outgoing.encoded]

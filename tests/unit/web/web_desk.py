@@ -14,7 +14,7 @@ from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.fate import Fate
-from choreography.engine.identity import store_key
+from choreography.engine.identity import Key
 from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import REMINDERS, Sidecar
@@ -108,11 +108,11 @@ class Desk:
 
     def spoil(self, accepted: Accepted) -> None:
         """Leave something that is no record where the command's box is kept."""
-        self.world.store.rows[store_key("desk", "box", accepted.envelope.subject)] = Stored("not a record", "1")
+        self.world.store.rows[str(Key("desk", "box", accepted.envelope.subject))] = Stored("not a record", "1")
 
     def mend(self, accepted: Accepted) -> None:
         """Take it away again."""
-        del self.world.store.rows[store_key("desk", "box", accepted.envelope.subject)]
+        del self.world.store.rows[str(Key("desk", "box", accepted.envelope.subject))]
 
     def settle(self, accepted: Accepted) -> None:
         """Let the event arrive."""
