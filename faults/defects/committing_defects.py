@@ -38,8 +38,8 @@ COMMITTING: Final = (
         3,
         "store keys are made of ids as they came, whatever characters are in them",
         "identity",
-        '    return f"{service}.{kind}.{hashed(logical_id)}"',
-        '    return f"{service}.{kind}.{logical_id}"',
+        '    return f"{key.service}.{key.kind}.{hashed(key.logical_id)}"',
+        '    return f"{key.service}.{key.kind}.{key.logical_id}"',
     ),
     in_engine(
         "horizon-ignored",

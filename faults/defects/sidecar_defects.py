@@ -75,7 +75,7 @@ SIDECAR: Final = (
         5,
         "a key that could not be read is missing from the answer, and nobody asks why",
         "sidecar.client",
-        '                    failed.add(item["key"])',
+        '                    failed.add(part[item["key"]])',
         "                    pass",
     ),
     _driver(
