@@ -8,6 +8,7 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -15,7 +16,8 @@ from typing import Final
 from choreography.errors import ChoreographyError
 
 _OURS: Final = str(Path(__file__).parent)
-_INSTALLED: Final = tuple(f"{sysconfig.get_paths()[place]}{os.sep}" for place in ("stdlib", "purelib", "platlib"))
+_PACKAGES: Final = tuple(f"{sysconfig.get_paths()[place]}{os.sep}" for place in ("purelib", "platlib"))
+_INSTALLED: Final = (f"{sysconfig.get_paths()['stdlib']}{os.sep}", *_PACKAGES)
 
 
 class AuthoredError(ChoreographyError):
@@ -59,6 +61,29 @@ def reach(name: str) -> None:
             return
 
 
+def modules_behind(functions: Iterable[object]) -> list[ModuleType]:
+    """Return the modules in which functions were written, and those that these use: not ours, nor installed ones."""
+    waiting, found = list(functions), dict[str, ModuleType]()
+    while waiting:
+        one = waiting.pop()
+        module = one if isinstance(one, ModuleType) else sys.modules.get(str(getattr(one, "__module__", "")))
+        file = getattr(module, "__file__", None)
+        if module is not None and module.__name__ not in found and isinstance(file, str) and is_authored(file):
+            found[module.__name__] = module
+            waiting += vars(module).values()
+    return list(found.values())
+
+
+def is_authored(file: str) -> bool:
+    """Tell whether a file is neither ours nor installed."""
+    return not file.startswith((_OURS + os.sep, *_INSTALLED, "<"))
+
+
+def is_of_a_library(file: str) -> bool:
+    """Tell whether a file is ours or belongs to an installed package, and not to Python itself."""
+    return file.startswith((_OURS + os.sep, *_PACKAGES))
+
+
 def _not_importable(name: str, error: BaseException) -> AuthoredError:
     return AuthoredError(
         f"{name} cannot be imported, so nothing is known about its flow: {told(error)}. Mend it, and try again."
@@ -77,7 +102,7 @@ def told(error: BaseException) -> str:
 def place_of(error: BaseException) -> str:
     """Return the file and line of the author's code, or of ours if the error never was in any of theirs."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
-    authored = [one for one in frames if not one.filename.startswith((_OURS + os.sep, *_INSTALLED))]
+    authored = [one for one in frames if is_authored(one.filename)]
     chosen = (authored or frames)[-1:]
     return f"{_shown(chosen[0].filename)}, line {chosen[0].lineno}" if chosen else ""
 

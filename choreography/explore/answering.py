@@ -14,6 +14,7 @@ from choreography.declaration import Effect
 from choreography.errors import OutsideUnavailableError
 from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import OutsideModel
+from choreography.explore.watching import Call
 from choreography.outside import Reply
 
 
@@ -34,16 +35,17 @@ class _OpenChoiceError(Exception):
 
 
 class _Scripted:
-    """An outside whose replies are chosen beforehand."""
+    """An outside whose replies are chosen beforehand. It notes down what it is asked, and how it may answer."""
 
-    def __init__(self, model: OutsideModel, chosen: Sequence[Reply]) -> None:
-        self._model, self._chosen = model, chosen
+    def __init__(self, effect: Effect, model: OutsideModel, chosen: Sequence[Reply], noted: list[Call]) -> None:
+        self._effect, self._model, self._chosen, self._noted = effect, model, chosen, noted
         self.calls: list[str] = []
         self.open: tuple[Reply, ...] = ()
 
     async def post(self, path: str, body: Value) -> Reply:
         """Answer with the next chosen reply."""
         data: Mapping[str, object] = body.model_dump(mode="json")
+        self._noted.append((self._effect.name, f"POST {path} {body.model_dump_json()}"))
         if len(self.calls) == len(self._chosen):
             self.open = self._replies(path, data)
             if not self.open:
@@ -68,14 +70,22 @@ class _Scripted:
                 f"The outside {self._model.name} could not say how it answers POST {path}: "
                 f"{problem or f'{strange[0]!r} is no Reply'}. Nothing can be explored without; return Reply(201, {{}})."
             )
+        self._noted.append((f"the outside {self._model.name}", repr(replies)))
         return replies
 
 
-def ways(effect: Effect, body: str, model: OutsideModel) -> list[CarriedOut]:
-    """Return every way in which one intent can be carried out, in the order the outside declares them."""
+def ways(effect: Effect, body: str, model: OutsideModel, noted: list[Call] | None = None) -> list[CarriedOut]:
+    """Return every way in which one intent can be carried out, in the order the outside declares them.
+
+    Args:
+        effect: what carries it out.
+        body: the intent.
+        model: the outside.
+        noted: gets what the effect asked and answered, and how the outside may answer, in the order it happened.
+    """
     found: list[CarriedOut] = []
     labels: Counter[str] = Counter()
-    for way in _ways(effect, body, model):
+    for way in _ways(effect, body, model, [] if noted is None else noted):
         label = ", ".join(str(reply.status) for reply in way.replies)
         labels[label] += 1
         number = f" (reply {labels[label]})" if labels[label] > 1 else ""
@@ -83,11 +93,11 @@ def ways(effect: Effect, body: str, model: OutsideModel) -> list[CarriedOut]:
     return found
 
 
-def _ways(effect: Effect, body: str, model: OutsideModel) -> Iterator[CarriedOut]:
+def _ways(effect: Effect, body: str, model: OutsideModel, noted: list[Call]) -> Iterator[CarriedOut]:
     waiting: list[tuple[Reply, ...]] = [()]
     while waiting:
         chosen = waiting.pop(0)
-        outside = _Scripted(model, chosen)
+        outside = _Scripted(effect, model, chosen, noted)
         try:
             answer = _finished(effect, body, outside)
         except _OpenChoiceError:
@@ -99,8 +109,10 @@ def _ways(effect: Effect, body: str, model: OutsideModel) -> Iterator[CarriedOut
             raise
         except Exception as error:  # noqa: BLE001 - in production, too, whatever an effect raises is put before a person
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
+            noted.append((effect.name, problem))
             yield CarriedOut(tuple(outside.calls), chosen, None, problem)
         else:
+            noted.append((effect.name, repr(answer)))
             yield CarriedOut(tuple(outside.calls), chosen, answer)
 
 

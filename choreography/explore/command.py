@@ -19,6 +19,7 @@ from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
 from choreography.explore.options import described, faults_described, options_of, settings_in
 from choreography.explore.properties import ExploreError
+from choreography.explore.purity import Purity
 from choreography.explore.replaying import Replay
 from choreography.explore.result import Limits, Tally
 from choreography.explore.runs import replayed, steps_along
@@ -137,6 +138,9 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
         task = progress.add_task("", total=None)
         result = search(model, scenario, limits, lambda tally: progress.update(task, description=_spoken(tally)))
     tally, space = result.tally, result.space
+    purity = Purity(space, result.judge)
+    if not result.violations:
+        _refuse_impure(purity, out)
     reduced = "; steps that cannot matter to another flow were taken in one order only" if result.reduced else ""
     out.say(f"{_spoken(tally)}, {tally.steps:,} steps, {tally.ends:,} ends, {tally.seconds:.1f} s{reduced}")
     out.say(f"{len(space.deciding.made):,} decisions of the engine, each made again as a duplicate, and elsewhere")
@@ -145,7 +149,7 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
     for violation in result.violations:
         if violation.path:
             steps = steps_along(space, violation.path, violation.found)
-            _tell(replayed(space, steps), violation.found, again, out)
+            _tell(replayed(space, steps), violation.found, again, purity, out)
         else:
             out.say(f"\n{violation.found.property.text} That {violation.found.property.complaint}.", "red")
     _cover(unreached(space), out, whole=not result.bounds)
@@ -170,6 +174,9 @@ def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: 
             told=lambda tally: progress.update(task, description=_spoken(tally)),
         )
     tally, space = walked.tally, walked.space
+    purity = Purity(space, walked.judge)
+    if not walked.violations:
+        _refuse_impure(purity, out)
     out.say(
         f"{tally.ends:,} runs to an end, {tally.steps:,} steps, at most {tally.depth} in one, {tally.seconds:.1f} s"
     )
@@ -177,11 +184,18 @@ def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: 
     for one in walked.violations:
         again = f"choreography explore {model.name}{options_of(scenario, model)} --random 1 --seed {one.seed}"
         out.say(f"\nthis run alone: {again}")
-        _tell(replayed(space, one.steps), one.found, again, out)
+        _tell(replayed(space, one.steps), one.found, again, purity, out)
     _cover(unreached(space), out, whole=False)
     for bound in walked.bounds:
         out.say(f"NOT EVERYTHING WAS SEEN: {bound}", "bold yellow")
     return _code(broken=bool(walked.violations), whole=not walked.bounds)
+
+
+def _refuse_impure(purity: Purity, out: _Out) -> None:
+    """Call again in fresh processes what was called, before a verdict is shown: on an impure flow it means nothing."""
+    purity.refuse_other_process()
+    for one in purity.untried:
+        out.say(f"whether this command is pure was not tried: {one}", "yellow")
 
 
 def _cover(left: list[str], out: _Out, *, whole: bool) -> None:
@@ -208,7 +222,7 @@ def _show(judge: Judge, model: Model, broken: Collection[str], out: _Out, comple
     out.console.print(table)
 
 
-def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
+def _tell(replay: Replay, found: Found, again: str, purity: Purity, out: _Out) -> None:
     broken = found.property
     out.say(f"\n{broken.text} That {broken.complaint}:", "red")
     for line in as_list(replay):
@@ -220,6 +234,8 @@ def _tell(replay: Replay, found: Found, again: str, out: _Out) -> None:
     if broken.each and broken.name in replay.broken:
         out.say(f"  broken {replay.broken_where(broken.name)}")
     if broken.name not in replay.broken:
+        purity.refuse_other_order()
+        purity.refuse_other_process()
         out.say(
             "The services themselves do NOT break it on this run, so the explorer is wrong: please report it.", "red"
         )

@@ -1,7 +1,7 @@
 """One thing happens to one service: settled and released by the engine that serves it in production.
 
 Reactions are pure, so each situation is decided once and remembered for the whole exploration. That they are pure is
-not believed: each decision is made again under another clock and another seed.
+not believed: each decision is made again under another clock, environment and seed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from choreography.engine.identity import digest_of
 from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
+from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.watching import Watched, other_than, wavered
+from choreography.explore.watching import Call, Watched, other_than, shown_calls, wavered
 from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]
@@ -60,11 +61,22 @@ class Decided:
 
 
 class Made(NamedTuple):
-    """One decision: what was heard, on what, and what came of it."""
+    """One decision: what was heard, on what, what came of it, and which reaction returned what."""
 
     heard: Heard
     kept: tuple[tuple[Place, EntityRecord], ...]
     decided: Decided
+    calls: tuple[Call, ...]
+
+
+class Tried(NamedTuple):
+    """One intent, every way in which it can be carried out, and what the effect asked and the outside said in them."""
+
+    service: str
+    effect: str
+    body: str
+    ways: tuple[CarriedOut, ...]
+    calls: tuple[Call, ...]
 
 
 class _Once(NamedTuple):
@@ -87,7 +99,8 @@ class Deciding:
     def __init__(self, model: Model) -> None:
         self._model = model
         self.made: list[Made] = []
-        self._elsewhere = Elsewhere(model.services)
+        self.tried: list[Tried] = []
+        self.elsewhere = Elsewhere(model.modules)
         self._watched = Watched()
         self._services = {service.name: service for service in model.services}
         self._memories = {service.name: InMemory(self._watched.service(service)) for service in model.services}
@@ -128,15 +141,42 @@ class Deciding:
             ImpureError: under another clock and another seed, a reaction decided something else.
             ExploreError: the second time something was different, against what the engine promises.
         """
-        delivery = self._delivery(heard)
-        decided, first = self.once(heard, kept, delivery), self._watched.taken()
-        with self._elsewhere:
-            again, second = self._hear(heard, kept, delivery).decided, self._watched.taken()
+        decided, first = self.once(heard, kept, self._delivery(heard)), self._watched.taken()
+        with self.elsewhere:
+            again, second = self.anew(heard, kept)
+        for name, what in self._watched.reached.items():
+            raise ImpureError(name, f"{heard.type} {heard.text}", f"{what}.")
         if (again, second) != (decided, first) or wavered(first):
             guilty = wavered(first) or other_than(first, second)
             raise ImpureError(f"{heard.service}.{guilty}", f"{heard.type} {heard.text}", decided.told, again.told)
-        self.made.append(Made(heard, tuple(kept.items()), decided))
+        self.made.append(Made(heard, tuple(kept.items()), decided, tuple(first)))
         return decided
+
+    def anew(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> tuple[Decided, list[Call]]:
+        """Let a service hear something, on copies of what is kept; return also which reaction returned what."""
+        decided = self._hear(heard, kept, self._delivery(heard)).decided
+        return decided, self._watched.taken()
+
+    def carry_out(self, service: str, name: str, body: str) -> tuple[CarriedOut, ...]:
+        """Return every way in which an intent can be carried out; an effect does the same each time it is tried.
+
+        Raises:
+            ImpureError: under another clock and another seed the effect, or the declared outside, did something else.
+        """
+        found, first = self.ways(service, name, body)
+        with self.elsewhere:
+            again, second = self.ways(service, name, body)
+        if (again, second) != (found, first):
+            given, decided = f"{name} {body}", [shown_calls(first), shown_calls(second)]
+            raise ImpureError(other_than(first, second), given, *decided, kind="effect")
+        self.tried.append(Tried(service, name, body, found, tuple(first)))
+        return found
+
+    def ways(self, service: str, name: str, body: str) -> tuple[tuple[CarriedOut, ...], list[Call]]:
+        """Return every way in which an intent can be carried out, and what was asked and said in all of them."""
+        effect, noted = self._model.effect(service, name), list[Call]()
+        found = tuple(ways(effect, body, self._model.outsides[effect.outside], noted))
+        return found, [(f"{service}.{one}" if one == name else one, value) for one, value in noted]
 
     def once(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> Decided:
         """Let a service hear something, on copies of what is kept, and hear it again."""

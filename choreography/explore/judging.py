@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from choreography.explore.arranging import State, exchanged
-from choreography.explore.looking import NarrowError, Verdicts
+from choreography.explore.looking import NarrowError, Sample, Verdicts
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import Property
 from choreography.explore.space import Space
@@ -106,6 +106,11 @@ class Judge:
         """Return what should be possible and is not."""
         hoped = [one for one in self._space.model.properties if one.mode == "sometimes"]
         return [Found(one, (), SHARED) for one in hoped if one.name not in self.reached]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Some verdicts of every property, with what it had looked at."""
+        return [sample for verdict in self._verdicts for sample in verdict.samples.values()]
 
     def looks_at(self, sorts: Iterable[tuple[str, ...]]) -> bool:
         """Tell whether a property that looks at more than one flow can see these."""

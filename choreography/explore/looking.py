@@ -8,17 +8,19 @@ called only where no state has been before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from choreography.contracts import Entity
 from choreography.explore.arranging import State, exchanged
+from choreography.explore.elsewhere import ImpureError
 from choreography.explore.facts import Called, Published, SetAside
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.layout import Layout, Mask
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
+from choreography.explore.reaching import reached
 from choreography.explore.space import Space
 from choreography.explore.world import Interruption, Part, World
 
@@ -74,6 +76,7 @@ class Looker:
         self._space, self._state, self._flow = space, state, flow
         self._alone = len(state) <= len(space.flows)
         self.looks: list[tuple[Look, Value]] = []
+        self.texts: list[tuple[Part, tuple[str, ...]]] = []
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part as texts.
@@ -94,7 +97,13 @@ class Looker:
         elif look.own is not NOWHERE:
             for number in range(len(self._space.flows)) if look.at == ALL else (look.at,):
                 texts += self._texts(part, self._space.own, self._state[number + 1] & look.own.value, number)
-        return tuple(sorted(texts))
+        self.texts.append((part, tuple(sorted(texts))))
+        return self.texts[-1][1]
+
+    @property
+    def seen(self) -> str:
+        """What was read, in words."""
+        return " and ".join(" ".join(part) for part, _ in self.texts) or "nothing"
 
     def _look(self, part: Part) -> Look:
         space, about = self._space, part[-1]
@@ -148,6 +157,15 @@ def _text(fact: Any) -> str:
             raise TypeError(f"{fact!r} is no part of the world that a property sees.")
 
 
+class Sample(NamedTuple):
+    """A verdict, for one flow if the property is about each, and what it was made from."""
+
+    property: Property
+    flow: str
+    reads: tuple[tuple[Part, tuple[str, ...]], ...]
+    verdict: bool
+
+
 class Verdicts:
     """What one property says of every state that it has seen the like of, for one flow if it is about each.
 
@@ -158,6 +176,7 @@ class Verdicts:
         across: it looks at more than its flow, so the order of steps in different flows matters to it.
         named: it looks at a flow by its id, so flows that are exchanged are not the same to it.
         good: the verdict that needs no attention: it holds, or for never and sometimes that it does not.
+        samples: for each verdict, what the property had looked at when it was first given.
     """
 
     def __init__(self, space: Space, prop: Property, flow: int = SHARED, *, exact: bool = False) -> None:
@@ -166,6 +185,7 @@ class Verdicts:
         # Flows that cannot be exchanged have no integers of their own.
         self._at = flow if space.flows else SHARED
         self._root: Any = None
+        self.samples: dict[bool, Sample] = {}
         self.good = prop.mode in ("always", "eventually")
         self.reads: set[tuple[str, ...]] = set()
         self.changed = False
@@ -198,12 +218,25 @@ class Verdicts:
         return verdict
 
     def _asked(self, state: State) -> tuple[Looker, bool]:
+        looker, verdict = self._asked_once(state)
+        with self._space.deciding.elsewhere:
+            again, other = self._asked_once(state)
+        if (again.texts, other) != (looker.texts, verdict):
+            shown = [f"{holds}, having looked at {one.seen}" for one, holds in ((looker, verdict), (again, other))]
+            raise ImpureError(f"the property {self.property.name}", self._id or "a world", *shown, kind="property")
+        self.samples.setdefault(verdict, Sample(self.property, self._id, tuple(looker.texts), verdict))
+        return looker, verdict
+
+    def _asked_once(self, state: State) -> tuple[Looker, bool]:
         looker = Looker(self._space, state, self._at)
         try:
-            verdict = self.property.holds(World(looker, self._space.scenario.flows), self._id)
+            with reached() as beyond:
+                verdict = self.property.holds(World(looker, self._space.scenario.flows), self._id)
         except NarrowError:
             self.everywhere = self.across = True
             raise
+        for what in beyond:
+            raise ImpureError(f"the property {self.property.name}", self._id or "a world", f"{what}.", kind="property")
         return looker, verdict
 
     def _in_all_orders(self, state: State, looker: Looker, verdict: bool) -> bool:

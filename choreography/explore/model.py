@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
-from choreography.authored import import_authored
+from choreography.authored import import_authored, modules_behind
 from choreography.contracts import Entity, Event, Intent
 from choreography.declaration import Effect
 from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
@@ -63,6 +63,15 @@ class Model:
         model.check()
         model.refuse_unknown_settings()
         return model
+
+    @property
+    def modules(self) -> list[ModuleType]:
+        """The modules that its author wrote: in which its functions stand, and those that these use."""
+        declared: list[Any] = [*self.properties, *self.makers.values()]
+        for service in self.services:
+            declared += [*service.commands, *service.effects.values()]
+            declared += [reaction for subject in service.subjects.values() for reaction in subject.reactions]
+        return modules_behind([one.function for one in declared] + [one.answers for one in self.outsides.values()])
 
     def called(self, name: str) -> Model:
         """Return this flow under the name by which it is found."""

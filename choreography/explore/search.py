@@ -13,6 +13,7 @@ from choreography.explore.facts import Wanted
 from choreography.explore.judging import Judge, RestartError
 from choreography.explore.model import Model
 from choreography.explore.naming import SHARED, AsymmetricError
+from choreography.explore.purity import Purity
 from choreography.explore.result import Limits, Result, Tally, Violation
 from choreography.explore.scenario import Scenario
 from choreography.explore.space import Space, Step
@@ -49,19 +50,25 @@ def search(
         limits: where to stop.
         told: who is told how far it has come.
         exchange: take flows that begin alike as interchangeable, as long as nothing shows that they are not.
+
+    Raises:
+        ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
     """
     model, limits = model.beginning_with(scenario), limits or Limits()
     collecting = gc.isenabled()
     # Millions of states that all stay: looking through them for garbage takes four times as long as exploring.
     gc.disable()
     try:
-        return _until_settled(Space(model, scenario, interchangeable=exchange), limits, told)
+        result = _until_settled(Space(model, scenario, interchangeable=exchange), limits, told)
     except AsymmetricError:
         # Something is about two flows at once: no two of them can be exchanged, and everything is shared.
-        return _until_settled(Space(model, scenario, interchangeable=False), limits, told)
+        result = _until_settled(Space(model, scenario, interchangeable=False), limits, told)
     finally:
         if collecting:
             gc.enable()
+    if not result.violations:
+        Purity(result.space, result.judge).refuse_other_order()
+    return result
 
 
 def _until_settled(space: Space, limits: Limits, told: Told) -> Result:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from choreography.engine.records import EntityRecord
-from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.answering import CarriedOut
 from choreography.explore.arranging import Arranging, State
 from choreography.explore.deciding import Deciding, Heard, Place, canonical
 from choreography.explore.facts import (
@@ -188,7 +188,8 @@ class Space:
         wanted = move.pending
         effect = self.model.effect(wanted.service, wanted.effect)
         model = self.model.outsides[effect.outside]
-        for way in ways(effect, self.naming.concrete(wanted.text, number), model):
+        text = self.naming.concrete(wanted.text, number)
+        for way in self.deciding.carry_out(wanted.service, wanted.effect, text):
             yield self._carried_out(move, wanted, way, number, lost=False)
             if model.forgets_keys and wanted.nth == 1:
                 yield self._carried_out(move, wanted, way, number, lost=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
 from choreography.explore.naming import AsymmetricError
+from choreography.explore.purity import Purity
 from choreography.explore.result import Limits, Tally
 from choreography.explore.runs import Taken, possible
 from choreography.explore.scenario import Scenario
@@ -71,12 +72,19 @@ def walk(
     limits: Limits | None = None,
     told: Callable[[Tally], None] = silent,
 ) -> Walked:
-    """Walk so many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on."""
+    """Walk so many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on.
+
+    Raises:
+        ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
+    """
     model, limits = model.beginning_with(scenario), limits or Limits()
     try:
-        return _walks(Space(model, scenario), runs, seed, limits, told)
+        walked = _walks(Space(model, scenario), runs, seed, limits, told)
     except AsymmetricError:
-        return _walks(Space(model, scenario, interchangeable=False), runs, seed, limits, told)
+        walked = _walks(Space(model, scenario, interchangeable=False), runs, seed, limits, told)
+    if not walked.violations:
+        Purity(walked.space, walked.judge).refuse_other_order()
+    return walked
 
 
 def _walks(space: Space, runs: int, seed: int, limits: Limits, told: Callable[[Tally], None]) -> Walked:

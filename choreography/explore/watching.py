@@ -9,10 +9,11 @@ from itertools import zip_longest
 from typing import Any
 
 from choreography.declaration import Reaction
+from choreography.explore.reaching import reached
 from choreography.service import Service
 
 Call = tuple[str, Any]
-"""The name of a reaction, and what it returned or raised."""
+"""The name of a function, and what it returned or raised."""
 
 
 class Watched:
@@ -20,10 +21,12 @@ class Watched:
 
     Attributes:
         ran: the service and the name of each reaction that was ever called.
+        reached: the service and the name of reactions that reached for files and the like, and for what.
     """
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
+        self.reached: dict[str, str] = {}
         self.ran: set[tuple[str, str]] = set()
 
     def service(self, service: Service) -> Service:
@@ -46,11 +49,15 @@ class Watched:
     def _noting(self, service: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(**given: Any) -> Any:
             self.ran.add((service, name))
-            try:
-                decided = function(**given)
-            except Exception as error:
-                self._calls.append((name, repr(error)))
-                raise
+            with reached() as found:
+                try:
+                    decided = function(**given)
+                except Exception as error:
+                    self._calls.append((name, repr(error)))
+                    raise
+                finally:
+                    if found:
+                        self.reached.setdefault(f"{service}.{name}", found[0])
             self._calls.append((name, decided))
             return decided
 
@@ -58,7 +65,7 @@ class Watched:
 
 
 def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
-    """Return the name of the reaction that was the first to decide otherwise; of all that ran if none did."""
+    """Return the name of the function that was the first to do something else; of all that ran if none did."""
     for one, other in zip_longest(first, second):
         if one != other:
             return str((one or other)[0])
@@ -69,3 +76,8 @@ def wavered(calls: Sequence[Call]) -> str:
     """Return the name of a reaction that was tried again on the same input and decided otherwise, if one was."""
     decided: dict[str, Any] = {}
     return next((name for name, one in calls if decided.setdefault(name, one) != one), "")
+
+
+def shown_calls(calls: Sequence[Call]) -> str:
+    """Return in short what calls returned."""
+    return "; ".join(str(value) for _, value in calls)

@@ -1,133 +1,154 @@
-"""A reaction that is not pure is an error with its name, whatever it takes from outside its input."""
+"""A function that is not pure is an error with its name, whatever it takes from outside its input."""
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
+import io
 import random
+import re
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC, date
 from datetime import datetime as moment
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
-from choreography import Decision, Entity, Event, Service, nothing
-from choreography.explore import Scenario, scenario
+from choreography.explore import World, always
+from choreography.explore.command import explore
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model
-from choreography.explore.properties import nothing_is_set_aside
+from choreography.explore.purity import Purity
 from choreography.explore.search import search
 from choreography.explore.walking import walk
+from tests.explore.impure_flow import (
+    AT_ONCE,
+    PLACES,
+    counting,
+    failing_now_and_then,
+    flawed,
+)
+from tests.explore.unordered_flow import FLAWS
 
 
-class Ordered(Event, owner="shop", subject="order_id", type="lot.ordered.v1"):
-    """Somebody wants a lot."""
-
-    order_id: str
-
-
-class Drawn(Event, owner="lottery", subject="order_id", type="lot.drawn.v1"):
-    """A lot was drawn."""
-
-    order_id: str
-    lot: str
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("flaw", AT_ONCE)
+def test_what_is_taken_from_outside_the_input_is_an_error_with_the_name(flaw: str, place: str) -> None:
+    """In every sort of function: with what came of it the one time and the other."""
+    model = flawed(place, AT_ONCE[flaw]())
+    with pytest.raises(ImpureError, match=rf"^{re.escape(PLACES[place])} is not pure: given "):
+        search(model, model.scenario())
 
 
-class Lot(Entity, key="order_id"):
-    """One lot."""
-
-    order_id: str
-    lot: str = ""
-
-
-@scenario
-def orders(orders: int = 1) -> Scenario:
-    """So many orders."""
-    flows = tuple(f"order-{number}" for number in range(1, orders + 1))
-    return Scenario(flows, says=tuple(Ordered(order_id=one) for one in flows))
+@pytest.mark.parametrize("place", ["a reaction", "a join", "a deadline", "an answer", "a command"])
+def test_a_function_that_fails_now_and_then_is_not_pure(place: str) -> None:
+    """A failure is what came of it."""
+    model = flawed(place, failing_now_and_then())
+    with pytest.raises(ImpureError, match=rf"^{PLACES[place]} is not pure"):
+        search(model, model.scenario())
 
 
-counted, remembered = itertools.count(), dict[str, int]()
-
-
-def after_the_first_time(order_id: str) -> str:
-    """Say something else to whoever comes again."""
-    remembered[order_id] = remembered.get(order_id, 0) + 1
-    return str(remembered[order_id] > 1)
-
-
-def failing_at_odd_times(_order_id: str) -> str:
-    """Fail each other time."""
-    if next(counted) % 2:
-        raise ValueError("odd")
-    return "even"
-
-
-IMPURE: dict[str, Callable[[str], str]] = {
-    "random": lambda _: str(random.random()),
-    "uuid": lambda _: uuid.uuid4().hex,
-    "now": lambda _: moment.now(UTC).isoformat(),
-    "the year": lambda _: str(moment.now(UTC).year),
-    "today": lambda _: date.today().isoformat(),  # noqa: DTZ011 - it is the flaw
-    "today by its module": lambda _: dt.date.today().isoformat(),  # noqa: DTZ011 - it is the flaw
-    "now by its module": lambda _: str(dt.datetime.now(UTC).year),
-    "the clock": lambda _: str(time.time() // 86400),
-    "a counter": lambda _: str(next(counted)),
-    "a dict that outlives the call": after_the_first_time,
-    "failing now and then": failing_at_odd_times,
-}
-
-
-def drawing(lot: Callable[[str], str]) -> Model:
-    """Return a flow whose second reaction asks for its lot in some way."""
-    shop, lottery = Service("shop", publishes=[Ordered]), Service("lottery", publishes=[Drawn])
-
-    @lottery.on(Ordered)
-    def look(ordered: Ordered) -> Decision:
-        assert ordered.order_id
-        return nothing
-
-    @lottery.on(Ordered)
-    def draw(kept: Lot, ordered: Ordered) -> Decision[Drawn]:
-        drawn = lot(ordered.order_id)
-        return kept.but(lot=drawn), Drawn(order_id=ordered.order_id, lot=drawn)
-
-    return Model("lottery", (shop, lottery), (nothing_is_set_aside,), {"orders": orders}, {})
-
-
-@pytest.mark.parametrize("flaw", IMPURE)
-@pytest.mark.parametrize("flows", [1, 2])
-def test_what_a_reaction_takes_from_outside_its_input_is_an_error_with_its_name(flaw: str, flows: int) -> None:
-    """And with what it decided the one time and the other."""
-    model = drawing(IMPURE[flaw])
+def test_two_flows_make_no_difference() -> None:
+    """Nor does it matter that the explorer would exchange them."""
+    model = flawed("a reaction", AT_ONCE["random"]())
     with pytest.raises(ImpureError, match=r"(?s)^lottery\.draw is not pure: given lot.ordered.v1 .*first: .*seed: "):
-        search(model, model.scenario(orders=flows))
+        search(model, model.scenario(orders=2))
 
 
-def test_random_runs_notice_it_as_well() -> None:
-    """It is the same question, asked wherever something is decided."""
-    model = drawing(IMPURE["random"])
-    with pytest.raises(ImpureError, match=r"lottery\.draw"):
-        walk(model, model.scenario(), runs=1, seed=1)
+@pytest.mark.parametrize("place", PLACES)
+def test_random_runs_notice_it_as_well(place: str) -> None:
+    """It is the same question, asked wherever something is called."""
+    model = flawed(place, counting())
+    with pytest.raises(ImpureError, match=rf"^{re.escape(PLACES[place])} is not pure"):
+        walk(model, model.scenario(), runs=2, seed=1)
 
 
-def test_a_pure_reaction_may_handle_times_and_seeded_chance() -> None:
+def test_a_property_that_changes_its_mind_is_named() -> None:
+    """Otherwise the explorer would be blamed for what it reports."""
+    flips = counting()
+
+    @always
+    def flipping(world: World) -> bool:
+        """It holds every other time."""
+        return bool(world.flows) and int(flips("")) % 2 == 0
+
+    model = flawed("nowhere", str)
+    object.__setattr__(model, "properties", (*model.properties, flipping))
+    with pytest.raises(ImpureError, match=r"(?s)^the property flipping is not pure: .*first: True, .*seed: False, "):
+        search(model, model.scenario())
+
+
+@pytest.mark.parametrize("place", ["a reaction", "a command", "a property"])
+def test_a_file_is_outside_the_input_though_it_stays_the_same(place: str, tmp_path: Path) -> None:
+    """Nothing says that another replica finds the same there."""
+    prices = tmp_path / "prices"
+    prices.write_text("5")
+    model = flawed(place, lambda _: prices.read_text())
+    expected = rf"(?s)^{re.escape(PLACES[place])} is not pure: given .+, it opened the file {prices}\."
+    with pytest.raises(ImpureError, match=expected):
+        search(model, model.scenario())
+
+
+def explored(flow: str, runs: int | None = None) -> int:
+    """Explore as the command line does, without its output."""
+    return explore(flow, runs=runs, seed=1 if runs else None, console=Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("runs", [None, 2], ids=["everything", "at random"])
+def test_what_shows_in_another_process_only_is_an_error(runs: int | None) -> None:
+    """A process that imports the flow anew is asked the same."""
+    with pytest.raises(ImpureError, match=r"(?s)^shop\.place is not pure: given .+ in a fresh process, with another "):
+        explored("tests.explore.impure_flow:flawed_in_command", runs)
+
+
+def named(errors: Iterable[ImpureError]) -> set[str]:
+    """Return the names of functions that are not pure."""
+    return {str(error).partition(" is not pure")[0] for error in errors}
+
+
+def test_every_sort_of_function_is_called_in_another_process() -> None:
+    """Each with what it was given when it was explored. Of an effect and its outside, the first to differ is named."""
+    model = Model.of("tests.explore.impure_flow:flawed_everywhere")
+    result = search(model, model.scenario())
+    assert named(Purity(result.space, result.judge).in_fresh_processes()) == set(PLACES.values()) - {
+        "the outside wheel"
+    }
+
+
+def test_whatever_differs_between_processes_is_found() -> None:
+    """The order of sets and hashes, addresses, what was drawn at import, the zone of time, who came first."""
+    model = Model.of("tests.explore.unordered_flow:model")
+    result = search(model, model.scenario())
+    found = named(Purity(result.space, result.judge).in_fresh_processes())
+    assert found == {f"notes.{flaw.replace(' ', '_')}" for flaw in FLAWS}
+
+
+def test_a_pure_flow_is_the_same_everywhere() -> None:
+    """Nothing is said of it."""
+    assert explored("tests.explore.impure_flow:pure") == 0
+
+
+def lot(order_id: str) -> str:
+    """Handle a time that is given, in a zone that Python reads from a file, and chance that begins at what is given."""
+    when = moment(2026, 1, 2, tzinfo=UTC)
+    assert isinstance(when, moment)
+    ZoneInfo.clear_cache()
+    when = when.astimezone(ZoneInfo("Europe/Berlin"))
+    return f"{when + dt.timedelta(days=1)} {random.Random(order_id).random()} {date(2026, 1, 2)}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_pure_function_may_handle_times_and_seeded_chance(place: str) -> None:
     """A time that is given is no clock, and chance that begins at what is given is none."""
-
-    def lot(order_id: str) -> str:
-        when = moment(2026, 1, 2, tzinfo=UTC)
-        assert isinstance(when, moment)
-        return f"{when + dt.timedelta(days=1)} {random.Random(order_id).random()} {date(2026, 1, 2)}"
-
-    model = drawing(lot)
-    assert search(model, model.scenario(orders=2)).complete
+    model = flawed(place, lot)
+    assert search(model, model.scenario()).complete
 
 
 def test_the_clock_and_the_chance_of_whoever_explores_are_left_as_they_were() -> None:
     """Looking elsewhere changes nothing here."""
-    model = drawing(str.upper)
+    model = flawed("nowhere", str)
     random.seed(5)
     expected = random.random()
     random.seed(5)

@@ -10,6 +10,7 @@ from choreography.explore.browser.course import Course, course_along
 from choreography.explore.browser.pages import Beginning
 from choreography.explore.coverage import unreached
 from choreography.explore.model import Model
+from choreography.explore.purity import Purity
 from choreography.explore.result import Limits, Result, Tally
 from choreography.explore.runs import steps_along
 from choreography.explore.search import search
@@ -60,6 +61,8 @@ class Searches:
         try:
             with self._one_at_a_time:
                 result = search(self._model, state.beginning.scenario, self._limits, tell)
+                if not result.violations:
+                    Purity(result.space, result.judge).refuse_other_process()
             state.tally, state.bounds = result.tally, tuple(result.bounds)
             state.breaches = tuple(_breaches(state.beginning, result))
             state.unreached = tuple(unreached(result.space))

@@ -1,0 +1,43 @@
+"""A process that tries functions of a flow which another process explored: `python -m choreography.explore.again`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import orjson
+
+from choreography.errors import ChoreographyError
+from choreography.explore.deciding import Deciding
+from choreography.explore.model import Model
+from choreography.explore.trials import Came, Trial, Trying
+
+
+def answered(question: bytes) -> bytes:
+    """Try what is asked for, the last first, and return what came of each."""
+    flow, trials = orjson.loads(question)
+    model = Model.of(flow)
+    deciding, cames = Deciding(model), list[Came]()
+    trying = Trying(model, deciding)
+    with deciding.elsewhere:
+        for one in reversed(trials):
+            cames.insert(0, trying.try_(Trial(*one)))
+    return orjson.dumps([tuple(came) for came in cames])
+
+
+def main() -> None:
+    """Read a question from the standard input, and write the answer to the standard output."""
+    question = sys.stdin.buffer.read()
+    # What the flow itself prints is no part of the answer.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        told = answered(question)
+    except ChoreographyError as error:
+        sys.exit(" ".join(str(error).split()))
+    with os.fdopen(answer, "wb") as out:
+        out.write(told)
+
+
+if __name__ == "__main__":
+    main()

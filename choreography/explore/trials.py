@@ -1,0 +1,237 @@
+"""One function of a flow on one input, in a form in which it can be tried again: later, or in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, Final, Literal, NamedTuple
+
+import orjson
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from choreography.declaration import Command
+from choreography.engine.commanding import Commanding
+from choreography.engine.records import EntityRecord
+from choreography.explore.answering import CarriedOut
+from choreography.explore.deciding import Decided, Deciding, Heard, Made, Tried, canonical
+from choreography.explore.elsewhere import ImpureError
+from choreography.explore.model import Model
+from choreography.explore.properties import Property
+from choreography.explore.reaching import reached
+from choreography.explore.scenario import Scenario
+from choreography.explore.watching import Call, shown_calls
+from choreography.explore.world import Interruption, Part, World
+from choreography.insight.examples import SIZES, NoExampleError, example_data, variants
+from choreography.service import Service
+
+Kind = Literal["reaction", "command", "effect", "property", "scenario"]
+
+_COMMAND_ID: Final = "the-id-of-a-command"
+_VARIANTS: Final = 4
+"""So many requests of each size are made up for a command whose body has closed fields."""
+
+
+class Trial(NamedTuple):
+    """One function on one input.
+
+    Attributes:
+        kind: what sort of function it is.
+        name: its service and its name, or its name only if it belongs to no service.
+        given: its input as JSON.
+    """
+
+    kind: Kind
+    name: str
+    given: str
+
+    @property
+    def shown(self) -> str:
+        """The input in short: of a reaction what it heard, not what was kept."""
+        if self.kind != "reaction":
+            return self.given
+        _, _, wire_type, text = orjson.loads(self.given)["heard"]
+        return f"{wire_type} {text}"
+
+
+class Came(NamedTuple):
+    """What came of a trial.
+
+    Attributes:
+        text: all of it, as the text by which it is compared.
+        shown: in short, for whoever reads.
+        parts: which function returned what, in the order of the calls.
+    """
+
+    text: str
+    shown: str
+    parts: tuple[tuple[str, str], ...]
+
+
+class Trying:
+    """Calls the functions of a flow as the engine and the explorer do."""
+
+    def __init__(self, model: Model, deciding: Deciding) -> None:
+        self._model, self._deciding = model, deciding
+        self._commands = {
+            f"{service.name}.{command.name}": (Commanding(service), command)
+            for service in model.services
+            for command in service.commands
+        }
+        self._properties = {one.name: one for one in model.properties}
+
+    def try_(self, trial: Trial) -> Came:
+        """Try a function on an input that nothing else has."""
+        given = orjson.loads(trial.given)
+        match trial.kind:
+            case "reaction":
+                heard = Heard(*given["heard"])
+                kept = {
+                    (at, kind, key): EntityRecord(state=one[0], slots=one[1]) for at, kind, key, one in given["kept"]
+                }
+                return came_of_reaction(heard.service, *self._deciding.anew(heard, kept))
+            case "effect":
+                return came_of_effect(*self._deciding.ways(*given))
+            case "command":
+                return self._command(trial.name, given)
+            case "property":
+                return self._property(trial.name, given)
+            case "scenario":
+                return came_of_scenario(self._model.scenario(trial.name, **given))
+
+    def _command(self, name: str, given: Mapping[str, Any]) -> Came:
+        commanding, command = self._commands[name]
+        arguments = _arguments(command, given)
+        with reached() as beyond:
+            try:
+                said = commanding.event(command, _COMMAND_ID, arguments)
+            except Exception as error:  # noqa: BLE001 - what it raises is what came of it
+                text = f"{type(error).__name__}: {error}"
+            else:
+                text = f"{said.wire_type} {canonical(said.model_dump(mode='json'))}"
+        for what in beyond:
+            raise ImpureError(name, canonical(given), f"{what}.", kind="command")
+        return Came(text, text, ((name, text),))
+
+    def _property(self, name: str, given: Mapping[str, Any]) -> Came:
+        texts = {tuple(part): tuple(texts) for part, texts in given["reads"]}
+        world = World(_Remembered(texts), tuple(given["flows"]))
+        try:
+            text = str(self._properties[name].holds(world, given["flow"]))
+        except _OtherPartError as other:
+            text = f"it looked at {other}"
+        return Came(text, text, ((f"the property {name}", text),))
+
+
+class _OtherPartError(Interruption):
+    """A property looks at what it did not look at before, though all that it saw was the same."""
+
+
+class _Remembered:
+    """The source of a world that remembers what a property looked at."""
+
+    def __init__(self, texts: Mapping[Part, tuple[str, ...]]) -> None:
+        self._texts = texts
+
+    def read(self, part: Part) -> tuple[str, ...]:
+        """Return one part as texts."""
+        if part not in self._texts:
+            raise _OtherPartError(" ".join(part))
+        return self._texts[part]
+
+
+def trial_of_reaction(made: Made) -> Trial:
+    """Return a decision as a trial."""
+    kept = [[*place, [record.state, record.slots]] for place, record in made.kept]
+    return _trial("reaction", made.heard.service, {"heard": astuple(made.heard), "kept": kept})
+
+
+def came_of_reaction(service: str, decided: Decided, calls: Sequence[Call]) -> Came:
+    """Return what came of a decision."""
+    kept = [[*place, record.state, record.slots] for place, record in decided.kept]
+    text = canonical([kept, decided.said, decided.intents, decided.dues, decided.problem])
+    return Came(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
+
+
+def trial_of_property(
+    prop: Property, flows: tuple[str, ...], flow: str, reads: Sequence[tuple[Part, tuple[str, ...]]]
+) -> Trial:
+    """Return what a property looked at as a trial."""
+    return _trial("property", prop.name, {"flows": flows, "flow": flow, "reads": reads})
+
+
+def came_of_property(prop: Property, verdict: bool) -> Came:
+    """Return a verdict."""
+    return Came(str(verdict), str(verdict), ((f"the property {prop.name}", str(verdict)),))
+
+
+def trial_of_effect(tried: Tried) -> Trial:
+    """Return what an effect did with an intent as a trial."""
+    return _trial("effect", tried.service, [tried.service, tried.effect, tried.body])
+
+
+def came_of_effect(found: Sequence[CarriedOut], calls: Sequence[Call]) -> Came:
+    """Return what came of trying every way in which an intent can be carried out."""
+    return Came(repr(found), shown_calls(calls), tuple((name, str(value)) for name, value in calls))
+
+
+def trials_of_command(service: Service, command: Command) -> Iterator[Trial]:
+    """Yield requests that were made up for a command.
+
+    Raises:
+        NoExampleError: nothing can be made up that its body allows.
+    """
+    path = {name: _in_path(name, hint) for name, hint in command.path_parameters.items()}
+    for body in _bodies(command):
+        yield _trial("command", f"{service.name}.{command.name}", {"path": path, "body": body})
+
+
+def _bodies(command: Command) -> list[Any]:
+    if command.body is None:
+        return [None]
+    model = command.body[1]
+    made = [one.model_dump(mode="json") for size in SIZES for one in variants(model, size, _VARIANTS).picked]
+    return [one for number, one in enumerate(made) if one not in made[:number]]
+
+
+def _in_path(name: str, hint: Any) -> str:
+    try:
+        schema = TypeAdapter(hint).json_schema()
+        whole = {"type": "object", "properties": {name: schema}, "required": [name], "$defs": schema.pop("$defs", {})}
+        text = str(example_data(whole)[name])
+        TypeAdapter(hint).validate_python(text)
+    except (PydanticUserError, ValidationError) as error:
+        raise NoExampleError(
+            f"No example of {name!r} in its path can be made up ({type(error).__name__}). "
+            'Give one: Annotated[..., Field(examples=["..."])].'
+        ) from error
+    return text
+
+
+def _arguments(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the arguments of a command as its route does."""
+    arguments = {
+        name: TypeAdapter(hint).validate_python(given["path"][name]) for name, hint in command.path_parameters.items()
+    }
+    if command.body:
+        name, model = command.body
+        arguments[name] = model.model_validate_json(orjson.dumps(given["body"]), strict=True)
+    return arguments
+
+
+def trial_of_scenario(scenario: Scenario) -> Trial:
+    """Return how a flow begins as a trial."""
+    return _trial("scenario", scenario.name, to_jsonable_python(dict(scenario.settings)))
+
+
+def came_of_scenario(scenario: Scenario) -> Came:
+    """Return what a scenario begins with."""
+    begun = [
+        f"{type(one).__name__} {canonical(one.model_dump(mode='json'))}" for one in (*scenario.keeps, *scenario.says)
+    ]
+    text = "; ".join((", ".join(scenario.flows), *begun))
+    return Came(text, text, ((f"the scenario {scenario.name}", text),))
+
+
+def _trial(kind: Kind, name: str, given: Any) -> Trial:
+    return Trial(kind, name, orjson.dumps(given).decode())
