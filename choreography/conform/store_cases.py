@@ -11,7 +11,7 @@ from choreography.conform.result import Case, NotMetError, require
 from choreography.conform.store_rig import StoreRig
 from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Stored, Unknown, Write
-from choreography.sidecar.client import Sidecar
+from choreography.stores.port import Store
 
 _RACERS: Final = 12
 _PATIENCE: Final = 90.0
@@ -22,20 +22,20 @@ def _keys(count: int) -> list[Key]:
     return [Key("conform", "probe", f"{run}/{number}") for number in range(count)]
 
 
-async def _put(sidecar: Sidecar, *writes: Write) -> None:
-    answer = await sidecar.commit(writes)
+async def _put(store: Store, *writes: Write) -> None:
+    answer = await store.commit(writes)
     require(isinstance(answer, Committed), f"a plain transaction was answered {answer}")
 
 
-async def _value(sidecar: Sidecar, key: Key) -> str | None:
+async def _value(store: Store, key: Key) -> str | None:
     async with asyncio.timeout(_PATIENCE):
-        while isinstance(stored := await sidecar.confirm(key), Unknown):  # noqa: ASYNC110 - a store tells nobody
+        while isinstance(stored := await store.confirm(key), Unknown):  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.2)
     return stored.value if isinstance(stored, Stored) else None
 
 
-async def _etag(sidecar: Sidecar, key: Key) -> str:
-    stored = await sidecar.confirm(key)
+async def _etag(store: Store, key: Key) -> str:
+    stored = await store.confirm(key)
     if not isinstance(stored, Stored):
         raise NotMetError(f"{key} was just written and is not there: {stored}")
     require(bool(stored.etag), "a value came without an ETag")

@@ -13,6 +13,8 @@ import yaml
 from choreography.conform.result import NotShownError
 from choreography.settings import Settings
 from choreography.sidecar.client import Sidecar
+from choreography.stores.port import Store
+from choreography.stores.through_sidecar import SidecarStore
 from choreography.up import probes
 from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
@@ -24,12 +26,12 @@ class StoreRig:
     """A store, by two ways.
 
     Attributes:
-        one: one replica's sidecar.
+        one: one replica's way to it.
         two: another's; the same one where a store serves one process only.
     """
 
-    one: Sidecar
-    two: Sidecar
+    one: Store
+    two: Store
     process: Process | None
 
     def server(self) -> Process:
@@ -63,6 +65,7 @@ async def store_rigged(
     names = ["one"] if str(component["spec"]["type"]) == "state.sqlite" else ["one", "two"]
     started: list[Process] = []
     sidecars: list[Sidecar] = []
+    stores: list[Store] = []
     try:
         for name in names:
             http, grpc, internal, metrics = (
@@ -83,9 +86,10 @@ async def store_rigged(
             await process.until_ready()
             settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, store=store)
             sidecars.append(Sidecar(settings))
+            stores.append(SidecarStore(sidecars[-1], store))
         # A store without a server lives in its sidecar, and dies with it.
         in_sidecar = started[0] if len(names) == 1 else None
-        yield StoreRig(sidecars[0], sidecars[-1], server or in_sidecar)
+        yield StoreRig(stores[0], stores[-1], server or in_sidecar)
     finally:
         for sidecar in sidecars:
             await sidecar.close()

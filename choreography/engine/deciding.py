@@ -142,7 +142,7 @@ class Decider:
             bad = Quarantined(plan.problem, 0, "", plan.delivery.raw, plan.needs)
             return (yield from self._set_aside(plan, working, now, bad)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
-        if not plan.folds and (isinstance(ran, Quarantined) or ran.silent):
+        if self._may_hide(plan) and (isinstance(ran, Quarantined) or ran.silent):
             # What it named is not in the transaction, so nothing there proves that what was missing is missing.
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
@@ -150,6 +150,10 @@ class Decider:
         if isinstance(ran, Quarantined):
             return (yield from self._set_aside_again(plan, known, working, now, ran))
         return self._keep(plan, ran, working, now), False
+
+    def _may_hide(self, plan: Plan) -> bool:
+        """Tell whether what a read did not show may be there all the same, and nothing else would find out."""
+        return not (plan.folds or self.limits.snapshot_reads)
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None or plan.heard is None:
@@ -210,6 +214,8 @@ class Decider:
         if plan.folds:
             # Whether it changes or not: another replica may be folding an outcome of this event into it.
             working.guarded.update(plan.entity_keys)
+        if self.limits.snapshot_reads:
+            return
         for entity_key in working.guarded.intersection(plan.entity_keys):
             record = working.record(entity_key)
             if not record.apart:
@@ -266,7 +272,7 @@ class Decider:
     ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
         """Set an event aside under this name, once, and touch none of the entities it names."""
         key = outcome_key(self.service.name, identity)
-        twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=())
+        twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=(), folds=False)
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return read_kept(twin.outcome_key, decode_outcome, recorded.value), True

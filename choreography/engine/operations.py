@@ -196,6 +196,8 @@ class Limits:
         alone_seconds: how long a suspect event may run.
         suspect_attempts: after so many deaths a suspect is quarantined unrun.
         remembered_commands: how many accepted commands a replica remembers; the oldest give way.
+        snapshot_reads: a read of this store is one snapshot, so what it does not show is not there. Outcomes are then
+            rows of their own; else they are folded into entities' records, whose ETags prove what is missing.
     """
 
     commit_bytes: int = 4 * 1024 * 1024
@@ -210,6 +212,7 @@ class Limits:
     remembered_commands: int = 20_000
     publish_bytes: int = 2 * 1024 * 1024 + 512 * 1024
     publish_count: int = 250
+    snapshot_reads: bool = False
 
     @property
     def kept_seconds(self) -> int:

@@ -33,6 +33,7 @@ class Plan(NamedTuple):
         too_old: the problem is that it is older than every outcome.
         own: the event itself, if a command of this service said it.
         commanded: whether an accepted command may be kept until this event has an outcome.
+        folds: its outcome belongs inside the record of the one entity it names.
     """
 
     position: int
@@ -51,11 +52,7 @@ class Plan(NamedTuple):
     heard: Heard | None = None
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
     needs: str = ""
-
-    @property
-    def folds(self) -> bool:
-        """Its outcome belongs inside the record of the one entity it names."""
-        return len(self.entity_keys) == 1
+    folds: bool = False
 
     @property
     def inside(self) -> bool:
@@ -130,6 +127,7 @@ class Planner:
             own=self._own(delivery, envelope, subject),
             commanded=self._is_commanded(envelope),
             heard=heard,
+            folds=len(named) == 1 and not self.limits.snapshot_reads,
         )
 
     def _too_old(self, delivery: Delivery, envelope: Envelope, now: datetime) -> bool:

@@ -1,9 +1,9 @@
 """How far other clocks are from that of this service: the store's, and those of the publishers it hears.
 
-The store's clock is read from what it does: a record written with a time to live comes back with the moment at which it
-will expire, which PostgreSQL, MySQL and SQLite reckon by their own clock (on MySQL in the session's time zone, so it
-must be UTC). They cut that moment to whole seconds. A publisher's clock is only known to be ahead: an event from the
-future proves it, while one from the past may have waited on the broker.
+A database that is spoken to directly is asked for the time. Through the sidecar it is read from what the store does: a
+record written with a time to live comes back with the moment at which it will expire, which PostgreSQL, MySQL and
+SQLite reckon by their own clock (on MySQL in the session's time zone, so it must be UTC). A publisher's clock is only
+known to be ahead: an event from the future proves it, while one from the past may have waited on the broker.
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ import structlog
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.identity import Key
-from choreography.engine.operations import ANY_ETAG, Committed, Limits, Write
+from choreography.engine.operations import Limits
 from choreography.errors import SelfCheckError
-from choreography.sidecar.client import Sidecar
+from choreography.stores.port import Store
 from choreography.telemetry import Metrics
 
 WORTH_A_WORD: Final = timedelta(minutes=1)
 """Beyond this a clock is worth a line in the log, and an alert."""
 _EVERY: Final = 60.0
-_TTL: Final = 3600
-_CUT: Final = timedelta(seconds=0.5)
-"""Stores cut the moment of expiry to a whole second: half a second on average."""
 _MOST_SOURCES: Final = 100
 
 log = structlog.get_logger()
@@ -36,8 +33,8 @@ log = structlog.get_logger()
 class Clocks:
     """Compares the clock of one replica with others, and shows what it finds."""
 
-    def __init__(self, service: str, replica: str, sidecar: Sidecar, metrics: Metrics, limits: Limits) -> None:
-        self._service, self._sidecar, self._metrics = service, sidecar, metrics
+    def __init__(self, service: str, replica: str, store: Store, metrics: Metrics, limits: Limits) -> None:
+        self._service, self._store, self._metrics = service, store, metrics
         self._key = Key(service, "probe", f"clock/{replica}")
         self._allowed = timedelta(seconds=limits.skew_seconds)
         self._lead = timedelta(0)
@@ -67,13 +64,12 @@ class Clocks:
     async def measure(self) -> timedelta | None:
         """Return how far the store's clock is ahead of this one; None if the store does not tell."""
         before = datetime.now(UTC)
-        written = await self._sidecar.commit([Write(self._key, "clock", ANY_ETAG, _TTL)])
+        clock = await self._store.clock(self._key)
         after = datetime.now(UTC)
-        expires = await self._sidecar.expiry(self._key) if isinstance(written, Committed) else None
-        if expires is None:
+        if clock is None:
             return None
-        ahead = expires + _CUT - timedelta(seconds=_TTL) - (before + (after - before) / 2)
-        if abs(ahead) <= _CUT + (after - before) / 2:
+        ahead = clock.at - (before + (after - before) / 2)
+        if abs(ahead) <= clock.within + (after - before) / 2:
             ahead = timedelta(0)
         self._metrics.clock_skew("store", ahead.total_seconds())
         if abs(ahead) > WORTH_A_WORD:

@@ -36,6 +36,7 @@ from choreography.service import Service
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.guard import time_limit
 from choreography.sidecar.publishing import Publishing
+from choreography.stores.port import Store
 from choreography.telemetry import Metrics, named
 
 _LARGEST_GROUP: Final = 400
@@ -70,12 +71,21 @@ class Driver:
     """
 
     def __init__(
-        self, service: Service, sidecar: Sidecar, limits: Limits, metrics: Metrics, replica: str = "one"
+        self,
+        service: Service,
+        sidecar: Sidecar,
+        store: Store,
+        limits: Limits,
+        *,
+        metrics: Metrics,
+        replica: str = "one",
     ) -> None:
-        self._sidecar, self._limits, self.metrics = sidecar, limits, metrics
+        self._sidecar, self._store, self._limits, self.metrics = sidecar, store, limits, metrics
         self.publishing = Publishing(sidecar, limits)
         self._published = Published(limits.remembered)
-        self._settler = Settler(service, limits, self._published, time_limit, replica, newcomers=Newcomers(_SURE))
+        # A read of everything is one round trip there, so there is nothing to save by not reading.
+        newcomers = None if limits.snapshot_reads else Newcomers(_SURE)
+        self._settler = Settler(service, limits, self._published, time_limit, replica, newcomers=newcomers)
         self.answering = Answering(service)
         self.concerns = self._settler.planner.concerns
         self.carry_out: EffectLane | None = None
@@ -206,14 +216,14 @@ class Driver:
     async def _perform(self, operation: Operation | Remind, trace: str) -> Any:
         match operation:
             case Read(keys):
-                return await self._sidecar.read(keys, trace)
+                return await self._store.read(keys, trace)
             case Confirm(key):
-                return await self._sidecar.confirm(key, trace)
+                return await self._store.confirm(key, trace)
             case Remind(slot, events, keys):
                 reminding = self._sidecar.remind(slot, events, datetime.now(UTC), trace)
-                return tuple(await asyncio.gather(reminding, self._sidecar.read(keys, trace)))
+                return tuple(await asyncio.gather(reminding, self._store.read(keys, trace)))
             case Commit(writes):
-                return await self._sidecar.commit(writes, trace)
+                return await self._store.commit(writes, trace)
             case Together(operations):
                 return await asyncio.gather(*(self._side(one, trace) for one in operations))
             case Pause(attempt):

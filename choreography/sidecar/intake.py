@@ -130,7 +130,7 @@ class Intake:
     async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
         """Take canaries, also before the store is known to be safe; whatever else came is set aside when it is."""
         return [
-            (Fate.SETTLED if await self._canaries.arrived(one, self._sidecar) else Fate.AGAIN)
+            (Fate.SETTLED if await self._canaries.arrived(one) else Fate.AGAIN)
             if self._canaries.knows(one)
             else (await self._events([one]))[0]
             for one in deliveries

@@ -22,6 +22,7 @@ from choreography.engine.records import Outgoing
 from choreography.errors import SelfCheckError
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
+from choreography.stores.port import Store
 from choreography.topics import canary as canary_topic
 from choreography.topics import published_by
 
@@ -42,9 +43,9 @@ class Canaries:
     it return says so in the store, which all of them share.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, store: Store) -> None:
         self.topic = canary_topic(service)
-        self._service = service
+        self._service, self._store = service, store
         self._seen: dict[str, int] = {}
 
     def key(self, canary: str) -> Key:
@@ -56,13 +57,13 @@ class Canaries:
         envelope = delivery.envelope
         return envelope is not None and (envelope.type, envelope.source) == (CANARY_TYPE, self._service)
 
-    async def arrived(self, delivery: Delivery, sidecar: Sidecar) -> bool:
+    async def arrived(self, delivery: Delivery) -> bool:
         """Take a canary; False asks for it again."""
         canary = delivery.identity
         self._seen[canary] = self._seen.get(canary, 0) + 1
         if self._seen[canary] < 2:
             return False
-        returned = await sidecar.commit([Write(self.key(canary), "returned", ANY_ETAG, _PROBE_TTL)])
+        returned = await self._store.commit([Write(self.key(canary), "returned", ANY_ETAG, _PROBE_TTL)])
         if not isinstance(returned, Committed):
             return False
         self._seen.pop(canary, None)
@@ -72,8 +73,8 @@ class Canaries:
 class SelfCheck:
     """Probes one service's sidecar."""
 
-    def __init__(self, service: Service, sidecar: Sidecar, canaries: Canaries) -> None:
-        self._service, self._sidecar, self._canaries = service, sidecar, canaries
+    def __init__(self, service: Service, sidecar: Sidecar, store: Store, canaries: Canaries) -> None:
+        self._service, self._sidecar, self._store, self._canaries = service, sidecar, store, canaries
         self._run = secrets.token_hex(8)
 
     async def of_store(self) -> None:
@@ -83,6 +84,7 @@ class SelfCheck:
             SelfCheckError: the store would lose or double events.
         """
         await self._wait_for_sidecar()
+        await self._store.check()
         await self._check_store()
 
     async def of_broker(self) -> None:
@@ -110,36 +112,39 @@ class SelfCheck:
     async def _check_store(self) -> None:
         """Probe what the guarantee rests on: stale ETags, first-write, and all-or-nothing."""
         one, two = self._key("one"), self._key("two")
-        first = await self._sidecar.commit([_probe(one, "1", None), _probe(two, "1", None)])
+        first = await self._store.commit([_probe(one, "1", None), _probe(two, "1", None)])
         if not isinstance(first, Committed):
             raise SelfCheckError(
                 f"The state store does not accept a transaction: {first.detail}. "
                 "Check that the statestore component is loaded, reachable and scoped to this service."
             )
-        again = await self._sidecar.commit([_probe(one, "2", None)])
-        stale = await self._sidecar.commit([_probe(one, "3", ANY_ETAG), _probe(two, "3", await self._stale_etag(two))])
-        values = [await self._sidecar.confirm(key) for key in (one, two)]
+        again = await self._store.commit([_probe(one, "2", None)])
+        stale = await self._store.commit([_probe(one, "3", ANY_ETAG), _probe(two, "3", await self._stale_etag(two))])
+        values = [await self._store.confirm(key) for key in (one, two)]
         texts = [value.value if isinstance(value, Stored) else None for value in values]
         if isinstance(again, Committed) or texts[0] == "2":
-            raise SelfCheckError(_bad_store("a first-write inside a transaction overwrote what was there"))
+            raise SelfCheckError(self._bad_store("a first-write inside a transaction overwrote what was there"))
         if isinstance(stale, Committed) or "3" in texts:
-            raise SelfCheckError(_bad_store("a transaction with a stale ETag left something behind"))
-        bulk = await self._sidecar.read((one, two, self._key("absent")))
+            raise SelfCheckError(self._bad_store("a transaction with a stale ETag left something behind"))
+        bulk = await self._store.read((one, two, self._key("absent")))
         if bulk.failed or set(bulk.found) != {one, two}:
-            raise SelfCheckError(_bad_store("a bulk get did not show what had just been written"))
-        deleted = await self._sidecar.commit([Write.deletion(one), _probe(two, "4", ANY_ETAG)])
-        if not isinstance(deleted, Committed) or await self._sidecar.confirm(one) is not None:
-            raise SelfCheckError(_bad_store("a transaction did not delete what it was to delete"))
+            raise SelfCheckError(self._bad_store("a bulk get did not show what had just been written"))
+        deleted = await self._store.commit([Write.deletion(one), _probe(two, "4", ANY_ETAG)])
+        if not isinstance(deleted, Committed) or await self._store.confirm(one) is not None:
+            raise SelfCheckError(self._bad_store("a transaction did not delete what it was to delete"))
 
     async def _stale_etag(self, key: Key) -> str:
         """Read a real ETag, then make it stale: an invented one might be refused for its form alone."""
-        stored = await self._sidecar.confirm(key)
+        stored = await self._store.confirm(key)
         if not isinstance(stored, Stored) or not stored.etag:
-            raise SelfCheckError(_bad_store("a value that was just committed came back without an ETag"))
-        moved = await self._sidecar.commit([_probe(key, "1", stored.etag)])
+            raise SelfCheckError(self._bad_store("a value that was just committed came back without an ETag"))
+        moved = await self._store.commit([_probe(key, "1", stored.etag)])
         if not isinstance(moved, Committed):
-            raise SelfCheckError(_bad_store("a transaction under the current ETag was refused"))
+            raise SelfCheckError(self._bad_store("a transaction under the current ETag was refused"))
         return stored.etag
+
+    def _bad_store(self, what: str) -> str:
+        return f"The state store cannot keep the guarantee: {what}. {self._store.unsafe}"
 
     def _key(self, name: str) -> Key:
         return Key(self._service.name, "probe", f"{self._run}/{name}")
@@ -167,7 +172,7 @@ class SelfCheck:
         keys = [self._canaries.key(f"{self._run}-{name}") for name in sent]
         while _now() < until:
             for key in keys:
-                if isinstance(await self._sidecar.confirm(key), Stored):
+                if isinstance(await self._store.confirm(key), Stored):
                     return True
             await asyncio.sleep(0.1)
         return False
@@ -216,13 +221,6 @@ def _now() -> float:
 
 def _probe(key: Key, value: str, etag: str | None) -> Write:
     return Write(key, value, etag, _PROBE_TTL)
-
-
-def _bad_store(what: str) -> str:
-    return (
-        f"The state store cannot keep the guarantee: {what}. state.redis fails this probe by design; "
-        "use state.postgresql (version v2) or state.sqlite (components/stores)."
-    )
 
 
 def _unpublishable(topic: str) -> str:

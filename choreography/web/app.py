@@ -27,6 +27,7 @@ from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.intake import Intake
 from choreography.sidecar.self_check import Canaries, SelfCheck
+from choreography.stores.opening import open_store
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.command_lane import CommandLane
 from choreography.web.commands import Commands
@@ -82,7 +83,6 @@ class _Running:
         self.metrics = Metrics(service.name)
         self.metrics.intake.set(settings.intake_open)
         self.limits = Limits()
-        self.canaries = Canaries(service.name)
         self.commanding = Commanding(service, self.limits)
         self.deliveries: Deliveries | None = None
         self.looking_after: LookingAfter | None = None
@@ -94,16 +94,21 @@ class _Running:
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         """Start the driver, check the surroundings, and stop in the right order."""
         sidecar = Sidecar(self.settings)
-        self.driver = Driver(self.service, sidecar, self.limits, self.metrics, self.settings.replica)
+        store = open_store(self.settings, sidecar)
+        self.limits.snapshot_reads = store.snapshot_reads
+        canaries = Canaries(self.service.name, store)
+        self.driver = Driver(
+            self.service, sidecar, store, self.limits, metrics=self.metrics, replica=self.settings.replica
+        )
         effects = Effects(self.service, self.driver, self.settings.outsides)
         self.driver.carry_out = effects
-        clocks = Clocks(self.service.name, self.settings.replica, sidecar, self.metrics, self.limits)
+        clocks = Clocks(self.service.name, self.settings.replica, store, self.metrics, self.limits)
         spans = Spans(self.service.name, on=bool(self.settings.zipkin))
         intake = Intake(
             self.service,
             self.driver,
             sidecar,
-            self.canaries,
+            canaries,
             effects,
             metrics=self.metrics,
             spans=spans,
@@ -132,7 +137,7 @@ class _Running:
             self.commanding,
             CommandLane(accepting, self.driver, sidecar, reminder=self.settings.reminder),
             self.looking_after,
-            sidecar,
+            store,
             metrics=self.metrics,
             spans=spans,
             caller_header=self.settings.caller_header,
@@ -144,7 +149,7 @@ class _Running:
         self.command_routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
         replaying = Replaying(self.service, self.driver, effects, self.limits)
         tasks = [
-            asyncio.create_task(self._check(sidecar, self.driver, self.deliveries, clocks)),
+            asyncio.create_task(self._check(SelfCheck(self.service, sidecar, store, canaries), sidecar, clocks)),
             asyncio.create_task(self._replay(replaying, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
             asyncio.create_task(clocks.forever()),
@@ -157,10 +162,13 @@ class _Running:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.driver.close()
             await effects.close()
+            await store.close()
             await sidecar.close()
 
-    async def _check(self, sidecar: Sidecar, driver: Driver, deliveries: Deliveries, clocks: Clocks) -> None:
-        check = SelfCheck(self.service, sidecar, self.canaries)
+    async def _check(self, check: SelfCheck, sidecar: Sidecar, clocks: Clocks) -> None:
+        driver, deliveries = self.driver, self.deliveries
+        if driver is None or deliveries is None:
+            raise RuntimeError("The check was begun before there was anything to open.")
         try:
             if self.settings.self_check:
                 await check.of_store()

@@ -23,7 +23,7 @@ from choreography.engine.records import EntityRecord
 from choreography.errors import UnsayableEventError, WeakKeyError
 from choreography.fields import as_key
 from choreography.service import Service
-from choreography.sidecar.client import Sidecar
+from choreography.stores.port import Store
 from choreography.telemetry import Metrics, Spans, current_traceparent
 from choreography.web.admission import (
     LARGEST_BODY,
@@ -84,14 +84,14 @@ class Commands:
         commanding: Commanding,
         lane: CommandLane,
         looking_after: LookingAfter,
-        sidecar: Sidecar,
+        store: Store,
         *,
         metrics: Metrics,
         spans: Spans,
         caller_header: str,
         intake_open: bool = True,
     ) -> None:
-        self._service, self._commanding, self._sidecar, self._metrics = service, commanding, sidecar, metrics
+        self._service, self._commanding, self._store, self._metrics = service, commanding, store, metrics
         self._spans, self._lane, self._looking_after = spans, lane, looking_after
         self._asking: dict[str, str] = {}
         self._caller_header, self._intake_open = caller_header, intake_open
@@ -246,7 +246,7 @@ class Commands:
         )
 
     async def _state(self, entity: type[Entity], logical_id: str) -> Mapping[str, Any] | None:
-        stored = await self._sidecar.confirm(Key(self._service.name, entity.kind, logical_id), current_traceparent())
+        stored = await self._store.confirm(Key(self._service.name, entity.kind, logical_id), current_traceparent())
         if stored is None:
             return None
         if not isinstance(stored, Stored):

@@ -15,6 +15,7 @@ from choreography.errors import SelfCheckError
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.old_events import OldEvents
+from choreography.stores.through_sidecar import SidecarStore
 from choreography.telemetry import Metrics
 from tests.faults.fake_sidecar import FakeSidecar
 from tests.unit.engine.events import came
@@ -37,7 +38,7 @@ async def measured(ahead: timedelta | None) -> tuple[timedelta | None, dict[str,
     sidecar, metrics, refusal = FakeSidecar(clock_ahead=ahead), Metrics("desk"), ""
     async with sidecar.listening():
         client = Sidecar(sidecar.settings())
-        clocks = Clocks("desk", "one", client, metrics, Limits())
+        clocks = Clocks("desk", "one", SidecarStore(client, "statestore"), metrics, Limits())
         try:
             found = await clocks.measure()
             await clocks.check()

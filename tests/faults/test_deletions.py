@@ -7,6 +7,7 @@ from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Write
 from choreography.explore.replicas.rows import Rows, written
 from choreography.in_memory import InMemory
 from choreography.sidecar.client import Sidecar
+from choreography.stores.through_sidecar import SidecarStore
 from tests.faults.fake_sidecar import FakeSidecar
 from tests.unit.engine.toy import desk
 
@@ -18,12 +19,13 @@ async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
     fake = FakeSidecar()
     async with fake.listening():
         sidecar = Sidecar(fake.settings())
+        store = SidecarStore(sidecar, "statestore")
         try:
-            await sidecar.commit([Write(A, "1", None), Write(B, "1", None)])
-            assert await sidecar.commit([Write.deletion(A), Write(B, "2", ANY_ETAG)]) == Committed()
-            assert isinstance(await sidecar.commit([Write.deletion(B), Write(B2, "1", "stale")]), Conflict)
-            assert await sidecar.confirm(A) is None
-            assert await sidecar.confirm(B) is not None
+            await store.commit([Write(A, "1", None), Write(B, "1", None)])
+            assert await store.commit([Write.deletion(A), Write(B, "2", ANY_ETAG)]) == Committed()
+            assert isinstance(await store.commit([Write.deletion(B), Write(B2, "1", "stale")]), Conflict)
+            assert await store.confirm(A) is None
+            assert await store.confirm(B) is not None
         finally:
             await sidecar.close()
 

@@ -1,0 +1,62 @@
+"""What the driver asks of a store, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from choreography.engine.identity import Key
+from choreography.engine.operations import CommitAnswer, Stored, Unknown, Values, Write
+
+
+class Clock(NamedTuple):
+    """What a store says about the time.
+
+    Attributes:
+        at: its moment, while it was asked.
+        within: how far that may be from the truth because of the way in which it is told.
+    """
+
+    at: datetime
+    within: timedelta = timedelta(0)
+
+
+class Store(Protocol):
+    """The records of one service.
+
+    Attributes:
+        snapshot_reads: a read is one snapshot, so what it does not show is not there.
+        unsafe: what to say when a probe shows that it cannot keep the guarantee: which store can.
+    """
+
+    snapshot_reads: bool
+    unsafe: str
+
+    async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
+        """Read keys. A key that could not be read is named as such."""
+        ...
+
+    async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
+        """Read one key by itself: its value, None if there is none, or Unknown."""
+        ...
+
+    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
+        """Write all of it or nothing, and sort the answer by what it proves."""
+        ...
+
+    async def clock(self, probe: Key) -> Clock | None:
+        """Return the time by the clock of the store, which may write under ``probe``; None if it does not tell."""
+        ...
+
+    async def check(self) -> None:
+        """Wait until the store answers.
+
+        Raises:
+            SelfCheckError: it is set up so that it would lose what was committed, or is no store of this release.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...

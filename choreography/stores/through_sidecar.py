@@ -1,0 +1,139 @@
+"""Records in a state store of the sidecar: for a store that only Dapr can reach, such as MySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+
+from choreography.engine.envelope import as_moment
+from choreography.engine.identity import Key
+from choreography.engine.operations import (
+    ANY_ETAG,
+    CommitAnswer,
+    Committed,
+    Conflict,
+    Refused,
+    Stored,
+    Unknown,
+    Values,
+    Write,
+)
+from choreography.errors import InvalidEventError
+from choreography.sidecar.client import TROUBLE, Sidecar
+from choreography.stores.port import Clock
+
+_CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item already exists")
+_KEYS_AT_ONCE: Final = 1000
+_TTL: Final = 3600
+_CUT: Final = timedelta(seconds=0.5)
+"""Stores cut the moment of expiry to a whole second: half a second on average."""
+
+
+class SidecarStore:
+    """The state store of one component, through the sidecar's state API.
+
+    A bulk get may show nothing though something is there, and every operation of a transaction is a round trip of its
+    own to most databases.
+    """
+
+    snapshot_reads = False
+    unsafe = (
+        "state.redis fails this probe by design; use a database directly (CHOREOGRAPHY_DATABASE), or "
+        "state.postgresql (version v2), state.mysql or state.sqlite (components/stores)."
+    )
+
+    def __init__(self, sidecar: Sidecar, component: str) -> None:
+        self._sidecar = sidecar
+        self._state = f"/v1.0/state/{component}"
+
+    async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
+        """Read keys in bulk. A failed call is a failed read of every key."""
+        found: dict[Key, Stored] = {}
+        failed: set[Key] = set()
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            part = {str(key): key for key in keys[start : start + _KEYS_AT_ONCE]}
+            try:
+                asked = orjson.dumps({"keys": list(part)})
+                answered = await self._sidecar.call("POST", f"{self._state}/bulk", asked, trace)
+                items = orjson.loads(answered.body) if answered.status == 200 else None
+            except (*TROUBLE, orjson.JSONDecodeError):
+                items = None
+            if items is None:
+                failed.update(part.values())
+                continue
+            for item in items:
+                if item.get("error"):
+                    failed.add(part[item["key"]])
+                elif item.get("data") is not None:
+                    found[part[item["key"]]] = Stored(_text(item["data"]), item.get("etag", ""))
+        return Values(found, frozenset(failed))
+
+    async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
+        """Read one key by itself: the value, None if it does not exist, or Unknown."""
+        try:
+            answered = await self._sidecar.call("GET", f"{self._state}/{key}", trace=trace)
+            if answered.status == 204 or (answered.status == 200 and not answered.body):
+                return None
+            if answered.status != 200:
+                return Unknown(f"{answered.status}: {answered.body[:300].decode(errors='replace')}")
+            return Stored(_text(orjson.loads(answered.body)), answered.headers.get("etag", ""))
+        except (*TROUBLE, orjson.JSONDecodeError) as error:
+            return Unknown(_words(error))
+
+    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
+        """Write everything in one transaction and sort the answer by what it proves."""
+        body = orjson.dumps({"operations": [_operation(write) for write in writes]})
+        try:
+            answered = await self._sidecar.call("POST", f"{self._state}/transaction", body, trace)
+        except TROUBLE as error:
+            return Unknown(_words(error))
+        status, text = answered.status, answered.body[:500].decode(errors="replace")
+        if status < 300:
+            return Committed()
+        if any(words in text for words in _CONFLICTS):
+            return Conflict(text)
+        if 400 <= status < 500 and status not in (401, 403, 408, 429):
+            return Refused(f"{status}: {text}")
+        return Unknown(f"{status}: {text}", answered=True)
+
+    async def clock(self, probe: Key) -> Clock | None:
+        """Return the time by the clock of the store, read from the moment at which a record will expire."""
+        written = await self.commit([Write(probe, "clock", ANY_ETAG, _TTL)])
+        if not isinstance(written, Committed):
+            return None
+        try:
+            answered = await self._sidecar.call("GET", f"{self._state}/{probe}")
+            expires = as_moment(answered.headers.get("metadata.ttlExpireTime"))
+        except (*TROUBLE, InvalidEventError):
+            return None
+        return Clock(expires + _CUT - timedelta(seconds=_TTL), _CUT)
+
+    async def check(self) -> None:
+        """Do nothing more than the probes of the self-check: a component cannot be asked for its settings."""
+
+    async def close(self) -> None:
+        """Do nothing: the connections are those of the sidecar."""
+
+
+def _operation(write: Write) -> dict[str, Any]:
+    request: dict[str, Any] = {"key": str(write.key)}
+    if write.value is not None:
+        request["value"] = write.value
+    if write.etag != ANY_ETAG:
+        request["options"] = {"concurrency": "first-write"}
+        if write.etag is not None:
+            request["etag"] = write.etag
+    if write.ttl_seconds is not None:
+        request["metadata"] = {"ttlInSeconds": str(write.ttl_seconds)}
+    return {"operation": "delete" if write.value is None else "upsert", "request": request}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
