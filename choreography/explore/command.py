@@ -15,6 +15,7 @@ from rich.table import Table
 
 from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.explore.coverage import unreached
+from choreography.explore.foreign import foreign_events
 from choreography.explore.judging import Found, Judge
 from choreography.explore.model import Model
 from choreography.explore.options import described, faults_described, options_of, settings_in
@@ -75,6 +76,8 @@ def explore(
     begun = model.scenario(scenario, **{**dict(settings or {}), **more})
     told = ", ".join(f"{key}={value}" for key, value in begun.settings)
     out.say(f"{model.name}, {begun.name}({told})")
+    for one in foreign_events(model, begun):
+        out.say(one.told)
     limits = bounded(states, depth, seconds)
     if runs:
         drawn = random.SystemRandom().randrange(10**9) if seed is None else seed

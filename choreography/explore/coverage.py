@@ -30,7 +30,8 @@ def unreached(space: Space) -> list[str]:
 
 def _said(space: Space) -> set[str]:
     made = {wire_type for one in space.deciding.made for wire_type, _ in one.decided.said}
-    return made | {event.wire_type for event in space.scenario.says}
+    foreign = {one.wire_type for one in space.foreign}
+    return made | foreign | {event.wire_type for event in space.scenario.says}
 
 
 def _reactions(space: Space, service: Service, said: Collection[str]) -> Iterator[str]:

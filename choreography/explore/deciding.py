@@ -117,7 +117,7 @@ class Deciding:
         subject = service.subjects[heard.type]
         source, about, later = service.name, "the outside", _LATER
         if heard.style == "event" and issubclass(subject.model, Event):
-            source = self._model.publisher(subject.model).name
+            source = self._model.source(heard.type)
             about = str(data.get(subject.model.subject_field, heard.type))
         elif heard.style == "deadline":
             later = subject.reactions[0].within or _LATER

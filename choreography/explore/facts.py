@@ -64,11 +64,26 @@ class Lost:
     nth: int = 1
 
 
-Pending = OnItsWay | Wanted
-Fact = OnItsWay | Wanted | Published | Called | SetAside | Lost
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An event of a foreign publisher that may come. It stays so: only how often it came bounds how often it comes."""
+
+    type: str
 
 
-def sort_of(fact: Fact) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Came:
+    """An event of a foreign publisher came, whatever it says."""
+
+    type: str
+    nth: int = 1
+
+
+Pending = OnItsWay | Wanted | Coming
+Fact = OnItsWay | Wanted | Published | Called | SetAside | Lost | Came
+
+
+def sort_of(fact: Fact | Coming) -> tuple[str, ...]:
     """Return what sort of fact this is: what a property may look at."""
     match fact:
         case Published(wire_type, _, _):
@@ -77,10 +92,10 @@ def sort_of(fact: Fact) -> tuple[str, ...]:
             return ("calls", outside)
         case SetAside():
             return ("set aside",)
-        case OnItsWay() | Wanted():
+        case OnItsWay() | Wanted() | Coming():
             return ("pending",)
-        case Lost():
-            return ("lost",)
+        case Lost() | Came():
+            return ("faults",)
 
 
 def is_delivery(fact: Fact) -> bool:
@@ -92,14 +107,17 @@ def named(fact: Fact) -> str:
     """Return in words which fact has become true, as the beginning of a sentence that says how often."""
     match fact:
         case Published(wire_type):
-            return f"{wire_type} was published"
+            text = f"{wire_type} was published"
         case Called(outside):
-            return f"{outside} was called"
+            text = f"{outside} was called"
         case SetAside(service, wire_type):
-            return f"{service} set {wire_type} aside"
+            text = f"{service} set {wire_type} aside"
         case Wanted(service, effect):
-            return f"{service} waited for {effect}"
+            text = f"{service} waited for {effect}"
         case OnItsWay(heard):
-            return f"{heard.type} was on its way to {heard.service}"
+            text = f"{heard.type} was on its way to {heard.service}"
         case Lost():
-            return "a delivery was lost"
+            text = "a delivery was lost"
+        case Came(wire_type):
+            text = f"{wire_type} came from a foreign publisher"
+    return text

@@ -1,4 +1,4 @@
-"""Faults of a run besides those that the engine copes with: deliveries that are lost, services that are away.
+"""Faults of a run besides those that the engine copes with: losses, services that are away, foreign events.
 
 They are settings of every scenario, so whatever makes a scenario again (a command line, an address, a test) has them.
 """
@@ -18,13 +18,17 @@ LOST: Final = "lost"
 MOST_LOST: Final = 20
 """More losses are not told apart, and nobody could explore them."""
 
-FAULT_SETTINGS: Final[Mapping[str, Any]] = {"lose": 0, "away": ""}
+FAULT_SETTINGS: Final[Mapping[str, Any]] = {"lose": 0, "away": "", "foreign": ""}
 """The settings that every scenario has, unless its function has a parameter of that name."""
 
 FAULT_TEXTS: Final[Mapping[str, str]] = {
     "lose": "so many deliveries of events may be lost, whichever and whenever",
     "away": "these services hear nothing, and nothing of theirs goes on; several with commas",
+    "foreign": "this event of a foreign publisher comes once, at any moment; again or another with a comma",
 }
+
+LISTED: Final = ("away", "foreign")
+"""Settings that hold several names, with commas between them: an option that is there twice names both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,13 @@ class Faults:
             that loses fewer is explored as well. Answers and deadlines are the service's own, and are never lost.
         away: the services that are not there. Whatever is on its way to them stays on its way, so a run ends when
             nothing else can happen.
+        foreign: the events, by their names or wire types, that a foreign publisher says. Each comes at any moment, as
+            an example of its contract about one of the flows, and as often as it is named.
     """
 
     lose: int = 0
     away: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse more losses than can be told apart."""
@@ -52,8 +59,8 @@ class Faults:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Faults:
         """Read the faults from settings of a scenario."""
-        names = (name.strip() for name in str(settings.get("away", "")).split(","))
-        return cls(settings.get("lose", 0), tuple(dict.fromkeys(name for name in names if name)))
+        away = tuple(dict.fromkeys(_names(settings.get("away", ""))))
+        return cls(settings.get("lose", 0), away, _names(settings.get("foreign", "")))
 
     def refuse_unknown(self, services: Collection[str]) -> None:
         """Refuse the absence of a service that was never there.
@@ -68,6 +75,10 @@ class Faults:
                     f"{name} cannot be away, as this flow has no service of that name."
                     f"{f' Did you mean {near[0]}?' if near else ''} Services are {', '.join(sorted(services))}."
                 )
+
+
+def _names(text: object) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in str(text).split(",")) if name)
 
 
 NO_FAULTS: Final = Faults()

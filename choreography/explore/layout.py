@@ -51,9 +51,15 @@ class Field:
 
 @dataclass(slots=True)
 class Layout:
-    """The bits of one region."""
+    """The bits of one region.
+
+    Attributes:
+        pending: those of what may happen next.
+        comes: those of them that stay set: what foreign publishers may say.
+    """
 
     pending: int = 0
+    comes: int = 0
     size: int = 0
     bits: dict[Hashable, int] = field(default_factory=dict)
     facts: dict[int, Hashable] = field(default_factory=dict)

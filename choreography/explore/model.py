@@ -6,19 +6,21 @@ import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 from choreography.authored import import_authored, modules_behind
 from choreography.contracts import Entity, Event, Intent
 from choreography.declaration import Effect
+from choreography.explore.faults import Faults
 from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
 from choreography.explore.scenario import OutsideModel, Scenario, ScenarioMaker
 from choreography.flow import package_of, services_of
 from choreography.service import Service
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """A flow, ready to be explored."""
 
@@ -123,7 +125,7 @@ class Model:
 
         What should be possible is asked for only where every service is there, unless it says which one is away.
         """
-        scenario.faults.refuse_unknown([service.name for service in self.services])
+        self.refuse_unknown_faults(scenario.faults)
         asked = dict(scenario.settings)
         kept = [one for one in self.properties if all(asked.get(key) == value for key, value in one.settings)]
         if scenario.faults.away:
@@ -143,23 +145,79 @@ class Model:
     def scenario(self, name: str = "", /, **settings: Any) -> Scenario:
         """Make a scenario, the first one declared unless it is named."""
         made = self.maker(name)(**settings)
-        made.faults.refuse_unknown([service.name for service in self.services])
+        self.refuse_unknown_faults(made.faults)
         return made
+
+    def refuse_unknown_faults(self, faults: Faults) -> None:
+        """Refuse faults of services and events that this flow does not have.
+
+        Raises:
+            ExploreError: there is one.
+        """
+        faults.refuse_unknown([service.name for service in self.services])
+        for name in faults.foreign:
+            self.heard_as(name)
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""
         return next(service for service in self.services if service.name == name)
 
-    def publisher(self, event: type[Event]) -> Service:
-        """Return the service that publishes an event.
+    def source(self, wire_type: str) -> str:
+        """Return the name of whoever publishes an event: a service of this flow, or a foreign publisher.
 
         Raises:
-            ExploreError: none does.
+            ExploreError: nobody publishes it, and nobody hears it.
         """
+        events = self._published.get(wire_type) or self._heard.get(wire_type)
+        if events is None:
+            raise ExploreError(
+                f"No service of {self.name} publishes or hears {wire_type}, so nothing can begin with it."
+            )
+        owner, event = events[0]
+        return owner or event.owned_by or event.topic
+
+    def event_name(self, wire_type: str) -> str:
+        """Return the name of the class of an event; its wire type if no service knows it."""
+        events = self._published.get(wire_type) or self._heard.get(wire_type)
+        return events[0][1].__name__ if events else wire_type
+
+    def heard_as(self, name: str) -> tuple[type[Event], ...]:
+        """Return the contracts of an event that is heard, by its name or its wire type; its publisher's first.
+
+        Raises:
+            ExploreError: no service hears an event of this name, or several different ones have it.
+        """
+        found = {
+            wire_type: tuple(dict.fromkeys(event for _, event in (*self._published.get(wire_type, ()), *heard)))
+            for wire_type, heard in self._heard.items()
+            if name == wire_type or any(event.__name__ == name for _, event in heard)
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+        known = sorted({self.event_name(wire_type) for wire_type in self._heard})
+        if found:
+            raise ExploreError(f"{name} is the name of several events: {', '.join(found)}. Write which is meant.")
+        near = get_close_matches(name, [*known, *self._heard], 1)
+        raise ExploreError(
+            f"{name} cannot come from a foreign publisher, as no service of this flow hears an event of that name, so "
+            f"nothing would come of it.{f' Did you mean {near[0]}?' if near else ''} Events are {', '.join(known)}."
+        )
+
+    @cached_property
+    def _published(self) -> dict[str, list[tuple[str, type[Event]]]]:
+        found: dict[str, list[tuple[str, type[Event]]]] = {}
         for service in self.services:
-            if any(said.wire_type == event.wire_type for said in service.publishes):
-                return service
-        raise ExploreError(f"No service of {self.name} publishes {event.__name__}, so nothing can begin with it.")
+            for event in service.publishes:
+                found.setdefault(event.wire_type, []).append((service.name, event))
+        return found
+
+    @cached_property
+    def _heard(self) -> dict[str, list[tuple[str, type[Event]]]]:
+        found: dict[str, list[tuple[str, type[Event]]]] = {}
+        for service in self.services:
+            for event in (one for events in service.hears.values() for one in events):
+                found.setdefault(event.wire_type, []).append(("", event))
+        return found
 
     def owner(self, entity: type[Entity]) -> Service:
         """Return the service that keeps an entity.

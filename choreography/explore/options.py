@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from choreography.explore.faults import FAULT_TEXTS
+from choreography.explore.faults import FAULT_TEXTS, LISTED
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import Scenario, ScenarioMaker
@@ -30,6 +30,7 @@ def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[
     while waiting:
         word, found, value = waiting.pop(0).partition("=")
         name, off = _setting(word, maker, options)
+        before = settings.get(name)
         if off and not found:
             settings[name] = False
         elif found and not off:
@@ -43,6 +44,8 @@ def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[
             raise ExploreError(f"{word} needs a value. Write {word} {maker.usual(name) or _kind(str)}.")
         else:
             settings[name] = maker.read(name, waiting.pop(0))
+        if name in LISTED and name in maker.faults:
+            settings[name] = ",".join([*([before] if before else []), settings[name]])
     return settings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from choreography.explore.deciding import Place
-from choreography.explore.facts import Called, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
+from choreography.explore.facts import Called, Coming, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
 from choreography.explore.naming import SHARED
 
 MOST_ALIKE: Final = 20
@@ -99,7 +99,8 @@ class Making:
         self._facts: list[tuple[int, Fact]] = []
         self._sorts: set[tuple[str, ...]] = set()
         self.label = ""
-        self._clear[move.home == SHARED] |= bit_of(move.pending, move.home)
+        if not isinstance(move.pending, Coming):
+            self._clear[move.home == SHARED] |= bit_of(move.pending, move.home)
 
     def keep(self, sort: tuple[str, ...], home: int, mask: int, bits: int) -> None:
         """Give an entity a new state."""

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from choreography.authored import reach
-from choreography.contracts import Entity, Event
+from choreography.contracts import Entity
 from choreography.engine.answering import Answering
 from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import Envelope
@@ -19,6 +19,7 @@ from choreography.explore.changing import changes
 from choreography.explore.deciding import canonical
 from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
+from choreography.explore.foreign import Foreign, foreign_events
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.scenario import Scenario
@@ -30,16 +31,21 @@ from choreography.in_memory import NOON, InMemory, Released
 class Replay:
     """A run of a flow, one step after another.
 
+    Args:
+        model: the flow, as a command line names it.
+        scenario: how it begins, or the name of that; the first one declared unless it is named.
+        settings: what the scenario is made from, such as ``orders=2``.
+
     A step that is not possible any more is left out: a run that a mended flow does not go through proves nothing
     against it.
     """
 
-    def __init__(self, model: Model | str, scenario: Scenario | None = None, **settings: Any) -> None:
+    def __init__(self, model: Model | str, scenario: Scenario | str = "", /, **settings: Any) -> None:
         if isinstance(model, str):
             reach(model.partition(":")[0])
             model = Model.of(model)
         self.model = model
-        self.scenario = scenario or self.model.scenario(**settings)
+        self.scenario = scenario if isinstance(scenario, Scenario) else self.model.scenario(scenario, **settings)
         self.services = {service.name: InMemory(service) for service in self.model.services}
         self.pending: list[Item] = []
         self.happened: list[Happened] = []
@@ -52,7 +58,9 @@ class Replay:
         for entity in self.scenario.keeps:
             self.services[self.model.owner(type(entity)).name].put(entity)
         for event in self.scenario.says:
-            self._fly(self._first(event))
+            self._fly(self._first(event.wire_type, event.subject, event.model_dump(mode="json")))
+        self.foreign = foreign_events(self.model, self.scenario)
+        self.pending += [_coming(one, text) for one in self.foreign for text in one.examples]
 
     def hears(self, service: str, name: str, **fields: Any) -> None:
         """Let a service hear an event, an answer or a deadline that is on its way to it."""
@@ -61,6 +69,11 @@ class Replay:
     def loses(self, service: str, name: str, **fields: Any) -> None:
         """Let an event that is on its way to a service be lost. The scenario says how many may be: ``lose=1``."""
         self._step(self._named(("event",), service, name, fields), LOST)
+
+    def comes(self, name: str, **fields: Any) -> None:
+        """Let an event of a foreign publisher come. The scenario says which may: ``foreign="Approved"``."""
+        found = next((one.source for one in self.foreign if one.name == name), "a foreign publisher")
+        self._step(self._named(("foreign",), found, name, fields), "")
 
     def asks(self, service: str, name: str, *, replies: str, **fields: Any) -> None:
         """Let the outside carry out an intent, with these replies."""
@@ -110,7 +123,8 @@ class Replay:
     @property
     def possible(self) -> list[Item]:
         """What is on its way and can arrive: not what is on its way to a service that is away."""
-        return [one for one in self.pending if one.service not in self.scenario.faults.away]
+        away = self.scenario.faults.away
+        return [one for one in self.pending if one.style == "foreign" or one.service not in away]
 
     @property
     def _may_lose(self) -> bool:
@@ -154,12 +168,11 @@ class Replay:
             case _:
                 return tuple(sorted(self._set_aside))
 
-    def _first(self, event: Event) -> str:
-        """Return an event that sets everything going, as its publisher says it; one that says the same is another."""
-        data = event.model_dump(mode="json")
-        identity = derived_id("begin", event.wire_type, canonical(data), str(len(self._published)))
-        publisher = self.model.publisher(type(event)).name
-        return Envelope(identity, event.wire_type, publisher, event.subject, NOON, event.subject, "", "", data).encode()
+    def _first(self, wire_type: str, subject: str, data: dict[str, Any]) -> str:
+        """Return an event that nothing led to, as its publisher says it; one that says the same is another."""
+        identity = derived_id("begin", wire_type, canonical(data), str(len(self._published)))
+        source = self.model.source(wire_type)
+        return Envelope(identity, wire_type, source, subject, NOON, subject, "", "", data).encode()
 
     def _named(self, styles: Iterable[str], service: str, name: str, fields: dict[str, Any]) -> Item | None:
         for item in self.possible:
@@ -176,7 +189,9 @@ class Replay:
         before = self.entities
         said: list[str] = []
         problem, idle = "", False
-        if isinstance(item.thing, Wish):
+        if isinstance(item.thing, Foreign):
+            self._come(item, item.thing)
+        elif isinstance(item.thing, Wish):
             problem = self._carry_out(item, item.thing, replies)
         elif replies == LOST:
             if not self._may_lose:
@@ -199,6 +214,12 @@ class Replay:
         for prop in self.model.properties:
             if prop.mode in ("always", "never"):
                 self.judge(prop)
+
+    def _come(self, item: Item, foreign: Foreign) -> None:
+        came = sum(one.item.thing is foreign for one in self.happened)
+        if came + 1 == foreign.times:
+            self.pending = [one for one in self.pending if one.thing is not foreign]
+        self._fly(self._first(item.type, str(item.data[foreign.subject_field]), item.data))
 
     def judge(self, prop: Property) -> None:
         """Note down whether a property fails now."""
@@ -260,12 +281,11 @@ class Replay:
         if told["id"] in self._published:
             return []
         self._published[told["id"]] = encoded
-        names = {event.wire_type: event.__name__ for one in self.model.services for event in one.publishes}
+        name, text = self.model.event_name(told["type"]), canonical(told["data"])
         for service in self.model.listeners(told["type"]):
-            name, text = names[told["type"]], canonical(told["data"])
             item = Item("event", service.name, told["type"], name, text, read_delivery(encoded.encode()))
             self.pending.append(item)
-        return [names[told["type"]]]
+        return [name]
 
     @property
     def entities(self) -> dict[tuple[str, str, str], Entity]:
@@ -275,3 +295,7 @@ class Replay:
             for service, memory in self.services.items()
             for place, entity in memory.entities.items()
         }
+
+
+def _coming(foreign: Foreign, text: str) -> Item:
+    return Item("foreign", foreign.source, foreign.wire_type, foreign.name, text, foreign)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from choreography.explore.arranging import State, exchanged
-from choreography.explore.facts import OnItsWay
+from choreography.explore.facts import Coming, OnItsWay, Published
 from choreography.explore.judging import Found, Judge
 from choreography.explore.naming import SHARED
 from choreography.explore.replaying import Replay
@@ -40,6 +40,9 @@ def _steps(space: Space, state: State) -> Iterator[tuple[int, Step, State]]:
 
 def _taken(space: Space, step: Step, number: int) -> Taken:
     pending, concrete = step.move.pending, space.naming.concrete
+    if isinstance(pending, Coming):
+        said = next(fact for _, fact in step.outcome.facts if isinstance(fact, Published))
+        return Taken("foreign", space.model.source(pending.type), pending.type, concrete(said.text, number))
     if isinstance(pending, OnItsWay):
         heard = pending.heard
         return Taken(heard.style, heard.service, heard.type, concrete(heard.text, number), step.outcome.label)

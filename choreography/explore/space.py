@@ -13,6 +13,8 @@ from choreography.explore.arranging import Arranging, State
 from choreography.explore.deciding import Deciding, Heard, Place, canonical
 from choreography.explore.facts import (
     Called,
+    Came,
+    Coming,
     Fact,
     Lost,
     OnItsWay,
@@ -25,6 +27,7 @@ from choreography.explore.facts import (
 )
 from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
+from choreography.explore.foreign import Expected, foreign_events
 from choreography.explore.layout import Field, Layout
 from choreography.explore.model import Model
 from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
@@ -52,6 +55,8 @@ class Space:
         self.arranging = Arranging((0,) * len(self.flows))
         self.deciding = Deciding(model)
         self.naming = Naming(self.flows, lambda heard: self.deciding.envelope(heard).id)
+        self.foreign = foreign_events(model, scenario)
+        self._expected = Expected(self.foreign, self.naming.home)
         self.shared, self.own = Layout(), Layout()
         self.cut: set[str] = set()
         self._moves_shared: dict[int, Move] = {}
@@ -67,7 +72,7 @@ class Space:
             regions[home + 1] |= self.field(place, home).placed(text)
         for event in self.scenario.says:
             text = canonical(event.model_dump(mode="json"))
-            self.model.publisher(type(event))
+            self.model.source(event.wire_type)
             home = self.naming.home(text)
             facts = tuple((home, fact) for fact in self.said(event.wire_type, self.naming.neutral(text, home)))
             outcome = Outcome(-1, -1, 0, 0, facts, frozenset())
@@ -80,6 +85,9 @@ class Space:
                 )
             regions[home + 1] |= fresh[0]
             regions[0] |= fresh[1]
+        for home in range(SHARED, len(self.flows)):
+            for wire_type in self._expected.about(home):
+                regions[home + 1] |= self.bit(Coming(wire_type), home)
         # Only flows that begin alike can be exchanged: what follows for the one would not follow for another.
         self.arranging = Arranging(tuple(regions[1:].index(own) for own in regions[1:]))
         return tuple(regions)
@@ -108,18 +116,21 @@ class Space:
         return layout.field((service, kind, self.naming.neutral(key, home)))
 
     def at_rest(self, state: State) -> bool:
-        """Tell whether nothing is on its way any more."""
-        pending = self.own.pending
-        return not state[0] & self.shared.pending and not any(own & pending for own in state[1:])
+        """Tell whether nothing is on its way any more, and whatever was to come has come."""
+        own, shared = self.own.pending & ~self.own.comes, self.shared.pending & ~self.shared.comes
+        if state[0] & shared or any(one & own for one in state[1:]):
+            return False
+        return all(state[0] & self._last_coming(one) for one in self._expected.times)
 
-    def bit(self, fact: Fact, home: int) -> int:
+    def bit(self, fact: Fact | Coming, home: int) -> int:
         """Return the bit of a fact; whatever is on its way becomes a move."""
         layout, moves = (self.shared, self._moves_shared) if home == SHARED else (self.own, self._moves_own)
         # What is on its way to a service that is not there stays so, and nothing comes of it.
-        if isinstance(fact, OnItsWay | Wanted) and self._is_there(fact):
+        if isinstance(fact, OnItsWay | Wanted | Coming) and self._is_there(fact):
             bit = layout.bit(fact, sort_of(fact), pending=True)
             if bit not in moves:
                 moves[bit] = self._move(fact, home)
+                layout.comes |= bit if isinstance(fact, Coming) else 0
             return bit
         return layout.bit(fact, sort_of(fact))
 
@@ -142,6 +153,8 @@ class Space:
         return self.naming.neutral(canonical([record.state, self.naming.neutral_slots(record.slots)]), home)
 
     def _is_there(self, pending: Pending) -> bool:
+        if isinstance(pending, Coming):
+            return True
         service = pending.heard.service if isinstance(pending, OnItsWay) else pending.service
         return service not in self.scenario.faults.away
 
@@ -149,6 +162,10 @@ class Space:
         """Return the bit that says that no delivery may be lost any more; no bit if this is never lost."""
         lose = self.scenario.faults.lose
         return self.bit(Lost(lose), SHARED) if lose and is_delivery(pending) else 0
+
+    def _last_coming(self, wire_type: str) -> int:
+        """Return the bit that says that a foreign event has come as often as it may."""
+        return self.bit(Came(wire_type, self._expected.times[wire_type]), SHARED)
 
     def _move(self, pending: Pending, home: int) -> Move:
         move = Move(pending, home)
@@ -164,6 +181,8 @@ class Space:
                 places.append((service, kind, self.naming.neutral(key, at)))
             move.places = tuple(places)
             move.shared |= self._last_loss(pending)
+        elif isinstance(pending, Coming):
+            move.shared |= self._last_coming(pending.type)
         return move
 
     def _alike(self, move: Move, own: int, shared: int, number: int) -> tuple[Outcome, ...]:
@@ -184,6 +203,11 @@ class Space:
             last = self._last_loss(move.pending)
             if last and not shared & last:
                 yield self._lost(move)
+            return
+        if isinstance(move.pending, Coming):
+            if not shared & self._last_coming(move.pending.type):
+                for text in self._expected.examples.get((move.pending.type, number), ()):
+                    yield self._come(move, move.pending, text, number)
             return
         wanted = move.pending
         effect = self.model.effect(wanted.service, wanted.effect)
@@ -225,6 +249,12 @@ class Space:
         made = Making(self.bit, move)
         made.label = LOST
         made.add(SHARED, Lost())
+        return made.done(self.cut)
+
+    def _come(self, move: Move, coming: Coming, text: str, number: int) -> Outcome:
+        made, home = Making(self.bit, move), self.naming.near(number, text)
+        made.add(SHARED, Came(coming.type))
+        made.add(home, *self.said(coming.type, self.naming.neutral(text, home)))
         return made.done(self.cut)
 
     def _carried_out(self, move: Move, wanted: Wanted, way: CarriedOut, number: int, *, lost: bool) -> Outcome:

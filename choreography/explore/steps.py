@@ -9,18 +9,19 @@ import orjson
 
 from choreography.engine.delivery import Delivery
 from choreography.engine.records import Wish
+from choreography.explore.foreign import Foreign
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something on its way: to a service, or from one to the outside."""
+    """Something on its way: to a service, from one to the outside, or from a foreign publisher to this flow."""
 
     style: str
     service: str
     type: str
     name: str
     text: str
-    thing: Delivery | Wish = field(repr=False, compare=False)
+    thing: Delivery | Wish | Foreign = field(repr=False, compare=False)
 
     @property
     def data(self) -> dict[str, Any]:

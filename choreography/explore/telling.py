@@ -8,6 +8,7 @@ from typing import Any
 
 from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
+from choreography.explore.foreign import Foreign
 from choreography.explore.properties import Property
 from choreography.explore.replaying import Replay
 from choreography.explore.steps import Happened
@@ -47,6 +48,8 @@ def sentence(replay: Replay, one: Happened) -> str:
     """Return one step as a sentence."""
     item, about = one.item, _about(replay, one)
     match item.style:
+        case "foreign" if isinstance(item.thing, Foreign):
+            return f"{item.thing.publisher} says {item.name}{about}"
         case "deadline":
             return f"{item.service} meets its deadline {item.name}{about}"
         case "intent" if one.replies.endswith(", lost"):
@@ -71,6 +74,9 @@ def _about(replay: Replay, one: Happened) -> str:
 def _telling(replay: Replay, one: Happened, flow: str) -> dict[str, Any]:
     """Return what tells an event from others of its kind: its reason, if it gives one, and fields that differ."""
     item, data = one.item, one.item.data
+    if item.style == "foreign":
+        # Nobody in this flow knows what it says, so all of it is told.
+        return {key: value for key, value in data.items() if value != flow}
     met = [*(other.item for other in replay.happened), *replay.pending, *replay.lost]
     alike = [other for other in dict.fromkeys(met) if (other.name, other.style) == (item.name, item.style)]
     # The name of the flow is said already, so only others of the same flow are rivals.
@@ -101,6 +107,8 @@ def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
     what = _plain(f"{number}. {item.name}{_about(replay, one)}")
     if one.replies == LOST:
         yield f"{sender}-x{service}: {what}"
+    elif item.style == "foreign":
+        yield f"Note over {service}: {what}"
     elif item.style == "intent":
         yield f"{service}->>{sender}: {what}"
         yield f"{sender}--{'x' if one.replies.endswith(', lost') else '>>'}{service}: {one.replies.partition(',')[0]}"
@@ -118,8 +126,10 @@ def as_test(replay: Replay, prop: Property, command: str) -> str:
     """Return a test that goes through a run and checks the property, ready to be committed."""
     flow = replay.model.name
     steps = "\n".join(f"    {line}" for line in _calls(replay))
-    usual = dict(next(iter(replay.model.makers.values())).settings)
-    made = "".join(f", {key}={value!r}" for key, value in replay.scenario.settings if usual.get(key) != value)
+    named, first = replay.scenario.name, next(iter(replay.model.makers))
+    usual = replay.model.maker(named).settings
+    made = f", {_quoted(named)}" if named not in ("", first) else ""
+    made += "".join(f", {key}={value!r}" for key, value in replay.scenario.settings if usual.get(key) != value)
     name = re.sub(r"\W+", "_", prop.text.lower()).strip("_")
     doctext = prop.text.rstrip(".")
     return (
@@ -142,6 +152,8 @@ def _calls(replay: Replay) -> Iterator[str]:
         told = "".join(f", {key}={_quoted(value)}" for key, value in fields.items())
         if one.replies == LOST:
             yield f'run.loses("{item.service}", "{item.name}"{told})'
+        elif item.style == "foreign":
+            yield f'run.comes("{item.name}"{told})'
         elif item.style == "intent":
             yield f'run.asks("{item.service}", "{item.name}", replies="{one.replies}"{told})'
         else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from choreography.contracts import Event
 from choreography.declaration import Reaction
 from choreography.explore.model import Model
 from choreography.explore.replaying import Replay
@@ -30,7 +31,7 @@ def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
     about = f" ({flow})" if flow and len(replay.scenario.flows) > 1 else ""
     for lost in replay.lost:
         if lost.service == awaited.service and lost.type in awaited.lacks and flow in lost.text:
-            has = ", ".join(_names(replay.model).get(one, one) for one in awaited.has)
+            has = _listed(replay.model, awaited.has)
             return f"{awaited.service}.{awaited.reaction} has {has}, waits for {lost.name}, which was lost{about}"
     return chain(replay.model, awaited, replay.said) + about
 
@@ -66,27 +67,29 @@ def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
 
 def chain(model: Model, awaited: Awaited, said: Collection[str]) -> str:
     """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends."""
-    names = _names(model)
-    has = f"has {_listed(names, awaited.has)}, " if awaited.has else ""
-    text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(names, awaited.lacks)}"
+    has = f"has {_listed(model, awaited.has)}, " if awaited.has else ""
+    text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(model, awaited.lacks)}"
     seen, lacks = {f"{awaited.service}.{awaited.reaction}"}, awaited.lacks
     while lacks:
         sayers = _sayers(model, lacks[0])
         if not sayers:
-            return f"{text}, which nothing says"
+            return f"{text}, which nothing says{_foreign(model, lacks[0])}"
         only = "only " if len(sayers) == 1 else ""
         text += f", which {only}{' or '.join(sayers)} says"
         name, reaction = next(iter(sayers.items()))
         if name in seen or reaction is None:
             return text
         seen.add(name)
-        lacks = tuple(one.wire_type for one in reaction.hears if one.wire_type in names and one.wire_type not in said)
-        text += f", which waits for {_listed(names, lacks)}" if lacks else ", which has what it waits for and did not"
+        heard = [one.wire_type for one in reaction.hears if issubclass(one, Event)]
+        lacks = tuple(one for one in heard if one not in said)
+        text += f", which waits for {_listed(model, lacks)}" if lacks else ", which has what it waits for and did not"
     return text
 
 
-def _names(model: Model) -> dict[str, str]:
-    return {event.wire_type: event.__name__ for service in model.services for event in service.publishes}
+def _foreign(model: Model, wire_type: str) -> str:
+    """Say how an event may come that no service of this flow publishes."""
+    published = any(event.wire_type == wire_type for service in model.services for event in service.publishes)
+    return "" if published else f" in this flow (a foreign publisher may: --foreign {model.event_name(wire_type)})"
 
 
 def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
@@ -103,5 +106,5 @@ def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
     return found
 
 
-def _listed(names: Mapping[str, str], types: Sequence[str]) -> str:
-    return " and ".join(names.get(one, one) for one in types)
+def _listed(model: Model, types: Sequence[str]) -> str:
+    return " and ".join(map(model.event_name, types))

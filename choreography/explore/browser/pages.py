@@ -68,6 +68,8 @@ class ServicePanel:
     name: str
     kept: tuple[Kept, ...]
     next: tuple[Next, ...]
+    foreign: bool = False
+    """It is no service of this flow, but a publisher that this flow hears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ def _panels(
         kept = (_kept(entity, before.get(place)) for place, entity in after.items() if place[0] == service.name)
         steps = (_next(replay, one, beginning, course) for one in possible if one.item.service == service.name)
         yield ServicePanel(service.name, tuple(kept), tuple(steps))
+    services = {service.name for service in replay.model.services}
+    for source in dict.fromkeys(one.source for one in replay.foreign if one.source not in services):
+        coming = (_next(replay, one, beginning, course) for one in possible if one.item.service == source)
+        yield ServicePanel(source, (), tuple(coming), foreign=True)
 
 
 def _kept(entity: Entity, before: Entity | None) -> Kept:
@@ -176,7 +182,12 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-_VERB: Mapping[str, str] = {"event": "hears", "answer": "gets the answer", "deadline": "meets its deadline"}
+_VERB: Mapping[str, str] = {
+    "event": "hears",
+    "answer": "gets the answer",
+    "deadline": "meets its deadline",
+    "foreign": "says",
+}
 
 
 def _next(replay: Replay, option: Option, beginning: Beginning, course: Course) -> Next:

@@ -57,7 +57,8 @@ class Sequence:
 def sequence(replay: Replay) -> Sequence:
     """Place a run on the grid."""
     outsides = sorted({effect.outside for one in replay.model.services for effect in one.effects.values()})
-    names = [*(service.name for service in replay.model.services), *outsides]
+    services = [service.name for service in replay.model.services]
+    names = list(dict.fromkeys([*(one.source for one in replay.foreign), *services, *outsides]))
     places = {name: LANE // 2 + LANE * number for number, name in enumerate(names)}
     arrows = tuple(_arrows(replay, places))
     height = TOP + ROW * (len(arrows) + 1)
