@@ -23,13 +23,17 @@ WAYS = {
 
 
 def compared(
-    seed: int, flows: int, ways: tuple[str, ...] = tuple(WAYS), faults: Faults = NO_FAULTS
+    seed: int,
+    flows: int,
+    ways: tuple[str, ...] = tuple(WAYS),
+    faults: Faults = NO_FAULTS,
+    largest: int = LARGEST,
 ) -> tuple[Counter[str], list[str]]:
     """Return what kinds of verdicts were compared for one drawn flow, and in what the explorer was wrong."""
     model, scenario, mix = drawn(seed, flows)
     scenario = replace(scenario, faults=faults)
     try:
-        places = worlds(model, scenario, LARGEST)
+        places = worlds(model, scenario, largest)
     except TooManyError:
         return Counter(too_large=1), []
     drawn_ones = replace(model, properties=predicates(seed, PROPERTIES, model))
