@@ -6,7 +6,7 @@ not believed: each decision is made again under another clock, environment and s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
@@ -135,22 +135,38 @@ class Deciding:
         return tuple((service.name, entity.kind, logical_id) for entity, logical_id in ids)
 
     def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
-        """Let a service hear something, on what is kept, and hear it again; then all of that anew, elsewhere.
+        """Let a service hear something, on copies of what is kept, and hear it again.
 
         Raises:
-            ImpureError: under another clock and another seed, a reaction decided something else.
+            ImpureError: called again, a reaction decided something else.
             ExploreError: the second time something was different, against what the engine promises.
         """
-        decided, first = self.once(heard, kept, self._delivery(heard)), self._watched.taken()
-        with self.elsewhere:
-            again, second = self.anew(heard, kept)
-        for name, what in self._watched.reached.items():
-            raise ImpureError(name, f"{heard.type} {heard.text}", f"{what}.")
-        if (again, second) != (decided, first) or wavered(first):
-            guilty = wavered(first) or other_than(first, second)
-            raise ImpureError(f"{heard.service}.{guilty}", f"{heard.type} {heard.text}", decided.told, again.told)
-        self.made.append(Made(heard, tuple(kept.items()), decided, tuple(first)))
+        delivery, memory, watched = self._delivery(heard), self._memories[heard.service], self._watched
+        watched.again = self.elsewhere
+        released, decided, after = self._hear(heard, kept, delivery)
+        watched.again, calls = None, watched.taken()
+        self._refuse_impure(heard, kept, decided, calls)
+        again = memory.hear(delivery)
+        same = {place: memory.record(*place[1:]) for place in kept} == after
+        if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
+            raise ExploreError(
+                f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came "
+                "of it. That is against what the engine promises: please report it."
+            )
+        self.made.append(Made(heard, tuple(kept.items()), decided, tuple(calls)))
         return decided
+
+    def _refuse_impure(
+        self, heard: Heard, kept: Mapping[Place, EntityRecord], decided: Decided, calls: Sequence[Call]
+    ) -> None:
+        """Raise what was seen of reactions that are not pure, with what was decided if that shows it."""
+        given, impure = f"{heard.type} {heard.text}", self._watched.impure
+        if impure:
+            raise ImpureError(impure[0].name, given, *impure[0].came)
+        if wavering := wavered(calls):
+            with self.elsewhere:
+                again, _ = self.anew(heard, kept)
+            raise ImpureError(f"{heard.service}.{wavering}", given, decided.told, again.told)
 
     def anew(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> tuple[Decided, list[Call]]:
         """Let a service hear something, on copies of what is kept; return also which reaction returned what."""
@@ -177,19 +193,6 @@ class Deciding:
         effect, noted = self._model.effect(service, name), list[Call]()
         found = tuple(ways(effect, body, self._model.outsides[effect.outside], noted))
         return found, [(f"{service}.{one}" if one == name else one, value) for one, value in noted]
-
-    def once(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> Decided:
-        """Let a service hear something, on copies of what is kept, and hear it again."""
-        memory = self._memories[heard.service]
-        released, decided, after = self._hear(heard, kept, delivery)
-        again = memory.hear(delivery)
-        same = {place: memory.record(*place[1:]) for place in kept} == after
-        if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
-            raise ExploreError(
-                f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came "
-                "of it. That is against what the engine promises: please report it."
-            )
-        return decided
 
     def _hear(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> _Once:
         memory = self._memories[heard.service]

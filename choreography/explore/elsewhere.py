@@ -111,11 +111,8 @@ class Elsewhere:
     def __init__(self, modules: Iterable[ModuleType]) -> None:
         self._swaps = [(module.__dict__, name, other) for module, name, other in _swaps(modules)]
         self._before: list[tuple[dict[str, Any], str, Any]] = []
-        self._chance: Any = None
 
     def __enter__(self) -> None:
-        self._chance = random.getstate()
-        random.seed(_SEED)
         self._before = [(names, name, names[name]) for names, name, _ in self._swaps]
         for names, name, other in self._swaps:
             names[name] = other
@@ -125,7 +122,6 @@ class Elsewhere:
     ) -> None:
         for names, name, before in self._before:
             names[name] = before
-        random.setstate(self._chance)
 
 
 def _swaps(modules: Iterable[ModuleType]) -> Iterator[tuple[ModuleType, str, Any]]:
@@ -141,10 +137,13 @@ def _others() -> Iterator[tuple[int, Any]]:
     """Yield what is replaced, by its identity: functions and classes, and the modules that hold them."""
     environment = _OtherEnvironment()
     clocks = {clock: _later(getattr(time, clock), whole=clock.endswith("_ns")) for clock in _CLOCKS}
+    chance = random.Random(_SEED)  # noqa: S311 - in place of what is no secret either
+    chances = {name: getattr(chance, name) for name in random.__all__ if hasattr(chance, name)}
     machine = {name: _constant("elsewhere") for name in ("node", "platform", "machine")}
     replaced: list[tuple[ModuleType, Mapping[str, Any]]] = [
         (dt, {"datetime": _LaterDatetime, "date": _LaterDate}),
         (time, clocks),
+        (random, chances),
         (socket, {name: _constant("elsewhere") for name in ("gethostname", "getfqdn")}),
         (platform, machine),
         (

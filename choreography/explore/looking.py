@@ -21,6 +21,7 @@ from choreography.explore.layout import Layout, Mask
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.reaching import reached
+from choreography.explore.remembering import Texts, judged_again
 from choreography.explore.space import Space
 from choreography.explore.world import Interruption, Part, World
 
@@ -76,7 +77,7 @@ class Looker:
         self._space, self._state, self._flow = space, state, flow
         self._alone = len(state) <= len(space.flows)
         self.looks: list[tuple[Look, Value]] = []
-        self.texts: list[tuple[Part, tuple[str, ...]]] = []
+        self.texts: dict[Part, tuple[str, ...]] = {}
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part as texts.
@@ -97,13 +98,8 @@ class Looker:
         elif look.own is not NOWHERE:
             for number in range(len(self._space.flows)) if look.at == ALL else (look.at,):
                 texts += self._texts(part, self._space.own, self._state[number + 1] & look.own.value, number)
-        self.texts.append((part, tuple(sorted(texts))))
-        return self.texts[-1][1]
-
-    @property
-    def seen(self) -> str:
-        """What was read, in words."""
-        return " and ".join(" ".join(part) for part, _ in self.texts) or "nothing"
+        self.texts[part] = tuple(sorted(texts))
+        return self.texts[part]
 
     def _look(self, part: Part) -> Look:
         space, about = self._space, part[-1]
@@ -162,7 +158,7 @@ class Sample(NamedTuple):
 
     property: Property
     flow: str
-    reads: tuple[tuple[Part, tuple[str, ...]], ...]
+    texts: Texts
     verdict: bool
 
 
@@ -218,25 +214,20 @@ class Verdicts:
         return verdict
 
     def _asked(self, state: State) -> tuple[Looker, bool]:
-        looker, verdict = self._asked_once(state)
-        with self._space.deciding.elsewhere:
-            again, other = self._asked_once(state)
-        if (again.texts, other) != (looker.texts, verdict):
-            shown = [f"{holds}, having looked at {one.seen}" for one, holds in ((looker, verdict), (again, other))]
-            raise ImpureError(f"the property {self.property.name}", self._id or "a world", *shown, kind="property")
-        self.samples.setdefault(verdict, Sample(self.property, self._id, tuple(looker.texts), verdict))
-        return looker, verdict
-
-    def _asked_once(self, state: State) -> tuple[Looker, bool]:
-        looker = Looker(self._space, state, self._at)
+        looker, prop, flows = Looker(self._space, state, self._at), self.property, self._space.scenario.flows
         try:
             with reached() as beyond:
-                verdict = self.property.holds(World(looker, self._space.scenario.flows), self._id)
+                verdict = prop.holds(World(looker, flows), self._id)
         except NarrowError:
             self.everywhere = self.across = True
             raise
-        for what in beyond:
-            raise ImpureError(f"the property {self.property.name}", self._id or "a world", f"{what}.", kind="property")
+        with self._space.deciding.elsewhere:
+            again = judged_again(prop, looker.texts, flows, self._id)
+        if beyond or again != str(verdict):
+            seen = " and ".join(" ".join(part) for part in looker.texts) or "nothing"
+            came = [f"{beyond[0]}."] if beyond else [str(verdict), again]
+            raise ImpureError(f"the property {prop.name}", seen, *came, kind="property")
+        self.samples.setdefault(verdict, Sample(prop, self._id, looker.texts, verdict))
         return looker, verdict
 
     def _in_all_orders(self, state: State, looker: Looker, verdict: bool) -> bool:

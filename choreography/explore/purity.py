@@ -104,7 +104,10 @@ def _explored(space: Space, judge: Judge) -> Iterator[Once]:
     for tried in _some([deciding.tried], _OTHERS):
         yield trial_of_effect(tried), came_of_effect(tried.ways, tried.calls)
     for one in _some([judge.samples], _OTHERS):
-        yield trial_of_property(one.property, flows, one.flow, one.reads), came_of_property(one.property, one.verdict)
+        yield (
+            trial_of_property(one.property, flows, one.flow, one.texts),
+            came_of_property(one.property, verdict=one.verdict),
+        )
 
 
 def _by_kind(made: Iterable[Made]) -> list[list[Made]]:

@@ -19,9 +19,9 @@ from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.reaching import reached
+from choreography.explore.remembering import Texts, judged_again
 from choreography.explore.scenario import Scenario
 from choreography.explore.watching import Call, shown_calls
-from choreography.explore.world import Interruption, Part, World
 from choreography.insight.examples import SIZES, NoExampleError, example_data, variants
 from choreography.service import Service
 
@@ -114,30 +114,9 @@ class Trying:
         return Came(text, text, ((name, text),))
 
     def _property(self, name: str, given: Mapping[str, Any]) -> Came:
-        texts = {tuple(part): tuple(texts) for part, texts in given["reads"]}
-        world = World(_Remembered(texts), tuple(given["flows"]))
-        try:
-            text = str(self._properties[name].holds(world, given["flow"]))
-        except _OtherPartError as other:
-            text = f"it looked at {other}"
+        texts = {tuple(part): tuple(texts) for part, texts in given["texts"]}
+        text = judged_again(self._properties[name], texts, tuple(given["flows"]), given["flow"])
         return Came(text, text, ((f"the property {name}", text),))
-
-
-class _OtherPartError(Interruption):
-    """A property looks at what it did not look at before, though all that it saw was the same."""
-
-
-class _Remembered:
-    """The source of a world that remembers what a property looked at."""
-
-    def __init__(self, texts: Mapping[Part, tuple[str, ...]]) -> None:
-        self._texts = texts
-
-    def read(self, part: Part) -> tuple[str, ...]:
-        """Return one part as texts."""
-        if part not in self._texts:
-            raise _OtherPartError(" ".join(part))
-        return self._texts[part]
 
 
 def trial_of_reaction(made: Made) -> Trial:
@@ -153,14 +132,12 @@ def came_of_reaction(service: str, decided: Decided, calls: Sequence[Call]) -> C
     return Came(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
 
 
-def trial_of_property(
-    prop: Property, flows: tuple[str, ...], flow: str, reads: Sequence[tuple[Part, tuple[str, ...]]]
-) -> Trial:
+def trial_of_property(prop: Property, flows: tuple[str, ...], flow: str, texts: Texts) -> Trial:
     """Return what a property looked at as a trial."""
-    return _trial("property", prop.name, {"flows": flows, "flow": flow, "reads": reads})
+    return _trial("property", prop.name, {"flows": flows, "flow": flow, "texts": list(texts.items())})
 
 
-def came_of_property(prop: Property, verdict: bool) -> Came:
+def came_of_property(prop: Property, *, verdict: bool) -> Came:
     """Return a verdict."""
     return Came(str(verdict), str(verdict), ((f"the property {prop.name}", str(verdict)),))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from choreography.declaration import Reaction
+from choreography.explore.elsewhere import Elsewhere
 from choreography.explore.reaching import reached
 from choreography.service import Service
 
@@ -16,18 +17,27 @@ Call = tuple[str, Any]
 """The name of a function, and what it returned or raised."""
 
 
+class Impure(NamedTuple):
+    """What a reaction did that no pure function does: two results, or something that it reached for."""
+
+    name: str
+    came: tuple[str, ...]
+
+
 class Watched:
-    """Notes down every call of the reactions of some services.
+    """Notes down every call of the reactions of some services, and makes each once more elsewhere.
 
     Attributes:
         ran: the service and the name of each reaction that was ever called.
-        reached: the service and the name of reactions that reached for files and the like, and for what.
+        impure: what was seen of reactions that are not pure.
+        again: where each call is made again, which also shows if it changed what it was given; nowhere if this is None.
     """
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self.reached: dict[str, str] = {}
         self.ran: set[tuple[str, str]] = set()
+        self.impure: list[Impure] = []
+        self.again: Elsewhere | None = None
 
     def service(self, service: Service) -> Service:
         """Return a service that decides the same and is watched."""
@@ -49,19 +59,28 @@ class Watched:
     def _noting(self, service: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(**given: Any) -> Any:
             self.ran.add((service, name))
-            with reached() as found:
-                try:
-                    decided = function(**given)
-                except Exception as error:
-                    self._calls.append((name, repr(error)))
-                    raise
-                finally:
-                    if found:
-                        self.reached.setdefault(f"{service}.{name}", found[0])
-            self._calls.append((name, decided))
+            with reached() as beyond:
+                decided, error = _called(function, given)
+            self._calls.append((name, repr(error) if error else decided))
+            self.impure += [Impure(f"{service}.{name}", (f"{what}.",)) for what in beyond]
+            if self.again:
+                with self.again:
+                    other = _called(function, given)
+                if (other[0], repr(other[1])) != (decided, repr(error)):
+                    came = (repr(error or decided), repr(other[1] or other[0]))
+                    self.impure.append(Impure(f"{service}.{name}", came))
+            if error:
+                raise error
             return decided
 
         return noted
+
+
+def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[Any, Exception | None]:
+    try:
+        return function(**given), None
+    except Exception as error:  # noqa: BLE001 - whoever called it gets it
+        return None, error
 
 
 def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
