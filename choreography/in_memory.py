@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import orjson
+from pydantic import ValidationError
 
 from choreography.contracts import Answer, Entity, Event
 from choreography.engine.deciding import Settled
@@ -63,16 +65,23 @@ class Released:
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [one.reason for one in bad if one]
 
+    @property
+    def waits(self) -> bool:
+        """Some of them were set aside for another release, which runs them by itself."""
+        return any(one.outcome.quarantined.needs for one in self.settled if one.outcome and one.outcome.quarantined)
+
 
 class InMemory:
     """One service with its store."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(
+        self, service: Service, store: dict[Key, Stored] | None = None, versions: Iterator[int] | None = None
+    ) -> None:
         service.check()
         self.service, self.now = service, NOON
         self._limits = Limits()
-        self._store: dict[Key, Stored] = {}
-        self._versions = itertools.count(1)
+        self._store: dict[Key, Stored] = {} if store is None else store
+        self._versions = versions or itertools.count(1)
         # It remembers nothing, so that every repeat has to find its outcome in the store.
         self._published = Published(0)
         self._settler = Settler(service, self._limits, self._published)
@@ -80,23 +89,32 @@ class InMemory:
 
     @property
     def entities(self) -> dict[tuple[str, str], Entity]:
-        """Every entity it keeps, by kind and key."""
+        """Every entity it keeps, by kind and key; not what another release wrote and this one cannot read."""
         kinds = {entity.kind: entity for entity in self.service.entities}
         kept: dict[tuple[str, str], Entity] = {}
         for key, stored in sorted(self._store.items()):
             kind = kinds.get(key.kind)
             state = EntityRecord.decode(stored.value).state if kind else None
             if kind and state is not None:
-                entity = kind.model_validate_json(orjson.dumps(state))
-                kept[entity.kind, entity.key] = entity
+                with suppress(ValidationError):
+                    entity = kind.model_validate_json(orjson.dumps(state))
+                    kept[entity.kind, entity.key] = entity
         return kept
 
-    def records(self) -> Iterator[EntityRecord]:
-        """Yield the record of everything it keeps, also of what has only been waited for: slots of joins."""
+    def beside(self, service: Service) -> InMemory:
+        """Return another release of this service on the same store."""
+        return InMemory(service, self._store, self._versions)
+
+    def copied(self) -> InMemory:
+        """Return this service on a copy of its store."""
+        return InMemory(self.service, dict(self._store), self._versions)
+
+    def records(self) -> Iterator[tuple[str, EntityRecord]]:
+        """Yield the kind and record of everything it keeps, also of what has only been waited for: slots of joins."""
         kinds = {entity.kind for entity in self.service.entities}
         for key, stored in sorted(self._store.items()):
             if key.kind in kinds:
-                yield EntityRecord.decode(stored.value)
+                yield key.kind, EntityRecord.decode(stored.value)
 
     def put(self, entity: Entity) -> None:
         """Keep an entity as if an earlier event had led to it."""

@@ -51,6 +51,8 @@ class Decided:
     intents: tuple[tuple[str, str], ...] = ()
     dues: tuple[tuple[str, str], ...] = ()
     problem: str = ""
+    not_yet: bool = False
+    """It was set aside for another release, which runs it by itself."""
 
     @property
     def told(self) -> str:
@@ -221,4 +223,5 @@ def _told(released: Released, changed: Mapping[Place, EntityRecord]) -> Decided:
         intents=tuple((wish.effect, canonical(orjson.loads(wish.body))) for wish in released.wishes),
         dues=tuple((one["type"], canonical(one["data"])) for one in dues),
         problem="; ".join(released.quarantined),
+        not_yet=released.waits,
     )

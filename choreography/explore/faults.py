@@ -18,13 +18,14 @@ LOST: Final = "lost"
 MOST_LOST: Final = 20
 """More losses are not told apart, and nobody could explore them."""
 
-FAULT_SETTINGS: Final[Mapping[str, Any]] = {"lose": 0, "away": "", "foreign": ""}
+FAULT_SETTINGS: Final[Mapping[str, Any]] = {"lose": 0, "away": "", "foreign": "", "old": ""}
 """The settings that every scenario has, unless its function has a parameter of that name."""
 
 FAULT_TEXTS: Final[Mapping[str, str]] = {
     "lose": "so many deliveries of events may be lost, whichever and whenever",
     "away": "these services hear nothing, and nothing of theirs goes on; several with commas",
     "foreign": "this event of a foreign publisher comes once, at any moment; again or another with a comma",
+    "old": "the folder or package of an old release of the flow: each delivery may be handled by it or by this one",
 }
 
 LISTED: Final = ("away", "foreign")
@@ -42,11 +43,14 @@ class Faults:
             nothing else can happen.
         foreign: the events, by their names or wire types, that a foreign publisher says. Each comes at any moment, as
             an example of its contract about one of the flows, and as often as it is named.
+        old: the folder or package of an old release of the flow. Each service that it has as well runs in both
+            releases, on the same state, and each delivery is handled by the one or the other.
     """
 
     lose: int = 0
     away: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    old: str = ""
 
     def __post_init__(self) -> None:
         """Refuse more losses than can be told apart."""
@@ -60,7 +64,7 @@ class Faults:
     def of(cls, settings: Mapping[str, Any]) -> Faults:
         """Read the faults from settings of a scenario."""
         away = tuple(dict.fromkeys(_names(settings.get("away", ""))))
-        return cls(settings.get("lose", 0), away, _names(settings.get("foreign", "")))
+        return cls(settings.get("lose", 0), away, _names(settings.get("foreign", "")), str(settings.get("old", "")))
 
     def refuse_unknown(self, services: Collection[str]) -> None:
         """Refuse the absence of a service that was never there.

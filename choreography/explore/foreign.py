@@ -91,7 +91,7 @@ def foreign_events(model: Model, scenario: Scenario) -> tuple[Foreign, ...]:
         ExploreError: no service hears an event of that name.
         NoExampleError: no example of its contract can be made up.
     """
-    found: Counter[tuple[type[Event], ...]] = Counter(model.heard_as(name) for name in scenario.faults.foreign)
+    found: Counter[tuple[type[Event], ...]] = Counter(model.events.heard_as(name) for name in scenario.faults.foreign)
     made, ids = list[Foreign](), _Ids(model, scenario)
     for contracts, times in found.items():
         first = contracts[0]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 from choreography.authored import import_authored, modules_behind
-from choreography.contracts import Entity, Event, Intent
+from choreography.contracts import Entity, Intent
 from choreography.declaration import Effect
+from choreography.explore.events import Events
 from choreography.explore.faults import Faults
+from choreography.explore.old_release import old_services
 from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
 from choreography.explore.scenario import OutsideModel, Scenario, ScenarioMaker
 from choreography.flow import package_of, services_of
@@ -29,6 +31,12 @@ class Model:
     properties: tuple[Property, ...]
     makers: Mapping[str, ScenarioMaker]
     outsides: Mapping[str, OutsideModel]
+    old: Model | None = None
+    """An old release of the services of this flow, which runs beside them."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Who publishes an event, by its wire type, where that is known from another release."""
+    loaded: tuple[ModuleType, ...] = ()
+    """The modules of an old release, which nobody finds by their names."""
 
     @classmethod
     def of(cls, flow: str) -> Model:
@@ -69,6 +77,8 @@ class Model:
     @property
     def modules(self) -> list[ModuleType]:
         """The modules that its author wrote: in which its functions stand, and those that these use."""
+        if self.loaded:
+            return list(self.loaded)
         declared: list[Any] = [*self.properties, *self.makers.values()]
         for service in self.services:
             declared += [*service.commands, *service.effects.values()]
@@ -130,7 +140,28 @@ class Model:
         kept = [one for one in self.properties if all(asked.get(key) == value for key, value in one.settings)]
         if scenario.faults.away:
             kept = [one for one in kept if one.mode != "sometimes" or "away" in dict(one.settings)]
-        return replace(self, properties=tuple(kept))
+        return replace(self.beside(scenario.faults), properties=tuple(kept))
+
+    def beside(self, faults: Faults) -> Model:
+        """Return this flow with the old release that runs beside it, if there is to be one.
+
+        Raises:
+            ExploreError: it is not there, or it has no service that this flow has.
+        """
+        if self.old is not None or not faults.old:
+            return self
+        names = [service.name for service in self.services]
+        found, modules = old_services(self.name, faults.old)
+        services = tuple(service for service in found if service.name in names)
+        if not services:
+            raise ExploreError(
+                f"The old release {faults.old} has {', '.join(one.name for one in found)}, and this flow has "
+                f"{', '.join(names)}, so no service would run in both. Name an old release of this flow."
+            )
+        old = replace(self, services=services, loaded=modules)
+        old.check()
+        sources = {**old.events.publishers, **self.events.publishers}
+        return replace(self, old=replace(old, sources=sources), sources=sources)
 
     def maker(self, name: str = "") -> ScenarioMaker:
         """Return what makes a scenario, the first one declared unless it is named.
@@ -156,7 +187,8 @@ class Model:
         """
         faults.refuse_unknown([service.name for service in self.services])
         for name in faults.foreign:
-            self.heard_as(name)
+            self.events.heard_as(name)
+        self.beside(faults)
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""
@@ -168,56 +200,16 @@ class Model:
         Raises:
             ExploreError: nobody publishes it, and nobody hears it.
         """
-        events = self._published.get(wire_type) or self._heard.get(wire_type)
-        if events is None:
-            raise ExploreError(
-                f"No service of {self.name} publishes or hears {wire_type}, so nothing can begin with it."
-            )
-        owner, event = events[0]
-        return owner or event.owned_by or event.topic
+        return self.sources.get(wire_type) or self.events.source(wire_type)
 
     def event_name(self, wire_type: str) -> str:
         """Return the name of the class of an event; its wire type if no service knows it."""
-        events = self._published.get(wire_type) or self._heard.get(wire_type)
-        return events[0][1].__name__ if events else wire_type
-
-    def heard_as(self, name: str) -> tuple[type[Event], ...]:
-        """Return the contracts of an event that is heard, by its name or its wire type; its publisher's first.
-
-        Raises:
-            ExploreError: no service hears an event of this name, or several different ones have it.
-        """
-        found = {
-            wire_type: tuple(dict.fromkeys(event for _, event in (*self._published.get(wire_type, ()), *heard)))
-            for wire_type, heard in self._heard.items()
-            if name == wire_type or any(event.__name__ == name for _, event in heard)
-        }
-        if len(found) == 1:
-            return next(iter(found.values()))
-        known = sorted({self.event_name(wire_type) for wire_type in self._heard})
-        if found:
-            raise ExploreError(f"{name} is the name of several events: {', '.join(found)}. Write which is meant.")
-        near = get_close_matches(name, [*known, *self._heard], 1)
-        raise ExploreError(
-            f"{name} cannot come from a foreign publisher, as no service of this flow hears an event of that name, so "
-            f"nothing would come of it.{f' Did you mean {near[0]}?' if near else ''} Events are {', '.join(known)}."
-        )
+        return self.events.name(wire_type) or (self.old.event_name(wire_type) if self.old else wire_type)
 
     @cached_property
-    def _published(self) -> dict[str, list[tuple[str, type[Event]]]]:
-        found: dict[str, list[tuple[str, type[Event]]]] = {}
-        for service in self.services:
-            for event in service.publishes:
-                found.setdefault(event.wire_type, []).append((service.name, event))
-        return found
-
-    @cached_property
-    def _heard(self) -> dict[str, list[tuple[str, type[Event]]]]:
-        found: dict[str, list[tuple[str, type[Event]]]] = {}
-        for service in self.services:
-            for event in (one for events in service.hears.values() for one in events):
-                found.setdefault(event.wire_type, []).append(("", event))
-        return found
+    def events(self) -> Events:
+        """The events that its services publish and hear."""
+        return Events(self.name, self.services)
 
     def owner(self, entity: type[Entity]) -> Service:
         """Return the service that keeps an entity.
@@ -231,16 +223,42 @@ class Model:
         raise ExploreError(f"No service of {self.name} keeps {entity.__name__}, so it can be neither given nor judged.")
 
     def listeners(self, wire_type: str) -> tuple[Service, ...]:
-        """Return the services that react to an event."""
-        return tuple(one for one in self.services if wire_type in one.subjects and one.subjects[wire_type].topic)
+        """Return the services that react to an event, in this release or in the old one beside it."""
+        hear = {
+            one.name for one in (*self.services, *(self.old.services if self.old else ())) if _hears(one, wire_type)
+        }
+        return tuple(one for one in self.services if one.name in hear)
 
     def effect(self, service: str, name: str) -> Effect:
         """Return an effect by its name."""
-        return next(one for one in self.service(service).effects.values() if one.name == name)
+        found = self.find_effect(service, name)
+        assert found is not None  # noqa: S101 - whoever asks for it has it from this release
+        return found
+
+    def find_effect(self, service: str, name: str) -> Effect | None:
+        """Return an effect by its name, if this release has it."""
+        services = [one for one in self.services if one.name == service]
+        return next((one for service in services for one in service.effects.values() if one.name == name), None)
+
+    def outside_of(self, service: str, effect: str) -> str:
+        """Return the outside that an effect of either release calls; the service itself if neither has it."""
+        found = self.find_effect(service, effect) or (self.old.find_effect(service, effect) if self.old else None)
+        return found.outside if found else service
+
+    def outside_that_answers(self, service: str, wire_type: str) -> str:
+        """Return the outside of which a service of either release may get an answer."""
+        releases = (self, self.old) if self.old else (self,)
+        services = (one for release in releases for one in release.services if one.name == service)
+        effects = (one for found in services for one in found.effects.values())
+        return next(one.outside for one in effects if any(answer.wire_type == wire_type for answer in one.answers))
 
     def effect_of(self, service: str, intent: type[Intent]) -> Effect:
         """Return the effect that carries out an intent."""
         return self.service(service).effects[intent]
+
+
+def _hears(service: Service, wire_type: str) -> bool:
+    return wire_type in service.subjects and bool(service.subjects[wire_type].topic)
 
 
 def _held(module: str, attribute: str) -> Model:

@@ -22,10 +22,12 @@ from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Foreign, foreign_events
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
+from choreography.explore.releases import OLD, carried_out, new_takes, old_of, old_takes, unreadable
 from choreography.explore.scenario import Scenario
 from choreography.explore.steps import Happened, Item
 from choreography.explore.world import Part, World
 from choreography.in_memory import NOON, InMemory, Released
+from choreography.service import Service
 
 
 class Replay:
@@ -46,6 +48,7 @@ class Replay:
             model = Model.of(model)
         self.model = model
         self.scenario = scenario if isinstance(scenario, Scenario) else self.model.scenario(scenario, **settings)
+        self.model = self.model.beside(self.scenario.faults)
         self.services = {service.name: InMemory(service) for service in self.model.services}
         self.pending: list[Item] = []
         self.happened: list[Happened] = []
@@ -65,6 +68,10 @@ class Replay:
     def hears(self, service: str, name: str, **fields: Any) -> None:
         """Let a service hear an event, an answer or a deadline that is on its way to it."""
         self._step(self._named(("event", "answer", "deadline"), service, name, fields), "")
+
+    def old_hears(self, service: str, name: str, **fields: Any) -> None:
+        """Let the old release of a service hear something. The scenario names it: ``old="old/apps/checkout"``."""
+        self._step(self._named(("event", "answer", "deadline"), service, name, fields), OLD)
 
     def loses(self, service: str, name: str, **fields: Any) -> None:
         """Let an event that is on its way to a service be lost. The scenario says how many may be: ``lose=1``."""
@@ -92,19 +99,24 @@ class Replay:
 
         An event may be lost as well, as long as the scenario lets another one be lost.
         """
+        if item.style == "foreign":
+            return ("",)
         if item.style != "intent":
-            return ("", LOST) if item.style == "event" and self._may_lose else ("",)
-        effect = self.model.effect(item.service, item.type)
-        lost = (False, True) if self.model.outsides[effect.outside].forgets_keys else (False,)
-        return tuple(f"{way.label}, lost" if one else way.label for way in self._ways(item) for one in lost)
+            lost = (LOST,) if item.style == "event" and self._may_lose else ()
+            old = (OLD,) if old_takes(self.model, self.services[item.service], item) else ()
+            return (*(("",) if new_takes(self.model, item) else ()), *lost, *old)
+        return tuple(
+            f"{way.label}, lost" if one else way.label
+            for way, forgets in self._ways(item)
+            for one in ((False, True) if forgets else (False,))
+        )
 
     def to_the_end(self) -> None:
         """Let everything happen that is still on its way, in the order in which it came up."""
         for _ in range(10_000):
-            if not (possible := self.possible):
+            if not (possible := [one for one in self.possible if self.replies_to(one)]):
                 return
-            item = possible[0]
-            self._step(item, self._ways(item)[0].label if item.style == "intent" else "")
+            self._step(possible[0], self.replies_to(possible[0])[0])
         raise ExploreError("After 10,000 more steps something is still on its way: this flow does not end.")
 
     def check(self, name: str) -> None:
@@ -200,15 +212,23 @@ class Replay:
             self.pending.remove(item)
             self.lost.append(item)
         else:
+            if replies == OLD and not old_takes(self.model, self.services[item.service], item):
+                self.left_out.append(f"the old release of {item.service} hears {item.name}")
+                return
             self.pending.remove(item)
             memory = self.services[item.service]
-            kept = [(one.state, one.slots) for one in memory.records()]
+            memory = old_of(self.model, memory) if replies == OLD else memory
+            kept = self._kept(item.service)
             released = memory.hear(item.thing)
-            idle = not (released.events or released.wishes or released.dues or released.quarantined)
-            idle = idle and kept == [(one.state, one.slots) for one in memory.records()]
-            said = list(self._let_out(item.service, released))
-            problem = "; ".join(released.quarantined)
-            self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in released.quarantined]
+            fresh = [one for one in self._kept(item.service) if one not in kept]
+            idle = not (fresh or released.events or released.wishes or released.dues or released.quarantined)
+            said = list(self._let_out(memory.service, released))
+            problems = released.quarantined
+            if replies == OLD and not problems:
+                strange = unreadable(self.services[item.service].service, ((kind, state) for kind, state, _ in fresh))
+                problems = [strange] if strange else []
+            problem = "; ".join(problems)
+            self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
         changed = tuple(changes(before, self.entities))
         self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem, idle))
         for prop in self.model.properties:
@@ -228,7 +248,7 @@ class Replay:
                 self._broken.setdefault(prop.name, f"after step {len(self.happened)}" + (f", {flow}" if flow else ""))
 
     def _carry_out(self, item: Item, wish: Wish, replies: str) -> str:
-        way = next((one for one in self._ways(item) if one.label == replies.removesuffix(", lost")), None)
+        way = next((one for one, _ in self._ways(item) if one.label == replies.removesuffix(", lost")), None)
         if way is None:
             self.left_out.append(f"{item.service} {item.name} answered {replies}")
             return ""
@@ -245,25 +265,30 @@ class Replay:
         self.pending.append(Item("answer", item.service, way.answer.wire_type, name, text, delivery))
         return ""
 
-    def _ways(self, item: Item) -> list[CarriedOut]:
-        effect = self.model.effect(item.service, item.type)
-        return ways(effect, item.text, self.model.outsides[effect.outside])
+    def _ways(self, item: Item) -> list[tuple[CarriedOut, bool]]:
+        def ways_of(release: Model) -> list[CarriedOut]:
+            effect = release.effect(item.service, item.type)
+            return ways(effect, item.text, release.outsides[effect.outside])
+
+        return list(carried_out(self.model, item.service, item.type, item.text, ways_of))
 
     def _sender(self, item: Item) -> str:
         if item.style == "event":
             return str(orjson.loads(item.thing.raw)["source"]) if isinstance(item.thing, Delivery) else ""
         if item.style == "intent":
-            return self.model.effect(item.service, item.type).outside
+            return self.model.outside_of(item.service, item.type)
         if item.style == "answer":
-            effects = self.services[item.service].service.effects.values()
-            return next(one.outside for one in effects if any(a.wire_type == item.type for a in one.answers))
+            return self.model.outside_that_answers(item.service, item.type)
         return item.service
 
-    def _let_out(self, service: str, released: Released) -> Iterator[str]:
+    def _kept(self, service: str) -> list[tuple[str, Any, Any]]:
+        return [(kind, one.state, one.slots) for kind, one in self.services[service].records()]
+
+    def _let_out(self, declared: Service, released: Released) -> Iterator[str]:
+        service = declared.name
         for event in released.events:
             if orjson.loads(event.encoded)["type"] != QUARANTINED_TYPE:
                 yield from self._fly(event.encoded)
-        declared = self.services[service].service
         for wish in released.wishes:
             effect = next(one for one in declared.effects.values() if one.name == wish.effect)
             text = canonical(orjson.loads(wish.body))

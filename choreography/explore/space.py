@@ -10,7 +10,7 @@ import orjson
 from choreography.engine.records import EntityRecord
 from choreography.explore.answering import CarriedOut
 from choreography.explore.arranging import Arranging, State
-from choreography.explore.deciding import Deciding, Heard, Place, canonical
+from choreography.explore.deciding import Decided, Deciding, Heard, Place, canonical
 from choreography.explore.facts import (
     Called,
     Came,
@@ -33,6 +33,7 @@ from choreography.explore.model import Model
 from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
 from choreography.explore.outcomes import MOST_ALIKE, Making, Move, Outcome
 from choreography.explore.properties import ExploreError
+from choreography.explore.releases import Releases
 from choreography.explore.scenario import Scenario
 
 
@@ -54,7 +55,8 @@ class Space:
         self.flows = scenario.flows if interchangeable else ()
         self.arranging = Arranging((0,) * len(self.flows))
         self.deciding = Deciding(model)
-        self.naming = Naming(self.flows, lambda heard: self.deciding.envelope(heard).id)
+        self.releases = Releases(model, self.deciding)
+        self.naming = Naming(self.flows, self.releases.identity)
         self.foreign = foreign_events(model, scenario)
         self._expected = Expected(self.foreign, self.naming.home)
         self.shared, self.own = Layout(), Layout()
@@ -173,7 +175,7 @@ class Space:
             # Any flow will do: whom it names differs from flow to flow only in the id.
             any_flow = SHARED if home == SHARED else 0
             places = []
-            for service, kind, key in self.deciding.named(self.naming.heard(pending.heard, any_flow)):
+            for service, kind, key in self.releases.named(self.naming.heard(pending.heard, any_flow)):
                 at = self.naming.home(key)
                 mask = self.field((service, kind, key), at).mask
                 move.own |= 0 if at == SHARED else mask
@@ -199,7 +201,7 @@ class Space:
 
     def _outcomes(self, move: Move, own: int, shared: int, number: int) -> Iterator[Outcome]:
         if isinstance(move.pending, OnItsWay):
-            yield self._react(move, move.pending, own, shared, number)
+            yield from self._react(move, move.pending, own, shared, number)
             last = self._last_loss(move.pending)
             if last and not shared & last:
                 yield self._lost(move)
@@ -210,15 +212,13 @@ class Space:
                     yield self._come(move, move.pending, text, number)
             return
         wanted = move.pending
-        effect = self.model.effect(wanted.service, wanted.effect)
-        model = self.model.outsides[effect.outside]
         text = self.naming.concrete(wanted.text, number)
-        for way in self.deciding.carry_out(wanted.service, wanted.effect, text):
+        for way, forgets in self.releases.carry_out(wanted.service, wanted.effect, text):
             yield self._carried_out(move, wanted, way, number, lost=False)
-            if model.forgets_keys and wanted.nth == 1:
+            if forgets and wanted.nth == 1:
                 yield self._carried_out(move, wanted, way, number, lost=True)
 
-    def _react(self, move: Move, pending: OnItsWay, own: int, shared: int, number: int) -> Outcome:
+    def _react(self, move: Move, pending: OnItsWay, own: int, shared: int, number: int) -> Iterator[Outcome]:
         heard = self.naming.heard(pending.heard, number)
         kept: dict[Place, EntityRecord] = {}
         for service, kind, neutral in move.places:
@@ -226,8 +226,12 @@ class Space:
             home = self.naming.near(number, place[2])
             text = self.field(place, home).read(shared if home == SHARED else own)
             kept[place] = self.record(text, home)
-        decided = self.deciding.decide(heard, kept)
+        for label, decided in self.releases.decide(heard, kept):
+            yield self._decided(move, heard, decided, label, number)
+
+    def _decided(self, move: Move, heard: Heard, decided: Decided, label: str, number: int) -> Outcome:
         made = Making(self.bit, move)
+        made.label = label
         for place, record in decided.kept:
             home = self.naming.near(number, place[2])
             field = self.field(place, home)

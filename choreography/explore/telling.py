@@ -10,6 +10,7 @@ from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Foreign
 from choreography.explore.properties import Property
+from choreography.explore.releases import OLD, answered, by_old
 from choreography.explore.replaying import Replay
 from choreography.explore.steps import Happened
 
@@ -47,20 +48,22 @@ def as_loop(replay: Replay) -> list[str]:
 def sentence(replay: Replay, one: Happened) -> str:
     """Return one step as a sentence."""
     item, about = one.item, _about(replay, one)
+    service = f"the old release of {item.service}" if by_old(one.replies) else item.service
     match item.style:
         case "foreign" if isinstance(item.thing, Foreign):
-            return f"{item.thing.publisher} says {item.name}{about}"
+            told = f"{item.thing.publisher} says {item.name}{about}"
         case "deadline":
-            return f"{item.service} meets its deadline {item.name}{about}"
+            told = f"{service} meets its deadline {item.name}{about}"
         case "intent" if one.replies.endswith(", lost"):
-            done = one.replies.removesuffix(", lost")
-            return f"{one.sender} does what {item.name}{about} asks ({done}); the answer is lost"
+            done = answered(one.replies)
+            told = f"{one.sender} does what {item.name}{about} asks ({done}); the answer is lost"
         case "intent":
-            return f"{one.sender} is asked by {item.service} for {item.name}{about} and answers {one.replies}"
+            told = f"{one.sender} is asked by {service} for {item.name}{about} and answers {answered(one.replies)}"
         case _ if one.replies == LOST:
-            return f"{item.name}{about} is lost on its way from {one.sender} to {item.service}"
+            told = f"{item.name}{about} is lost on its way from {one.sender} to {service}"
         case _:
-            return f"{item.service} hears {item.name}{about} from {one.sender}"
+            told = f"{service} hears {item.name}{about} from {one.sender}"
+    return told
 
 
 def _about(replay: Replay, one: Happened) -> str:
@@ -111,10 +114,11 @@ def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
         yield f"Note over {service}: {what}"
     elif item.style == "intent":
         yield f"{service}->>{sender}: {what}"
-        yield f"{sender}--{'x' if one.replies.endswith(', lost') else '>>'}{service}: {one.replies.partition(',')[0]}"
+        yield f"{sender}--{'x' if one.replies.endswith(', lost') else '>>'}{service}: {answered(one.replies)}"
     else:
         yield f"{sender}{'-->>' if item.style == 'deadline' else '->>'}{service}: {what}"
     notes = [
+        *(["the old release"] if by_old(one.replies) else []),
         *(one.changed or (["changes nothing"] if one.idle else [])),
         *([f"set aside: {one.problem}"] if one.problem else []),
     ]
@@ -152,6 +156,8 @@ def _calls(replay: Replay) -> Iterator[str]:
         told = "".join(f", {key}={_quoted(value)}" for key, value in fields.items())
         if one.replies == LOST:
             yield f'run.loses("{item.service}", "{item.name}"{told})'
+        elif one.replies == OLD and item.style != "intent":
+            yield f'run.old_hears("{item.service}", "{item.name}"{told})'
         elif item.style == "foreign":
             yield f'run.comes("{item.name}"{told})'
         elif item.style == "intent":

@@ -55,7 +55,7 @@ def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
     for name, memory in replay.services.items():
         subjects = memory.service.subjects.values()
         joins = {one.name: one for subject in subjects for one in subject.reactions if one.style == "join"}
-        for record in memory.records():
+        for _, record in memory.records():
             for join, slots in record.slots.items():
                 if join in joins and slots["filled"] and not slots["fired"]:
                     awaited = [one.wire_type for one in joins[join].hears]

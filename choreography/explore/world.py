@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import orjson
+from pydantic import ValidationError
 
 from choreography.contracts import Entity, Event, Value
 
@@ -74,12 +76,12 @@ class World:
     def find(self, entity: type[Kept], key: str) -> Kept | None:
         """Return an entity, or None."""
         texts = self._source.read(("one", entity.__module__, entity.__name__, key))
-        return _decoded(entity, texts[0]) if texts else None
+        return next(_readable(entity, texts), None)
 
     def every(self, entity: type[Kept]) -> tuple[Kept, ...]:
         """Return all entities of one kind."""
         texts = self._source.read(("every", entity.__module__, entity.__name__))
-        return tuple(_decoded(entity, text) for text in texts)
+        return tuple(_readable(entity, texts))
 
     def said(self, event: type[Said], about: str = "") -> tuple[Said, ...]:
         """Return the events of one type that were ever published, ``about`` one flow or all of them."""
@@ -109,6 +111,13 @@ def _decoded(model: type[Any_], text: str) -> Any_:
     found = _cached(model, text)
     assert isinstance(found, model)  # noqa: S101 - only tells the type checker what the line above says
     return found
+
+
+def _readable(model: type[Kept], texts: Iterable[str]) -> Iterator[Kept]:
+    """Yield entities, without those that an old release wrote and this one cannot read."""
+    for text in texts:
+        with suppress(ValidationError):
+            yield _decoded(model, text)
 
 
 @lru_cache(maxsize=100_000)

@@ -15,6 +15,7 @@ from choreography.explore.browser.sequence import Sequence, sequence
 from choreography.explore.faults import LOST
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
+from choreography.explore.releases import OLD, answered, by_old
 from choreography.explore.replaying import Replay
 from choreography.explore.scenario import Scenario
 from choreography.explore.telling import as_test, sentence, what_came
@@ -193,11 +194,12 @@ _VERB: Mapping[str, str] = {
 def _next(replay: Replay, option: Option, beginning: Beginning, course: Course) -> Next:
     item = option.item
     if item.style == "intent":
-        done, _, lost = option.replies.partition(", lost")
-        ending = " and its answer is lost" if option.replies.endswith(", lost") and not lost else ""
-        text = f"asks for {item.name}: {replay.model.effect(item.service, item.type).outside} answers {done}{ending}"
+        by = "the old release " if by_old(option.replies) else ""
+        done, ending = answered(option.replies), " and its answer is lost" if option.replies.endswith(", lost") else ""
+        text = f"{by}asks for {item.name}: {replay.model.outside_of(item.service, item.type)} answers {done}{ending}"
     else:
-        text = f"{item.name} is lost" if option.replies == LOST else f"{_VERB[item.style]} {item.name}"
+        by = "the old release " if option.replies == OLD else ""
+        text = f"{item.name} is lost" if option.replies == LOST else f"{by}{_VERB[item.style]} {item.name}"
     details = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in item.data.items())
     return Next(item.style, text, details, beginning.address(course.then(option.number)))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from choreography.explore.faults import LOST
+from choreography.explore.releases import OLD
 from choreography.explore.replaying import Replay
 from choreography.explore.steps import Happened
 
@@ -80,6 +81,8 @@ def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
             text = f"{text}: {one.replies}"
         elif one.replies == LOST:
             text = f"{text}: lost"
+        elif one.replies == OLD:
+            text = f"{text}: old release"
         y = TOP + ROW * number
         yield Arrow(number, text, one.item.style, here, there, y, here == there, bool(one.problem))
 

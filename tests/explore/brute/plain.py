@@ -14,7 +14,6 @@ from choreography.engine.identity import OUTCOME, Key
 from choreography.engine.operations import Stored
 from choreography.engine.records import EntityRecord, Wish
 from choreography.explore import Replay, Scenario
-from choreography.explore.faults import LOST
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.steps import Item
@@ -81,16 +80,10 @@ def _after(place: Place) -> Iterator[Place]:
 
 
 def _labels(place: Place, item: Item) -> Iterator[str]:
-    if item.style != "intent":
-        yield ""
-        if item.style == "event" and len(place.replay.lost) < place.replay.scenario.faults.lose:
-            yield LOST
-        return
-    effect = place.replay.model.effect(item.service, item.type)
-    for way in place.replay._ways(item):
-        yield way.label
-        if place.replay.model.outsides[effect.outside].forgets_keys and _key_of(item) not in place.lost:
-            yield f"{way.label}, lost"
+    for label in place.replay.replies_to(item):
+        # Asked in vain once, it is not asked in vain again.
+        if not (item.style == "intent" and label.endswith(", lost") and _key_of(item) in place.lost):
+            yield label
 
 
 def _key_of(item: Item) -> str:

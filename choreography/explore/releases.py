@@ -1,0 +1,146 @@
+"""Two releases of a flow side by side: each delivery is handled by the one or the other, on the same state.
+
+What the old release does not know it sets aside as *not yet*, and the new one runs it by itself later. So that is no
+step: the delivery is as much on its way as before. What the new one cannot run nobody will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from choreography.declaration import Effect
+from choreography.engine.belonging import family_of
+from choreography.engine.delivery import Delivery
+from choreography.engine.kept_entities import shown
+from choreography.engine.other_releases import unknown_effect, unknown_type
+from choreography.engine.records import EntityRecord
+from choreography.errors import NotYetError
+from choreography.explore.answering import CarriedOut
+from choreography.explore.deciding import Decided, Deciding, Heard, Place
+from choreography.explore.model import Model
+from choreography.explore.steps import Item
+from choreography.in_memory import InMemory
+from choreography.service import Service
+
+OLD: Final = "old"
+"""What becomes of a delivery instead of a reply: the old release handled it. Replies that it got begin with it."""
+
+
+class Releases:
+    """The decisions of the new release, and those of the old one beside it, if there is one."""
+
+    def __init__(self, model: Model, new: Deciding) -> None:
+        self._model, self._new = model, new
+        self._old = Deciding(model.old) if model.old else None
+
+    def named(self, heard: Heard) -> tuple[Place, ...]:
+        """Return where the entities are kept that the reactions of both releases name."""
+        new = self._new.named(heard) if hears(self._model, heard.service, heard.type) else ()
+        old = self._old.named(heard) if self._old and hears(self._model.old, heard.service, heard.type) else ()
+        return tuple(dict.fromkeys((*new, *old)))
+
+    def identity(self, heard: Heard) -> str:
+        """Return the id under which something would be delivered."""
+        deciding = self._new if hears(self._model, heard.service, heard.type) or self._old is None else self._old
+        return deciding.envelope(heard).id
+
+    def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Iterator[tuple[str, Decided]]:
+        """Yield what either release makes of something that a service hears, with the label of the step."""
+        if hears(self._model, heard.service, heard.type):
+            yield "", self._new.decide(heard, kept)
+        elif strange := unknown(self._model.service(heard.service), heard.type, inside=heard.style != "event"):
+            yield "", Decided(problem=strange)
+        if self._old and hears(self._model.old, heard.service, heard.type):
+            decided = self._old.decide(heard, kept)
+            if not decided.not_yet:
+                left = ((kind, record.state) for (_, kind, _), record in decided.kept)
+                strange = unreadable(self._model.service(heard.service), left)
+                yield OLD, replace(decided, problem=decided.problem or strange)
+
+    def carry_out(self, service: str, name: str, body: str) -> Iterator[tuple[CarriedOut, bool]]:
+        """Yield every way in which either release can carry out an intent, and whether the outside forgets keys."""
+
+        def ways_of(release: Model) -> Sequence[CarriedOut]:
+            deciding = self._old if self._old and release is self._model.old else self._new
+            return deciding.carry_out(service, name, body)
+
+        return carried_out(self._model, service, name, body, ways_of)
+
+
+def carried_out(
+    model: Model, service: str, name: str, body: str, ways_of: Callable[[Model], Sequence[CarriedOut]]
+) -> Iterator[tuple[CarriedOut, bool]]:
+    """Yield every way in which an intent can be carried out by a release that knows how to."""
+    if effect := model.find_effect(service, name):
+        yield from ((way, model.outsides[effect.outside].forgets_keys) for way in ways_of(model))
+    else:
+        yield CarriedOut((), (), None, str(unknown_effect(model.service(service), name))), False
+    if model.old and (effect := model.old.find_effect(service, name)) and _can_read(effect, body):
+        forgets = model.outsides[effect.outside].forgets_keys
+        yield from ((replace(way, label=f"{OLD} {way.label}".strip()), forgets) for way in ways_of(model.old))
+
+
+def new_takes(model: Model, item: Item) -> bool:
+    """Tell whether this release hears what is on its way, or at least sets it aside."""
+    inside = item.style != "event"
+    return hears(model, item.service, item.type) or bool(unknown(model.service(item.service), item.type, inside=inside))
+
+
+def old_takes(model: Model, memory: InMemory, item: Item) -> bool:
+    """Tell whether the old release runs what is on its way, and does not leave it to this one."""
+    if not (hears(model.old, item.service, item.type) and isinstance(item.thing, Delivery)):
+        return False
+    return not old_of(model, memory.copied()).hear(item.thing).waits
+
+
+def old_of(model: Model, memory: InMemory) -> InMemory:
+    """Return the old release of a service, on the store of this one."""
+    return memory.beside((model.old or model).service(memory.service.name))
+
+
+def by_old(replies: str) -> bool:
+    """Tell whether the old release took a step, by what became of it."""
+    return replies == OLD or replies.startswith(f"{OLD} ")
+
+
+def answered(replies: str) -> str:
+    """Return what an outside answered, without who asked it and whether that was lost."""
+    return replies.removeprefix(f"{OLD} ").removesuffix(", lost")
+
+
+def hears(model: Model | None, service: str, wire_type: str) -> bool:
+    """Tell whether a service of a release reacts to something, or to the answer or deadline of this type."""
+    return model is not None and any(one.name == service and wire_type in one.subjects for one in model.services)
+
+
+def unknown(service: Service, wire_type: str, *, inside: bool) -> str:
+    """Say why a release sets aside what it does not hear; nothing if it is not even subscribed to it."""
+    families = {family_of(one) for one in service.subjects}
+    if not inside and family_of(wire_type) not in families:
+        return ""
+    return str(unknown_type(service, wire_type, inside=inside))
+
+
+def _can_read(effect: Effect, body: str) -> bool:
+    """Tell whether a release can read an intent that the other has decided."""
+    try:
+        effect.intent.model_validate_json(body)
+    except ValidationError:
+        return False
+    return True
+
+
+def unreadable(service: Service, states: Iterable[tuple[str, Mapping[str, Any] | None]]) -> str:
+    """Say why a release cannot read the state of an entity of some kind that another has kept; nothing if it can."""
+    kinds = {entity.kind: entity for entity in service.entities}
+    for kind, state in states:
+        if kind in kinds and state is not None:
+            try:
+                shown(kinds[kind], str(state.get(kinds[kind].key_field)), state)
+            except NotYetError as error:
+                return f"The old release left what this one cannot read. {error}"
+    return ""
