@@ -10,9 +10,9 @@ from botocore.session import get_session
 from .aws import LOG, Aws
 from .errors import (
     AWS_FAILURES,
-    BusError,
     CredentialsError,
     SettingsError,
+    UnfitError,
     code_of,
     explain,
     is_about_credentials,
@@ -33,7 +33,7 @@ async def see_account(aws: Aws, settings: Settings) -> None:
 
     Raises:
         CredentialsError: no call would be accepted.
-        BusError: the bus is not there, and is not made here.
+        UnfitError: the bus is not there, and is not made here.
         SettingsError: there is no such region.
     """
     try:
@@ -64,7 +64,7 @@ async def _see_bus(aws: Aws, settings: Settings) -> None:
         if not is_missing(error):
             raise
         if not settings.provision:
-            raise BusError(
+            raise UnfitError(
                 f"The event bus {settings.bus!r} is not in {settings.place}, so whatever is published to it would be "
                 'lost. Make it, correct busName, or set provision to "true".'
             ) from error

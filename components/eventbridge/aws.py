@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
 
+from components.pluggable.log import LOG
+from components.pluggable.patience import patiently as until_it_succeeds
+from components.pluggable.patience import pause
+
 from .errors import AWS_FAILURES, explain
 from .settings import Settings
 
-LOG: Final = logging.getLogger("eventbridge")
-
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 10.0
+__all__ = ["LOG", "Aws", "patiently", "pause"]
 
 Result = TypeVar("Result")
 
@@ -106,30 +104,6 @@ class _Role:
         return AioDeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
 
 
-def pause(attempt: int, longest: float = _LONGEST_PAUSE) -> float:
-    """Seconds to wait before the next attempt: twice as long each time, and never the same for two components."""
-    most = min(longest, _FIRST_PAUSE * 2.0 ** min(attempt, 20))
-    return most * (0.5 + secrets.randbelow(1000) / 2000)
-
-
 async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
-    """Try until AWS answers. The first failure of each kind is logged, and the end of them.
-
-    Args:
-        what: what is tried, for the log, such as ``reading queue orders``.
-        call: tries once.
-    """
-    attempt, told = 0, ""
-    while True:
-        try:
-            result = await call()
-        except AWS_FAILURES as error:
-            if (said := explain(error)) != told:
-                LOG.warning("%s failed and is tried until it succeeds: %s", what, said)
-                told = said
-            await asyncio.sleep(pause(attempt))
-            attempt += 1
-        else:
-            if attempt:
-                LOG.info("%s succeeds again", what)
-            return result
+    """Try until AWS answers; ``what`` is tried, for the log, such as ``reading queue orders``."""
+    return await until_it_succeeds(what, call, AWS_FAILURES, explain)

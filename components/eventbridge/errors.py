@@ -16,22 +16,9 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from components.pluggable.errors import ComponentError, CredentialsError, SettingsError, UnfitError
 
-class ComponentError(Exception):
-    """Something the user of the component must mend; its text is a sentence for them."""
-
-
-class SettingsError(ComponentError):
-    """A setting of the component, or of one subscription, is missing, unknown or impossible."""
-
-
-class CredentialsError(ComponentError):
-    """AWS does not know, or no longer knows, who calls."""
-
-
-class BusError(ComponentError):
-    """The event bus is not there, and may not be made."""
-
+__all__ = ["AWS_FAILURES", "MISSING", "ComponentError", "CredentialsError", "SettingsError", "UnfitError"]
 
 AWS_FAILURES: Final = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, TimeoutError)
 """What a call to AWS may raise: it was refused, not answered, or never sent."""

@@ -2,62 +2,105 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from components.pluggable.errors import ComponentError, UnfitError
+from components.pluggable.instance import Instance
+from components.pluggable.messages import Failure, Outgoing
+
+from .account import see_account
 from .aws import Aws
+from .names import subscription_name
 from .publishing import Publisher
 from .routes import Line, Routes
-from .settings import Settings
+from .settings import Settings, read_settings
+from .subscription import Subscription
 
 
-class Instance:
+class EventBridge(Instance):
     """Clients, publisher and streams that belong together.
 
     Attributes:
         settings: what the file says.
         routes: what must be there before an event is put.
-        publisher: publishes for the sidecar.
-        running: is clear while the sidecar wants no new messages.
     """
 
     def __init__(self, settings: Settings, aws: Aws) -> None:
+        super().__init__()
         self.settings, self.aws = settings, aws
         self.routes = Routes(aws, settings)
-        self.publisher = Publisher(aws, settings, self.routes)
-        self.running = asyncio.Event()
-        self.running.set()
-        self._streams = 0
-        self._had_streams = False
-        self._no_streams = asyncio.Event()
-        self._no_streams.set()
-
-    @classmethod
-    async def open(cls, settings: Settings) -> Instance:
-        """Make the clients; AWS is not asked for anything yet, so it need not be there."""
-        return cls(settings, await Aws(settings).__aenter__())
-
-    @contextmanager
-    def stream(self) -> Iterator[Line]:
-        """Count a stream for as long as the block lasts."""
-        self._streams += 1
-        self._had_streams = True
-        self._no_streams.clear()
-        try:
-            with self.routes.line() as line:
-                yield line
-        finally:
-            self._streams -= 1
-            if not self._streams:
-                self._no_streams.set()
+        self._publisher = Publisher(aws, settings, self.routes)
 
     @property
-    def is_over(self) -> bool:
-        """Whether its sidecar subscribed once and does so no more."""
-        return self._had_streams and not self._streams
+    def consumer(self) -> str:
+        """Who subscribes."""
+        return self.settings.consumer
 
-    async def close(self) -> None:
-        """Close the clients, once the last stream has given back what it had taken."""
-        await self._no_streams.wait()
+    @property
+    def about(self) -> str:
+        """Where it publishes and how it subscribes."""
+        return f"publishes to bus {self.settings.bus} and subscribes as {self.settings.consumer}"
+
+    @contextmanager
+    def stream(self) -> Iterator[Stream]:
+        """Be one more stream, for as long as the block lasts."""
+        with self.routes.line() as line:
+            yield Stream(self, line)
+
+    async def publish(self, events: Sequence[Outgoing]) -> Mapping[int, Failure]:
+        """Publish for the sidecar."""
+        return await self._publisher.publish(events)
+
+    async def disconnect(self) -> None:
+        """Close the clients."""
         await self.aws.__aexit__()
+
+
+class Stream:
+    """One stream, and where it says whether what is published would reach its queue."""
+
+    def __init__(self, instance: EventBridge, line: Line) -> None:
+        self._instance, self._line = instance, line
+
+    def begin(self, topic: str, metadata: Mapping[str, str], others: Sequence[Any]) -> Subscription:
+        """Hear a topic, or what matches the event pattern that its subscription names.
+
+        Raises:
+            UnfitError: another stream hears something else from the same queue.
+        """
+        one, pattern = self._instance, metadata.get("eventPattern", "")
+        if sentence := _shares(subscription_name(one.settings, topic), pattern, [one, *others]):
+            raise UnfitError(sentence)
+        self._line.hears(topic, pattern)
+        return Subscription(one.aws, one.settings, topic, pattern, running=one.running, line=self._line)
+
+
+async def open_instance(_: str, properties: Mapping[str, str]) -> EventBridge:
+    """Make the clients, and ask AWS one question.
+
+    Raises:
+        ComponentError: every call would fail.
+    """
+    settings = read_settings(properties)
+    instance = EventBridge(settings, await Aws(settings).__aenter__())
+    try:
+        await see_account(instance.aws, settings)
+    except ComponentError:
+        await instance.close()
+        raise
+    return instance
+
+
+def _shares(name: str, pattern: str, instances: Sequence[EventBridge]) -> str:
+    """Say why a queue cannot be heard, if another stream hears something else from it."""
+    for other in instances:
+        for line in other.routes.open_lines:
+            if line.topic and subscription_name(other.settings, line.topic) == name and line.pattern != pattern:
+                heard = f"the event pattern {line.pattern}" if line.pattern else "what is published to it"
+                return (
+                    f"{line.topic} is heard already, by {heard}, and one rule cannot hear something else, too. "
+                    "Give one of the two component files a consumerID of its own."
+                )
+    return ""

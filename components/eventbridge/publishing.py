@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from components.pluggable.messages import Failure, Outgoing
+
 from .aws import Aws, pause
 from .envelope import wrap
 from .errors import AWS_FAILURES, MISSING, code_of, explain
@@ -36,23 +38,6 @@ _TRANSIENT: Final = frozenset(
         "RequestTimeout",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """An event to publish."""
-
-    topic: str
-    data: bytes
-    content_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an event was not published, and whether the same event would fail for the same reason again."""
-
-    why: str
-    lasting: bool
 
 
 @dataclass(frozen=True, slots=True)

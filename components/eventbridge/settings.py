@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from botocore.exceptions import UnknownRegionError
 from botocore.session import get_session
 
-from .errors import SettingsError
+from components.pluggable.errors import SettingsError
+from components.pluggable.settings import Known, read_values, text, whole, yes_or_no
 
-SCOPES: Final = "subscriptionScopes"
-_HANDED_ON: Final = ("publishingScopes", SCOPES, "allowedTopics", "protectedTopics")
-"""Settings that the sidecar itself obeys, and hands on."""
-
-_ROLES_ANYWHERE: Final = ("trustAnchorArn", "trustProfileArn")
+_ROLES_ANYWHERE: Final = {
+    name: f"{name} is set, but this component does not speak IAM Roles Anywhere. Remove it, and let the pod or its "
+    "environment have credentials, or set assumeRoleArn."
+    for name in ("trustAnchorArn", "trustProfileArn")
+}
 """Fields of Dapr's shared AWS authentication that this component cannot obey."""
 
 
@@ -79,29 +80,10 @@ class Settings:
         return replace(self, consumer=consumer, dead_letter_queue=dead)
 
 
-def _whole(least: int, most: int) -> Callable[[str, str], int]:
-    def read(name: str, text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise SettingsError(f"{name} is {text!r}, but must be a whole number from {least} to {most}.")
-        return int(text)
-
-    return read
-
-
-def _yes_or_no(name: str, text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise SettingsError(f'{name} is {text!r}, but must be "true" or "false".')
-    return text.lower() == "true"
-
-
-def _text(_: str, text: str) -> str:
-    return text
-
-
-def _url(name: str, text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
-        raise SettingsError(f"{name} is {text!r}, but must begin with http:// or https:// and name a host.")
-    return text
+def _url(name: str, said: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", said):
+        raise SettingsError(f"{name} is {said!r}, but must begin with http:// or https:// and name a host.")
+    return said
 
 
 def _region(name: str, text: str) -> str:
@@ -122,25 +104,25 @@ def _role(name: str, text: str) -> str:
     return text
 
 
-_KNOWN: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
-    "consumerID": ("consumer", _text),
+_KNOWN: Final[Known] = {
+    "consumerID": ("consumer", text),
     "region": ("region", _region),
     "awsRegion": ("region", _region),
     "endpoint": ("endpoint", _url),
-    "accessKey": ("access_key", _text),
-    "secretKey": ("secret_key", _text),
-    "sessionToken": ("session_token", _text),
+    "accessKey": ("access_key", text),
+    "secretKey": ("secret_key", text),
+    "sessionToken": ("session_token", text),
     "assumeRoleArn": ("role", _role),
-    "assumeRoleSessionName": ("role_session", _text),
-    "busName": ("bus", _text),
-    "source": ("source", _text),
-    "visibilityTimeout": ("visibility_timeout", _whole(5, 43200)),
-    "waitSeconds": ("wait_seconds", _whole(1, 20)),
-    "maxReceives": ("max_receives", _whole(0, 1000)),
-    "deadLetterQueue": ("dead_letter_queue", _text),
-    "maxInFlight": ("max_in_flight", _whole(1, 1000)),
-    "provision": ("provision", _yes_or_no),
-    "provisionSubscribers": ("provision_subscribers", _yes_or_no),
+    "assumeRoleSessionName": ("role_session", text),
+    "busName": ("bus", text),
+    "source": ("source", text),
+    "visibilityTimeout": ("visibility_timeout", whole(5, 43200)),
+    "waitSeconds": ("wait_seconds", whole(1, 20)),
+    "maxReceives": ("max_receives", whole(0, 1000)),
+    "deadLetterQueue": ("dead_letter_queue", text),
+    "maxInFlight": ("max_in_flight", whole(1, 1000)),
+    "provision": ("provision", yes_or_no),
+    "provisionSubscribers": ("provision_subscribers", yes_or_no),
 }
 
 KNOWN: Final = frozenset(_KNOWN)
@@ -153,28 +135,7 @@ def read_settings(properties: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a setting is unknown, impossible, or missing.
     """
-    names = {name.casefold(): name for name in (*_KNOWN, *_HANDED_ON, *_ROLES_ANYWHERE)}
-    values: dict[str, object] = {}
-    for written, padded in properties.items():
-        name, text = names.get(written.casefold()), padded.strip()
-        if name is None:
-            raise SettingsError(
-                f"{written!r} is no setting of this component, so it would have no effect. Known are: "
-                f"{', '.join(sorted(_KNOWN))}."
-            )
-        if not text:
-            continue
-        if name in _ROLES_ANYWHERE:
-            raise SettingsError(
-                f"{name} is set, but this component does not speak IAM Roles Anywhere. Remove it, and let the pod or "
-                "its environment have credentials, or set assumeRoleArn."
-            )
-        if name == SCOPES:
-            values["scopes"] = _scopes(text)
-        elif name in _KNOWN:
-            attribute, read = _KNOWN[name]
-            values[attribute] = read(name, text)
-    return _completed(values)
+    return _completed(read_values(properties, _KNOWN, _ROLES_ANYWHERE))
 
 
 def _completed(values: dict[str, object]) -> Settings:
@@ -196,9 +157,3 @@ def _completed(values: dict[str, object]) -> Settings:
 def default_dead_letter_queue(consumer: str) -> str:
     """Where the dead letters of a consumer go unless its file says otherwise."""
     return f"{consumer}-dead-letters"
-
-
-def _scopes(text: str) -> Mapping[str, frozenset[str]]:
-    """Read ``app=topic,topic;app=topic`` as the sidecar does; blanks and line breaks mean nothing."""
-    pairs = (part.partition("=") for part in re.sub(r"\s", "", text).split(";") if part)
-    return {app: frozenset(topic for topic in topics.split(",") if topic) for app, _, topics in pairs}

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Coroutine
 from functools import partial
 from typing import Any, Final
 
+from components.pluggable.messages import Delivery
+
 from .aws import LOG, Aws, patiently, pause
-from .envelope import Received, unwrap
+from .envelope import unwrap
 from .errors import AWS_FAILURES, code_of, explain, queue_is_gone
 from .inflight import InFlight, Taken
 from .probing import Probe
@@ -46,11 +48,11 @@ class Subscription:
         self._running, self._line = running, line
         self._probe = Probe(aws, settings, topic)
         self._ids = itertools.count(1)
-        self._ready: asyncio.Queue[tuple[str, Received, Taken]] = asyncio.Queue()
+        self._ready: asyncio.Queue[Delivery] = asyncio.Queue()
         self._holders: dict[str, InFlight] = {}
 
-    async def deliveries(self) -> AsyncGenerator[tuple[str, Received, Taken], None]:
-        """Yield the id of each delivery and its message, until the caller closes the iterator."""
+    async def deliveries(self) -> AsyncGenerator[Delivery, None]:
+        """Yield each message, until the caller closes the iterator."""
         reading = [
             asyncio.create_task(self._read(), name=f"read {self._topic}"),
             asyncio.create_task(self._read_former(), name=f"read what is left of {self._topic}"),
@@ -183,7 +185,7 @@ class Subscription:
                     in_flight.acknowledge(delivery)
                     continue
                 self._holders[delivery] = in_flight
-                self._ready.put_nowait((delivery, unwrap(message.body), message))
+                self._ready.put_nowait(_delivery(delivery, message))
 
     async def _receive(self, queue: Queue, most: int) -> list[Taken] | None:
         try:
@@ -204,3 +206,9 @@ class Subscription:
 def _taken(message: dict[str, Any]) -> Taken:
     receives = int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
     return Taken(message["MessageId"], message["ReceiptHandle"], message["Body"], receives)
+
+
+def _delivery(name: str, message: Taken) -> Delivery:
+    received = unwrap(message.body)
+    more = {"messageId": message.message_id, "receiveCount": str(message.receives)}
+    return Delivery(name, received.data, received.content_type, {**received.metadata, **more})

@@ -7,7 +7,7 @@ import json
 from choreography.drain.brokers.aws import settles
 from choreography.drain.sight import DrainError, Sight, Standing, Where
 from choreography.provision import Layout, ProvisionError
-from choreography.provision.eventbridge import ask_component
+from choreography.provision.eventbridge import ask
 
 __all__ = ["look", "settles"]
 
@@ -15,7 +15,7 @@ __all__ = ["look", "settles"]
 async def look(layout: Layout, where: Where) -> Sight:
     """Ask every queue. What a bus is given that no rule wants is not kept, so nothing is told of it."""
     try:
-        lines = await ask_component("count", layout, where.address)
+        lines = await ask("count", layout, where.address)
     except ProvisionError as error:
         raise DrainError(f"EventBridge did not say what its queues hold. {error}") from error
     counted = [json.loads(line) for line in lines]

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from components.eventbridge.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
+from components.pluggable.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
 
 
 class Plain(pubsub_pb2_grpc.PubSubServicer):

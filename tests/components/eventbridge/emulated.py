@@ -13,8 +13,9 @@ from typing import Any
 import grpc
 
 from choreography.up.processes import Processes
-from components.eventbridge.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
-from components.eventbridge.service import PubSubService
+from components.eventbridge.instance import open_instance
+from components.pluggable.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
+from components.pluggable.service import PubSubService
 from tests.components.eventbridge.pod import ACCOUNT, Pod
 
 
@@ -39,7 +40,7 @@ async def emulated_aws(folder: Path, **environment: str) -> AsyncIterator[Pod]:
 async def served() -> AsyncIterator[Any]:
     """A component of its own, as a sidecar calls it."""
     with tempfile.TemporaryDirectory(prefix="eb-") as folder:
-        server, service = grpc.aio.server(), PubSubService()
+        server, service = grpc.aio.server(), PubSubService(open_instance)
         pubsub_pb2_grpc.add_PubSubServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
         server.add_insecure_port(f"unix:{folder}/s")
         await server.start()

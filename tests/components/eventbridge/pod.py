@@ -24,10 +24,9 @@ from choreography.up.probes import http_ready
 from choreography.up.processes import Process, Processes, Program
 from choreography.up.progress import Progress
 from components.eventbridge.names import subscription_name
-from components.eventbridge.server import SOCKETS_FOLDER
 from components.eventbridge.settings import Settings
-from components.eventbridge.sidecar import SIDECAR
-from tests.components.eventbridge.waiting import eventually
+from components.pluggable.server import SOCKETS_FOLDER
+from tests.components.waiting import eventually
 
 REGION: Final = "eu-west-1"
 BUS: Final = "tests"
@@ -104,7 +103,7 @@ class Pod:
             command=[sys.executable, "-m", "components.eventbridge"],
             folder=Path(__file__).parents[3],
             log=self.folder / "component.log",
-            environment={**ACCOUNT, SOCKETS_FOLDER: str(self.sockets), SIDECAR: self.dapr_url},
+            environment={**ACCOUNT, SOCKETS_FOLDER: str(self.sockets), "EVENTBRIDGE_SIDECAR": self.dapr_url},
             ready=self._socket_is_there,
         )
 

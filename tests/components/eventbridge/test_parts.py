@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from choreography.render.brokers import BROKERS, queue_of_eventbridge
 from components.eventbridge import publishing
 from components.eventbridge.envelope import unwrap, wrap
-from components.eventbridge.errors import SettingsError
 from components.eventbridge.names import subscription_name
-from components.eventbridge.publishing import MOST_BYTES, Outgoing, Publisher
+from components.eventbridge.publishing import MOST_BYTES, Publisher
 from components.eventbridge.queues import merged
 from components.eventbridge.routes import Routes
 from components.eventbridge.settings import KNOWN, Settings, read_settings
+from components.pluggable.errors import SettingsError
+from components.pluggable.messages import Outgoing
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(consumer="order", region="eu-west-1")

@@ -17,7 +17,7 @@ from components.eventbridge.queues import left_in
 from components.eventbridge.settings import read_settings
 from tests.components.eventbridge.emulated import File, emulated_aws, served
 from tests.components.eventbridge.pod import Pod
-from tests.components.eventbridge.waiting import eventually, eventually_told
+from tests.components.waiting import eventually, eventually_told
 
 SIXTY = [str(number).encode() for number in range(60)]
 

@@ -16,8 +16,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from choreography.up.probes import listening_at
 from choreography.up.processes import Process, Processes, Program
-from components.eventbridge.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
-from components.eventbridge.server import SOCKETS_FOLDER
+from components.pluggable.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
+from components.pluggable.server import SOCKETS_FOLDER
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {

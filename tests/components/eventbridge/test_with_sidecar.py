@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.components.eventbridge.pod import ACCOUNT, BUS, Pod, queue_of, running
-from tests.components.eventbridge.waiting import eventually
+from tests.components.waiting import eventually
 
 TOPICS = ("orders", "bytes", "failing", "slow", "poison", "foreign", "outage", "early", "reopened")
 ROOT = Path(__file__).parents[3]

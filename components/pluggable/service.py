@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NoReturn
 
 import grpc
 
-from .account import see_account
-from .aws import LOG
-from .errors import BusError, ComponentError, CredentialsError, SettingsError
-from .instance import Instance
-from .names import subscription_name
+from .errors import ComponentError, CredentialsError, SettingsError, UnfitError
+from .instance import Instance, Subscription
+from .log import LOG
+from .messages import Failure, Outgoing
 from .proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
-from .publishing import Outgoing
-from .settings import read_settings
-from .subscription import Subscription
 
 FEATURES: Final = (
     "BULK_PUBSUB",  # the sidecar hands over whole bulk publishes
@@ -27,45 +23,49 @@ _INSTANCE: Final = "x-component-instance"
 _CODES: Final = {
     SettingsError: grpc.StatusCode.INVALID_ARGUMENT,
     CredentialsError: grpc.StatusCode.UNAUTHENTICATED,
-    BusError: grpc.StatusCode.FAILED_PRECONDITION,
+    UnfitError: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 
 class PubSubService(pubsub_pb2_grpc.PubSubServicer):
     """Serves the component files of one sidecar, each under the name that its calls carry."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_: Callable[[str, Mapping[str, str]], Awaitable[Instance]]) -> None:
+        """Serve.
+
+        Args:
+            open_: connects as the settings of the file of this name say. It raises a ComponentError if every call
+                would fail; a broker that does not answer is none.
+        """
+        self._open = open_
         self._instances: dict[str, Instance] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def Init(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the proto
-        """Take settings, and refuse those with which AWS would refuse every call.
+        """Take settings, and refuse those with which the broker would refuse every call.
 
-        AWS need not be there: a sidecar whose component fails to start ends itself.
+        The broker need not be there: a sidecar whose component fails to start ends itself.
         """
         name = _name(context)
         try:
-            settings = read_settings(dict(request.metadata.properties))
+            instance = await self._open(name, dict(request.metadata.properties))
         except SettingsError as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"The file of {name!r} cannot be used: {error}")
+        except ComponentError as error:
+            await _abort(context, _code_of(error), f"{name!r} cannot start: {error}")
         before = self._instances.get(name)
-        if before and before.settings.consumer != settings.consumer and not before.is_over:
+        if before and before.consumer != instance.consumer and not before.is_over:
+            await instance.close()
             await _abort(
                 context,
                 grpc.StatusCode.FAILED_PRECONDITION,
-                f"This process serves {before.settings.consumer!r} already, and cannot tell its calls from those of "
-                f"{settings.consumer!r}. Give each sidecar a process and a sockets folder of its own.",
+                f"This process serves {before.consumer!r} already, and cannot tell its calls from those of "
+                f"{instance.consumer!r}. Give each sidecar a process and a sockets folder of its own.",
             )
-        instance = await Instance.open(settings)
-        try:
-            await see_account(instance.aws, settings)
-        except ComponentError as error:
-            await instance.close()
-            await _abort(context, _CODES.get(type(error), grpc.StatusCode.INTERNAL), f"{name!r} cannot start: {error}")
         self._instances[name] = instance
         if before:
             self._retire(before)
-        LOG.info("%s publishes to bus %s and subscribes as %s", name, settings.bus, settings.consumer)
+        LOG.info("%s %s", name, instance.about)
         return pubsub_pb2.PubSubInitResponse()
 
     async def Features(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
@@ -73,7 +73,7 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
         return common_pb2.FeaturesResponse(features=FEATURES)
 
     async def Ping(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Answer. Whether AWS answers is no matter of life and death of this process."""
+        """Answer. Whether the broker answers is no matter of life and death of this process."""
         return common_pb2.PingResponse()
 
     async def Pause(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
@@ -89,7 +89,7 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
     async def Publish(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Publish one event."""
         instance = await self._instance(context)
-        failures = await instance.publisher.publish([Outgoing(request.topic, request.data, request.content_type)])
+        failures = await instance.publish([Outgoing(request.topic, request.data, request.content_type)])
         if failures:
             await _abort(context, _code(failures.values()), failures[0].why)
         return pubsub_pb2.PublishResponse()
@@ -102,7 +102,7 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
         """
         instance = await self._instance(context)
         entries: Sequence[Any] = request.entries
-        failures = await instance.publisher.publish(
+        failures = await instance.publish(
             [Outgoing(request.topic, entry.event, entry.content_type) for entry in entries]
         )
         if failures:
@@ -119,18 +119,17 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
     async def PullMessages(self, requests: Any, context: Any) -> None:  # noqa: ARG002, N802 - read by the context
         """Deliver one topic, until the sidecar closes the stream. It opens it once, so nothing else may end it."""
         instance = await self._instance(context)
-        with instance.stream() as line:
+        with instance.counted(), instance.stream() as stream:
             first = await context.read()
             if first is grpc.aio.EOF or not first.topic.name:
                 sentence = "The first message of a stream must name a topic."
                 await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
-            topic, pattern = first.topic.name, first.topic.metadata.get("eventPattern", "")
-            if sentence := self._shares(subscription_name(instance.settings, topic), pattern):
-                await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, sentence)
-            line.hears(topic, pattern)
-            subscription = Subscription(
-                instance.aws, instance.settings, topic, pattern, running=instance.running, line=line
-            )
+            topic = first.topic.name
+            others = [other for other in self._instances.values() if other is not instance]
+            try:
+                subscription = stream.begin(topic, dict(first.topic.metadata), others)
+            except ComponentError as error:
+                await _abort(context, _code_of(error), str(error))
             tasks = [
                 asyncio.create_task(_deliver(subscription, topic, context)),
                 asyncio.create_task(_take_answers(subscription, context)),
@@ -144,23 +143,11 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
                 LOG.info("%s is heard no more", topic)
 
     async def close(self) -> None:
-        """Close every connection to AWS, after the streams have ended."""
+        """Close every connection to the broker, after the streams have ended."""
         for instance in self._instances.values():
             self._retire(instance)
         self._instances.clear()
         await asyncio.gather(*self._closing)
-
-    def _shares(self, name: str, pattern: str) -> str:
-        """Say why a queue cannot be heard, if another stream hears something else from it."""
-        for other in self._instances.values():
-            for line in other.routes.open_lines:
-                if line.topic and subscription_name(other.settings, line.topic) == name and line.pattern != pattern:
-                    heard = f"the event pattern {line.pattern}" if line.pattern else "what is published to it"
-                    return (
-                        f"{line.topic} is heard already, by {heard}, and one rule cannot hear something else, too. "
-                        "Give one of the two component files a consumerID of its own."
-                    )
-        return ""
 
     def _retire(self, instance: Instance) -> None:
         task = asyncio.create_task(instance.close())
@@ -181,18 +168,14 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
 
 async def _deliver(subscription: Subscription, topic: str, context: Any) -> None:
     async with aclosing(subscription.deliveries()) as deliveries:
-        async for delivery, message, taken in deliveries:
+        async for delivery in deliveries:
             await context.write(
                 pubsub_pb2.PullMessagesResponse(
-                    id=delivery,
-                    data=message.data,
+                    id=delivery.id,
+                    data=delivery.data,
                     topic_name=topic,
-                    content_type=message.content_type,
-                    metadata={
-                        **message.metadata,
-                        "messageId": taken.message_id,
-                        "receiveCount": str(taken.receives),
-                    },
+                    content_type=delivery.content_type,
+                    metadata=delivery.metadata,
                 )
             )
 
@@ -208,9 +191,13 @@ def _name(context: Any) -> str:
     return str(told.get(_INSTANCE, ""))
 
 
-def _code(failures: Any) -> Any:
+def _code(failures: Iterable[Failure]) -> Any:
     lasting = any(failure.lasting for failure in failures)
     return grpc.StatusCode.INVALID_ARGUMENT if lasting else grpc.StatusCode.UNAVAILABLE
+
+
+def _code_of(error: ComponentError) -> Any:
+    return _CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
 async def _abort(context: Any, code: Any, sentence: str) -> NoReturn:

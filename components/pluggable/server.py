@@ -7,58 +7,59 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection
 
-from .aws import LOG
 from .errors import ComponentError
+from .log import LOG
 from .proto import pubsub_pb2, pubsub_pb2_grpc
 from .service import PubSubService
 from .sidecar import ask_to_restart
 
 SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
 _DEFAULT_FOLDER: Final = "/tmp/dapr-components-sockets"  # noqa: S108 - where a sidecar looks
-_SOCKET: Final = "aws.eventbridge.sock"
-"""A sidecar takes the type of a component from the name of its socket: ``pubsub.aws.eventbridge``."""
-
-_FORMER_SOCKET: Final = "eventbridge.sock"
-"""For files with the type that it had up to version 0.1.0, ``pubsub.eventbridge``."""
+UNLIMITED: Final = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+"""A bulk publish of many large events is one message; the socket never leaves the pod."""
 
 _LONGEST_PATH: Final = 100
 _CLOSING_WITHIN: Final = 10.0
 
 
-def socket_path() -> Path:
-    """Where the sidecar looks for a component of the type ``pubsub.aws.eventbridge``."""
-    return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / _SOCKET
+def socket_path(kind: str) -> Path:
+    """Where the sidecar looks for a component of the type ``pubsub.<kind>``: it takes the type from the file's name."""
+    return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / f"{kind}.sock"
 
 
-async def serve(path: Path) -> None:
+async def serve(service: PubSubService, kinds: Sequence[str], sidecar: str) -> None:
     """Serve until SIGTERM or SIGINT.
 
+    Args:
+        service: what a sidecar calls.
+        kinds: the types of the component without ``pubsub.``; a component that was renamed has its former one, too.
+        sidecar: the variable with the address of the sidecar that is to be restarted after a crash of this process.
+
     Raises:
-        ComponentError: the path is too long, or another process serves there.
+        ComponentError: the path of a socket is too long, or another process serves there.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    paths = (path, path.with_name(_FORMER_SOCKET))
+    paths = [socket_path(kind) for kind in kinds]
     was_there_before = [each for each in paths if _clear(each)]
-    # A bulk publish of many large events is one message; the socket never leaves the pod.
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
-    service = PubSubService()
+    server = grpc.aio.server(options=UNLIMITED)
     pubsub_pb2_grpc.add_PubSubServicer_to_server(service, server)  # type: ignore[no-untyped-call] # generated
     names = (pubsub_pb2.DESCRIPTOR.services_by_name["PubSub"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     for each in paths:
         server.add_insecure_port(f"unix:{each}")
     await server.start()
-    LOG.info("serving at %s", path)
+    LOG.info("serving at %s", paths[0])
     if was_there_before:
-        await ask_to_restart()
+        await ask_to_restart(sidecar)
     await stop.wait()
     LOG.info("ending; what was taken and not acknowledged is given back")
     await server.stop(None)

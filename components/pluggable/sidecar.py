@@ -11,22 +11,23 @@ from typing import Final
 
 import aiohttp
 
-from .aws import LOG
-
-SIDECAR: Final = "EVENTBRIDGE_SIDECAR"
-"""The variable with the address of the sidecar's HTTP API, such as ``http://127.0.0.1:3500``."""
+from .log import LOG
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 
 
-async def ask_to_restart() -> None:
-    """Let the sidecar end itself, so that whoever supervises it starts it again and it opens its streams anew."""
-    address = os.environ.get(SIDECAR)
+async def ask_to_restart(variable: str) -> None:
+    """Let the sidecar end itself, so that whoever supervises it starts it again and it opens its streams anew.
+
+    Args:
+        variable: holds the address of the sidecar's HTTP API, such as ``http://127.0.0.1:3500``.
+    """
+    address = os.environ.get(variable)
     if not address:
         LOG.warning(
             "an earlier process of this component died. A sidecar that ran meanwhile hears nothing until it is "
             "restarted; name its HTTP API in %s, and it is asked to restart itself",
-            SIDECAR,
+            variable,
         )
         return
     headers = {"dapr-api-token": token} if (token := os.environ.get("DAPR_API_TOKEN")) else {}

@@ -1,0 +1,57 @@
+"""Asks the components of this project, which know by themselves what they need of a broker, in a process of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import choreography
+from choreography.provision.layout import ProvisionError
+
+
+def component_folder(name: str) -> Path | None:
+    """The folder of a component: below this one, or beside this package. It is started in the folder two above."""
+    for root in (Path.cwd(), Path(choreography.__file__).parents[1]):
+        folder = root / "components" / name
+        if (folder / "__main__.py").exists():
+            return folder
+    return None
+
+
+def command_of(folder: Path, *words: str) -> list[str]:
+    """Return the command that starts a component; its folder two above is where it runs."""
+    return [sys.executable, "-m", f"{folder.parent.name}.{folder.name}", *words]
+
+
+async def ask_component(name: str, command: str, asked: Mapping[str, Any]) -> Sequence[str]:
+    """Have a component do something, and return what it said, by lines.
+
+    Args:
+        name: its folder in components/.
+        command: what it is to do.
+        asked: what it reads.
+
+    Raises:
+        ProvisionError: it is not there, or could not do it.
+    """
+    folder = component_folder(name)
+    if folder is None:
+        raise ProvisionError(
+            f"components/{name} is not there, and only the component knows what it needs of its broker. Copy the "
+            "folders components/pluggable and components/" + name + " from the Choreography repository."
+        )
+    process = await asyncio.create_subprocess_exec(
+        *command_of(folder, command),
+        cwd=folder.parents[1],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, error = await process.communicate(json.dumps(asked).encode())
+    if process.returncode:
+        raise ProvisionError(f"The component could not {command}. It says: {error.decode(errors='replace').strip()}")
+    return said.decode().splitlines()

@@ -1,0 +1,1 @@
+"""What every pluggable pub/sub component of this project shares: how a sidecar reaches it, and what both say."""

@@ -1,0 +1,8 @@
+"""Where a component writes what happened."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+LOG: Final = logging.getLogger("component")
