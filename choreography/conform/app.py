@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from choreography.web.batches import PACKED
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -84,7 +86,8 @@ class App:
         message: dict[str, Any] = orjson.loads(await request.read())
         entries = message.get("entries")
         one_by_one = entries is None
-        deliveries = [message] if entries is None else entries
+        # What came in one pack is answered together, by the one id that they have.
+        deliveries = [message] if entries is None else [one for said in entries for one in opened(said)]
         heard = [
             Heard(str(message.get("topic", "")), _raw(one), replica, time.monotonic(), len(deliveries))
             for one in deliveries
@@ -95,11 +98,19 @@ class App:
         self.done += [one for one, no in zip(heard, refused, strict=True) if not no]
         if one_by_one:
             return web.json_response({"status": "RETRY" if refused[0] else "SUCCESS"})
+        again = {entry["entryId"] for entry, no in zip(deliveries, refused, strict=True) if no}
         statuses = [
-            {"entryId": entry["entryId"], "status": "RETRY" if no else "SUCCESS"}
-            for entry, no in zip(deliveries, refused, strict=True)
+            {"entryId": entry_id, "status": "RETRY" if entry_id in again else "SUCCESS"}
+            for entry_id in dict.fromkeys(entry["entryId"] for entry in deliveries)
         ]
         return web.json_response({"statuses": statuses})
+
+
+def opened(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what is in an entry that is a pack, under the id of it; else the entry."""
+    if entry.get("contentType") != PACKED:
+        return [entry]
+    return [{**one, "entryId": entry["entryId"]} for one in orjson.loads(_raw(entry))["entries"]]
 
 
 def _raw(entry: dict[str, Any]) -> bytes:

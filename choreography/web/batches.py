@@ -7,7 +7,7 @@ and its beginning stand for it. Nothing here parses what an entry says, so one b
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -16,7 +16,12 @@ from choreography.engine.delivery import LARGEST_READ, Overlong
 from choreography.web.json_stream import LARGEST_VALUE, JsonStream, NotJsonError, parsed, text_of
 from choreography.web.overlong import Keeping, Skipping
 
-_OF_ENTRY: Final = frozenset({"entryId", "event", "metadata"})
+PACKED: Final = "application/vnd.choreography.packed+json"
+"""The content type of an entry that is a pack: its event has the form of a batch and holds several messages.
+
+A sidecar takes one delivery of a topic at a time from a component that is not in it; ours make up for that by packs."""
+
+_OF_ENTRY: Final = frozenset({"entryId", "event", "metadata", "contentType"})
 _OF_MESSAGE: Final = frozenset({"topic", "type", "source", "data_base64"})
 _NOTHING: Final = b"null"
 
@@ -37,8 +42,14 @@ class Entry(NamedTuple):
     problem: str = ""
 
 
+def entries_of(said: Any) -> Sequence[Entry]:
+    """Return an entry whose JSON is already parsed; of a pack, all that are in it, under the id of the pack."""
+    entry = entry_of(said)
+    return _unpacked(entry, said.get("contentType")) if isinstance(said, dict) else (entry,)
+
+
 def entry_of(said: Any) -> Entry:
-    """Return one entry whose JSON is already parsed."""
+    """Return one entry whose JSON is already parsed, as it is."""
     if not isinstance(said, dict):
         return Entry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
     metadata = said.get("metadata")
@@ -47,6 +58,17 @@ def entry_of(said: Any) -> Entry:
         bounded(event_bytes(said.get("event"))),
         metadata if isinstance(metadata, dict) else {},
     )
+
+
+def _unpacked(entry: Entry, content_type: object) -> Sequence[Entry]:
+    if content_type != PACKED or isinstance(entry.event, Overlong):
+        return (entry,)
+    whole = parsed(entry.event)
+    held = whole.get("entries") if isinstance(whole, dict) else None
+    if not held or not isinstance(held, list):
+        # No pack: an event like any other, set aside as such. Without an answer it would come again for ever.
+        return (entry,)
+    return [entry_of(one)._replace(entry_id=entry.entry_id) for one in held]
 
 
 def event_bytes(event: Any) -> bytes:
@@ -107,7 +129,8 @@ class Message:
             if key == "entries" and await stream.peek() == b"[":
                 self.is_batch = True
                 async for _ in stream.items():
-                    yield await self._entry()
+                    for entry in await self._entries():
+                        yield entry
             elif key in _OF_MESSAGE:
                 self.fields[key] = await stream.value(Keeping(LARGEST_VALUE))
             else:
@@ -120,11 +143,11 @@ class Message:
         await self._stream.drain()
         return self.whole
 
-    async def _entry(self) -> Entry:
+    async def _entries(self) -> Sequence[Entry]:
         stream = self._stream
         if await stream.peek() != b"{":
-            return _no_entry(await stream.value(Keeping(LARGEST_VALUE)))
-        if (at_hand := self._entry_at_hand()) is not None:
+            return (_no_entry(await stream.value(Keeping(LARGEST_VALUE))),)
+        if (at_hand := self._entries_at_hand()) is not None:
             return at_hand
         values: dict[str, bytes | Overlong] = {}
         async for key in stream.keys():
@@ -133,21 +156,22 @@ class Message:
             else:
                 await stream.value(Skipping())
         metadata = parsed(values.get("metadata", _NOTHING))
-        return Entry(
+        entry = Entry(
             _entry_id(parsed(values.get("entryId", _NOTHING))),
             _event(values.get("event", _NOTHING)),
             metadata if isinstance(metadata, dict) else {},
         )
+        return _unpacked(entry, parsed(values.get("contentType", _NOTHING)))
 
-    def _entry_at_hand(self) -> Entry | None:
-        """Return the next entry if all of it has arrived and is sound, as most are: that is quicker to read."""
+    def _entries_at_hand(self) -> Sequence[Entry] | None:
+        """Return what the next entry holds if all of it has arrived and is sound, as most are: that is quicker."""
         text = self._stream.object_at_hand()
         try:
-            entry = entry_of(orjson.loads(text))
+            entries = entries_of(orjson.loads(text))
         except orjson.JSONDecodeError:
             return None
         self._stream.skip(len(text))
-        return entry
+        return entries
 
 
 def _event(value: bytes | Overlong) -> bytes | Overlong:

@@ -24,7 +24,7 @@ from choreography.errors import InvalidEventError
 from choreography.service import Service
 from choreography.sidecar.intake import Intake
 from choreography.topics import Naming
-from choreography.web.batches import Entry, Message, bounded, decoded, entry_of
+from choreography.web.batches import Entry, Message, bounded, decoded, entries_of
 from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
 from choreography.web.broker_time import taken_at
 from choreography.web.held import Group, Held, Statuses
@@ -93,7 +93,8 @@ class Deliveries:
                     return await self._single("", bounded(beginning), scope, read)
                 topic = self._topic_of(message.get("topic"))
                 if isinstance(message.get("entries"), list):
-                    return await self._batch(topic, [entry_of(one) for one in message["entries"]], read)
+                    entries = [one for said in message["entries"] for one in entries_of(said)]
+                    return await self._batch(topic, entries, read)
                 return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
         return await self._streamed(Message(chained(beginning, parts)), scope, read)
 

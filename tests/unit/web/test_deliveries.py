@@ -18,6 +18,9 @@ from choreography.engine.fate import Fate
 from choreography.engine.identity import Key
 from choreography.sidecar.client import REMINDERS
 from choreography.web.app import build_app
+from choreography.web.batches import PACKED
+from components.pluggable.messages import Delivery as Outgoing
+from components.pluggable.packing import packed
 from tests.faults.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.faults.test_driver import event
 from tests.unit.engine.toy import Box, Opened, Put, desk
@@ -140,9 +143,10 @@ def put(box: str) -> bytes:
     return orjson.dumps(event(Put(box=box, amount=1), f"put-{box}"))
 
 
-def as_the_sidecar_does(topic: str, *entries: dict[str, Any]) -> bytes:
+def as_the_sidecar_does(topic: str, *entries: dict[str, Any], **more: Any) -> bytes:
     """Return a batch as the sidecar writes it, whose members are sorted: the topic comes behind the entries."""
     batch = {"entries": entries, "id": "1", "metadata": {}, "pubsubname": "pubsub", "topic": topic, "type": "bulk"}
+    batch |= more
     return orjson.dumps(batch)
 
 
@@ -316,6 +320,48 @@ async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> No
     body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("0", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "0")
     assert (taking.coins("a"), taking.coins("b")) == (1, 1)
+
+
+def pack(entry_id: str, *raw: bytes, **more: Any) -> dict[str, Any]:
+    """Return one entry that holds several messages, as our own components write it."""
+    delivery = packed("1", [Outgoing(str(place), one) for place, one in enumerate(raw)])
+    return entry(entry_id, delivery.data, contentType=delivery.content_type, **more)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["at once", "as a stream"])
+async def test_every_message_of_a_pack_is_settled_by_itself(taking: Taking, streamed: bool) -> None:
+    """Sound ones run, one that is no event is set aside, and the pack is answered once all are done."""
+    more = {"padding": "x" * 2_000_000} if streamed else {}
+    poison = b"\xff no event"
+    body = as_the_sidecar_does(Put.topic, pack("0", put("a"), poison, put("b")), pack("1", put("c")), **more)
+    status, answer = await post(taking.app, body)
+    assert status == 200
+    assert {(one["entryId"], one["status"]) for one in answer["statuses"]} == {("0", "SUCCESS"), ("1", "SUCCESS")}
+    assert [taking.coins(box) for box in "abc"] == [1, 1, 1]
+    assert taking.set_aside() == {f"sha256:{hashlib.sha256(poison).hexdigest()}"}
+
+
+async def test_a_pack_of_which_one_message_is_not_done_comes_again(taking: Taking) -> None:
+    """Nobody can acknowledge a part of it; what was done is a repeat then."""
+    taking.sidecar.will("commit", "500 before", times=40)
+    body = as_the_sidecar_does(Put.topic, pack("0", put("a"), put("b")))
+    status, answer = await post(taking.app, body)
+    assert status == 200
+    assert {one["status"] for one in answer["statuses"]} == {"RETRY"}
+    taking.sidecar.faults.clear()
+    assert await post(taking.app, body) == statuses_of("0", "0")
+    assert [taking.coins(box) for box in "ab"] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"no JSON", b"[]", b"{}", b'{"entries": []}', b'{"entries": {"a": 1}}', b'{"entries": [1]}']
+)
+async def test_what_only_claims_to_be_a_pack_is_set_aside(taking: Taking, raw: bytes) -> None:
+    """And answered: without an answer the sidecar would bring it again for ever."""
+    body = as_the_sidecar_does(Put.topic, entry("0", raw, contentType=PACKED), entry("1", put("a")))
+    assert await post(taking.app, body) == statuses_of("0", "1")
+    assert len(taking.set_aside()) == 1
+    assert taking.coins("a") == 1
 
 
 async def test_a_great_number_of_entries_is_settled_in_groups(taking: Taking) -> None:
