@@ -20,6 +20,7 @@ RUN /tools/bin/pip install --quiet --no-compile --only-binary :all: --require-ha
     --requirement /locks/requirements-sbom.txt \
     && /tools/bin/cyclonedx-py environment --output-reproducible --of JSON --output-file /sbom.cdx.json /venv/bin/python3
 COPY choreography /app/choreography
+COPY components /app/components
 COPY apps /app/apps
 COPY LICENSE /app/LICENSE
 # Byte code that names the hash of its source, not its time: a start need not compile, on a root that is read-only,

@@ -16,6 +16,7 @@
 #   make bench-brokers  orders a second and latency on each broker                                DOCS=
 #   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
 #   make image-eventbridge  build the component that runs beside a sidecar for EventBridge        BASE=
+#   make image-nats-pull  build the component that runs beside a sidecar for NATS                BASE=
 #   make secrets draw the passwords of a cluster for development, into files that git ignores
 #   make chart   render the chart's files and k8s/flow anew, lint the chart and try its templates
 #   make cluster a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
@@ -41,7 +42,8 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 
 IMAGE ?= choreography:0.1.0
-EVENTBRIDGE_IMAGE ?= eventbridge-component:0.2.0
+EVENTBRIDGE_IMAGE ?= eventbridge-component:0.3.0
+NATS_PULL_IMAGE ?= nats-pull-component:0.1.0
 BASE ?=
 HELM ?= $(or $(shell command -v helm),$(lastword $(sort $(wildcard $(HOME)/.cache/choreography/helm-*/helm))))
 # Of the cluster it renders for; without one Helm would take its own.
@@ -49,10 +51,10 @@ RENDER := --kube-version 1.30.0
 # Brokers that k8s/ can run in the cluster.
 IN_CLUSTER := redis kafka rabbitmq nats
 
-BROKERS := redis kafka rabbitmq nats aws eventbridge
+BROKERS := redis kafka rabbitmq nats nats-pull aws eventbridge
 STORES := sqlite postgres mysql
 
-.PHONY: cluster e2e image image-eventbridge secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite access-deep deep bench bench-brokers clean lock tools
+.PHONY: cluster e2e image image-eventbridge image-nats-pull secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite access-deep deep bench bench-brokers clean lock tools
 
 run: $(READY)
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
@@ -133,7 +135,10 @@ image:
 		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) .
 
 image-eventbridge:
-	docker build --tag $(EVENTBRIDGE_IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) components/eventbridge
+	docker build --tag $(EVENTBRIDGE_IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) --file components/eventbridge/Dockerfile .
+
+image-nats-pull:
+	docker build --tag $(NATS_PULL_IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) --file components/nats_pull/Dockerfile .
 
 secrets:
 	@k8s/secrets/make

@@ -34,7 +34,7 @@ from choreography.up.toolbox import Tools
 _WARM_UP: Final = 200
 _STEADY: Final = 20
 _PATIENCE: Final = 600.0
-_REAL: Final = ("redis", "kafka", "rabbitmq", "nats")
+_REAL: Final = ("redis", "kafka", "rabbitmq", "nats", "nats-pull")
 """Those that run here as they would anywhere. What an emulator of AWS reaches says nothing about AWS."""
 
 

@@ -108,7 +108,7 @@ def stage_of(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = (
     names = [name for service in SERVICES for name in _replica_names(service, replicas)]
     own = {
         "services": {name: flow.pid(name) or 0 for name in names},
-        "sidecars": {f"{name}-sidecar": flow.pid(f"{name}-sidecar") or 0 for name in names},
+        "sidecars": {of: flow.pid(of) or 0 for name in names for of in flow.beside(name)},
     }
     return Stage(
         orders=tuple(flow.address(name) for name in _replica_names("order", replicas)),

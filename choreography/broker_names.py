@@ -11,7 +11,7 @@ from choreography.topics import Naming, all_topics, subscribed_by
 
 _LONGEST_ON_AWS: Final = 80
 _LONGEST: Final = {"EventBridge (detail-type)": 128, "Kafka (topic)": 249}
-_LONGEST_QUEUE: Final = {"RabbitMQ (queue)": 255, "NATS (consumer)": 255}
+_LONGEST_QUEUE: Final = {"RabbitMQ (queue)": 255, "NATS (consumer)": 250}
 
 
 def stream_name(topic: str) -> str:
@@ -22,6 +22,16 @@ def stream_name(topic: str) -> str:
 def consumer_name(app: str, topic: str) -> str:
     """Return the durable consumer of NATS by which an app reads a topic."""
     return f"{app}-{stream_name(topic)}"
+
+
+def pull_consumer_name(app: str, topic: str) -> str:
+    """Return the durable consumer of NATS from which our own component pulls what an app hears."""
+    return f"{consumer_name(app, topic)}-pull"
+
+
+def inbox(app: str) -> str:
+    """Return the subject of NATS below which our own component receives what an app asked for, and nobody else."""
+    return f"_INBOX.{app}"
 
 
 def deliver_subject(app: str, topic: str) -> str:

@@ -38,5 +38,5 @@ def connections(flow: Checked) -> tuple[str, ...]:
         return ()
     folders = sorted(path for path in (flow.folder / "dapr").glob("*-*") if path.is_dir())
     # The same for every store, so one folder of each broker is enough.
-    of_brokers = {folder.name.partition("-")[0]: folder for folder in folders}
+    of_brokers = {folder.name.rpartition("-")[0]: folder for folder in folders}
     return tuple(one for folder in of_brokers.values() for one in tell_connections(read_resources(folder)[0]))

@@ -13,6 +13,7 @@ _MODULES: Final = {
     "pubsub.kafka": "choreography.drain.brokers.kafka",
     "pubsub.rabbitmq": "choreography.drain.brokers.rabbitmq",
     "pubsub.jetstream": "choreography.drain.brokers.nats",
+    "pubsub.nats-pull": "choreography.drain.brokers.nats_pull",
     "pubsub.aws.snssqs": "choreography.drain.brokers.aws",
     "pubsub.aws.eventbridge": "choreography.drain.brokers.eventbridge",
     "pubsub.eventbridge": "choreography.drain.brokers.eventbridge",  # its type in version 0.1.0

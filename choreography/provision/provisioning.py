@@ -13,6 +13,7 @@ _MODULES: Final = {
     "pubsub.kafka": "choreography.provision.kafka",
     "pubsub.rabbitmq": "choreography.provision.rabbitmq",
     "pubsub.jetstream": "choreography.provision.nats",
+    "pubsub.nats-pull": "choreography.provision.nats_pull",
     "pubsub.aws.snssqs": "choreography.provision.aws",
     "pubsub.aws.eventbridge": "choreography.provision.eventbridge",
     "pubsub.eventbridge": "choreography.provision.eventbridge",  # its type in version 0.1.0

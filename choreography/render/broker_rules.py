@@ -169,6 +169,22 @@ BROKER_RULES: Final[dict[str, tuple[Rule, ...]]] = {
             'Write "all" or remove it.',
         ),
     ),
+    "pubsub.nats-pull": (
+        Rule(
+            "maxDeliver",
+            lambda value: 0 < whole(value) < 1000,
+            "0",
+            "A message is set aside after so many deliveries, however long the store is away.",
+            'Write "0" for never, or "1000".',
+        ),
+        Rule(
+            "maxInFlight",
+            lambda value: 0 < whole(value, 200) < 100,
+            "200",
+            "Below 100 no batch is ever full, and every event pays more.",
+            'Write "200".',
+        ),
+    ),
     "pubsub.aws.snssqs": (
         Rule(
             "disableDeleteOnRetryLimit",

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from choreography.broker_names import aws_queue, consumer_group, consumer_name, queue_name, stream_name
+from choreography.broker_names import (
+    aws_queue,
+    consumer_group,
+    consumer_name,
+    pull_consumer_name,
+    queue_name,
+    stream_name,
+)
 
 WAITING: Final = 200
 """How many waiting messages are worth one more replica: two full batches."""
@@ -78,13 +85,15 @@ def _rabbitmq(service: str, topic: str, _: str) -> Trigger:
 
 
 def _jetstream(service: str, topic: str, _: str) -> Trigger:
-    stream = stream_name(topic)
-    metadata = {
-        "account": "$G",
-        "stream": stream,
-        "consumer": consumer_name(service, topic),
-        "lagThreshold": str(WAITING),
-    }
+    return _of_consumer(consumer_name(service, topic), topic)
+
+
+def _nats_pull(service: str, topic: str, _: str) -> Trigger:
+    return _of_consumer(pull_consumer_name(service, topic), topic)
+
+
+def _of_consumer(consumer: str, topic: str) -> Trigger:
+    metadata = {"account": "$G", "stream": stream_name(topic), "consumer": consumer, "lagThreshold": str(WAITING)}
     return {"type": "nats-jetstream", "metadata": metadata}
 
 
@@ -122,6 +131,14 @@ BROKERS: Final[Mapping[str, Broker]] = {
         True,
         "natsServerMonitoringEndpoint",
         "One replica handles one message at a time, so this broker needs replicas soonest.",
+        same_address=False,
+    ),
+    "nats-pull": Broker(
+        4222,
+        _nats_pull,
+        True,
+        "natsServerMonitoringEndpoint",
+        "Consumers are named <app id>-<topic>-pull by the component beside each sidecar.",
         same_address=False,
     ),
     "aws": Broker(

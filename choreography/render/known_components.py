@@ -12,7 +12,7 @@ CONFORMS: Final = "choreography/conforms"
 """The annotation by which a component says when, and on what, it has passed `choreography conform`."""
 
 TRIED: Final = {
-    "pubsub": ("aws.eventbridge", "aws.snssqs", "jetstream", "kafka", "rabbitmq", "redis"),
+    "pubsub": ("aws.eventbridge", "aws.snssqs", "jetstream", "kafka", "nats-pull", "rabbitmq", "redis"),
     "state": ("mysql", "postgresql", "sqlite"),
 }
 _OTHERS: Final = {

@@ -154,6 +154,11 @@ class RunningFlow:
         """The process id, None while the process does not run."""
         return self._processes.find(name).pid
 
+    def beside(self, name: str) -> tuple[str, ...]:
+        """The processes by which a service or a replica reaches the broker: its sidecar and, for some, a component."""
+        component = self._programs.component(name)
+        return (f"{name}-sidecar", component.name) if component else (f"{name}-sidecar",)
+
     async def kill(self, name: str) -> None:
         """End a process as a crash would; `start` brings it back."""
         await self._processes.find(name).kill()

@@ -97,7 +97,7 @@ def _left(sight: Sight) -> int:
     return sum(one.left for one in sight.standings)
 
 
-@pytest.mark.parametrize("broker", ["redis", "nats", "rabbitmq", "kafka", "aws", "eventbridge"])
+@pytest.mark.parametrize("broker", ["redis", "nats", "nats-pull", "rabbitmq", "kafka", "aws", "eventbridge"])
 async def test_a_broker_tells_what_nobody_took_what_is_in_hand_and_that_nothing_is_left(
     tmp_path: Path, broker: str
 ) -> None:

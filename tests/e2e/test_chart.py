@@ -22,6 +22,7 @@ EVERYTHING = [
     "tracing.exporter=otlp",
     "defaults.autoscaling.mode=lag",
     "broker.eventbridge.image=eventbridge:1",
+    "broker.natsPull.image=nats-pull:1",
     # Of an account that the chart would make itself the API server does not know yet in a dry run.
     "serviceAccount.name=default",
 ]

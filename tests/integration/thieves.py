@@ -16,7 +16,7 @@ from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from redis.exceptions import NoPermissionError
 
-from choreography.broker_names import stream_name
+from choreography.broker_names import pull_consumer_name, stream_name
 
 
 class Refused(Exception):  # noqa: N818 - an answer that is expected
@@ -112,6 +112,21 @@ class OnNats:
             raise
 
 
+class OnNatsToPull(OnNats):
+    """A user of NATS by our own component, who may listen to no inbox but its own."""
+
+    async def __aenter__(self) -> Self:
+        await self._client.connect(
+            self._address, error_cb=self._refused, allow_reconnect=False, inbox_prefix="_INBOX.inventory"
+        )
+        return self
+
+    async def read(self, topic: str) -> None:
+        """Pull from the consumer of an app that hears the topic."""
+        consumer = pull_consumer_name("order", topic)
+        await self._asked(f"$JS.API.CONSUMER.MSG.NEXT.{stream_name(topic)}.{consumer}", b"1")
+
+
 class OnRabbitMQ:
     """A user of RabbitMQ."""
 
@@ -189,6 +204,7 @@ class OnKafka:
 THIEVES: Mapping[str, Callable[[str, Mapping[str, str]], Thief]] = {
     "redis": OnRedis,
     "nats": OnNats,
+    "nats-pull": OnNatsToPull,
     "rabbitmq": OnRabbitMQ,
     "kafka": OnKafka,
 }

@@ -33,6 +33,7 @@ _DOCUMENTS: Final[Mapping[str, _Document]] = {
     "kafka": _Document("users.yaml", kafka.permissions),
     "rabbitmq": _Document("permissions.yaml", rabbitmq.permissions),
     "nats": _Document("users.conf", nats.permissions),
+    "nats-pull": _Document("users.conf", nats.permissions_to_pull),
     "aws": _Document("policies.yaml", aws.permissions_on_sns),
     "eventbridge": _Document("policies.yaml", aws.permissions_on_eventbridge),
 }

@@ -10,6 +10,7 @@ from choreography.up.brokers.broker import Broker, Guarded, Managed, Place, Plug
 from choreography.up.brokers.eventbridge import find_eventbridge
 from choreography.up.brokers.kafka import find_kafka
 from choreography.up.brokers.nats import find_nats
+from choreography.up.brokers.nats_pull import find_nats_pull
 from choreography.up.brokers.rabbitmq import find_rabbitmq
 from choreography.up.brokers.redis import find_redis
 from choreography.up.progress import Progress
@@ -19,6 +20,7 @@ BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
     "kafka": find_kafka,
     "rabbitmq": find_rabbitmq,
     "nats": find_nats,
+    "nats-pull": find_nats_pull,
     "aws": find_aws,
     "eventbridge": find_eventbridge,
 }

@@ -203,9 +203,9 @@ yes
 {{- $component := fromYaml . }}
 {{- $items := include "choreography.metadata" (list $component.spec.metadata $secret $more) | fromYamlArray }}
 {{- $_ := set $component.spec "metadata" $items }}
-{{- if eq $root.Values.broker.kind "eventbridge" }}
+{{- if include "choreography.beside" $root }}
 {{- $annotations := $component.metadata.annotations | default dict }}
-{{- $_ := set $annotations "dapr.io/component-container" (include "choreography.eventbridgeContainer" $root) }}
+{{- $_ := set $annotations "dapr.io/component-container" (include "choreography.besideContainer" $root) }}
 {{- $_ := set $component.metadata "annotations" $annotations }}
 {{- end }}
 ---
@@ -220,23 +220,36 @@ yes
 {{- end }}
 {{- end -}}
 
-{{/* The component of EventBridge, which Dapr's injector puts beside each sidecar. */}}
-{{- define "choreography.eventbridgeContainer" -}}
+{{/* The component of this project by which sidecars reach the broker, as JSON: its values and the variable in which it is
+told of its sidecar. Nothing where Dapr has the component itself. */}}
+{{- define "choreography.beside" -}}
+{{- if eq .Values.broker.kind "eventbridge" -}}
+{{- merge (dict "name" "eventbridge" "variable" "EVENTBRIDGE_SIDECAR" "value" "eventbridge") .Values.broker.eventbridge | toJson -}}
+{{- else if eq .Values.broker.kind "nats-pull" -}}
+{{- merge (dict "name" "nats-pull" "variable" "NATS_PULL_SIDECAR" "value" "natsPull") .Values.broker.natsPull | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Its container, which Dapr's injector puts beside each sidecar. */}}
+{{- define "choreography.besideContainer" -}}
+{{- $beside := include "choreography.beside" . | fromJson -}}
 {{- $env := list
-  (dict "name" "AWS_REGION" "value" .Values.broker.aws.region)
-  (dict "name" "EVENTBRIDGE_SIDECAR" "value" "http://127.0.0.1:3500")
+  (dict "name" $beside.variable "value" "http://127.0.0.1:3500")
   (dict "name" "DAPR_API_TOKEN" "valueFrom" (dict "secretKeyRef" (dict "name" (include "choreography.apiToken" .) "key" "token"))) -}}
+{{- if include "choreography.aws" . -}}
+{{- $env = prepend $env (dict "name" "AWS_REGION" "value" .Values.broker.aws.region) -}}
 {{- with .Values.broker.aws.credentialsSecretName -}}
 {{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" -}}
 {{- $env = append $env (dict "name" $key "valueFrom" (dict "secretKeyRef" (dict "name" $.Values.broker.aws.credentialsSecretName "key" $key))) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
 {{- dict
-  "name" "eventbridge"
-  "image" .Values.broker.eventbridge.image
+  "name" $beside.name
+  "image" $beside.image
   "imagePullPolicy" .Values.image.pullPolicy
   "env" $env
-  "resources" .Values.broker.eventbridge.resources
+  "resources" $beside.resources
   "lifecycle" (dict "preStop" (dict "sleep" (dict "seconds" (add1 .Values.defaults.shutdown.blockSeconds))))
   "securityContext" (include "choreography.containerSecurity" . | fromYaml)
   | toJson -}}

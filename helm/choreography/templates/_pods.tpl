@@ -39,7 +39,7 @@ dapr.io/sidecar-{{ $what }}-{{ $kind }}: {{ $amount | quote }}
 {{- with include "choreography.sidecarSecrets" (list $root $name) }}
 dapr.io/env-from-secret: {{ . | quote }}
 {{- end }}
-{{- if eq $root.Values.broker.kind "eventbridge" }}
+{{- if include "choreography.beside" $root }}
 dapr.io/inject-pluggable-components: "true"
 {{- end }}
 {{- if eq $root.Values.store.kind "sqlite" }}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.choosing import BEGIN, END, WHEN, table, write_into
+from bench.choosing import BEGIN, END, UNMEASURED, WHEN, table, write_into
 from bench.on_brokers import Turn, summed_up
 from choreography.up.brokers import BROKERS
 
@@ -64,5 +64,5 @@ def test_every_broker_has_its_advice(broker: str) -> None:
 def test_the_committed_table_is_the_one_that_was_measured() -> None:
     """The figures in the docs are rendered, never typed."""
     measured = json.loads((DOCS / "brokers.json").read_text())
-    assert set(measured) == {name for name in BROKERS if name not in ("aws", "eventbridge")}
+    assert set(measured) | UNMEASURED.keys() == {name for name in BROKERS if name not in ("aws", "eventbridge")}
     assert table(measured) in (DOCS / "conformance.md").read_text()

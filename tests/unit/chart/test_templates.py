@@ -143,7 +143,7 @@ def test_what_hooks_make_is_removed_by_helm() -> None:
 
 
 IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
-    ({"broker__kind": "pulsar"}, "Choose one of aws, eventbridge, kafka, nats, rabbitmq, redis"),
+    ({"broker__kind": "pulsar"}, "Choose one of aws, eventbridge, kafka, nats-pull, nats, rabbitmq, redis"),
     ({"store__kind": "redis"}, "Choose one of mysql, postgres, sqlite"),
     ({"services__refunds__replicas": 1}, "declared are billing, inventory, notification, order, shipping"),
     ({"store__kind": "sqlite", "defaults__replicas": 2}, "whose state is a file in one pod"),
@@ -159,6 +159,7 @@ IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
     ({"paymentProvider__enabled": False}, "nothing says where that is"),
     ({"outsides__payment-provider__url": "https://pay.example.com"}, "only one of them can be called"),
     ({"broker__kind": "eventbridge", "serviceAccount__name": "role"}, "no sidecar would find its component"),
+    ({"broker__kind": "nats-pull"}, "broker.natsPull.image names no image"),
     ({"broker__kind": "aws"}, "nobody would be allowed to make them"),
     ({"test__enabled": True, "services__order": None}, "are not both here"),
     ({"outsides__paymentprovider__url": "https://pay.example.com"}, "Known are: payment-provider"),

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs/swap-the-broker.md").read_text()
 NAMED = {
     "Redis": ["pubsub.redis"],
     "Kafka": ["pubsub.kafka"],
-    "NATS JetStream": ["pubsub.jetstream"],
+    "NATS JetStream, by either component": ["pubsub.jetstream", "pubsub.nats-pull"],
     "RabbitMQ": ["pubsub.rabbitmq"],
     "AWS SNS/SQS, EventBridge": ["pubsub.aws.snssqs", "pubsub.aws.eventbridge"],
 }

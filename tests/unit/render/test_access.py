@@ -135,6 +135,23 @@ def test_a_user_of_nats_makes_no_consumer_and_subscribes_to_no_stream(service: S
     }
 
 
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_user_of_nats_who_pulls_changes_nothing_and_has_an_inbox_of_its_own(service: Service) -> None:
+    """Another app's deliveries arrive in an inbox that it may not listen to."""
+    text = rendered("nats-pull")["users.conf"]
+    user = text.partition(f'user: "checkout.{service.name}"')[2].partition("user: ")[0]
+    publishes, _, subscribes = user.partition("subscribe {")
+    subjects = set(re.findall(r'^ +"(\S+)"$', publishes, re.MULTILINE))
+    assert {one for one in subjects if not one.startswith("$JS.")} == {
+        f"checkout.{topic}" for topic in published_by(service)
+    }
+    asked = {".".join(one.split(".")[2:-2]) for one in subjects if one.startswith("$JS.API.CONSUMER")}
+    assert asked == {"CONSUMER.INFO", "CONSUMER.MSG.NEXT"}
+    consumers = {one for one in subjects if one.startswith(("$JS.API.CONSUMER", "$JS.ACK"))}
+    assert all(f".{service.name}-checkout_" in one and "-pull" in one for one in consumers)
+    assert set(re.findall(r'^ +"(\S+)"$', subscribes, re.MULTILINE)) == {f"_INBOX.{service.name}.>"}
+
+
 @pytest.mark.parametrize(("broker", "action"), [("aws", "sns:Publish"), ("eventbridge", "events:PutEvents")])
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_role_on_aws_publishes_its_own_facts_and_reads_its_own_queues(

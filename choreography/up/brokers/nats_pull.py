@@ -1,0 +1,31 @@
+"""NATS, and the component of this project by which a sidecar reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from choreography.provision.nats_pull import COMPONENT
+from choreography.up.brokers.beside import component_beside, require_component
+from choreography.up.brokers.broker import Place
+from choreography.up.brokers.nats import Nats, find_nats
+from choreography.up.processes import Program
+from choreography.up.progress import Progress
+
+
+@dataclass(frozen=True)
+class NatsPull(Nats):
+    """How to start NATS, and a component beside each sidecar."""
+
+    name: str = "nats-pull"
+    component_of_dapr: Path = Path()
+
+    def component(self, place: Place, sidecar: str, port: int) -> Program:  # noqa: ARG002 - its file says where NATS is
+        """The component of one sidecar."""
+        return component_beside(self.component_of_dapr, "nats-pull", place, sidecar)
+
+
+def find_nats_pull(progress: Progress) -> NatsPull:
+    """NATS, and the component of this project."""
+    server = find_nats(progress).server
+    return NatsPull(server, component_of_dapr=require_component(progress, COMPONENT, "NATS by pulling"))

@@ -1,0 +1,64 @@
+"""``python -m components.nats_pull`` serves the component; ``provision`` makes what it needs, ``count`` what is left.
+
+Both read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``, and
+with ``"topics": [...]``, those that nobody hears included. ``provision`` says in a line each what it made, ``count`` as
+JSON what waits and what was taken but not acknowledged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Final
+
+from components.nats_pull.connection import Nats
+from components.nats_pull.errors import NATS_FAILURES, explain
+from components.nats_pull.names import consumer_name, stream_name
+from components.nats_pull.settings import read_settings
+from components.nats_pull.streams import ensure_consumer, ensure_stream, left_in
+from components.pluggable.command import Asked, run
+
+SIDECAR: Final = "NATS_PULL_SIDECAR"
+"""The variable with the address of the sidecar's HTTP API, such as ``http://127.0.0.1:3500``."""
+
+_NOBODY: Final = "provision"
+"""As whom an administrator connects, who subscribes to nothing."""
+
+
+async def _serve() -> None:
+    # Whoever only provisions needs no gRPC.
+    from components.nats_pull.instance import open_instance  # noqa: PLC0415
+    from components.pluggable.server import serve  # noqa: PLC0415
+    from components.pluggable.service import PubSubService  # noqa: PLC0415
+
+    await serve(PubSubService(open_instance), ("nats-pull",), SIDECAR)
+
+
+async def _provision(asked: Asked) -> None:
+    settings = replace(read_settings({"consumerID": _NOBODY, **asked.settings}), provision=True)
+    async with Nats(settings) as nats:
+        await nats.see_login()
+        topics = {*asked.more.get("topics", ()), *(topic for _, topic in asked.subscriptions)}
+        for topic in sorted(topics):
+            if await ensure_stream(nats, settings, topic):
+                sys.stdout.write(f"NATS stream {stream_name(topic)} of {topic}\n")
+        for consumer, topic in asked.subscriptions:
+            if (await ensure_consumer(nats, replace(settings, consumer=consumer), topic))[1]:
+                sys.stdout.write(f"NATS consumer {consumer_name(consumer, topic)} on stream {stream_name(topic)}\n")
+
+
+async def _count(asked: Asked) -> None:
+    settings = read_settings({"consumerID": _NOBODY, **asked.settings})
+    async with Nats(settings) as nats:
+        await nats.see_login()
+        for topic in asked.more.get("topics", ()):
+            state = (await nats.streams.stream_info(stream_name(topic))).state
+            sys.stdout.write(f"{json.dumps({'topic': topic, 'kept': state.messages, 'last': state.last_seq})}\n")
+        for consumer, topic in asked.subscriptions:
+            waiting, in_hand = await left_in(nats, consumer, topic)
+            told = {"app": consumer, "topic": topic, "waiting": waiting, "in_hand": in_hand}
+            sys.stdout.write(f"{json.dumps(told)}\n")
+
+
+sys.exit(run(sys.argv[1:], _serve, {"provision": _provision, "count": _count}, NATS_FAILURES, explain))
