@@ -90,12 +90,13 @@ explore-deep: $(READY)
 faults: tools
 	@$(BIN)/python -m faults $(if $(SHORT),--short)
 
-# All of them are asked, also when one fails: whoever mends one wants to know about the others.
+# All of them are asked, also when one fails: whoever mends one wants to know about the others. 3 says that a case cannot be
+# shown there, such as a restart of an emulator that keeps nothing: docs/conformance.md says which.
 conformance: $(READY)
 	@failed=; for broker in $(BROKERS); do \
-		$(BIN)/choreography conform components/brokers/$$broker.yaml --start $$broker $(if $(DOCS),--docs docs) || failed="$$failed $$broker"; \
+		$(BIN)/choreography conform components/brokers/$$broker.yaml --start $$broker $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$broker"; \
 	done; for store in $(STORES); do \
-		$(BIN)/choreography conform components/stores/$$store.yaml --start $$store $(if $(DOCS),--docs docs) || failed="$$failed $$store"; \
+		$(BIN)/choreography conform components/stores/$$store.yaml --start $$store $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$store"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 brokers: $(READY)

@@ -56,15 +56,15 @@ class App:
         app = web.Application(client_max_size=32 * 1024 * 1024)
 
         async def take(request: web.Request) -> web.Response:
-            return await self._take(replica, request)
+            return await self._take(replica, request, runner)
 
         app.router.add_post("/events", take)
         app.router.add_post("/undelivered", take)
         # An app that stops drops what it has in hand, as one that is killed.
         runner = web.AppRunner(app, shutdown_timeout=0.05)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
         self._runners[replica] = runner
+        await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
 
     async def stop(self, replica: str) -> None:
         """Stop listening, and break off every connection."""
@@ -82,7 +82,7 @@ class App:
         """What was done of one topic, in order."""
         return [one.text for one in self.done if one.topic == topic]
 
-    async def _take(self, replica: str, request: web.Request) -> web.Response:
+    async def _take(self, replica: str, request: web.Request, life: web.AppRunner) -> web.Response:
         message: dict[str, Any] = orjson.loads(await request.read())
         entries = message.get("entries")
         one_by_one = entries is None
@@ -94,6 +94,9 @@ class App:
         ]
         self.heard += heard
         await self.gate.wait()
+        if self._runners.get(replica) is not life:
+            # The app has died meanwhile. What it had in hand is not handled, though this process lives on.
+            return web.Response(status=503)
         refused = [self.refuses(one) for one in heard]
         self.done += [one for one, no in zip(heard, refused, strict=True) if not no]
         if one_by_one:

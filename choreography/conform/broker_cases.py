@@ -21,6 +21,9 @@ _FORGETS: Final = {
 }
 """Components that are known to confirm what may be lost, and what is done about it (choreography.sidecar.confirms)."""
 _UNTIL_FORGOTTEN: Final = 20.0
+_HELD: Final = 2.0
+"""Seconds for which a message stays in the app's hand before anything dies: long enough for an acknowledgement that is
+sent too early to reach the server, and shorter than any server waits for one that is late."""
 _UNTIL_SHARED: Final = 60.0
 
 
@@ -65,9 +68,7 @@ async def comes_again_when_the_app_is_killed(rig: Rig) -> str:
     """What an app had in hand when it died must come again."""
     one = await rig.replica("one")
     texts = _texts("killed", 20)
-    rig.app.gate.clear()
-    await one.publish_all(rig.topic, texts)
-    await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
+    await _hold(rig, one, texts)
     await rig.app.stop("one")
     rig.app.gate.set()
     rig.app.done.clear()
@@ -77,12 +78,10 @@ async def comes_again_when_the_app_is_killed(rig: Rig) -> str:
 
 
 async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
-    """What a sidecar had taken when it died must come again."""
+    """What a sidecar had taken when it died must come again, so it must not be acknowledged before it is handled."""
     one = await rig.replica("one")
     texts = _texts("taken", 20)
-    rig.app.gate.clear()
-    await one.publish_all(rig.topic, texts)
-    await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
+    await _hold(rig, one, texts)
     await one.process.kill()
     await rig.app.stop("one")
     rig.app.gate.set()
@@ -91,6 +90,14 @@ async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
     await one.start()
     await rig.until_done(texts, "what the sidecar had taken")
     return f"all of it came again after {_seconds(time.monotonic() - began)}"
+
+
+async def _hold(rig: Rig, one: Replica, texts: Sequence[str]) -> None:
+    """Publish, and let the app keep in hand what comes."""
+    rig.app.gate.clear()
+    await one.publish_all(rig.topic, texts)
+    await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
+    await asyncio.sleep(_HELD)
 
 
 async def survives_a_restart_of_the_server(rig: Rig) -> str:

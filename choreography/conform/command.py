@@ -15,6 +15,7 @@ from rich.table import Table
 from choreography.conform.conforming import Subject, conform
 from choreography.conform.matrix import keep, write_into
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
+from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.up.progress import Progress
 
 __all__ = ["Subject", "run"]
@@ -23,7 +24,11 @@ _MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yel
 
 
 def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> int:
-    """Put a component to the test and tell what was found. Return 1 if anything failed."""
+    """Put a component to the test and tell what was found.
+
+    Returns:
+        0 if every case passed, 1 if one failed, 3 if none failed and some were left out.
+    """
     # What an earlier run left on a server would be heard by this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -33,9 +38,20 @@ def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> 
         results = docs / "conformance.json"
         keep(report, results, datetime.now(UTC).date().isoformat())
         write_into(docs / "conformance.md", json.loads(results.read_text()))
+    return ended(report, console, folder)
+
+
+def ended(report: Report, console: Console, folder: Path) -> int:
+    """Say what failed or could not be shown, and return the exit code."""
+    of = len(report.results)
     if report.failed:
-        console.print(f"{len(report.failed)} of {len(report.results)} failed; the logs are in {folder}", style="red")
-    return 1 if report.failed else 0
+        console.print(f"{len(report.failed)} of {of} failed; the logs are in {folder}", style="red")
+        return BROKEN
+    if report.left_out:
+        told = f"{len(report.left_out)} of {of} were left out, so nobody knows what they would show."
+        console.print(told, style="yellow")
+        return NOT_ALL_SEEN
+    return HOLDS
 
 
 def _table(report: Report) -> Table:

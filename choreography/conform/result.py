@@ -90,6 +90,11 @@ class Report:
         """What failed."""
         return [one for one in self.results if one.outcome == FAILED]
 
+    @property
+    def left_out(self) -> list[Result]:
+        """What could not be shown here."""
+        return [one for one in self.results if one.outcome == LEFT_OUT]
+
     def as_json(self) -> dict[str, Any]:
         """Return it as kept in the results file."""
         return {

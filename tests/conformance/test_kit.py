@@ -51,6 +51,14 @@ async def test_a_broker_without_retries_fails(tmp_path: Path) -> None:
     assert "not within 15 s" in report.results[0].told
 
 
+async def test_a_broker_that_acknowledges_before_it_is_handled_fails(tmp_path: Path) -> None:
+    """JetStream in parallel counts a message as done once its goroutine has begun; whoever dies over it loses it."""
+    parallel = changed(tmp_path, COMPONENTS / "brokers" / "nats.yaml", '"single"', '"parallel"')
+    policies = COMPONENTS / "resiliency.yaml"
+    report = await found(tmp_path, parallel, "nats", "sidecar is killed", resiliency=policies)
+    assert [one.outcome for one in report.results] == [FAILED]
+
+
 async def test_a_store_that_is_not_atomic_fails(tmp_path: Path) -> None:
     """Redis as a store keeps the rest of a transaction whose first-write was refused."""
     component = {
