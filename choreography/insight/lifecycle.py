@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Final
 
@@ -16,7 +16,18 @@ from choreography.declaration import Named, Reaction
 from choreography.insight.examples import SIZES, NoExampleError, choices
 from choreography.insight.reaching import rounds
 from choreography.insight.sampling import Sample, sample
-from choreography.insight.trials import Heard, call, entities_for, entity_in, heard_by, ids_in, said_types, states_of
+from choreography.insight.trials import (
+    Heard,
+    Place,
+    call,
+    entities_of,
+    entity_in,
+    heard_by,
+    ids_in,
+    named_in,
+    said_types,
+    states_of,
+)
 from choreography.insight.wiring import reactions_of
 from choreography.service import Service
 
@@ -80,10 +91,35 @@ class _Trial:
     others: tuple[Named, ...]
     axes: tuple[Sequence[Any], ...]
     of: int
+    _ids: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    _allowed: dict[int, frozenset[Place]] = field(default_factory=dict)
+    _made: dict[tuple[str, int, int, int], Any] = field(default_factory=dict)
 
     @property
     def heard(self) -> Sequence[Heard]:
         return self.axes[0]
+
+    # What is heard and each state stay the same objects for the whole trial, and nobody changes what is made of them.
+
+    def ids(self, named: Named, heard: Heard) -> tuple[str, ...]:
+        """Return the ids that a parameter names."""
+        key = (named.parameter, id(heard))
+        if key not in self._ids:
+            self._ids[key] = ids_in(named, heard)
+        return self._ids[key]
+
+    def allowed(self, heard: Heard) -> frozenset[Place]:
+        """Return the entities that the reaction may change."""
+        if id(heard) not in self._allowed:
+            self._allowed[id(heard)] = named_in(self.reaction, heard)
+        return self._allowed[id(heard)]
+
+    def made(self, named: Named, heard: Heard, state: Any, size: int) -> Any:
+        """Return what another parameter takes, in one of its states."""
+        key = (named.parameter, id(heard), id(state), size)
+        if key not in self._made:
+            self._made[key] = entities_of(named, self.ids(named, heard), state, size)
+        return self._made[key]
 
 
 def main_field(entity: type[Entity]) -> str:
@@ -156,21 +192,23 @@ def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Mo
         outcome = _outcome(trial, heard, states, size, here)
         if outcome is not None:
             after = _became(outcome, trial.named, here)
-            found.append((Move(trial.reaction, before, _state(after), said_types(outcome)), after))
+            then = before if after is here else _state(after)
+            found.append((Move(trial.reaction, before, then, said_types(outcome)), after))
     return found
 
 
 def _outcome(trial: _Trial, heard: Heard, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:
     """Return what a reaction decides, or None where it cannot be called or raises."""
     reaction, named = trial.reaction, trial.named
-    ids = ids_in(named, heard)
+    ids = trial.ids(named, heard)
     if not ids or (here is None and not (named.optional or named.entity.can_be_blank())):
         return None
-    picked = {one.parameter: state for one, state in zip(trial.others, states, strict=True)}
     mine = _placed(named, here, ids)
     try:
-        entities = entities_for(reaction, heard, picked | {named.parameter: None}, size) | {named.parameter: mine}
-        return call(reaction, heard, entities)
+        entities = {
+            one.parameter: trial.made(one, heard, state, size) for one, state in zip(trial.others, states, strict=True)
+        }
+        return call(reaction, heard, entities | {named.parameter: mine}, trial.allowed(heard))
     except Exception:  # noqa: BLE001 - whether a reaction is total is another question
         return None
 
@@ -196,7 +234,12 @@ def _became(decided: Decided, named: Named, here: Entity | None) -> Entity | Non
 def _state(entity: Entity | None) -> State | None:
     if entity is None:
         return None
-    return tuple(_told_apart(getattr(entity, name)) for name in type(entity).model_fields if name != entity.key_field)
+    return tuple(_told_apart(getattr(entity, name)) for name in _told_fields(type(entity)))
+
+
+@lru_cache(maxsize=256)
+def _told_fields(entity: type[Entity]) -> tuple[str, ...]:
+    return tuple(name for name in entity.model_fields if name != entity.key_field)
 
 
 def _told_apart(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import prod
 from typing import Any, Final
@@ -52,8 +52,25 @@ def ids_in(named: Named, heard: Heard) -> tuple[str, ...]:
     return named.ids(heard[""])
 
 
-def call(reaction: Reaction, heard: Heard, entities: Mapping[str, Any]) -> Decided:
+Place = tuple[str, str]
+"""An entity that a reaction names: its kind and its key."""
+
+
+def named_in(reaction: Reaction, heard: Heard) -> frozenset[Place]:
+    """Return the entities that a reaction names, and may change."""
+    return frozenset((named.entity.kind, one) for named in reaction.named for one in ids_in(named, heard))
+
+
+def call(
+    reaction: Reaction, heard: Heard, entities: Mapping[str, Any], allowed: frozenset[Place] | None = None
+) -> Decided:
     """Call a reaction and hold its answer to what it declares, as the engine does.
+
+    Args:
+        reaction: what is called.
+        heard: what it hears.
+        entities: its entities, by parameter.
+        allowed: the entities that it names, where they are known already.
 
     Raises:
         Exception: whatever the reaction raises.
@@ -61,7 +78,7 @@ def call(reaction: Reaction, heard: Heard, entities: Mapping[str, Any]) -> Decid
     """
     events = {name: value for name, value in heard.items() if name}
     decided = take_apart(reaction.function(**events, **entities), reaction.name)
-    allowed = {(named.entity.kind, one) for named in reaction.named for one in ids_in(named, heard)}
+    allowed = named_in(reaction, heard) if allowed is None else allowed
     for entity in (*decided.entities, *decided.gone):
         if (entity.kind, entity.key) not in allowed:
             raise UnsayableEventError(f"it changed the {entity.kind} {entity.key!r}, which it does not name")
@@ -92,14 +109,16 @@ def entities_for(
     reaction: Reaction, heard: Heard, states: Mapping[str, Mapping[str, Any] | None], size: int
 ) -> dict[str, Any]:
     """Return the entities of a reaction's parameters in given states, by parameter."""
-    entities: dict[str, Any] = {}
-    for named in reaction.named:
-        state = states[named.parameter]
-        made = {
-            one: None if state is None else entity_in(named.entity, one, size, state) for one in ids_in(named, heard)
-        }
-        entities[named.parameter] = made if named.many else next(iter(made.values()), None)
-    return entities
+    return {
+        named.parameter: entities_of(named, ids_in(named, heard), states[named.parameter], size)
+        for named in reaction.named
+    }
+
+
+def entities_of(named: Named, ids: Sequence[str], state: State, size: int) -> Any:
+    """Return what a parameter takes of the entities of some ids in a given state: all of them, or the one there is."""
+    made = {one: None if state is None else entity_in(named.entity, one, size, state) for one in ids}
+    return made if named.many else next(iter(made.values()), None)
 
 
 def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:
