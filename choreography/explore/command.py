@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,11 +245,26 @@ def _tell(replay: Replay, found: Found, again: str, purity: Purity, out: _Out) -
             "The services themselves do NOT break it on this run, so the explorer is wrong: please report it.", "red"
         )
     out.folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"\W+", "_", f"{replay.model.name}_{broken.name}")
-    test, diagram = out.folder / f"test_{name}.py", out.folder / f"{name}.mmd"
-    test.write_text(as_test(replay, broken, again))
+    test, diagram = _files(out.folder, replay.model.name, broken.name, as_test(replay, broken, again))
     diagram.write_text(as_diagram(replay, broken.text))
     out.say(f"\na test that goes through it: {test}\nits sequence diagram: {diagram}")
+
+
+def _files(folder: Path, flow: str, broken: str, text: str) -> tuple[Path, Path]:
+    """Write a test where no other one is, and return its file and the one for its diagram.
+
+    The same property may be broken by other runs as well: in another scenario, with another fault, in another release.
+    """
+    name = re.sub(r"\W+", "_", f"{flow}_{broken}")
+    for number in itertools.count(1):
+        numbered = f"{name}_{number}" if number > 1 else name
+        file = folder / f"test_{numbered}.py"
+        with suppress(FileExistsError), file.open("x", encoding="utf-8") as fresh:
+            fresh.write(text)
+            break
+        if file.read_text(encoding="utf-8") == text:
+            break
+    return file, folder / f"{numbered}.mmd"
 
 
 def _progress(out: _Out) -> Progress:

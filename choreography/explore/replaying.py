@@ -125,7 +125,12 @@ class Replay:
         Raises:
             AssertionError: it does not.
         """
-        prop = next(one for one in self.model.properties if one.name == name)
+        prop = next((one for one in self.model.properties if one.name == name), None)
+        if prop is None:
+            raise ExploreError(
+                f"{self.model.name} has no property {name!r}, so this run says nothing about it. It has "
+                f"{', '.join(one.name for one in self.model.properties)}: choose one of them, or delete the test."
+            )
         if prop.mode == "eventually":
             self.to_the_end()
             self.judge(prop)

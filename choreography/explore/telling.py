@@ -47,26 +47,27 @@ def as_loop(replay: Replay) -> list[str]:
 
 def sentence(replay: Replay, one: Happened) -> str:
     """Return one step as a sentence."""
-    item, about = one.item, _about(replay, one)
+    item, of = one.item, about(replay, one)
     service = f"the old release of {item.service}" if by_old(one.replies) else item.service
     match item.style:
         case "foreign" if isinstance(item.thing, Foreign):
-            told = f"{item.thing.publisher} says {item.name}{about}"
+            told = f"{item.thing.publisher} says {item.name}{of}"
         case "deadline":
-            told = f"{service} meets its deadline {item.name}{about}"
+            told = f"{service} meets its deadline {item.name}{of}"
         case "intent" if one.replies.endswith(", lost"):
             done = answered(one.replies)
-            told = f"{one.sender} does what {item.name}{about} asks ({done}); the answer is lost"
+            told = f"{one.sender} does what {item.name}{of} asks ({done}); the answer is lost"
         case "intent":
-            told = f"{one.sender} is asked by {service} for {item.name}{about} and answers {answered(one.replies)}"
+            told = f"{one.sender} is asked by {service} for {item.name}{of} and answers {answered(one.replies)}"
         case _ if one.replies == LOST:
-            told = f"{item.name}{about} is lost on its way from {one.sender} to {service}"
+            told = f"{item.name}{of} is lost on its way from {one.sender} to {service}"
         case _:
-            told = f"{service} hears {item.name}{about} from {one.sender}"
+            told = f"{service} hears {item.name}{of} from {one.sender}"
     return told
 
 
-def _about(replay: Replay, one: Happened) -> str:
+def about(replay: Replay, one: Happened) -> str:
+    """Return what a step is about: its flow, if there are several, and what tells it from others of its kind."""
     ids = ids_of(replay.scenario.flows)
     flow = next((flow for flow in ids.flows if ids.mentions(one.item.text, flow)), "")
     told = [f"{key}={value!r}" for key, value in _telling(replay, one, flow).items()]
@@ -107,7 +108,7 @@ def _participants(replay: Replay) -> Iterator[str]:
 def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
     item = one.item
     sender, service = _id(one.sender), _id(item.service)
-    what = _plain(f"{number}. {item.name}{_about(replay, one)}")
+    what = _plain(f"{number}. {item.name}{about(replay, one)}")
     if one.replies == LOST:
         yield f"{sender}-x{service}: {what}"
     elif item.style == "foreign":

@@ -162,6 +162,46 @@ def test_a_generated_test_runs_by_pytest_without_pythonpath(tmp_path: Path) -> N
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def test_a_generated_test_runs_in_an_empty_folder_with_an_installed_package(tmp_path: Path) -> None:
+    """It fails for the one reason that it was written for, and passes once the flow is mended."""
+    installed, empty = tmp_path / "installed", tmp_path / "empty"
+    (installed / "flow_of_mine").mkdir(parents=True)
+    empty.mkdir()
+    (installed / "flow_of_mine" / "__init__.py").write_text("")
+    for name in ("service", "properties"):
+        (installed / "flow_of_mine" / f"{name}.py").write_text(_SOURCES[name])
+    flaw = installed / "flow_of_mine" / "service.py"
+    flaw.write_text(flaw.read_text().replace("number=1", "number=2"))
+    environment = {"PATH": "", "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
+    programs = Path(sys.executable).parent
+    for command, code, says in (
+        (["choreography", "explore", "flow_of_mine"], 1, "It is counted."),
+        (["pytest", "-q", "-p", "no:cacheprovider", "tests"], 1, "AssertionError: It is counted. (counted)"),
+    ):
+        run = [str(programs / command[0]), *command[1:]]
+        ran = subprocess.run(run, cwd=empty, capture_output=True, text=True, check=False, env=environment)
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        assert says in ran.stdout
+    flaw.write_text(flaw.read_text().replace("number=2", "number=1"))
+    ran = subprocess.run(run, cwd=empty, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_generated_tests_never_overwrite_one_another(tmp_path: Path) -> None:
+    """Another run to the same property gets another file; the same run does not."""
+    for words in ([], [], ["--lose", "1"], ["--away", "notification"], ["--lose", "1"]):
+        explore("tests.explore.twins.overwritten_status:model", words=words, into=tmp_path, console=Console(quiet=True))
+    made = sorted(tmp_path.glob("test_*every_order_ends*.py"))
+    assert len(made) == len({file.read_text() for file in made}) == 3
+    assert len(list(tmp_path.glob("*every_order_ends*.mmd"))) == 3
+
+
+def test_a_property_that_is_gone_is_an_error_and_no_failure() -> None:
+    """The test says nothing any more, and which properties there are."""
+    with pytest.raises(ExploreError, match=r"no property 'gone'.* nothing_is_set_aside"):
+        Replay(CHECKOUT).check("gone")
+
+
 _SOURCES = {
     "service": """
 from choreography import Decision, Entity, Event, Service

@@ -10,6 +10,7 @@ from choreography.explore.faults import LOST
 from choreography.explore.releases import OLD
 from choreography.explore.replaying import Replay
 from choreography.explore.steps import Happened
+from choreography.explore.telling import about
 
 LANE: Final = 190
 ROW: Final = 34
@@ -76,7 +77,8 @@ def sequence(replay: Replay) -> Sequence:
 def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
     for number, one in enumerate(replay.happened, 1):
         here, there = _ends(one, places)
-        text = one.item.name if len(one.item.name) <= _LONGEST else f"{one.item.name[: _LONGEST - 1]}…"
+        # What tells it from others of its kind has a row for itself, so it may reach beyond its lanes.
+        text = _short(one.item.name, _LONGEST) + _short(about(replay, one), 2 * _LONGEST)
         if one.item.style == "intent":
             text = f"{text}: {one.replies}"
         elif one.replies == LOST:
@@ -85,6 +87,10 @@ def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
             text = f"{text}: old release"
         y = TOP + ROW * number
         yield Arrow(number, text, one.item.style, here, there, y, here == there, bool(one.problem))
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _ends(one: Happened, places: dict[str, int]) -> tuple[int, int]:
