@@ -21,7 +21,7 @@ from choreography.up import RunningFlow, prepare
 from choreography.up.brokers import BROKERS
 from choreography.up.progress import Progress
 
-_KEEPING: Final = ("redis", "kafka", "rabbitmq", "nats")
+_KEEPING: Final = ("redis", "kafka", "rabbitmq", "nats", "nats-pull")
 """Those that run as they would anywhere; an emulator keeps nothing, and takes minutes for what is seconds elsewhere."""
 
 _PAUSE: Final = 1.5

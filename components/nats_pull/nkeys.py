@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _SEED: Final = 18 << 3
 _USER: Final = 20 << 3
@@ -33,12 +33,15 @@ def read_seed(text: str) -> Ed25519PrivateKey:
         raise SeedError("its length or its checksum is wrong.")
     if body[0] & 0xF8 != _SEED or ((body[0] & 7) << 5 | (body[1] & 0xF8) >> 3) != _USER:
         raise SeedError("it is a key, but not the seed of a user.")
+    # Whoever logs in otherwise, as who provisions does, need not have it.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
     return Ed25519PrivateKey.from_private_bytes(body[2:])
 
 
 def public_key(seed: str) -> str:
     """Return the public key by which a server knows a user: it begins with U."""
-    raw = read_seed(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    raw = read_seed(seed).public_key().public_bytes_raw()
     body = bytes([_USER]) + raw
     return base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(_CHECK, "little")).decode().rstrip("=")
 

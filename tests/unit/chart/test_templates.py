@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -387,7 +388,28 @@ def test_where_topics_have_components_of_their_own_services_are_told() -> None:
     assert environment(on("redis"), "order")["CHOREOGRAPHY_PUBSUB"] == "pubsub"
 
 
-@pytest.mark.parametrize("broker", ["redis", "nats", "rabbitmq"])
+@pytest.mark.parametrize(
+    ("broker", "image", "variable"),
+    [
+        ("eventbridge", "example.com/eventbridge-component:0.3.0", "EVENTBRIDGE_SIDECAR"),
+        ("nats-pull", "example.com/nats-pull-component:0.1.0", "NATS_PULL_SIDECAR"),
+    ],
+)
+def test_a_component_of_ours_runs_beside_each_sidecar(broker: str, image: str, variable: str) -> None:
+    """Dapr's injector puts it there; it is told of its sidecar, and ends after it."""
+    rendered = on(broker)
+    assert told_to_injector(rendered, "order")["dapr.io/inject-pluggable-components"] == "true"
+    component = of_kind(rendered, "Component")["pubsub"]
+    container = json.loads(component["metadata"]["annotations"]["dapr.io/component-container"])
+    assert (container["name"], container["image"]) == (broker, image)
+    assert {one["name"]: one.get("value") for one in container["env"]}[variable] == "http://127.0.0.1:3500"
+    assert ("AWS_REGION" in {one["name"] for one in container["env"]}) is (broker == "eventbridge")
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
+    assert "dapr.io/inject-pluggable-components" not in told_to_injector(on("redis"), "order")
+
+
+@pytest.mark.parametrize("broker", ["redis", "nats", "nats-pull", "rabbitmq"])
 def test_topics_begin_as_the_values_say_wherever_they_are_named(broker: str) -> None:
     """Components, subscriptions, retries, autoscalers and services agree, so two releases share a broker."""
     usual, staging = (
