@@ -24,6 +24,7 @@ class Resource:
         file: the file's name, for sentences about it.
         place: which document of its file it is, from zero.
         settings: a component's metadata as text, by lower-cased name; None where the value comes from elsewhere.
+        names: how each setting is spelt, by its lower-cased name.
         annotations: what somebody wrote at its head for people and programs other than the sidecar.
     """
 
@@ -35,6 +36,7 @@ class Resource:
     scopes: tuple[str, ...]
     settings: Mapping[str, str | None]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -82,6 +84,7 @@ def resource_in(file: str, place: int, document: Mapping[str, Any]) -> Resource:
     """Return one document of a file as the rules read it."""
     spec = _mapping(document.get("spec"))
     items, annotations = spec.get("metadata"), _mapping(_mapping(document.get("metadata")).get("annotations"))
+    settings = [item for item in (items if isinstance(items, Sequence) else ()) if isinstance(item, Mapping)]
     return Resource(
         file=file,
         place=place,
@@ -90,10 +93,9 @@ def resource_in(file: str, place: int, document: Mapping[str, Any]) -> Resource:
         spec=spec,
         scopes=tuple(str(app) for app in document.get("scopes") or ()),
         settings={
-            str(item.get("name", "")).lower(): _text(item["value"]) if "value" in item else None
-            for item in (items if isinstance(items, Sequence) else ())
-            if isinstance(item, Mapping)
+            str(item.get("name", "")).lower(): _text(item["value"]) if "value" in item else None for item in settings
         },
+        names={str(item.get("name", "")).lower(): str(item.get("name", "")) for item in settings},
         annotations={str(name): str(text) for name, text in annotations.items()},
     )
 

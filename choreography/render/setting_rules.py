@@ -7,6 +7,7 @@ from typing import Final
 
 from choreography.render.broker_rules import BROKER_RULES, REFUSED_BROKERS
 from choreography.render.known_components import judge_type, type_of
+from choreography.render.known_settings import judge_names
 from choreography.render.resources import Resource
 from choreography.render.store_rules import REFUSED_STORES, STORE_RULES
 
@@ -22,6 +23,7 @@ def judge_settings(component: Resource) -> Iterator[str]:
         yield f"{component.file}: {refusal}"
         return
     yield from judge_type(component)
+    yield from judge_names(component, kind)
     for rule in _RULES.get(kind, ()):
         if component.has(rule.setting) and component.settings[rule.setting.lower()] is None:
             continue
