@@ -11,7 +11,7 @@ from tests.explore.brute.defects import DEFECTS, Defect
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda one: one.name)
 def test_a_reduction_that_leaves_out_too_much_is_caught(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
     """By another verdict, or by a run that cannot be taken again. Without the defect the flow is judged rightly."""
-    told, wrong = compared(defect.seed, 2, (defect.way,))
+    told, wrong = compared(defect.seed, 2, (defect.way,), defect.faults)
     assert told["verdicts"]
     assert not wrong
     defect.breaks(monkeypatch)
@@ -20,7 +20,7 @@ def test_a_reduction_that_leaves_out_too_much_is_caught(defect: Defect, monkeypa
 
 def _caught(defect: Defect) -> bool:
     try:
-        _, wrong = compared(defect.seed, 2, (defect.way,))
+        _, wrong = compared(defect.seed, 2, (defect.way,), defect.faults)
     except LookupError:
         # The run that is shown goes through a state that does not exist.
         return True

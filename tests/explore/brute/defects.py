@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from choreography.explore.arranging import Arranging
+from choreography.explore.arranging import Arranging, State
+from choreography.explore.facts import OnItsWay
+from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.judging import Judge
+from choreography.explore.looking import ALL, JUDGED, Look, Looker, Value
+from choreography.explore.outcomes import Outcome
 from choreography.explore.search import Search
 from choreography.explore.space import Space
+from choreography.explore.world import Part
 
 Breaking = Callable[[pytest.MonkeyPatch], None]
 
@@ -24,12 +29,14 @@ class Defect:
         way: the way of exploring in which it matters.
         seed: a drawn flow that shows it.
         breaks: puts the defect in.
+        faults: what may go wrong in the runs that show it.
     """
 
     name: str
     way: str
     seed: int
     breaks: Breaking
+    faults: Faults = NO_FAULTS
 
 
 def _first_arrangement_only(patch: pytest.MonkeyPatch) -> None:
@@ -79,6 +86,54 @@ def _decisions_forget_what_is_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Space, "_move", move)
 
 
+def _alike_facts_are_merged(patch: pytest.MonkeyPatch) -> None:
+    def after(self: Outcome, own: int, shared: int, *_: Any) -> tuple[int, int]:
+        own, shared = own & self.keep_own | self.kept_own, shared & self.keep_shared | self.kept_shared
+        return own | self.fresh_own, shared | self.fresh_shared
+
+    patch.setattr(Outcome, "after", after)
+
+
+def _losses_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    right = Space._move
+
+    def move(self: Any, pending: Any, home: int) -> Any:
+        made = right(self, pending, home)
+        made.shared &= ~self._last_loss(pending) if isinstance(pending, OnItsWay) else -1
+        return made
+
+    patch.setattr(Space, "_move", move)
+
+
+def _verdicts_forget_what_is_shared(patch: pytest.MonkeyPatch) -> None:
+    right = Look.value
+    patch.setattr(Look, "value", lambda self, state, place: right(self, (0, *state[1:]), place))
+
+
+def _verdicts_forget_all_flows_but_the_first(patch: pytest.MonkeyPatch) -> None:
+    right = Look.value
+
+    def value(self: Look, state: State, place: int) -> Value:
+        return right(self, (*state[:2], *[0] * len(state[2:])), 0) if self.at == ALL else right(self, state, place)
+
+    patch.setattr(Look, "value", value)
+
+
+def _other_flows_are_taken_for_the_judged_one(patch: pytest.MonkeyPatch) -> None:
+    right = Looker.read
+
+    def read(self: Any, part: Part) -> tuple[str, ...]:
+        if self._alone and self._look(part).at != JUDGED:
+            self._alone, self._state = False, (self._state[0], *self._state[1:] * len(self._space.flows))
+        return right(self, part)
+
+    patch.setattr(Looker, "read", read)
+
+
+def _ends_are_judged_in_one_arrangement(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Judge, "_arrangements", lambda _self, _verdict, state: (state,))
+
+
 DEFECTS = (
     Defect("a property is judged in one arrangement of the flows only", "flows exchanged", 12, _first_arrangement_only),
     Defect("flows that begin unlike are exchanged", "flows exchanged", 77, _unlike_flows_exchanged),
@@ -90,4 +145,25 @@ DEFECTS = (
         "steps are remembered without what flows share", "flows exchanged", 12, _what_is_shared_is_not_looked_at_again
     ),
     Defect("decisions are remembered without what is kept", "whole", 56, _decisions_forget_what_is_kept),
+    Defect("facts that say the same are one fact", "whole", 133, _alike_facts_are_merged),
+    Defect("steps are remembered without how much was lost", "whole", 12, _losses_are_not_counted, Faults(lose=1)),
+    Defect("verdicts are remembered without what flows share", "flows exchanged", 21, _verdicts_forget_what_is_shared),
+    Defect(
+        "verdicts are remembered without the second flow",
+        "flows exchanged",
+        5,
+        _verdicts_forget_all_flows_but_the_first,
+    ),
+    Defect(
+        "a property of one flow sees others in its own state",
+        "flows exchanged",
+        35,
+        _other_flows_are_taken_for_the_judged_one,
+    ),
+    Defect(
+        "a property that names a flow is judged in one arrangement",
+        "flows exchanged",
+        12,
+        _ends_are_judged_in_one_arrangement,
+    ),
 )
