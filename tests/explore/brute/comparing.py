@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from choreography.explore.faults import NO_FAULTS, Faults
+from choreography.explore.model import Model
 from choreography.explore.result import Limits, Result
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
@@ -54,6 +55,15 @@ def compared(
     told["unlike beginnings"] = len(properties) * (mix.flows > 1 and not mix.alike)
     told["flows that share"] = len(properties) * mix.crossing
     return told, wrong
+
+
+def wrong_about(model: Model, way: str) -> list[str]:
+    """Return in what the explorer is wrong about a flow that was written and not drawn."""
+    scenario = model.scenario()
+    places = worlds(model, scenario, LARGEST)
+    exchange, reduce = WAYS[way]
+    right = {one.name: failures(places, one) for one in model.properties}
+    return _differences(search(model, scenario, Limits(reduce=reduce), exchange=exchange), right, reduce=reduce)
 
 
 def _differences(result: Result, right: dict[str, int | None], *, reduce: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,10 +13,12 @@ from choreography.explore.facts import OnItsWay
 from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.judging import Judge
 from choreography.explore.looking import ALL, JUDGED, Look, Looker, Value
+from choreography.explore.model import Model
 from choreography.explore.outcomes import Outcome
 from choreography.explore.search import Search
-from choreography.explore.space import Space
+from choreography.explore.space import Space, Step
 from choreography.explore.world import Part
+from tests.explore import bench_flow
 
 Breaking = Callable[[pytest.MonkeyPatch], None]
 
@@ -27,14 +29,14 @@ class Defect:
 
     Attributes:
         way: the way of exploring in which it matters.
-        seed: a drawn flow that shows it.
+        shown_by: the seed of a drawn flow that shows it, or a flow that was written for it.
         breaks: puts the defect in.
         faults: what may go wrong in the runs that show it.
     """
 
     name: str
     way: str
-    seed: int
+    shown_by: int | Model
     breaks: Breaking
     faults: Faults = NO_FAULTS
 
@@ -134,6 +136,19 @@ def _ends_are_judged_in_one_arrangement(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Judge, "_arrangements", lambda _self, _verdict, state: (state,))
 
 
+def _decisions_of_one_flow_stand_for_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Space, "_alike", lambda self, *step: tuple(self._outcomes(*step)))
+
+
+def _what_a_step_looks_at_does_not_matter(patch: pytest.MonkeyPatch) -> None:
+    right = Search._harmless
+
+    def harmless(self: Any, step: Step, shared: int) -> bool:
+        return bool(right(self, replace(step, move=replace(step.move, shared=0)), shared))
+
+    patch.setattr(Search, "_harmless", harmless)
+
+
 DEFECTS = (
     Defect("a property is judged in one arrangement of the flows only", "flows exchanged", 12, _first_arrangement_only),
     Defect("flows that begin unlike are exchanged", "flows exchanged", 77, _unlike_flows_exchanged),
@@ -165,5 +180,17 @@ DEFECTS = (
         "flows exchanged",
         12,
         _ends_are_judged_in_one_arrangement,
+    ),
+    Defect(
+        "what one flow decides stands for all",
+        "flows exchanged",
+        bench_flow.greeted_by_id,
+        _decisions_of_one_flow_stand_for_all,
+    ),
+    Defect(
+        "a step counts as harmless though it depends on what flows share",
+        "steps left out",
+        bench_flow.one_after_the_other,
+        _what_a_step_looks_at_does_not_matter,
     ),
 )
