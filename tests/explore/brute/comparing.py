@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.model import Model
 from choreography.explore.result import Limits, Result
 from choreography.explore.runs import replayed, steps_along
+from choreography.explore.scenario import Scenario
 from choreography.explore.search import search
-from tests.explore.brute.flows import drawn
+from tests.explore.brute.flows import Mix, drawn
 from tests.explore.brute.plain import TooManyError, failures, worlds
 from tests.explore.brute.predicates import predicates
 
@@ -23,6 +26,38 @@ WAYS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What plain enumeration says of one drawn flow.
+
+    Attributes:
+        verdicts: after how many steps each property fails; None if it never does.
+        worlds: how many there are.
+    """
+
+    model: Model
+    scenario: Scenario
+    mix: Mix
+    verdicts: Mapping[str, int | None]
+    worlds: int
+
+
+@lru_cache(maxsize=256)
+def plainly(seed: int, flows: int, faults: Faults = NO_FAULTS, largest: int = LARGEST) -> Right | None:
+    """Return what plain enumeration says of one drawn flow; None if it is too large for that.
+
+    It is remembered, because a flow that shows a defect is searched without and with it.
+    """
+    model, scenario, mix = drawn(seed, flows)
+    scenario = replace(scenario, faults=faults)
+    try:
+        places = worlds(model, scenario, largest)
+    except TooManyError:
+        return None
+    model = replace(model, properties=predicates(seed, PROPERTIES, model)).beginning_with(scenario)
+    return Right(model, scenario, mix, {one.name: failures(places, one) for one in model.properties}, len(places))
+
+
 def compared(
     seed: int,
     flows: int,
@@ -31,29 +66,23 @@ def compared(
     largest: int = LARGEST,
 ) -> tuple[Counter[str], list[str]]:
     """Return what kinds of verdicts were compared for one drawn flow, and in what the explorer was wrong."""
-    model, scenario, mix = drawn(seed, flows)
-    scenario = replace(scenario, faults=faults)
-    try:
-        places = worlds(model, scenario, largest)
-    except TooManyError:
+    right = plainly(seed, flows, faults, largest)
+    if right is None:
         return Counter(too_large=1), []
-    drawn_ones = replace(model, properties=predicates(seed, PROPERTIES, model))
-    properties = drawn_ones.beginning_with(scenario).properties
-    right = {one.name: failures(places, one) for one in properties}
     wrong: list[str] = []
     for way in ways:
         exchange, reduce = WAYS[way]
-        asked = replace(model, properties=properties)
-        result = search(asked, scenario, Limits(reduce=reduce), exchange=exchange)
-        wrong += [f"seed {seed}, {way}: {one}" for one in _differences(result, right, reduce=reduce)]
-    told = Counter(verdicts=len(properties), flows=1, worlds=len(places))
-    told["broken"] = sum(one is not None for one in right.values())
-    told["two flows"] = len(properties) * (mix.flows > 1)
-    told["joins"] = len(properties) * (mix.joins > 0)
-    told["deadlines"] = len(properties) * (mix.deadlines > 0)
-    told["effects"] = len(properties) * (mix.effects > 0)
-    told["unlike beginnings"] = len(properties) * (mix.flows > 1 and not mix.alike)
-    told["flows that share"] = len(properties) * mix.crossing
+        result = search(right.model, right.scenario, Limits(reduce=reduce), exchange=exchange)
+        wrong += [f"seed {seed}, {way}: {one}" for one in _differences(result, right.verdicts, reduce=reduce)]
+    number, mix = len(right.verdicts), right.mix
+    told = Counter(verdicts=number, flows=1, worlds=right.worlds)
+    told["broken"] = sum(one is not None for one in right.verdicts.values())
+    told["two flows"] = number * (mix.flows > 1)
+    told["joins"] = number * (mix.joins > 0)
+    told["deadlines"] = number * (mix.deadlines > 0)
+    told["effects"] = number * (mix.effects > 0)
+    told["unlike beginnings"] = number * (mix.flows > 1 and not mix.alike)
+    told["flows that share"] = number * mix.crossing
     return told, wrong
 
 
@@ -66,7 +95,7 @@ def wrong_about(model: Model, way: str) -> list[str]:
     return _differences(search(model, scenario, Limits(reduce=reduce), exchange=exchange), right, reduce=reduce)
 
 
-def _differences(result: Result, right: dict[str, int | None], *, reduce: bool) -> list[str]:
+def _differences(result: Result, right: Mapping[str, int | None], *, reduce: bool) -> list[str]:
     if result.bounds:
         return [f"not everything was seen: {result.bounds}"]
     wrong = []
