@@ -170,6 +170,10 @@ class Deciding:
                 again, _ = self.anew(heard, kept)
             raise ImpureError(f"{heard.service}.{wavering}", given, decided.told, again.told)
 
+    def settled(self, heard: Heard) -> tuple[InMemory, Delivery]:
+        """Return a service with what it kept when it last heard this, and the delivery, which may come again."""
+        return self._memories[heard.service].copied(), self._delivery(heard)
+
     def anew(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> tuple[Decided, list[Call]]:
         """Let a service hear something, on copies of what is kept; return also which reaction returned what."""
         decided = self._hear(heard, kept, self._delivery(heard)).decided

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from choreography.declaration import Effect
 from choreography.engine.belonging import family_of
 from choreography.engine.delivery import Delivery
+from choreography.engine.fate import Fate
 from choreography.engine.kept_entities import shown
 from choreography.engine.other_releases import unknown_effect, unknown_type
 from choreography.engine.records import EntityRecord
@@ -51,7 +52,8 @@ class Releases:
     def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Iterator[tuple[str, Decided]]:
         """Yield what either release makes of something that a service hears, with the label of the step."""
         if hears(self._model, heard.service, heard.type):
-            yield "", self._new.decide(heard, kept)
+            decided = self._new.decide(heard, kept)
+            yield "", self._once(decided, heard, self._new, self._model.old)
         elif strange := unknown(self._model.service(heard.service), heard.type, inside=heard.style != "event"):
             yield "", Decided(problem=strange)
         if self._old and hears(self._model.old, heard.service, heard.type):
@@ -59,7 +61,15 @@ class Releases:
             if not decided.not_yet:
                 left = ((kind, record.state) for (_, kind, _), record in decided.kept)
                 strange = unreadable(self._model.service(heard.service), left)
-                yield OLD, replace(decided, problem=decided.problem or strange)
+                decided = replace(decided, problem=decided.problem or strange)
+                yield OLD, self._once(decided, heard, self._old, self._model)
+
+    def _once(self, decided: Decided, heard: Heard, by: Deciding, other: Model | None) -> Decided:
+        """Return a decision, or that it counts for nothing as the other release would decide the same event again."""
+        if decided.problem or other is None or not hears(other, heard.service, heard.type):
+            return decided
+        memory, delivery = by.settled(heard)
+        return replace(decided, problem=again(memory, other.service(heard.service), delivery))
 
     def carry_out(self, service: str, name: str, body: str) -> Iterator[tuple[CarriedOut, bool]]:
         """Yield every way in which either release can carry out an intent, and whether the outside forgets keys."""
@@ -100,6 +110,28 @@ def old_takes(model: Model, memory: InMemory, item: Item) -> bool:
 def old_of(model: Model, memory: InMemory) -> InMemory:
     """Return the old release of a service, on the store of this one."""
     return memory.beside((model.old or model).service(memory.service.name))
+
+
+def again(memory: InMemory, other: Service, delivery: Delivery) -> str:
+    """Say what is wrong if another release runs once more what this one has settled; nothing if it finds that."""
+    settled = memory.copied().beside(other).hear(delivery).settled[0]
+    if settled.fate is not Fate.SETTLED:
+        return ""
+    return (
+        "Delivered again to the other release, as when a replica dies before it answers, it runs once more: the two "
+        "releases name other entities for it, so neither finds what the other did. Let both name the same entities."
+    )
+
+
+def at_odds(
+    model: Model, memory: InMemory, delivery: Delivery, replies: str, left: Iterable[tuple[str, Any, Any]]
+) -> str:
+    """Say what is wrong between two releases once one of them has settled a delivery; nothing if all is well."""
+    other = model if replies == OLD else model.old
+    found = unreadable(memory.service, ((kind, state) for kind, state, _ in left)) if replies == OLD else ""
+    if found or other is None or not hears(other, memory.service.name, delivery.type):
+        return found
+    return again(memory, other.service(memory.service.name), delivery)
 
 
 def by_old(replies: str) -> bool:

@@ -18,14 +18,13 @@ from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.changing import changes
 from choreography.explore.deciding import canonical
 from choreography.explore.faults import LOST
-from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Foreign, foreign_events
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
-from choreography.explore.releases import OLD, carried_out, new_takes, old_of, old_takes, unreadable
+from choreography.explore.releases import OLD, at_odds, carried_out, new_takes, old_of, old_takes
 from choreography.explore.scenario import Scenario
 from choreography.explore.steps import Happened, Item
-from choreography.explore.world import Part, World
+from choreography.explore.world import Part, World, read_part
 from choreography.in_memory import NOON, InMemory, Released
 from choreography.service import Service
 
@@ -168,22 +167,10 @@ class Replay:
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part of the world as JSON texts."""
-        ids = ids_of(self.scenario.flows)
-        match part:
-            case ("one" | "every" as kind, module, name, *rest):
-                entities = (one for memory in self.services.values() for one in memory.entities.values())
-                same = [one for one in entities if (type(one).__module__, type(one).__name__) == (module, name)]
-                wanted = (one for one in same if kind == "every" or one.key == rest[0])
-                return tuple(sorted(canonical(one.model_dump(mode="json")) for one in wanted))
-            case ("said", wire_type, about):
-                told = (orjson.loads(raw) for raw in self._published.values())
-                texts = (canonical(one["data"]) for one in told if one["type"] == wire_type)
-                return tuple(sorted(text for text in texts if ids.mentions(text, about)))
-            case ("calls", outside, about):
-                calls = (one for one in self._calls if orjson.loads(one)[0] == outside)
-                return tuple(sorted(one for one in calls if ids.mentions(one, about)))
-            case _:
-                return tuple(sorted(self._set_aside))
+        kept = [one for memory in self.services.values() for one in memory.entities.values()]
+        said = self._published.values()
+        flows, aside = self.scenario.flows, self._set_aside
+        return read_part(part, flows, kept=kept, published=said, calls=self._calls, set_aside=aside)
 
     def _first(self, wire_type: str, subject: str, data: dict[str, Any]) -> str:
         """Return an event that nothing led to, as its publisher says it; one that says the same is another."""
@@ -228,10 +215,8 @@ class Replay:
             fresh = [one for one in self._kept(item.service) if one not in kept]
             idle = not (fresh or released.events or released.wishes or released.dues or released.quarantined)
             said = list(self._let_out(memory.service, released))
-            problems = released.quarantined
-            if replies == OLD and not problems:
-                strange = unreadable(self.services[item.service].service, ((kind, state) for kind, state, _ in fresh))
-                problems = [strange] if strange else []
+            strange = at_odds(self.model, self.services[item.service], item.thing, replies, fresh)
+            problems = released.quarantined or ([strange] if strange else [])
             problem = "; ".join(problems)
             self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
         changed = tuple(changes(before, self.entities))

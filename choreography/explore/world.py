@@ -12,6 +12,7 @@ import orjson
 from pydantic import ValidationError
 
 from choreography.contracts import Entity, Event, Value
+from choreography.explore.flow_ids import ids_of
 
 Kept = TypeVar("Kept", bound=Entity)
 Said = TypeVar("Said", bound=Event)
@@ -123,3 +124,42 @@ def _readable(model: type[Kept], texts: Iterable[str]) -> Iterator[Kept]:
 @lru_cache(maxsize=100_000)
 def _call(text: str) -> Call:
     return Call(*orjson.loads(text))
+
+
+def read_part(
+    part: Part,
+    flows: tuple[str, ...],
+    *,
+    kept: Iterable[Entity],
+    published: Iterable[str],
+    calls: Iterable[str],
+    set_aside: Iterable[str],
+) -> tuple[str, ...]:
+    """Return one part of the world as JSON texts, of services that really ran.
+
+    Args:
+        part: what is looked at.
+        flows: the ids of the flows.
+        kept: every entity.
+        published: every event, encoded.
+        calls: what the outside did.
+        set_aside: what services could not run.
+    """
+    ids = ids_of(flows)
+    match part:
+        case ("one" | "every" as kind, module, name, *rest):
+            same = [one for one in kept if (type(one).__module__, type(one).__name__) == (module, name)]
+            wanted = (one for one in same if kind == "every" or one.key == rest[0])
+            return tuple(sorted(_text(one.model_dump(mode="json")) for one in wanted))
+        case ("said", wire_type, about):
+            told = (orjson.loads(raw) for raw in published)
+            texts = (_text(one["data"]) for one in told if one["type"] == wire_type)
+            return tuple(sorted(text for text in texts if ids.mentions(text, about)))
+        case ("calls", outside, about):
+            return tuple(sorted(one for one in calls if orjson.loads(one)[0] == outside and ids.mentions(one, about)))
+        case _:
+            return tuple(sorted(set_aside))
+
+
+def _text(data: Any) -> str:
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode()

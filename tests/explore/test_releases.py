@@ -6,11 +6,14 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from rich.console import Console
 
 from choreography.explore import ExploreError, Replay
+from choreography.explore.browser import explorer
 from choreography.explore.browser.course import Course
 from choreography.explore.browser.pages import Beginning, page_of
 from choreography.explore.command import explore
@@ -194,6 +197,41 @@ def test_what_the_old_release_does_not_know_waits_for_the_new_one(here: Path) ->
     assert replay.left_out == ["the old release of clerk hears Ruled"]
 
 
+IMPORTED = """
+
+from pathlib import Path
+
+Path("imported").touch()
+"""
+
+DESK = """
+
+class Desk(Entity, key="claim"):
+    claim: str
+    paid: int = 0
+"""
+
+
+def test_releases_that_name_other_entities_for_one_event_are_broken(here: Path) -> None:
+    """A repeat that reaches the other release would run once more, as its outcome stands in another record."""
+    written(here / "claims", STATUS, BY_STATUS)
+    written(here / "old" / "claims", STATUS, BY_STATUS)
+    old = here / "old" / "claims" / "clerk.py"
+    text = old.read_text().replace("clerk = Service(", f"{DESK.lstrip()}\n\nclerk = Service(", 1)
+    pay = "def pay(claim: Claim, asked: Asked) -> Decision[Paid]:\n    "
+    changed = "def pay(claim: Desk, asked: Asked) -> Decision[Paid]:\n    return nothing\n    "
+    assert pay in text
+    old.write_text(text.replace(pay, changed))
+    result = explored(old="old/claims")
+    assert result.found is not None
+    assert result.found.property is nothing_is_set_aside
+    replay = replayed(result.space, steps_along(result.space, result.path))
+    assert "Delivered again to the other release" in replay.happened[-1].problem
+    assert replay.happened[-1].item.name == "Asked"
+    with pytest.raises(AssertionError, match="nothing_is_set_aside"):
+        replay.check("nothing_is_set_aside")
+
+
 DEADLINE = """
 
 from datetime import timedelta
@@ -265,6 +303,36 @@ def test_the_page_offers_both_releases(here: Path) -> None:
     replay = Replay(model, beginning.scenario)
     replay.old_hears("clerk", "Asked")
     assert 'run.old_hears("clerk", "Asked")' in as_test(replay, model.properties[0], "")
+
+
+async def answer(app: FastAPI, query: str) -> tuple[int, str]:
+    """Ask the explorer for its page."""
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    asked = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "root_path": ""}
+    await app({**asked, "headers": [(b"host", b"127.0.0.1")], "http_version": "1.1", "scheme": "http"}, receive, send)
+    return said[0]["status"], b"".join(one.get("body", b"") for one in said[1:]).decode()
+
+
+async def test_the_browser_imports_no_release_that_an_address_names(here: Path) -> None:
+    """Only the one that the explorer was started with: any page elsewhere may lead to an address."""
+    written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
+    for name in ("old", "evil"):
+        written(here / name / "claims", STATUS, BY_STATUS, IMPORTED if name == "evil" else "")
+    model = Model.of("claims")
+    app = explorer(model, Beginning("claims", model.scenario(old="old/claims")), Limits())
+    assert (await answer(app, "scenario=claims&set-old=old/claims"))[0] == 200
+    assert (await answer(app, "scenario=claims&set-old="))[0] == 200
+    status, page = await answer(app, "scenario=claims&set-old=evil/claims")
+    assert status == 400
+    assert "started with" in page
+    assert not (here / "imported").exists()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def explorer(model: Model, first: Beginning, limits: Limits) -> FastAPI:
     def asked(request: Request) -> tuple[Beginning, Course]:
         words = request.query_params
         course = Course.parse(words.get("run", ""))
-        return (_beginning(model, words) if "scenario" in words else first), course
+        return (_beginning(model, words, first) if "scenario" in words else first), course
 
     @app.middleware("http")
     async def safe(request: Request, call_next: Any) -> Response:
@@ -79,7 +79,7 @@ def explorer(model: Model, first: Beginning, limits: Limits) -> FastAPI:
     def show(request: Request) -> Response:
         beginning, course = asked(request)
         page = page_of(model, beginning, course)
-        form = _form(model, beginning)
+        form = _form(model, beginning, first)
         return templates.TemplateResponse(
             request, "explorer.html", {"page": page, "scenarios": tuple(model.makers), "form": form}
         )
@@ -101,11 +101,11 @@ def explorer(model: Model, first: Beginning, limits: Limits) -> FastAPI:
     return app
 
 
-def _beginning(model: Model, words: Mapping[str, str]) -> Beginning:
+def _beginning(model: Model, words: Mapping[str, str], first: Beginning) -> Beginning:
     """Read a scenario and its settings from an address.
 
     Raises:
-        ExploreError: there is no such scenario or setting, or a value does not fit.
+        ExploreError: there is no such scenario or setting, a value does not fit, or it names code to be imported.
     """
     name = words["scenario"]
     model.scenario(name)
@@ -115,6 +115,13 @@ def _beginning(model: Model, words: Mapping[str, str]) -> Beginning:
         for key, text in words.items()
         if key.startswith(_SETTING)
     }
+    named, old = settings.get("old", ""), first.scenario.faults.old
+    if "old" in model.makers[name].faults and named not in ("", old):
+        # Any page elsewhere may lead here, and whatever is named would be imported.
+        raise ExploreError(
+            f"The old release {named!r} is not the one that this explorer was started with, and code is imported from "
+            f"no folder that an address names. Start it with that: choreography explore {model.name} --old {named}."
+        )
     return Beginning(name, model.scenario(name, **settings))
 
 
@@ -136,14 +143,15 @@ def _value(name: str, text: str, usual: Any) -> Any:
             return text
 
 
-def _form(model: Model, beginning: Beginning) -> tuple[Chosen, ...]:
-    maker = model.makers[beginning.name]
+def _form(model: Model, beginning: Beginning, first: Beginning) -> tuple[Chosen, ...]:
+    maker, olds = model.makers[beginning.name], tuple(dict.fromkeys(("", first.scenario.faults.old)))
 
     def chosen(name: str, value: Any) -> Chosen:
         is_flag = isinstance(value, bool)
         text = str(value).lower() if is_flag else str(value)
         usual = maker.usual(name)
         is_number = isinstance(usual, int) and not is_flag
-        return Chosen(_SETTING + name, text, ("false", "true") if is_flag else (), is_number)
+        choices = ("false", "true") if is_flag else olds if name == "old" and name in maker.faults else ()
+        return Chosen(_SETTING + name, text, choices, is_number)
 
     return tuple(chosen(name, value) for name, value in {**maker.faults, **dict(beginning.scenario.settings)}.items())
