@@ -117,7 +117,7 @@ def test_a_counterexample_is_told_as_a_list_and_as_a_picture() -> None:
 def test_random_runs_find_what_is_seldom_and_their_seed_finds_it_again() -> None:
     """A failing run is shortened, and its seed alone repeats it."""
     model = cancel_race.model
-    walked = walk(model, model.scenario(orders=2, cancel=True), runs=2000, seed=7)
+    walked = walk(model, model.scenario(orders=2, cancel=True), runs=200, seed=7)
     assert walked.found is not None
     assert len(walked.steps) <= 12
     again = walk(model, model.scenario(orders=2, cancel=True), runs=1, seed=walked.seed)
