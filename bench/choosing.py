@@ -28,8 +28,8 @@ WHEN: Final = {
 _EMULATED: Final = "not measured: an emulator's figures would say nothing about it"
 
 UNMEASURED: Final = {
-    "nats-pull": "not yet measured with all others; in turns with two of them, five times the orders of nats and a p99 "
-    "of 1.4 times that of redis ([record](decisions/0032-messages-in-packs.md))",
+    "nats-pull": "not yet measured with all others; in turns with nats, five times its orders and a fifth of its p99 "
+    "([record](decisions/0032-messages-in-packs.md))",
 }
 """What is said in place of the figures of a broker that the machine of the others has not measured yet."""
 

@@ -41,7 +41,7 @@ async def provision(layout: Layout, address: str, *, partitions: int = 4, copies
         copies: on how many nodes the broker keeps everything.
 
     Returns:
-        A sentence for everything that was made.
+        A sentence for everything that was made, or that differs from what would be.
 
     Raises:
         ProvisionError: the broker is unknown, does not answer, or refuses.

@@ -1,8 +1,8 @@
 """``python -m components.nats_pull`` serves the component; ``provision`` makes what it needs, ``count`` what is left.
 
 Both read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``, and
-with ``"topics": [...]``, those that nobody hears included. ``provision`` says in a line each what it made, ``count`` as
-JSON what waits and what was taken but not acknowledged.
+with ``"topics": [...]``, those that nobody hears included. ``provision`` says in a line each what it made and what
+differs, ``count`` as JSON what waits and what was taken but not acknowledged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from components.nats_pull.connection import Nats
 from components.nats_pull.errors import NATS_FAILURES, explain
 from components.nats_pull.names import consumer_name, stream_name
 from components.nats_pull.settings import read_settings
-from components.nats_pull.streams import ensure_consumer, ensure_stream, left_in
+from components.nats_pull.streams import Ensured, ensure_consumer, ensure_stream, left_in
 from components.pluggable.command import Asked, run
 
 SIDECAR: Final = "NATS_PULL_SIDECAR"
@@ -41,11 +41,15 @@ async def _provision(asked: Asked) -> None:
         await nats.see_login()
         topics = {*asked.more.get("topics", ()), *(topic for _, topic in asked.subscriptions)}
         for topic in sorted(topics):
-            if await ensure_stream(nats, settings, topic):
-                sys.stdout.write(f"NATS stream {stream_name(topic)} of {topic}\n")
+            _say(await ensure_stream(nats, settings, topic), f"NATS stream {stream_name(topic)} of {topic}")
         for consumer, topic in asked.subscriptions:
-            if (await ensure_consumer(nats, replace(settings, consumer=consumer), topic))[1]:
-                sys.stdout.write(f"NATS consumer {consumer_name(consumer, topic)} on stream {stream_name(topic)}\n")
+            made = f"NATS consumer {consumer_name(consumer, topic)} on stream {stream_name(topic)}"
+            _say(await ensure_consumer(nats, replace(settings, consumer=consumer), topic), made)
+
+
+def _say(ensured: Ensured, made: str) -> None:
+    for sentence in (made,) * ensured.is_new + ensured.differs:
+        sys.stdout.write(f"{sentence}\n")
 
 
 async def _count(asked: Asked) -> None:

@@ -51,6 +51,7 @@ class Nats:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = _Client(settings.seed)
+        self._streams: JetStreamContext | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._listeners: set[Callable[[], None]] = set()
         self._told = ""
@@ -95,7 +96,7 @@ class Nats:
             AwayError: it is not, at the moment.
         """
         if not self._client.is_connected:
-            raise AwayError(f"{self._settings.place} is not connected. {self._why}".strip())
+            raise self._away()
         return self._client
 
     @property
@@ -105,8 +106,12 @@ class Nats:
         Raises:
             AwayError: it is not connected, at the moment.
         """
-        settings = self._settings
-        return self.client.jetstream(timeout=settings.publish_seconds, domain=settings.domain or None)
+        if self._streams is None:
+            settings = self._settings
+            self._streams = self.client.jetstream(timeout=settings.publish_seconds, domain=settings.domain or None)
+        elif not self._client.is_connected:
+            raise self._away()
+        return self._streams
 
     @property
     def api(self) -> str:
@@ -121,6 +126,9 @@ class Nats:
             yield
         finally:
             self._listeners.discard(reconnected)
+
+    def _away(self) -> AwayError:
+        return AwayError(f"{self._settings.place} is not connected. {self._why}".strip())
 
     @property
     def _why(self) -> str:

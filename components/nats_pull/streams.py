@@ -43,11 +43,23 @@ class Finding:
     loses: bool
 
 
-async def ensure_stream(nats: Nats, settings: Settings, topic: str) -> bool:
-    """Make the stream of a topic if it is missing, and judge it if it is there.
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """What is there now.
 
-    Returns:
-        Whether it was made just now.
+    Attributes:
+        is_new: it was made just now.
+        differs: in a sentence each, how it is not as the file says, though nothing is lost by it.
+        ack_wait: of a consumer.
+    """
+
+    is_new: bool
+    differs: tuple[str, ...] = ()
+    ack_wait: float = 0.0
+
+
+async def ensure_stream(nats: Nats, settings: Settings, topic: str) -> Ensured:
+    """Make the stream of a topic if it is missing, and judge it if it is there.
 
     Raises:
         UnfitError: it is missing and may not be made, or would lose messages.
@@ -64,16 +76,13 @@ async def ensure_stream(nats: Nats, settings: Settings, topic: str) -> bool:
             ) from error
         await streams.add_stream(wanted_stream(settings, topic))
         LOG.info("stream %s of %s was made", name, topic)
-        return True
-    _tell(f"stream {name}", judge_stream(found.config, wanted_stream(settings, topic)))
-    return False
+        return Ensured(is_new=True)
+    differs = _judged(f"stream {name}", judge_stream(found.config, wanted_stream(settings, topic)))
+    return Ensured(is_new=False, differs=differs)
 
 
-async def ensure_consumer(nats: Nats, settings: Settings, topic: str) -> tuple[ConsumerConfig, bool]:
+async def ensure_consumer(nats: Nats, settings: Settings, topic: str) -> Ensured:
     """Make the consumer by which an app hears a topic if it is missing, and judge it if it is there.
-
-    Returns:
-        How it is, and whether it was made just now.
 
     Raises:
         UnfitError: it is missing and may not be made, or would lose messages.
@@ -96,8 +105,8 @@ async def ensure_consumer(nats: Nats, settings: Settings, topic: str) -> tuple[C
             # Another replica made it a moment ago, and may have begun elsewhere.
             found = (await streams.consumer_info(stream, name)).config
         LOG.info("consumer %s of stream %s was made", name, stream)
-    _tell(f"consumer {name} of stream {stream}", judge_consumer(found, wanted))
-    return found, is_new
+    differs = _judged(f"consumer {name} of stream {stream}", judge_consumer(found, wanted))
+    return Ensured(is_new, differs, found.ack_wait or float(settings.ack_wait))
 
 
 async def left_in(nats: Nats, consumer: str, topic: str) -> tuple[int, int]:
@@ -226,13 +235,19 @@ def covers(filter_: str, subject: str) -> bool:
     return len(ours) == len(theirs)
 
 
-def _tell(what: str, findings: Iterator[Finding]) -> None:
+def _judged(what: str, findings: Iterator[Finding]) -> tuple[str, ...]:
+    """Return what is only different about something that is there.
+
+    Raises:
+        UnfitError: it would lose messages.
+    """
     found = list(findings)
-    for one in found:
-        if not one.loses:
-            LOG.warning("%s is not as this component would make it. %s", what, one.sentence)
     if lossy := [one.sentence for one in found if one.loses]:
         raise UnfitError(f"The {what} would lose messages as it is. {' '.join(lossy)}")
+    differs = tuple(f"The {what} is not as the file says. {one.sentence}" for one in found)
+    for sentence in differs:
+        LOG.warning(sentence)
+    return differs
 
 
 async def _from_where_the_former_is(

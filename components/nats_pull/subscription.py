@@ -131,9 +131,9 @@ class Subscription:
 
     async def _prepared(self) -> float:
         await ensure_stream(self._nats, self._settings, self._topic)
-        found, _ = await ensure_consumer(self._nats, self._settings, self._topic)
+        found = await ensure_consumer(self._nats, self._settings, self._topic)
         await self._dead.prepare()
-        return found.ack_wait or float(self._settings.ack_wait)
+        return found.ack_wait
 
     async def _pull(self, ack_wait: float) -> None:
         subject = f"{self._nats.api}.CONSUMER.MSG.NEXT.{stream_name(self._topic)}.{self._consumer}"

@@ -159,6 +159,11 @@ async def test_the_commands_say_what_they_made_and_what_is_left(tmp_path: Path) 
             "NATS consumer billing-shop_orders-pull on stream shop_orders",
         ]
         assert await _command("provision", asked) == []
+        [differs] = await _command("provision", asked.replace('"settings": {', '"settings": {"ackWait": "60s", '))
+        assert differs.startswith(
+            "The consumer billing-shop_orders-pull of stream shop_orders is not as the file says."
+        )
+        assert "30 s, and the file says 60 s" in differs
         async with server.streams() as streams:
             await streams.publish("shop.orders", b"x")
         assert await _command("count", asked) == [
