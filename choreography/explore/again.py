@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import orjson
 
@@ -15,8 +16,8 @@ from choreography.explore.trials import Came, Trial, Trying
 
 def answered(question: bytes) -> bytes:
     """Try what is asked for, the last first, and return what came of each."""
-    flow, trials = orjson.loads(question)
-    model = Model.of(flow)
+    flow, sources, trials = orjson.loads(question)
+    model = replace(Model.of(flow), sources=sources)
     deciding, cames = Deciding(model), list[Came]()
     trying = Trying(model, deciding)
     with deciding.elsewhere:

@@ -34,7 +34,7 @@ def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list
     Raises:
         ExploreError: the flow cannot be imported there.
     """
-    question = orjson.dumps([model.name, [tuple(one) for one in trials]])
+    question = orjson.dumps([model.name, dict(model.sources), [tuple(one) for one in trials]])
     seeds = _SEEDS if any(map(_hashes, model.modules)) else _SEEDS[:1]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda seed: _tried(model, question, seed), seeds))
