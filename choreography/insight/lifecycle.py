@@ -187,14 +187,17 @@ def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Mo
     combinations = sample(trial.axes, most, seed=tried).picked
     life.tried[name] = (tried + len(combinations), there + trial.of)
     before = _state(here)
-    found = []
+    found: dict[tuple[State | None, frozenset[type[Event | Intent]]], tuple[Move, Entity | None]] = {}
     for heard, *states, size in combinations:
         outcome = _outcome(trial, heard, states, size, here)
         if outcome is not None:
             after = _became(outcome, trial.named, here)
             then = before if after is here else _state(after)
-            found.append((Move(trial.reaction, before, then, said_types(outcome)), after))
-    return found
+            came = (then, said_types(outcome))
+            # Most combinations come to the same.
+            if came not in found:
+                found[came] = (Move(trial.reaction, before, *came), after)
+    return list(found.values())
 
 
 def _outcome(trial: _Trial, heard: Heard, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:

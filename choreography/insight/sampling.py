@@ -31,9 +31,10 @@ def sample(axes: Sequence[Sequence[T]], most: int, seed: int = 0) -> Sample[tupl
         return Sample(tuple(itertools.product(*axes)), of)
     # No cryptography: a sample that can be repeated.
     chance = Random(seed)  # noqa: S311
-    begun = [(len(axis), chance.randrange(len(axis))) for axis in axes]
-    rows = range(min(most, max(len(axis) for axis in axes)))
-    places = dict.fromkeys(tuple((begin + row) % size for size, begin in begun) for row in rows)
+    sizes = [len(axis) for axis in axes]
+    begun = [(size, int(chance.random() * size)) for size in sizes]
+    rows = range(min(most, max(sizes)))
+    places = dict.fromkeys([tuple([(begin + row) % size for size, begin in begun]) for row in rows])
     while len(places) < most:
-        places.setdefault(tuple(chance.randrange(len(axis)) for axis in axes))
-    return Sample(tuple(tuple(axis[at] for axis, at in zip(axes, place, strict=True)) for place in places), of)
+        places.setdefault(tuple([int(chance.random() * size) for size in sizes]))
+    return Sample(tuple([tuple([axis[at] for axis, at in zip(axes, place, strict=True)]) for place in places]), of)

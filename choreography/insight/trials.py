@@ -15,6 +15,7 @@ from choreography.insight.examples import choices, example, variants
 from choreography.insight.sampling import Sample, sample
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_SILENCE: Final[frozenset[type[Event | Intent]]] = frozenset()
 
 _MOST_STATES: Final = 256
 _MOST_HEARD: Final = 256
@@ -123,4 +124,6 @@ def entities_of(named: Named, ids: Sequence[str], state: State, size: int) -> An
 
 def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:
     """Return the kinds of events and intents of a decision."""
+    if not (decided.events or decided.intents):
+        return _SILENCE
     return frozenset({type(one) for one in decided.events} | {type(one) for one in decided.intents})
