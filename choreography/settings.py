@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 from choreography.errors import ChoreographyError
@@ -28,7 +29,11 @@ class Settings:
             (``CHOREOGRAPHY_PUBSUB``).
         topic_prefix: what the names of all topics begin with on the broker (``CHOREOGRAPHY_TOPIC_PREFIX``); the name of
             the flow where a flow is served, so that several flows can share a broker.
-        store: the state store component (``CHOREOGRAPHY_STORE``).
+        database: the URL of the database that keeps the state, such as ``postgresql://user:password@host/checkout`` or
+            ``sqlite:///order.db`` (``CHOREOGRAPHY_DATABASE``, or the file that ``CHOREOGRAPHY_DATABASE_FILE`` names);
+            without it the state store of the sidecar does.
+        schema: the schema in it (``CHOREOGRAPHY_SCHEMA``; made of the flow's and the service's name unless set).
+        store: the state store component, where there is no database (``CHOREOGRAPHY_STORE``).
         zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
         deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
@@ -50,6 +55,8 @@ class Settings:
     app_token: str = field(default="", repr=False)
     pubsub: str = "pubsub"
     topic_prefix: str = ""
+    database: str = field(default="", repr=False)
+    schema: str = ""
     store: str = "statestore"
     zipkin: str = ""
     sampling: float = 1.0
@@ -79,6 +86,8 @@ class Settings:
                 app_token=env.get("APP_API_TOKEN", ""),
                 pubsub=env.get("CHOREOGRAPHY_PUBSUB", "pubsub"),
                 topic_prefix=env.get("CHOREOGRAPHY_TOPIC_PREFIX", ""),
+                database=_database(env),
+                schema=env.get("CHOREOGRAPHY_SCHEMA", ""),
                 store=env.get("CHOREOGRAPHY_STORE", "statestore"),
                 zipkin=env.get("ZIPKIN_ENDPOINT", ""),
                 sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),
@@ -97,6 +106,17 @@ class Settings:
             )
         except ValueError as error:
             raise ChoreographyError(f"A setting in the environment cannot be understood: {error}.") from error
+
+
+def _database(env: Mapping[str, str]) -> str:
+    """Return the URL of the database; one in a file can be mounted from a Secret and never is in an environment."""
+    file = env.get("CHOREOGRAPHY_DATABASE_FILE", "")
+    if not file:
+        return env.get("CHOREOGRAPHY_DATABASE", "")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"CHOREOGRAPHY_DATABASE_FILE names {file}, which cannot be read: {error}") from error
 
 
 def _level(text: str) -> str:

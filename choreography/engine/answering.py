@@ -47,10 +47,6 @@ class Answering:
         """Decode the recorded request."""
         return effect.intent.model_validate_json(wish.body)
 
-    def answer_id(self, wish: Wish) -> str:
-        """Return the id of the one event that answers an intent."""
-        return derived_id(wish.key, "answer")
-
     def delivery(self, wish: Wish, answer: OutsideAnswer, now: datetime) -> Delivery:
         """Return the answer as a delivery."""
         envelope = self._envelope(wish, answer.wire_type, answer.model_dump(mode="json"), now)
@@ -106,7 +102,7 @@ class Answering:
 
     def _envelope(self, wish: Wish, wire_type: str, data: Mapping[str, Any], now: datetime) -> Envelope:
         return Envelope(
-            id=self.answer_id(wish),
+            id=wish.answer_id,
             type=wire_type,
             source=self._service.name,
             subject=wish.flow_id,
@@ -123,7 +119,7 @@ class Answering:
         Raises:
             UnreadableError: the store did not say.
         """
-        identity = self.answer_id(wish)
+        identity = wish.answer_id
         effect = self.effect(wish)
         for key in self._entity_keys(effect, wish) if effect else ():
             stored = yield from self._confirm(key)

@@ -15,6 +15,7 @@ from choreography.engine.fate import Fate
 from choreography.engine.identity import Key, accepted_about_key, accepted_key, outcome_key
 from choreography.engine.memory import TooOld
 from choreography.engine.not_yet import FULL, noted, page_keys, read_page
+from choreography.engine.noting import notes_of_intents
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
@@ -142,7 +143,7 @@ class Decider:
             bad = Quarantined(plan.problem, 0, "", plan.delivery.raw, plan.needs)
             return (yield from self._set_aside(plan, working, now, bad)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
-        if self._may_hide(plan) and (isinstance(ran, Quarantined) or ran.silent):
+        if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):
             # What it named is not in the transaction, so nothing there proves that what was missing is missing.
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
@@ -150,10 +151,6 @@ class Decider:
         if isinstance(ran, Quarantined):
             return (yield from self._set_aside_again(plan, known, working, now, ran))
         return self._keep(plan, ran, working, now), False
-
-    def _may_hide(self, plan: Plan) -> bool:
-        """Tell whether what a read did not show may be there all the same, and nothing else would find out."""
-        return not (plan.folds or self.limits.snapshot_reads)
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None or plan.heard is None:
@@ -173,7 +170,11 @@ class Decider:
             written=tuple(ran.written),
             own=plan.own,
             heard=plan.delivery.raw if plan.inside else "",
+            type=plan.delivery.type,
+            flow_id=plan.flow_id,
         )
+        if self.limits.snapshot_reads:
+            working.put(*notes_of_intents(self.service.name, plan, outcome, self.ttl))
         self._settle_command(plan, working, ran)
         working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None

@@ -94,6 +94,11 @@ def accepted_about_key(service: str, subject: str) -> Key:
     return Key(service, "accepted-about", subject)
 
 
+def intent_key(service: str, answer_id: str) -> Key:
+    """Return the key under which an intent is noted until it is answered."""
+    return Key(service, "intent", answer_id)
+
+
 @lru_cache(maxsize=8192)
 def event_key(event_id: str) -> str:
     """Return the name under which an entity's record holds the outcome of an event."""

@@ -55,6 +55,11 @@ class Plan(NamedTuple):
     folds: bool = False
 
     @property
+    def flow_id(self) -> str:
+        """The flow that it belongs to; nothing if it cannot be read."""
+        return self.delivery.envelope.flow_id if self.delivery.envelope else ""
+
+    @property
     def inside(self) -> bool:
         """It never was on a broker, so nobody but its outcome keeps it."""
         return self.delivery.inside or (self.subject is not None and not self.subject.topic)

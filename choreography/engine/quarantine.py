@@ -53,7 +53,9 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
         },
     )
     outgoing = Outgoing(dead_letters(service), record_id, told.encode())
-    return Outcome(plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad)
+    return Outcome(
+        plan.identity, plan.digest, now, events=(outgoing,), quarantined=bad, type=delivery.type, flow_id=told.flow_id
+    )
 
 
 def beginning(text: str, most: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from choreography.engine.envelope import as_moment, as_text
+from choreography.engine.identity import derived_id
 from choreography.families import family_of
 
 MOST_FOLDED: Final = 32
@@ -61,6 +62,11 @@ class Wish(NamedTuple):
     at: datetime
     traceparent: str
 
+    @property
+    def answer_id(self) -> str:
+        """The id of the one event that answers it."""
+        return derived_id(self.key, "answer")
+
 
 class Written(NamedTuple):
     """Which version of which entity an event wrote or decided by, so that a store can be replayed in its own order."""
@@ -104,6 +110,10 @@ class Outcome(NamedTuple):
     heard: str = ""
     """The event itself, if it never was on a broker (an answer, a deadline): an auditor needs it."""
     quarantined: Quarantined | None = None
+    type: str = ""
+    """Its wire type, for people who look into the store."""
+    flow_id: str = ""
+    """Likewise the flow that it belongs to."""
 
     def to_json(self) -> list[Any]:
         """Return the compact form that is stored."""
@@ -119,12 +129,15 @@ class Outcome(NamedTuple):
             [own.topic, own.key, own.encoded] if own else None,
             self.heard,
             list(bad) if bad else None,
+            self.type,
+            self.flow_id,
         ]
 
     @classmethod
     def from_json(cls, raw: list[Any]) -> Self:
         """Read the compact form. Whatever a later release of the library has added to it is passed over."""
-        event_id, digest, at, events, dues, wishes, written, own, heard, bad, *_ = raw
+        event_id, digest, at, events, dues, wishes, written, own, heard, bad, *newer = raw
+        wire_type, flow_id, *_ = (*newer, "", "")
         return cls(
             event_id=event_id,
             digest=digest,
@@ -136,6 +149,8 @@ class Outcome(NamedTuple):
             own=_on_its_topic(*own) if own else None,
             heard=heard,
             quarantined=Quarantined(*bad[: len(Quarantined._fields)]) if bad else None,
+            type=wire_type,
+            flow_id=flow_id,
         )
 
 

@@ -58,9 +58,9 @@ class WorkingSet:
         self.guarded.update(changed)
         self.guarded.update(guarded)
 
-    def put(self, write: Write) -> None:
-        """Add a record that is no entity: an outcome kept apart, or a mark."""
-        self.others[write.key] = write
+    def put(self, *writes: Write) -> None:
+        """Add records that are no entities: an outcome kept apart, or a mark."""
+        self.others.update((write.key, write) for write in writes)
 
     def writes(self, tombstone_ttl: int) -> tuple[Write, ...]:
         """Return the transaction, its keys sorted so that two replicas cannot lock each other out."""

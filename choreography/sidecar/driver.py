@@ -150,7 +150,7 @@ class Driver:
 
     def has_answered(self, wish: Wish) -> bool:
         """Tell whether this replica has itself settled and fully published the answer of an intent."""
-        return self._published.knows(self.answering.answer_id(wish))
+        return self._published.knows(wish.answer_id)
 
     async def recall(self, wish: Wish) -> Outcome | None:
         """Find the outcome of an intent's answer, if it has one."""

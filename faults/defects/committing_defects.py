@@ -70,7 +70,7 @@ COMMITTING: Final = (
         5,
         "a reaction that does nothing because an entity was not shown is believed without a second look",
         "deciding",
-        "        if self._may_hide(plan) and (isinstance(ran, Quarantined) or ran.silent):",
+        "        if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):",
         "        if False:",
     ),
     in_engine(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from choreography.engine.answering import Answering
 from choreography.engine.control import read_control
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.operations import Limits
@@ -249,7 +248,7 @@ def test_a_forged_answer_does_not_take_the_place_of_the_true_one() -> None:
     asked = wire(Asked(box="a"), "e1")
     settled = Replica(world).settle(raw(asked))
     [wish] = [wish for one in settled if one.outcome for wish in one.outcome.wishes]
-    answer_id = Answering(desk).answer_id(wish)
+    answer_id = wish.answer_id
     forged = wire(PUT, answer_id, type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
     Replica(world).deliver(raw(forged))
     Replica(world).deliver(raw(asked))

@@ -208,7 +208,7 @@ def test_a_replay_of_a_quarantined_intent_does_no_harm() -> None:
     answering = Answering(desk)
     Replica(world).deliver(answering.for_a_person(wish, "too old", NOON))
     before = state_of(world, Box, "a")
-    assert Replica(world).control(replay("r1", {"id": answering.answer_id(wish)})) == [True]
+    assert Replica(world).control(replay("r1", {"id": wish.answer_id})) == [True]
     assert (world.provider.calls, state_of(world, Box, "a")) == ([], before)
 
 

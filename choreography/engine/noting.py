@@ -1,0 +1,23 @@
+"""The list of intents that are not answered yet: people ask for it, and no rule of the engine rests on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from choreography.contracts import Answer
+from choreography.engine.envelope import as_text
+from choreography.engine.identity import intent_key
+from choreography.engine.operations import ANY_ETAG, Write
+from choreography.engine.plan import Plan
+from choreography.engine.records import Outcome
+
+
+def notes_of_intents(service: str, plan: Plan, outcome: Outcome, ttl_seconds: int) -> Iterator[Write]:
+    """Yield the notes of intents that an outcome holds, and the deletion of the note that its event answers."""
+    for wish in outcome.wishes:
+        note = {"effect": wish.effect, "key": wish.key, "flow_id": wish.flow_id, "at": as_text(wish.at)}
+        yield Write(intent_key(service, wish.answer_id), orjson.dumps(note).decode(), ANY_ETAG, ttl_seconds)
+    if plan.subject and issubclass(plan.subject.model, Answer):
+        yield Write.deletion(intent_key(service, plan.identity))

@@ -1,0 +1,69 @@
+"""Where the tables of a service are: the URL of a database, and the schema in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import unquote, urlsplit
+
+from choreography.errors import ChoreographyError
+
+_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMES: Final = ("postgresql", "postgres", "sqlite")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One database and one schema.
+
+    Attributes:
+        url: the URL, which may hold a password.
+        schema: the schema that holds the tables of one service, and of nobody else.
+    """
+
+    url: str = field(repr=False)
+    schema: str
+
+    @classmethod
+    def read(cls, url: str, schema: str) -> Self:
+        """Read a URL: ``postgresql://user:password@host:port/database?sslmode=verify-full`` or ``sqlite:///file``.
+
+        Raises:
+            ChoreographyError: no store is to be had there. The sentence does not repeat the URL.
+        """
+        scheme = urlsplit(url).scheme
+        if scheme not in _SCHEMES:
+            raise ChoreographyError(
+                f"CHOREOGRAPHY_DATABASE begins with {scheme!r}, and there is no driver for that. Write "
+                "postgresql://user:password@host:5432/database or sqlite:///folder/file.db, or leave it out to use the "
+                "state store of the sidecar (CHOREOGRAPHY_STORE)."
+            )
+        if not _SCHEMA.fullmatch(schema):
+            raise ChoreographyError(
+                f"CHOREOGRAPHY_SCHEMA says {schema!r}, which PostgreSQL would fold or cut. Write lower-case letters, "
+                "digits and underscores, at most 63: checkout_order."
+            )
+        return cls(url, schema)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the database is one file of this service's own."""
+        return urlsplit(self.url).scheme == "sqlite"
+
+    @property
+    def file(self) -> str:
+        """The path of the file."""
+        return unquote(urlsplit(self.url).path.removeprefix("/"))
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """How to connect."""
+        return {"dsn": self.url}
+
+
+def schema_of(prefix: str, service: str) -> str:
+    """Return the name of a service's schema, such as ``checkout_order``."""
+    words = [*filter(None, re.split(r"[^a-z0-9]+", prefix.lower())), *re.split(r"[^a-z0-9]+", service.lower())]
+    return "_".join(words)[:63]

@@ -1,0 +1,92 @@
+"""What PostgreSQL must say about itself before a service trusts it with anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from choreography.errors import SelfCheckError
+from choreography.stores.address import Address
+from choreography.stores.migrations import NEEDED
+
+_NOTICE: Final = 5.0
+_WRONG_LOGIN: Final = ("28", "3D")
+_SETTINGS: Final = (
+    "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit, "
+    "current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as replica, "
+    "current_setting('default_transaction_read_only') as read_only"
+)
+
+log = structlog.get_logger()
+
+One = Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+"""Runs something on one connection."""
+
+
+async def check_server(address: Address, one: One) -> None:
+    """Wait until the server answers; then judge its settings and its tables.
+
+    Raises:
+        SelfCheckError: it would lose what it has committed, or its tables are not those of this release.
+    """
+    waited = 0.0
+    while True:
+        try:
+            settings = await one(lambda connection: connection.fetchrow(_SETTINGS))
+            break
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] in _WRONG_LOGIN:
+                raise SelfCheckError(
+                    f"PostgreSQL does not let this service in: {error}. Check CHOREOGRAPHY_DATABASE, and that "
+                    "`choreography migrate` was run for this database."
+                ) from error
+            trouble: Exception = error
+        except (TimeoutError, asyncpg.InterfaceError, OSError) as error:
+            trouble = error
+        if waited % _NOTICE == 0:
+            log.warning("waiting for PostgreSQL", why=f"{type(trouble).__name__}: {trouble}", seconds=round(waited))
+        await asyncio.sleep(0.5)
+        waited += 0.5
+    _judge(dict(settings))
+    found = await _version(address, one)
+    if found != NEEDED:
+        raise SelfCheckError(_other_version(address, found))
+
+
+def _judge(settings: dict[str, Any]) -> None:
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        if settings[name] == "off":
+            raise SelfCheckError(
+                f"PostgreSQL runs with {name}=off, so a crash of the server may lose what it has committed: events "
+                f"would be done twice, or never. Set {name}=on for this database."
+            )
+    if settings["replica"] or settings["read_only"] == "on":
+        raise SelfCheckError(
+            "This PostgreSQL only reads: it is a standby, or default_transaction_read_only is on. Nothing could be "
+            "committed. Point CHOREOGRAPHY_DATABASE to the primary."
+        )
+
+
+async def _version(address: Address, one: One) -> str:
+    statement = f"select version_num from {address.schema}.alembic_version"
+    try:
+        return str(await one(lambda connection: connection.fetchval(statement)))
+    except asyncpg.PostgresError:
+        return ""
+
+
+def _other_version(address: Address, found: str) -> str:
+    if not found:
+        return (
+            f"There are no tables of this service in the schema {address.schema!r}, or its role may not read them. "
+            "Run `choreography migrate` with the role that owns the database."
+        )
+    behind = found < NEEDED
+    return (
+        f"The tables in the schema {address.schema!r} are at migration {found}, and this release needs {NEEDED}. "
+        + ("Run `choreography migrate` before this release starts." if behind else "Deploy the release they belong to.")
+    )

@@ -1,0 +1,22 @@
+"""The numbered migrations of a service's tables, as SQL for each database.
+
+A new one expands; what nobody needs any more goes a release later. A statement ends with a semicolon and an empty line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+NEEDED: Final = "0001"
+"""The newest migration. A service that finds another one refuses to start."""
+
+
+def run_file(number: str) -> None:
+    """Run the statements of a migration in the database that Alembic is connected to, or have them shown."""
+    from alembic import context, op  # noqa: PLC0415 - services import this module for the number alone
+
+    dialect = op.get_context().dialect.name
+    text = (Path(__file__).parent / f"{number}.{dialect}.sql").read_text()
+    for statement in text.split(";\n\n"):
+        op.execute(statement.replace("{schema}", context.config.attributes["schema"]).rstrip().removesuffix(";"))

@@ -1,0 +1,21 @@
+"""How Alembic runs the migrations: on the schema and the connection that it is given, or as text."""
+
+from __future__ import annotations
+
+from alembic import context
+
+given = context.config.attributes
+schema: str = given["schema"]
+
+if context.is_offline_mode():
+    context.configure(
+        dialect_name=given["dialect"], version_table_schema=schema or None, literal_binds=True, transactional_ddl=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    context.configure(
+        connection=given["connection"], version_table_schema=schema or None, transaction_per_migration=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()

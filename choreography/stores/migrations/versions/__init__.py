@@ -1,0 +1,1 @@
+"""One module for each migration; its statements stand in the SQL files of the same number."""

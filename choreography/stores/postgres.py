@@ -1,0 +1,218 @@
+"""Records in PostgreSQL, spoken to directly: one statement reads a batch, one statement writes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import structlog
+
+from choreography.engine.identity import Key
+from choreography.engine.operations import (
+    CommitAnswer,
+    Committed,
+    Conflict,
+    Refused,
+    Stored,
+    Unknown,
+    Values,
+    Write,
+)
+from choreography.stores.address import Address
+from choreography.stores.checking import check_server
+from choreography.stores.port import Clock
+from choreography.stores.statements import reading, writing
+from choreography.stores.tables import Does, Part, in_parts, table_of
+
+_MOST_CONNECTIONS: Final = 8
+_SECONDS: Final = 10.0
+"""How long one statement may take, the way there and back included."""
+_TROUBLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError, OSError, EOFError)
+_CONFLICTS: Final = ("CHG01", "23505", "40001", "40P01")
+"""Our own, a row that is there, a serialization failure, a deadlock: others wrote at the same moment."""
+_REFUSALS: Final = ("22", "23", "54")
+"""Classes of errors that are about the request: data, constraints, limits."""
+_ELSEWHERE: Final = ("25006", "57P01", "57P02", "57P03")
+"""A server that only reads now, or goes away: another connection may reach the one that took over."""
+_NOT_PREPARED: Final = ("26000", "42P05")
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+
+class PostgresStore:
+    """The schema of one service in one database.
+
+    Every read and every write is one statement and one transaction of its own, so a replica that freezes holds no lock.
+    """
+
+    snapshot_reads = True
+    unsafe = (
+        "It is spoken to directly, so this is a defect of this library or of what stands between: please report it."
+    )
+
+    def __init__(self, address: Address, service: str) -> None:
+        self._address, self._service = address, service
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        self._prepares = True
+
+    async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
+        """Read keys in one snapshot. A failed statement is a failed read of every key."""
+        del trace
+        places: dict[str, list[tuple[int, Key]]] = {}
+        for place, key in enumerate(keys):
+            places.setdefault(table_of(key), []).append((place, key))
+        tables = tuple(sorted(places))
+        columns: list[Any] = [self._service]
+        for table in tables:
+            found = places[table]
+            columns += [[key.kind for _, key in found], [key.logical_id for _, key in found], [at for at, _ in found]]
+        try:
+            rows = await self._fetch(reading(self._address.schema, tables), columns)
+        except _TROUBLE as error:
+            log.warning("the store could not be read", why=_words(error))
+            return Values({}, frozenset(keys))
+        return Values({keys[place]: Stored(record, str(etag)) for place, etag, record in rows})
+
+    async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
+        """Read one key."""
+        values = await self.read((key,), trace)
+        return Unknown("the read failed") if values.failed else values.found.get(key)
+
+    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
+        """Write everything in one statement."""
+        del trace
+        parts = in_parts(writes)
+        columns: list[Any] = [self._service]
+        for part, group in parts.items():
+            columns += _columns(part, group)
+        try:
+            await self._fetch(writing(self._address.schema, tuple(parts)), columns)
+        except asyncpg.PostgresError as error:
+            return _proven(error)
+        except (UnicodeEncodeError, asyncpg.DataError, OverflowError) as error:
+            return Refused(_words(error))
+        except _TROUBLE as error:
+            return Unknown(_words(error))
+        return Committed()
+
+    async def clock(self, probe: Key) -> Clock | None:
+        """Ask the server for the time."""
+        del probe
+        try:
+            [[now]] = await self._fetch("select clock_timestamp()", ())
+        except _TROUBLE:
+            return None
+        return Clock(now)
+
+    async def check(self) -> None:
+        """Wait for the server, then ask it whether it keeps what it commits, and for its tables.
+
+        Raises:
+            SelfCheckError: it does not, or its tables are those of another release.
+        """
+        await check_server(self._address, self._one)
+
+    async def clean(self, table: str, most: int) -> int:
+        """Delete rows whose time is over, unless another replica is at it. Return how many there were."""
+        schema = self._address.schema
+        rows = await self._fetch(
+            f"with gone as (select service, kind, id from {schema}.{table} where expires_at < now() and service = $1 "
+            "and pg_try_advisory_xact_lock(hashtext($2)) order by expires_at limit $3 for update skip locked) "
+            f"delete from {schema}.{table} t using gone g "
+            "where t.service = g.service and t.kind = g.kind and t.id = g.id returning 1",
+            (self._service, f"{schema}.{table}", most),
+        )
+        return len(rows)
+
+    async def close(self) -> None:
+        """Close every connection; what is under way ends with it."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def _fetch(self, statement: str, columns: Sequence[Any]) -> list[asyncpg.Record]:
+        async def run(connection: Connection) -> list[asyncpg.Record]:
+            if self._prepares:
+                return list(await connection.fetch(statement, *columns, timeout=_SECONDS))
+            # Without prepared statements a pooler may give each message to another server, except in a transaction.
+            async with connection.transaction():
+                return list(await connection.fetch(statement, *columns, timeout=_SECONDS))
+
+        try:
+            return await self._one(run)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate not in _NOT_PREPARED or not self._prepares:
+                raise
+        log.warning("something between this service and PostgreSQL loses prepared statements; going on without them")
+        self._prepares = False
+        await self.close()
+        self._pool = None
+        return await self._one(run)
+
+    async def _one(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Run something on one connection, which is thrown away if it may be in an unknown state."""
+        pool = await self._opened()
+        connection = await pool.acquire(timeout=_SECONDS)
+        try:
+            result = await run(connection)
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError) or error.sqlstate in _ELSEWHERE:
+                connection.terminate()
+            raise
+        finally:
+            await pool.release(connection)
+        return result
+
+    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(
+                        **self._address.arguments,
+                        min_size=1,
+                        max_size=_MOST_CONNECTIONS,
+                        timeout=_SECONDS,
+                        command_timeout=_SECONDS,
+                        statement_cache_size=100 if self._prepares else 0,
+                        reset=_nothing,
+                    )
+        return self._pool
+
+
+Connection = Any
+"""A pooled connection; the types of asyncpg call its proxy by another name."""
+
+
+async def _nothing(_connection: Connection) -> None:
+    """Leave a connection as it is: every statement is a transaction of its own, and there is nothing to reset."""
+
+
+def _columns(part: Part, group: Sequence[Write]) -> list[Any]:
+    columns: list[Any] = [[write.key.kind for write in group], [write.key.logical_id for write in group]]
+    if part.does in (Does.BEGIN, Does.PUT, Does.CHANGE):
+        columns += [[write.value for write in group], [write.ttl_seconds for write in group]]
+    if part.does in (Does.CHANGE, Does.STRIKE):
+        columns.append([_version(write.etag) for write in group])
+    return columns
+
+
+def _version(etag: str | None) -> int:
+    """Return an ETag of ours as the number it is; of another store no row has it."""
+    return int(etag) if etag and etag.isdecimal() and len(etag) < 19 else -1
+
+
+def _proven(error: asyncpg.PostgresError) -> CommitAnswer:
+    """Sort an error of the server by what it proves. All of them undo the whole statement."""
+    state = error.sqlstate or ""
+    if state in _CONFLICTS:
+        return Conflict(str(error))
+    if state[:2] in _REFUSALS:
+        return Refused(_words(error))
+    return Unknown(_words(error), answered=state[:2] != "08")
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

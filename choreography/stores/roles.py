@@ -1,0 +1,46 @@
+"""What the roles of a database may do: a service reads and writes its own rows, a reporting role reads all views."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from choreography.errors import ChoreographyError
+from choreography.stores.tables import TABLES
+
+_LOOKUPS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "enable_bitmapscan = off")
+"""Keys are looked up in the index, also while the statistics of a growing table are those of an empty one."""
+_SERVICE: Final = ("lock_timeout = '2s'", "statement_timeout = '15s'", "idle_in_transaction_session_timeout = '5s'")
+_REPORTING: Final = (
+    "default_transaction_read_only = on",
+    "statement_timeout = '30s'",
+    "idle_in_transaction_session_timeout = '10s'",
+)
+"""A long reader keeps autovacuum from its work, and every service becomes slower."""
+
+
+def grants(schema: str, role: str, reporting: str = "") -> list[str]:
+    """Return the statements that let a service's role do its work in its schema, and the reporting role read."""
+    statements = []
+    if role:
+        _refuse_odd(role)
+        tables = ", ".join(f"{schema}.{table}" for table in TABLES)
+        statements += [
+            f'GRANT USAGE ON SCHEMA {schema} TO "{role}"',
+            f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{role}"',
+            f'GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO "{role}"',
+            f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO "{role}"',
+            *(f'ALTER ROLE "{role}" SET {setting}' for setting in (*_LOOKUPS, *_SERVICE)),
+        ]
+    if reporting:
+        _refuse_odd(reporting)
+        statements += [
+            f'GRANT USAGE ON SCHEMA {schema} TO "{reporting}"',
+            f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{reporting}"',
+            *(f'ALTER ROLE "{reporting}" SET {setting}' for setting in _REPORTING),
+        ]
+    return statements
+
+
+def _refuse_odd(role: str) -> None:
+    if '"' in role or not role.isprintable() or len(role) > 63:
+        raise ChoreographyError(f"{role!r} cannot be the name of a role. Use at most 63 characters, no quote.")

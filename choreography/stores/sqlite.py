@@ -1,0 +1,220 @@
+"""Records in one SQLite file, in this process: what a service on a laptop needs no server for."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TextIO, TypeVar
+
+from choreography.engine.identity import Key
+from choreography.engine.operations import (
+    CommitAnswer,
+    Committed,
+    Conflict,
+    Refused,
+    Stored,
+    Unknown,
+    Values,
+    Write,
+)
+from choreography.errors import SelfCheckError
+from choreography.stores.address import Address
+from choreography.stores.migrations import NEEDED
+from choreography.stores.port import Clock
+from choreography.stores.tables import Does, in_parts, named, table_of
+
+_OLDEST: Final = (3, 38)
+"""The first that reads JSON with ``->>``, as the views do."""
+_OFF: Final = 0
+_REFUSALS: Final = (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError)
+Result = TypeVar("Result")
+
+
+class _ChangedError(Exception):
+    """A row was not as it was expected."""
+
+
+class SqliteStore:
+    """One file, one connection, one thread, so that a commit waits for the disk and nothing waits for the commit."""
+
+    snapshot_reads = True
+    unsafe = "It is spoken to directly, so this is a defect of this library: report it."
+
+    def __init__(self, address: Address, service: str) -> None:
+        self._file, self._service = Path(address.file), service
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._lock: TextIO | None = None
+
+    async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
+        """Read keys in one transaction."""
+        del trace
+        try:
+            return await self._run(lambda: Values({key: stored for key in keys if (stored := self._row(key))}))
+        except sqlite3.Error:
+            return Values({}, frozenset(keys))
+
+    async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
+        """Read one key."""
+        del trace
+        try:
+            return await self._run(lambda: self._row(key))
+        except sqlite3.Error as error:
+            return Unknown(_words(error))
+
+    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
+        """Write everything in one transaction."""
+        del trace
+        try:
+            await self._run(lambda: self._write(writes))
+        except _ChangedError as error:
+            return Conflict(f"changed meanwhile: {error}")
+        except _REFUSALS as error:
+            return Refused(_words(error))
+        except sqlite3.Error as error:
+            return Unknown(_words(error), answered=True)
+        return Committed()
+
+    async def clock(self, probe: Key) -> Clock | None:
+        """Return the time of this process: there is no other clock."""
+        del probe
+        return Clock(datetime.now(UTC))
+
+    async def check(self) -> None:
+        """Open the file, and make sure that nobody else does.
+
+        Raises:
+            SelfCheckError: it is not there, of another release, open in another process, or may lose what is committed.
+        """
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise SelfCheckError(
+                f"This Python has SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST))} is the oldest "
+                "that will do. Use a newer Python, or PostgreSQL."
+            )
+        self._refuse_company()
+        synchronous, found = await self._run(self._settings)
+        if synchronous == _OFF:
+            raise SelfCheckError(
+                "SQLite runs with synchronous=OFF, so a crash may lose what it has committed: events would be done "
+                "twice, or never. Remove that setting."
+            )
+        if found != NEEDED:
+            raise SelfCheckError(
+                f"The tables in {self._file} are at migration {found or 'none'}, and this release needs {NEEDED}. Run "
+                "`choreography migrate` before this release starts, or deploy the release that they belong to."
+            )
+
+    async def clean(self, table: str, most: int) -> int:
+        """Delete rows whose time is over. Return how many there were."""
+        return await self._run(lambda: self._clean(table, most))
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _refuse_company(self) -> None:
+        lock = self._file.with_name(f"{self._file.name}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise SelfCheckError(
+                f"Another process has {self._file} open, and SQLite serves one process of a service. Run one replica, "
+                "or use PostgreSQL."
+            ) from error
+        self._lock = lock
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # The URI keeps SQLite from making an empty file where there is none.
+            self._connection = sqlite3.connect(f"file:{self._file}?mode=rw", uri=True, isolation_level=None)
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.execute("pragma synchronous = full")
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _settings(self) -> tuple[int, str]:
+        try:
+            [synchronous] = self._open().execute("pragma synchronous").fetchone()
+            [version] = self._open().execute("select version_num from alembic_version").fetchone()
+        except sqlite3.OperationalError:
+            return 2, ""
+        return synchronous, str(version)
+
+    def _row(self, key: Key) -> Stored | None:
+        row = (
+            self._open()
+            .execute(f"select record, etag from {table_of(key)} where service = ? and kind = ? and id = ?", key)
+            .fetchone()
+        )
+        return Stored(row[0], str(row[1])) if row else None
+
+    def _write(self, writes: Iterable[Write]) -> None:
+        connection = self._open()
+        connection.execute("begin immediate")
+        try:
+            for part, group in in_parts(writes).items():
+                for write in group:
+                    if connection.execute(*_statement(part.table, part.does, write)).rowcount == 0:
+                        self._missed(part.does, write)
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+
+    @staticmethod
+    def _missed(does: Does, write: Write) -> None:
+        if does is not Does.DROP:
+            raise _ChangedError(named(write.key))
+
+    def _clean(self, table: str, most: int) -> int:
+        where = f"select service, kind, id from {table} where expires_at < ? order by expires_at limit ?"
+        return (
+            self._open()
+            .execute(f"delete from {table} where (service, kind, id) in ({where})", (time.time(), most))
+            .rowcount
+        )
+
+
+def _statement(table: str, does: Does, write: Write) -> tuple[str, tuple[object, ...]]:
+    now = time.time()
+    expires = now + write.ttl_seconds if write.ttl_seconds is not None else None
+    same = "where service = ? and kind = ? and id = ?"
+    match does:
+        case Does.BEGIN | Does.PUT:
+            columns = "service, kind, id, etag, record, changed_at, expires_at"
+            insert = f"insert into {table} ({columns}) values (?, ?, ?, ?, ?, ?, ?)"
+            values = (*write.key, time.time_ns() // 1000, write.value, now, expires)
+            if does is Does.BEGIN:
+                return f"{insert} on conflict do nothing", values
+            over = "etag = etag + 1, record = excluded.record, changed_at = excluded.changed_at"
+            return f"{insert} on conflict do update set {over}, expires_at = excluded.expires_at", values
+        case Does.CHANGE:
+            update = (
+                f"update {table} set etag = etag + 1, record = ?, changed_at = ?, expires_at = ? {same} and etag = ?"
+            )
+            return update, (write.value, now, expires, *write.key, write.etag)
+        case Does.STRIKE:
+            return f"delete from {table} {same} and etag = ?", (*write.key, write.etag)
+        case Does.DROP:
+            return f"delete from {table} {same}", tuple(write.key)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,77 @@
+"""The three tables of a service, and which record stands in which.
+
+Entities are changed again and again, outcomes are written once, and notes come and go. So each has a table, which the
+database can be tuned for by itself. All three have the same columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from choreography.contracts import LIBRARY_KINDS
+from choreography.engine.identity import OUTCOME, Key
+from choreography.engine.operations import ANY_ETAG, Write
+
+ENTITIES: Final = "entity_records"
+OUTCOMES: Final = "outcome_records"
+NOTES: Final = "note_records"
+TABLES: Final = (ENTITIES, OUTCOMES, NOTES)
+
+
+def table_of(key: Key) -> str:
+    """Return the table in which a record stands."""
+    if key.kind == OUTCOME:
+        return OUTCOMES
+    return NOTES if key.kind in LIBRARY_KINDS else ENTITIES
+
+
+class Does(StrEnum):
+    """What is done to a row."""
+
+    BEGIN = "begin"
+    """Write it if there is none yet."""
+    CHANGE = "change"
+    """Write over the version that was read."""
+    PUT = "put"
+    """Write over whatever is there."""
+    STRIKE = "strike"
+    """Delete the version that was read."""
+    DROP = "drop"
+    """Delete whatever is there."""
+
+
+GUARDED: Final = frozenset({Does.BEGIN, Does.CHANGE, Does.STRIKE})
+"""Changes that may find a row in another state than expected."""
+
+
+class Part(NamedTuple):
+    """All writes of a transaction that do the same to one table."""
+
+    table: str
+    does: Does
+
+
+def part_of(write: Write) -> Part:
+    """Return which kind of change a write is."""
+    if write.value is None:
+        does = Does.DROP if write.etag == ANY_ETAG else Does.STRIKE
+    elif write.etag is None:
+        does = Does.BEGIN
+    else:
+        does = Does.PUT if write.etag == ANY_ETAG else Does.CHANGE
+    return Part(table_of(write.key), does)
+
+
+def in_parts(writes: Iterable[Write]) -> Mapping[Part, Sequence[Write]]:
+    """Sort the writes of a transaction, in the order of their keys so that two replicas take locks in one order."""
+    parts: dict[Part, list[Write]] = {}
+    for write in sorted(writes, key=lambda one: one.key):
+        parts.setdefault(part_of(write), []).append(write)
+    return dict(sorted(parts.items()))
+
+
+def named(key: Key) -> str:
+    """Return a key as a person reads it."""
+    return f"{key.kind}/{key.logical_id}"

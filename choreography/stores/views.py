@@ -1,0 +1,85 @@
+"""A view for each entity, with a column for each of its fields, so that anybody who knows SQL can ask questions."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from choreography.contracts import Entity
+
+_COLUMNS: Final[dict[type, str]] = {
+    bool: "boolean",
+    int: "bigint",
+    float: "double precision",
+    str: "text",
+    Decimal: "numeric",
+    datetime: "timestamptz",
+    date: "date",
+}
+_TAKEN: Final = frozenset(
+    {"entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands", "alembic_version"}
+    | {"entity_records", "outcome_records", "note_records"}
+)
+
+
+def view_name(kind: str) -> str:
+    """Return the name of the view of a kind of entity, such as ``orders`` of ``order``."""
+    name = kind.replace("-", "_")
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        plural = f"{name[:-1]}ies"
+    elif name.endswith(("s", "x", "z", "ch", "sh")):
+        plural = f"{name}es"
+    else:
+        plural = f"{name}s"
+    return f"{plural}_kept" if plural in _TAKEN else plural
+
+
+def views(schema: str, entities: Iterable[type[Entity]], *, postgres: bool) -> list[str]:
+    """Return the statements that make the views of a service's entities anew."""
+    statements = []
+    for entity in sorted(entities, key=lambda one: one.kind):
+        where = f"{schema}." if postgres else ""
+        name = f'{where}"{view_name(entity.kind)}"'
+        columns = [_in_postgres(field, info.annotation) for field, info in entity.model_fields.items()]
+        if not postgres:
+            columns = [f"state ->> '$.{field}' as \"{field}\"" for field in entity.model_fields]
+        columns += [f'"{extra}"' for extra in ("version", "changed_at") if extra not in entity.model_fields]
+        kept = f"{where}entities where kind = '{entity.kind}' and state is not null"
+        statements += [f"drop view if exists {name}", f"create view {name} as select {', '.join(columns)} from {kept}"]
+    return statements
+
+
+def _in_postgres(field: str, annotation: Any) -> str:
+    column = column_of(annotation)
+    if column == "jsonb":
+        return f"state -> '{field}' as \"{field}\""
+    return f"(state ->> '{field}')::{column} as \"{field}\""
+
+
+def column_of(annotation: Any) -> str:
+    """Return the type of the column of a field; ``jsonb`` if no other one fits every value."""
+    parts = {part for part in _parts(annotation) if part is not types.NoneType}
+    columns = {next((column for known, column in _COLUMNS.items() if issubclass(one, known)), "jsonb") for one in parts}
+    return columns.pop() if len(columns) == 1 else "jsonb"
+
+
+def _parts(annotation: Any) -> Iterator[type]:
+    """Yield the plain classes that a value of a field may be of."""
+    origin = typing.get_origin(annotation)
+    if hasattr(annotation, "__value__"):
+        yield from _parts(annotation.__value__)
+    elif hasattr(annotation, "__supertype__"):
+        yield from _parts(annotation.__supertype__)
+    elif origin is typing.Annotated:
+        yield from _parts(typing.get_args(annotation)[0])
+    elif origin is typing.Literal:
+        yield from (type(one) for one in typing.get_args(annotation))
+    elif origin in (typing.Union, types.UnionType):
+        for one in typing.get_args(annotation):
+            yield from _parts(one)
+    else:
+        yield annotation if isinstance(annotation, type) else object
