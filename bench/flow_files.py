@@ -21,7 +21,8 @@ SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
 
 SCOPES: Final = ("publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics")
 
-_RESOURCES: Final = "redis-postgres"
+_RESOURCES: Final = "redis"
+_STORE: Final = "stores/postgres"
 _AT_ONCE: Final = "40"
 """How many messages the quickstart's sidecar may have under way: as many as FastAPI has threads for plain handlers."""
 
@@ -46,12 +47,13 @@ def write_without_sidecars(folder: Path) -> Path:
 
 
 def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) -> Path:
-    resources = folder / "dapr" / _RESOURCES
-    resources.mkdir(parents=True, exist_ok=True)
-    for path in sorted((CHECKOUT / "dapr" / _RESOURCES).glob("*.yaml")):
-        kept = [resource for resource in yaml.safe_load_all(path.read_text()) if keeps(resource)]
-        if kept:
-            (resources / path.name).write_text(yaml.safe_dump_all(kept, sort_keys=False))
+    for part in (_RESOURCES, _STORE):
+        resources = folder / "dapr" / part
+        resources.mkdir(parents=True, exist_ok=True)
+        for path in sorted((CHECKOUT / "dapr" / part).glob("*.yaml")):
+            kept = [resource for resource in yaml.safe_load_all(path.read_text()) if keeps(resource)]
+            if kept:
+                (resources / path.name).write_text(yaml.safe_dump_all(kept, sort_keys=False))
     apps: list[dict[str, Any]] = [
         {"appID": name, "appDirPath": str(ROOT), "command": ["python", "-m", module, name]} for name in services
     ]

@@ -58,8 +58,8 @@ async def _ours(folder: Path, replicas: int, *, traced: bool) -> AsyncIterator[S
 
 
 @asynccontextmanager
-async def _on_sidecars(folder: Path, replicas: int, write: Callable[[Path], Path]) -> AsyncIterator[Stage]:
-    flow = RunningFlow(write(folder / "flow"), folder, store="postgres", replicas=replicas, drain=False)
+async def _on_sidecars(folder: Path, replicas: int, write: Callable[[Path], Path], store: str) -> AsyncIterator[Stage]:
+    flow = RunningFlow(write(folder / "flow"), folder, store=store, replicas=replicas, drain=False)
     async with flow:
         yield stage_of(flow, replicas)
 

@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 Broker = Annotated[str, typer.Option(help="What events travel on.")]
-Store = Annotated[str, typer.Option(help="Where state is kept: sqlite or postgres.")]
+Store = Annotated[str, typer.Option(help="Where state is kept: sqlite, postgres or mysql.")]
 Traced = Annotated[bool, typer.Option("--zipkin/--no-zipkin", help="Collect traces.")]
 PREFIX_HELP = "What all topics begin with on the broker, instead of the name of the flow."
 Prefix = Annotated[str, typer.Option(envvar="CHOREOGRAPHY_TOPIC_PREFIX", help=PREFIX_HELP)]
@@ -87,7 +87,7 @@ def up(
         zipkin=zipkin,
         progress=progress,
         environment={"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {},
-        resources=write_prefixed(flow, broker, store, topic_prefix, written) if topic_prefix else None,
+        resources=write_prefixed(flow, broker, topic_prefix, written) if topic_prefix else None,
         access=written / "access" if access else None,
     )
     refuse_unsafe(running.resources)
@@ -103,7 +103,7 @@ def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = Tr
 
 @app.command()
 def provision(
-    resources: Annotated[Path, typer.Argument(help="Rendered Dapr files, such as apps/checkout/dapr/kafka-postgres.")],
+    resources: Annotated[Path, typer.Argument(help="Rendered Dapr files, such as apps/checkout/dapr/kafka.")],
     *,
     address: Annotated[str, typer.Option(envvar="BROKER_ADDRESS", help="Where it is, as its component says it.")],
     partitions: Annotated[int, typer.Option(min=1, help="Of each topic; no more replicas than that have work.")] = 12,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections import Counter
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
@@ -72,6 +73,13 @@ def services_of(flow: str) -> tuple[Service, ...]:
     if sentences := list(unusable(services, Naming(prefix_of(package.__name__)))):
         raise FlowError(" ".join(sentences))
     return tuple(services)
+
+
+def package_at(folder: Path) -> str:
+    """Return the package that a folder is; none if it cannot be imported from where this process runs."""
+    folder, here = folder.resolve(), Path.cwd()
+    inside = folder.is_relative_to(here) and (folder / "__init__.py").exists()
+    return ".".join(folder.relative_to(here).parts) if inside else ""
 
 
 def module_of(flow: str, service: Service) -> str:

@@ -157,7 +157,7 @@ async def raised(
             drain=False,
             environment={"CHOREOGRAPHY_DEADLINES": f"overdue={OVERDUE:.0f}s"}
             | (environment_of(defect) if defect else {}),
-            resources=_impatient(read_flow(FLOW).resources_for("redis", "postgres"), folder / "resources"),
+            resources=_impatient(read_flow(FLOW).resources_for("redis"), folder / "resources"),
             detours={"postgres": store.port, "redis": broker.port},
         )
         async with flow, redis.asyncio.Redis(port=flow.redis_port) as client:

@@ -170,7 +170,7 @@ class Rig:
             (beside,) = self.processes.wave([component])
         program = Program(
             name=f"{name}-{self.topic}",
-            command=addresses.command(self.bench.daprd, resources, None, None),
+            command=addresses.command(self.bench.daprd, [resources], None, None),
             log=self.bench.folder / f"{self.topic}-{name}.log",
             environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),

@@ -74,7 +74,7 @@ async def store_rigged(
             addresses = Addresses("conform", None, http, grpc, internal, metrics)
             program = Program(
                 name=f"store-{name}",
-                command=addresses.command(daprd, resources, None, None),
+                command=addresses.command(daprd, [resources], None, None),
                 log=folder / f"store-{name}.log",
                 environment=addresses.for_sidecar(dict(environment)),
                 ready=_healthy(addresses),

@@ -36,14 +36,11 @@ def judge_flow(folder: Path) -> list[str]:
     if not folder.is_dir():
         return judge(folder)
     resources, _ = read_resources(folder)
-    types = [resource.type.partition(".")[0].lower() for resource in resources if resource.kind == "Component"]
-    missing = [
-        f"{folder.name} holds no {what} (a Component of type {kind}.*), so {why}. Render the flow, or add one from "
-        f"components/{place}."
-        for kind, what, why, place in (
-            ("pubsub", "broker", "no service would hear or say anything", "brokers"),
-            ("state", "store", "no service could keep anything", "stores"),
-        )
-        if kind not in types
-    ]
-    return [*missing, *judge(folder)]
+    if any(one.kind == "Component" and one.type.lower().startswith("pubsub.") for one in resources):
+        return judge(folder)
+    # A state store may be missing: services keep their records in a database of their own.
+    missing = (
+        f"{folder.name} holds no broker (a Component of type pubsub.*), so no service would hear or say anything. "
+        "Render the flow, or add one from components/brokers."
+    )
+    return [missing, *judge(folder)]

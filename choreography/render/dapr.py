@@ -1,4 +1,4 @@
-"""The folders of Dapr resources, one for each broker and store."""
+"""The folders of Dapr resources: one for each broker, and one for each store that services reach by their sidecars."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def dapr_files(source: Source) -> Files:
         name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
         pubsub = components.pubsub(base, source.services, source.names)
         resiliency = components.resiliency(source.component("resiliency.yaml"), source.services, name, source.names)
-        for store in source.stores:
-            place = f"dapr/{broker.stem}-{store.stem}"
-            texts[f"{place}/pubsub.yaml"] = pubsub
-            texts[f"{place}/statestore.yaml"] = components.statestore(read(store), source.services)
-            texts[f"{place}/resiliency.yaml"] = resiliency
-            _add_subscriptions(texts, place, source, name, said)
+        place = f"dapr/{broker.stem}"
+        texts[f"{place}/pubsub.yaml"] = pubsub
+        texts[f"{place}/resiliency.yaml"] = resiliency
+        _add_subscriptions(texts, place, source, name, said)
+    for store in source.stores:
+        texts[f"dapr/stores/{store.stem}/statestore.yaml"] = components.statestore(read(store), source.services)
     return texts
 
 

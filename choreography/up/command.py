@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from choreography.authored import import_authored
+from choreography.flow import package_at
 from choreography.render import render
 from choreography.render.access import FOLDER as ACCESS
 from choreography.settings import Settings
@@ -23,28 +24,28 @@ from choreography.up.running_flow import RunningFlow
 
 def run(flow: RunningFlow, folder: Path, orders: int, console: Console, *, leave: bool) -> int:
     """Start a flow, rehearse it and, unless it is to be left then, serve it until a signal. Return the exit code."""
-    return _run_until_signal(_perform(flow, _package(folder), orders, console, leave=leave))
+    return _run_until_signal(_perform(flow, package_at(folder), orders, console, leave=leave))
 
 
-def write_prefixed(folder: Path, broker: str, store: str, topic_prefix: str, target: Path) -> Path:
+def write_prefixed(folder: Path, broker: str, topic_prefix: str, target: Path) -> Path:
     """Render a flow with another prefix of its topics into a folder: what sidecars read, and what users may do.
 
     Returns:
         The folder of the Dapr resources; beside it is the folder ``access``.
     """
-    if not _package(folder):
+    if not package_at(folder):
         raise FlowFileError(
             f"{folder} is no package below this folder, so its Dapr files cannot be rendered with the prefix "
             f"{topic_prefix!r}. Type the command where the flow is imported from."
         )
     shutil.rmtree(target, ignore_errors=True)
-    for path, text in render(_package(folder), broker=broker, store=store, topic_prefix=topic_prefix).items():
+    for path, text in render(package_at(folder), broker=broker, topic_prefix=topic_prefix).items():
         place = path.relative_to(folder.resolve())
         if place.parts[0] in ("dapr", ACCESS):
             copy = target / place
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(text)
-    return target / "dapr" / f"{broker}-{store}"
+    return target / "dapr" / broker
 
 
 async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:
@@ -64,12 +65,6 @@ async def _perform(flow: RunningFlow, package: str, orders: int, console: Consol
             for task in (death, rehearsal):
                 task.cancel()
             await asyncio.gather(death, rehearsal, return_exceptions=True)
-
-
-def _package(folder: Path) -> str:
-    """The package of a flow; one from outside of this folder cannot be imported and has none."""
-    folder, here = folder.resolve(), Path.cwd()
-    return ".".join(folder.relative_to(here).parts) if folder.is_relative_to(here) else ""
 
 
 async def _rehearse(flow: RunningFlow, package: str, orders: int, console: Console) -> bool:
@@ -102,7 +97,7 @@ def _drain_command(flow: RunningFlow) -> str:
     at = flow.broker_at
     management = f" --management {at.management}" if at.management else ""
     replicas = "".join(f" --replica {flow.address(service)}" for service in flow.services)
-    resources = os.path.relpath(flow.file.resources_for(flow.broker, flow.store))
+    resources = os.path.relpath(flow.file.resources_for(flow.broker))
     return f"choreography drain {resources} --address {at.address}{management}{replicas} --grace 0s"
 
 

@@ -59,5 +59,3 @@ def _mysql(progress: Progress) -> Installed:
 
 DATABASES: Final[Mapping[str, Callable[[Progress], Installed]]] = {"postgres": _postgres, "mysql": _mysql}
 """How each server is found or obtained, by the name of its file in components/stores."""
-
-STORES: Final = ("sqlite", *DATABASES)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "dapr.yaml"
+STORES_FOLDER = "stores"
+"""Beside the folders of brokers, one with a folder for each state store of sidecars."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,30 @@ class FlowFile:
         """The programs the services call."""
         return tuple(app for app in self.apps if not app.sidecar)
 
-    def resources_for(self, broker: str, store: str) -> Path:
-        """The folder of components for a broker and a store: a sibling of the one the file names."""
-        folder = (self.resources.parent if self.resources else self.path.parent / "dapr") / f"{broker}-{store}"
-        if not folder.is_dir():
-            known = sorted(sibling.name for sibling in folder.parent.glob("*-*") if sibling.is_dir())
-            near = get_close_matches(folder.name, known, 1, cutoff=0.8)
-            hint = f"Did you mean {near[0]}? Else render" if near else "Render"
-            raise FlowFileError(
-                f"{folder} is not there, so a sidecar would have no broker and no store on {broker} with {store}. "
-                f"{hint} it (`choreography render`), or choose one that is there: {', '.join(known) or 'none is'}."
-            )
-        return folder
+    def resources_for(self, broker: str) -> Path:
+        """The folder of components for a broker: a sibling of the one the file names."""
+        return _existing(self._rendered / broker, "no broker")
+
+    def state_resources_for(self, store: str) -> Path:
+        """The folder with the state store of sidecars, for a database that services do not speak to themselves."""
+        return _existing(self._rendered / STORES_FOLDER / store, "no store")
+
+    @property
+    def _rendered(self) -> Path:
+        return self.resources.parent if self.resources else self.path.parent / "dapr"
+
+
+def _existing(folder: Path, lacks: str) -> Path:
+    if not folder.is_dir():
+        siblings = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        known = sorted(one.name for one in siblings if one.is_dir() and one.name != STORES_FOLDER)
+        near = get_close_matches(folder.name, known, 1, cutoff=0.8)
+        hint = f"Did you mean {near[0]}? Else render" if near else "Render"
+        raise FlowFileError(
+            f"{folder} is not there, so a sidecar would have {lacks}. "
+            f"{hint} it (`choreography render`), or choose one that is there: {', '.join(known) or 'none is'}."
+        )
+    return folder
 
 
 def read_flow(flow: Path) -> FlowFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -32,6 +33,8 @@ class Postgres:
     database: str
     password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     name: str = "postgres"
+    roles: tuple[str, ...] = ()
+    """Besides the owner of the database, those that services log in as."""
 
     @property
     def version(self) -> str:
@@ -70,6 +73,15 @@ class Postgres:
             f"dbname={self.database} lock_timeout=2000 idle_in_transaction_session_timeout=3000 "
             "enable_seqscan=off enable_bitmapscan=off"
         )
+
+    def url_of(self, role: str, port: int = 0) -> str:
+        """The address of the database for one role, by its own port or another way."""
+        return f"postgresql://{role}:{self._password_of(role)}@127.0.0.1:{port or self.port}/{self.database}"
+
+    def _password_of(self, role: str) -> str:
+        if role == self.database:
+            return self.password
+        return hashlib.sha256(f"{self.password}/{role}".encode()).hexdigest()[:48]
 
     def command(self) -> list[str]:
         """The command that serves the data; fsync stays on, as a guarantee over volatile data is none."""
@@ -116,8 +128,14 @@ class Postgres:
             # Single-user mode needs no superuser password to exist anywhere. It reads one statement per
             # line and only reports an error, so creating what is there already is harmless.
             statements = [
-                f'CREATE ROLE "{self.database}" LOGIN',
-                f"ALTER ROLE \"{self.database}\" PASSWORD '{self.password}'",
+                f'CREATE ROLE "{self.database}" LOGIN CREATEROLE',
+                *(f'CREATE ROLE "{role}" LOGIN' for role in self.roles),
+                # Else PostgreSQL from 16 on does not let the owner set anything for a role that it has not made.
+                *(f'GRANT "{role}" TO "{self.database}" WITH ADMIN OPTION' for role in self.roles),
+                *(
+                    f"ALTER ROLE \"{role}\" PASSWORD '{self._password_of(role)}'"
+                    for role in (self.database, *self.roles)
+                ),
                 f'CREATE DATABASE "{self.database}" OWNER "{self.database}"',
             ]
             single = [str(self.programs / "postgres"), "--single", "-D", str(self.data), "postgres"]

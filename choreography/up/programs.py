@@ -22,8 +22,8 @@ from choreography.up.sidecars import LOOPBACK, Addresses
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from choreography.up.databases import Database
     from choreography.up.flowfile import App, FlowFile
+    from choreography.up.keeping import Keeping
     from choreography.up.ports import Ports
     from choreography.up.toolbox import Tools
 
@@ -43,7 +43,7 @@ class Programs:
     traced: bool
     environment: Mapping[str, str]
     detours: Mapping[str, int] = field(default_factory=dict)
-    database: Database | None = None
+    keeping: Keeping | None = None
     addresses: dict[str, Addresses] = field(default_factory=dict)
 
     @cached_property
@@ -68,8 +68,8 @@ class Programs:
     def servers(self) -> list[Program]:
         """Everything the sidecars stand on."""
         programs = [*self.tools.broker.programs(self), self._scheduler()]
-        if self.database is not None:
-            programs.append(self.database.program(self.log(self.database.name)))
+        if (database := self.kept.database) is not None:
+            programs.append(database.program(self.log(database.name)))
         if self.traced:
             programs.append(self._zipkin())
         return programs
@@ -107,24 +107,25 @@ class Programs:
             | outside
             | traces
             | addresses.for_app()
-            | {"CHOREOGRAPHY_PUBSUB": self.layout.pubsub},
+            | {"CHOREOGRAPHY_PUBSUB": self.layout.pubsub}
+            | dict(self.kept.told(app.name, self._way_to_database())),
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{addresses.app}/readyz"),
         )
 
     def sidecar(self, name: str, resources: Path | None = None) -> Program:
         """The sidecar of one replica, or of a guest with resources of its own."""
         addresses = self.address_of(name)
-        store, broker = self._store(addresses.app_id), self.tools.broker
-        told = {**broker.told(self._way_to(broker.name)), **self.login(addresses.app_id), "STATE_CONNECTION": store}
+        broker = self.tools.broker
+        told = {**broker.told(self._way_to(broker.name)), **self.login(addresses.app_id)}
+        told.update(self.kept.for_sidecar(addresses.app_id, self._way_to_database()))
+        read = [resources or self.resources, *self.kept.resources_in(self.file)]
         if component := self.component(name):
             told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
         # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
         health = "healthz" if addresses.app is not None else "healthz/outbound"
         return Program(
             name=f"{name}-sidecar",
-            command=addresses.command(
-                self.tools.daprd, resources or self.resources, self.configuration, self.ports.of("scheduler")
-            ),
+            command=addresses.command(self.tools.daprd, read, self.configuration, self.ports.of("scheduler")),
             log=self.log(f"{name}-sidecar"),
             environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
@@ -143,10 +144,14 @@ class Programs:
         broker = self.tools.broker
         return broker.login(self, app) if isinstance(broker, Guarded) else {}
 
-    def _store(self, service: str) -> str:
-        if self.database is None:
-            return str(self.state_file(service))
-        return self.database.at(self._way_to(self.database.name)).dsn
+    @property
+    def kept(self) -> Keeping:
+        """Where state is kept."""
+        assert self.keeping is not None  # noqa: S101 - whoever plans the programs sets it
+        return self.keeping
+
+    def _way_to_database(self) -> int:
+        return self._way_to(self.kept.database.name) if self.kept.database is not None else 0
 
     def port(self, name: str) -> int:
         """The port called `name`."""
@@ -168,10 +173,6 @@ class Programs:
         if name not in self.addresses:
             raise UnknownNameError.of(name, "sidecar", self.addresses)
         return self.addresses[name]
-
-    def state_file(self, service: str) -> Path:
-        """The SQLite file of a service: one each, because SQLite lets one writer at a time into a file."""
-        return self.folder("state") / f"{service}.db"
 
     def log(self, name: str) -> Path:
         """The log of a process."""

@@ -11,6 +11,7 @@ from choreography.topics import Naming, prefix_of
 from choreography.up.access import guarded, write_with_logins
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
+from choreography.up.keeping import keep
 from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
@@ -88,7 +89,7 @@ class RunningFlow:
         self._progress = progress or Progress.silent()
         self._drain = drain
         self._ports = Ports(self.run_folder / "ports.json")
-        self.resources = resources or self.file.resources_for(broker, store)
+        self.resources = resources or self.file.resources_for(broker)
         self._detours = dict(detours or {})
         self._access = access
         self._closing = AsyncExitStack()
@@ -116,13 +117,14 @@ class RunningFlow:
     @property
     def postgres_dsn(self) -> str:
         """The connection string of the store."""
-        if self._programs.database is None:
+        database = self._programs.kept.database
+        if database is None:
             raise UpError("This flow keeps its state in SQLite, so it has no PostgreSQL. Use state_file(service).")
-        return self._programs.database.dsn
+        return database.dsn
 
     def state_file(self, service: str) -> Path:
         """The SQLite file of a service."""
-        return self._programs.state_file(service)
+        return self._programs.kept.file_of(service)
 
     def address(self, name: str) -> str:
         """The base URL of a service, of a replica, of an outside program or of Zipkin."""
@@ -271,9 +273,8 @@ class RunningFlow:
         )
         traces = programs.zipkin_endpoint() if self.zipkin else None
         programs.configuration = write_configuration(self.file.configuration, self.run_folder / "config.yaml", traces)
-        if tools.database is not None:
-            programs.database = tools.database(self.run_folder / self.store, self._ports.of(self.store), self.file.name)
-            programs.database.prepare(self._progress)
+        programs.keeping = keep(self.store, self.file, self.run_folder, tools.database, self._ports)
+        programs.keeping.prepare(self._progress)
         return programs
 
     async def _start_everything(self) -> None:
@@ -281,8 +282,11 @@ class RunningFlow:
         servers = self._processes.wave(self._programs.servers())
         outside = self._processes.wave([self._programs.outside(app) for app in self.file.outside])
         apps = self._processes.wave([self._programs.app(app, name) for app, name in replicas])
-        # Apps import for seconds. They do it while the servers start, and then wait for their sidecars.
-        for process in [*servers, *outside, *apps]:
+        for process in [*servers, *outside]:
+            await process.start()
+        await self._programs.kept.make_tables(servers)
+        # Apps import for seconds. They do it while the other servers start, and then wait for their sidecars.
+        for process in apps:
             await process.start()
         # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
         await all_ready(self._progress, servers)

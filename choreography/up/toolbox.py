@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from choreography.up import dapr, servers
 from choreography.up.brokers import BROKERS, Broker
-from choreography.up.databases import DATABASES, STORES, Installed
+from choreography.up.databases import DATABASES, Installed
 from choreography.up.errors import MissingToolError, UpError
+from choreography.up.keeping import STORES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +34,9 @@ def prepare(progress: Progress, *, broker: str = "redis", store: str = "sqlite",
     Small things come first, so that what is missing is told before a build of minutes, not after it.
     """
     _known("broker", broker, tuple(BROKERS))
-    _known("store", store, STORES)
+    _known("store", store, tuple(STORES))
     server = BROKERS[broker](progress)
-    database = DATABASES[store](progress) if store in DATABASES else None
+    database = DATABASES[needed](progress) if (needed := STORES[store].server) else None
     traces = _zipkin_if_possible(progress) if zipkin else None
     daprd, scheduler = dapr.find_or_build(progress)
     return Tools(daprd, scheduler, server, database, traces)

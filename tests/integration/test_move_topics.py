@@ -25,7 +25,7 @@ ONCE = {"order": "orders", "stock": "stock", "payment": "payments", "shipment": 
 @asynccontextmanager
 async def checkout(folder: Path, topic_prefix: str = "") -> AsyncIterator[Checkout]:
     """Run the flow; state and broker are those of the last time. Another prefix stands for topics nobody hears now."""
-    resources = write_prefixed(FLOW, "redis", "sqlite", topic_prefix, folder / "resources") if topic_prefix else None
+    resources = write_prefixed(FLOW, "redis", topic_prefix, folder / "resources") if topic_prefix else None
     environment = {"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {}
     flow = RunningFlow(FLOW, folder, resources=resources, environment=environment, drain=False)
     await asyncio.to_thread(flow.prepare)

@@ -13,8 +13,8 @@ from choreography.up import read_flow
 
 def resources(flow: Path) -> list[dict[str, Any]]:
     """Read what a flow's sidecars are given."""
-    folder = read_flow(flow).resources_for("redis", "postgres")
-    return [one for path in sorted(folder.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text())]
+    folder = read_flow(flow).resources_for("redis")
+    return [one for path in sorted(folder.parent.rglob("*.yaml")) for one in yaml.safe_load_all(path.read_text())]
 
 
 def settings(flow: Path, kind: str) -> dict[str, Any]:

@@ -89,17 +89,17 @@ def test_two_apps_with_one_id_are_told(tmp_path: Path) -> None:
 
 
 def test_components_that_were_not_rendered_are_told_with_those_that_were(tmp_path: Path) -> None:
-    """Whoever asks for a combination that is not there wants to know which are."""
-    (tmp_path / "dapr" / "redis-sqlite").mkdir(parents=True)
+    """Whoever asks for a broker that is not there wants to know which are."""
+    (tmp_path / "dapr" / "redis").mkdir(parents=True)
     flow = read_flow(written(tmp_path, version=1, apps=[app("a")]))
-    with pytest.raises(FlowFileError, match=r"choose one that is there: redis-sqlite"):
-        flow.resources_for("kafka", "sqlite")
+    with pytest.raises(FlowFileError, match=r"choose one that is there: redis"):
+        flow.resources_for("kafka")
 
 
 def test_a_misspelt_broker_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
-    """Eighteen combinations are a long list for one wrong letter."""
+    """The list of all is long for one wrong letter."""
     for broker in ("redis", "kafka"):
-        (tmp_path / "dapr" / f"{broker}-sqlite").mkdir(parents=True)
+        (tmp_path / "dapr" / broker).mkdir(parents=True)
     flow = read_flow(written(tmp_path, version=1, apps=[app("a")]))
-    with pytest.raises(FlowFileError, match=r"Did you mean kafka-sqlite\? Else render it"):
-        flow.resources_for("kafak", "sqlite")
+    with pytest.raises(FlowFileError, match=r"Did you mean kafka\? Else render it"):
+        flow.resources_for("kafak")
