@@ -13,16 +13,13 @@ from bench.broker import UnfinishedError
 
 _LOOK_EVERY: Final = 0.25
 _ENDED: Final = """
-    SELECT record->>'order_id' AS order_id, record->>'status' AS status, extract(epoch FROM changed)::float8 AS at
-    FROM (SELECT (convert_from(value, 'utf8')::jsonb #>> '{}')::jsonb->'s' AS record,
-                 coalesce(updated_at, created_at) AS changed
-          FROM choreography_state WHERE key LIKE 'order||order.order.%') AS orders
-    WHERE record->>'status' IN ('completed', 'cancelled')
+    SELECT order_id, status, extract(epoch FROM changed_at)::float8 AS at
+    FROM checkout_order.orders WHERE status IN ('completed', 'cancelled')
 """
 
 
 class Books:
-    """The records of the order service, read from PostgreSQL beside the sidecars."""
+    """The records of the order service, read from PostgreSQL beside the service."""
 
     def __init__(self, connection: psycopg.AsyncConnection[tuple[str, str, float]]) -> None:
         self._connection = connection

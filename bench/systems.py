@@ -163,7 +163,7 @@ SYSTEMS: Final = (
             "safe retries of a request",
             "tracing",
         ),
-        lambda folder, replicas: _on_sidecars(folder, replicas, write_quickstart),
+        lambda folder, replicas: _on_sidecars(folder, replicas, write_quickstart, "postgres-by-dapr"),
     ),
     System(
         "faststream",
@@ -185,7 +185,7 @@ SYSTEMS: Final = (
         "floor",
         "the same deliveries and publishes through the same sidecars, no state",
         ("state", "payments", "validation", "every guarantee"),
-        lambda folder, replicas: _on_sidecars(folder, replicas, write_floor),
+        lambda folder, replicas: _on_sidecars(folder, replicas, write_floor, "postgres"),
         keeps_state=False,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import aiohttp
 import orjson
@@ -17,7 +17,17 @@ from faults.accounts import Account, Attack, account_of
 from faults.orders import Ordered
 from faults.stage import FLOW, NAMES, TOPICS, Broker, entries
 
-_BESIDE: Final = ("outcome", "replica", "probe", "canary", "not-yet", "accepted", "accepted-about", "accepted-slot")
+_BESIDE: Final = (
+    "outcome",
+    "replica",
+    "probe",
+    "canary",
+    "not-yet",
+    "accepted",
+    "accepted-about",
+    "accepted-slot",
+    "intent",
+)
 """Kinds of records that are no entities."""
 
 
@@ -240,16 +250,22 @@ async def waiting(client: Broker) -> list[Waiting]:
 
 
 async def postgres_rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
-    """Read every text that PostgreSQL holds, by service and key."""
-    rows: dict[str, dict[str, str]] = {service: {} for service in services}
-    # The rest of the connection string is for the sidecar's driver; this one does not know it.
+    """Read every text that PostgreSQL holds of the flow, by service and by kind and id."""
+    rows: dict[str, dict[str, str]] = {}
+    # The rest of the connection string is for the driver of sidecars; this one does not know it.
     async with await psycopg.AsyncConnection.connect(" ".join(dsn.split()[:5])) as connection:
-        cursor = await connection.execute("select key, convert_from(value, 'utf8') from choreography_state")
-        async for key, value in cursor:
-            service, _, rest = key.partition("||")
-            if service in rows:
-                rows[service][rest] = orjson.loads(value)
+        for service in services:
+            schema = f"{FLOW.name}_{service}".replace("-", "_")
+            cursor = await connection.execute(every_record(f"{schema}."))
+            rows[service] = {f"{service}.{kind}.{ident}": record async for kind, ident, record in cursor}
     return rows
+
+
+def every_record(schema: str = "") -> LiteralString:
+    """Return the statement that reads all records of a service."""
+    tables = ("entity_records", "outcome_records", "note_records")
+    each = [f"select kind, id, record from {schema}{table}" for table in tables]  # noqa: S608 - the names are ours
+    return " union all ".join(each)
 
 
 async def _ledger(books: Books) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 import redis.asyncio
 
 from choreography.up import RunningFlow
-from faults.audit.evidence import postgres_rows
+from faults.audit.evidence import every_record, postgres_rows
 from tests.integration.checkout_client import Checkout
 
 EVERY: Final = 8.0
@@ -178,11 +178,11 @@ async def test_what_is_kept_of_accepted_orders_goes_with_their_outcomes(shop: Ch
 
 
 async def kept(shop: Checkout) -> int:
-    """Count what the store of order keeps of accepted commands, behind its sidecar's back."""
+    """Count what the store of order keeps of accepted commands, behind its back."""
     if shop.flow.store == "postgres":
         keys = list((await postgres_rows(shop.flow.postgres_dsn, ["order"]))["order"])
     else:
         with sqlite3.connect(shop.flow.state_file("order")) as file:
-            keys = [key.removeprefix("order||") for (key,) in file.execute("select key from state").fetchall()]
+            keys = [f"order.{kind}.{ident}" for kind, ident, _ in file.execute(every_record())]
     assert any(key.startswith("order.order.") for key in keys)
     return sum(key.startswith("order.accepted") for key in keys)

@@ -37,13 +37,13 @@ def name_old_topics(state: Path) -> int:
     """Let every record of a service name the topics of before, and return how many did not."""
     changed = 0
     with sqlite3.connect(state) as store:
-        for key, value in store.execute("select key, value from state").fetchall():
-            text = value
+        for kind, ident, record in store.execute("select kind, id, record from outcome_records").fetchall():
+            text = record
             for word, topic in ONCE.items():
                 for event in ("created", "reserved", "charged"):
-                    text = text.replace(f'[\\"{word}.{event}\\",', f'[\\"{topic}\\",')
-            if text != value:
-                store.execute("update state set value = ? where key = ?", (text, key))
+                    text = text.replace(f'["{word}.{event}",', f'["{topic}",')
+            if text != record:
+                store.execute("update outcome_records set record = ? where kind = ? and id = ?", (text, kind, ident))
                 changed += 1
     return changed
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
-import orjson
 import pytest
 from rich.console import Console
 
 from apps.checkout.rehearsal import rehearse
 from choreography.flow import services_of
-from faults.audit.evidence import Message, Store, by_identity, postgres_rows
+from faults.audit.evidence import Message, Store, by_identity, every_record, postgres_rows
 from faults.audit.replay import Report, replay
 from tests.integration.checkout_client import Checkout
 
@@ -32,9 +31,8 @@ async def test_every_store_equals_a_pure_replay_of_its_events(checkout: Checkout
 
 
 async def _rows(checkout: Checkout, service: str) -> dict[str, str]:
-    """Read a store behind the sidecar's back."""
+    """Read a store behind the service's back."""
     if checkout.flow.store == "postgres":
         return (await postgres_rows(checkout.flow.postgres_dsn, [service]))[service]
     with sqlite3.connect(checkout.flow.state_file(service)) as file:
-        rows = file.execute("select key, value from state").fetchall()
-    return {key.removeprefix(f"{service}||"): orjson.loads(value) for key, value in rows}
+        return {f"{service}.{kind}.{ident}": record for kind, ident, record in file.execute(every_record())}

@@ -24,8 +24,8 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def toy(run_folder: Path, **more: object) -> RunningFlow:
-    """The toy flow; nothing is gained by letting its sidecars drain."""
-    return RunningFlow(TOY, run_folder, drain=False, **more)  # type: ignore[arg-type]
+    """The toy flow keeps its state by its sidecars; nothing is gained by letting them drain."""
+    return RunningFlow(TOY, run_folder, **{"drain": False, "store": "sqlite-by-dapr", **more})  # type: ignore[arg-type]
 
 
 async def publish(http: aiohttp.ClientSession, flow: RunningFlow) -> None:
@@ -44,7 +44,7 @@ async def counted(http: aiohttp.ClientSession, flow: RunningFlow, expected: int)
             seen = (await (await http.get(f"{flow.address('greeter')}/count")).json())["count"]
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("store", ["sqlite-by-dapr", "postgres-by-dapr"])
 async def test_state_is_found_again_by_the_next_run(tmp_path: Path, http: aiohttp.ClientSession, store: str) -> None:
     """An event passes broker, sidecar, app and store, and is still counted after everything was stopped."""
     async with toy(tmp_path / "run", store=store) as flow:
@@ -56,7 +56,7 @@ async def test_state_is_found_again_by_the_next_run(tmp_path: Path, http: aiohtt
         await publish(http, flow)
         await counted(http, flow, 2)
         assert flow.address("greeter") == before
-        if store == "sqlite":
+        if store == "sqlite-by-dapr":
             assert flow.state_file("greeter").is_file()
         else:
             assert "enable_seqscan=off enable_bitmapscan=off" in flow.postgres_dsn
@@ -147,5 +147,5 @@ async def test_two_runs_may_not_share_a_run_folder(tmp_path: Path) -> None:
 def test_a_flow_without_components_for_a_broker_is_refused_before_anything_starts(tmp_path: Path) -> None:
     """The sentence names what there is."""
     assert read_flow(TOY).name == "toy"
-    with pytest.raises(FlowFileError, match="choose one that is there: redis-postgres, redis-sqlite"):
+    with pytest.raises(FlowFileError, match="choose one that is there: redis"):
         toy(tmp_path / "run", broker="kafka")
