@@ -85,7 +85,8 @@ class Keeping:
         return [file.state_resources_for(self.choice.component)] if self.choice.component else []
 
     def prepare(self, progress: Progress) -> None:
-        """Make the data folder of the server."""
+        """Make the folder for files, and the data folder of the server."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         if self.database is not None:
             self.database.prepare(progress)
 
