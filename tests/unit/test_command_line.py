@@ -20,7 +20,7 @@ from choreography.explore.result import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = str(ROOT / "apps" / "checkout")
-DAPR = f"{CHECKOUT}/dapr/kafka-postgres"
+DAPR = f"{CHECKOUT}/dapr/kafka"
 REDIS = str(ROOT / "components" / "brokers" / "redis.yaml")
 NUMBERS = itertools.count()
 
@@ -131,8 +131,8 @@ def refused(ended: Ended) -> str:
         (["tools", "--broker", "pigeon"], "Choose one of: redis"),
         (["provision", "nowhere", "--address", "x"], "is not a folder"),
         (["provision", DAPR], "Missing option '--address'"),
-        (["provision", f"{CHECKOUT}/dapr/rabbitmq-sqlite", "--address", "nonsense"], "could not be provisioned"),
-        (["provision", f"{CHECKOUT}/dapr/nats-sqlite", "--address", "localhost:1"], "did not make the streams"),
+        (["provision", f"{CHECKOUT}/dapr/rabbitmq", "--address", "nonsense"], "could not be provisioned"),
+        (["provision", f"{CHECKOUT}/dapr/nats", "--address", "localhost:1"], "did not make the streams"),
         (["drain", "nowhere", "--address", "x"], "is not a folder"),
         (["drain", DAPR, "--address", "x", "--within", "soon"], "is no span of time"),
         (["drain", DAPR, "--address", "x", "--within", "-5s"], "less than no time"),

@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_new_flow_has_everything_it_needs_to_run(made: Path) -> None:
     """Services, run file, Dapr files and the components they are rendered from."""
-    for path in ("visit.py", "door.py", "dapr.yaml", "FLOW.md", "dapr/redis-sqlite/pubsub.yaml"):
+    for path in ("visit.py", "door.py", "dapr.yaml", "FLOW.md", "dapr/redis/pubsub.yaml"):
         assert (made / "apps/visits" / path).is_file(), path
     assert (made / "components/brokers/redis.yaml").is_file()
 

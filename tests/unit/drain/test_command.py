@@ -143,7 +143,7 @@ def test_the_intake_is_open_unless_it_is_closed() -> None:
 def test_the_command_takes_what_provision_takes_and_fails_with_a_sentence() -> None:
     """The exit code is 2, as in every command, and there is no stack."""
     command = [sys.executable, "-c", "from choreography.cli import main; main()", "drain"]
-    words = [str(RENDERED / "redis-postgres"), "--address", "127.0.0.1:1", "--within", "5s"]
+    words = [str(RENDERED / "redis"), "--address", "127.0.0.1:1", "--within", "5s"]
     ended = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr.strip().startswith("Redis did not say what its streams still hold")

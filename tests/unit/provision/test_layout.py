@@ -17,9 +17,9 @@ ON_BROKER = Naming("checkout").on_broker
 @pytest.mark.parametrize(
     ("folder", "kind", "pubsub"),
     [
-        ("kafka-postgres", "pubsub.kafka", PUBSUB),
-        ("rabbitmq-sqlite", "pubsub.rabbitmq", PUBSUB_OF_TOPIC),
-        ("nats-mysql", "pubsub.jetstream", PUBSUB_OF_TOPIC),
+        ("kafka", "pubsub.kafka", PUBSUB),
+        ("rabbitmq", "pubsub.rabbitmq", PUBSUB_OF_TOPIC),
+        ("nats", "pubsub.jetstream", PUBSUB_OF_TOPIC),
     ],
 )
 def test_a_rendered_folder_says_all_that_is_needed(folder: str, kind: str, pubsub: str) -> None:
