@@ -23,6 +23,8 @@ PUBSUB: Final = "pubsub"
 PUBSUB_OF_TOPIC: Final = "pubsub-{topic}"
 """Where a component of the broker serves one topic only, each topic has one of this name."""
 
+STORES_FOLDER: Final = "stores"
+"""Among the folders of brokers, the one that holds a folder for each state store of sidecars."""
 STATESTORE: Final = "statestore"
 """The one neutral name of the store."""
 

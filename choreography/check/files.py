@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from choreography.check.finding import Checked, Found
-from choreography.render.component_lint import judge_flow
+from choreography.render.component_lint import judge, judge_flow
 from choreography.render.connection_rules import tell_connections
 from choreography.render.resources import read_resources
+from choreography.topics import STORES_FOLDER
 
 
 def unsafe(flow: Checked) -> Iterator[Found]:
@@ -16,8 +17,10 @@ def unsafe(flow: Checked) -> Iterator[Found]:
     if flow.folder is None:
         return
     said: dict[str, list[Path]] = {}
-    for folder in sorted(path for path in (flow.folder / "dapr").glob("*") if path.is_dir()):
-        for sentence in judge_flow(folder):
+    brokers, stores = _folders(flow.folder)
+    judged = [(folder, judge_flow(folder)) for folder in brokers] + [(folder, judge(folder)) for folder in stores]
+    for folder, sentences in judged:
+        for sentence in sentences:
             said.setdefault(sentence, []).append(folder)
     # A mistake of one source file is in every folder that was rendered from it.
     for sentence, (folder, *others) in said.items():
@@ -36,7 +39,12 @@ def connections(flow: Checked) -> tuple[str, ...]:
     """Return in sentences how many connections the sidecars of the flow open, where each topic has its own."""
     if flow.folder is None:
         return ()
-    folders = sorted(path for path in (flow.folder / "dapr").glob("*-*") if path.is_dir())
-    # The same for every store, so one folder of each broker is enough.
-    of_brokers = {folder.name.rpartition("-")[0]: folder for folder in folders}
-    return tuple(one for folder in of_brokers.values() for one in tell_connections(read_resources(folder)[0]))
+    brokers, _ = _folders(flow.folder)
+    return tuple(one for folder in brokers for one in tell_connections(read_resources(folder)[0]))
+
+
+def _folders(flow: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders that a sidecar reads its broker from, and those with a state store."""
+    folders = sorted(path for path in (flow / "dapr").glob("*") if path.is_dir())
+    stores = sorted(path for path in (flow / "dapr" / STORES_FOLDER).glob("*") if path.is_dir())
+    return [path for path in folders if path.name != STORES_FOLDER], stores

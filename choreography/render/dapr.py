@@ -10,6 +10,7 @@ from choreography.flow import FlowError
 from choreography.render import components
 from choreography.render.source import Files, Source, read
 from choreography.render.subscriptions import subscriptions_of
+from choreography.topics import STORES_FOLDER
 
 
 def dapr_files(source: Source) -> Files:
@@ -25,7 +26,9 @@ def dapr_files(source: Source) -> Files:
         texts[f"{place}/resiliency.yaml"] = resiliency
         _add_subscriptions(texts, place, source, name, said)
     for store in source.stores:
-        texts[f"dapr/stores/{store.stem}/statestore.yaml"] = components.statestore(read(store), source.services)
+        texts[f"dapr/{STORES_FOLDER}/{store.stem}/statestore.yaml"] = components.statestore(
+            read(store), source.services
+        )
     return texts
 
 

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from choreography.topics import STORES_FOLDER
 from choreography.up.errors import FlowFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "dapr.yaml"
-STORES_FOLDER = "stores"
-"""Beside the folders of brokers, one with a folder for each state store of sidecars."""
 
 
 @dataclass(frozen=True)

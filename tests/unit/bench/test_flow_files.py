@@ -13,8 +13,9 @@ from choreography.up import read_flow
 
 def resources(flow: Path) -> list[dict[str, Any]]:
     """Read what a flow's sidecars are given."""
-    folder = read_flow(flow).resources_for("redis")
-    return [one for path in sorted(folder.parent.rglob("*.yaml")) for one in yaml.safe_load_all(path.read_text())]
+    folders = (read_flow(flow).resources_for("redis"), flow / "dapr" / "stores" / "postgres")
+    files = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    return [one for path in files for one in yaml.safe_load_all(path.read_text())]
 
 
 def settings(flow: Path, kind: str) -> dict[str, Any]:
