@@ -64,7 +64,10 @@ class PostgresStore:
         del trace
         places: dict[str, list[tuple[int, Key]]] = {}
         for place, key in enumerate(keys):
-            places.setdefault(table_of(key), []).append((place, key))
+            if _may_exist(key):
+                places.setdefault(table_of(key), []).append((place, key))
+        if not places:
+            return Values({})
         tables = tuple(sorted(places))
         columns: list[Any] = [self._service]
         for table in tables:
@@ -188,6 +191,11 @@ Connection = Any
 
 async def _nothing(_connection: Connection) -> None:
     """Leave a connection as it is: every statement is a transaction of its own, and there is nothing to reset."""
+
+
+def _may_exist(key: Key) -> bool:
+    """Tell whether PostgreSQL could hold a record of this id: no text there has a NUL or half a character."""
+    return "\x00" not in key.logical_id and not any("\ud800" <= one <= "\udfff" for one in key.logical_id)
 
 
 def _columns(part: Part, group: Sequence[Write]) -> list[Any]:

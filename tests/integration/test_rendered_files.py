@@ -133,7 +133,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(tools: Tools, resources: Path, folder: Path, connection: str = "") -> AsyncIterator[Stage]:
+async def staged(
+    tools: Tools, resources: Path, folder: Path, connection: str = "", store: str = "sqlite"
+) -> AsyncIterator[Stage]:
     """Start Redis, the app and its sidecar, and stop them again."""
     ports = Ports(folder / "ports.json")
     redis, app_port, http = ports.of("redis"), ports.of("app"), ports.of("http")
@@ -151,7 +153,8 @@ async def staged(tools: Tools, resources: Path, folder: Path, connection: str = 
         *["--dapr-public-port", str(ports.of("public")), "--metrics-port", str(ports.of("metrics"))],
         *["--dapr-listen-addresses", LOOPBACK, "--dapr-internal-grpc-listen-address", LOOPBACK],
         *["--placement-host-address", "", "--scheduler-host-address", ""],
-        *["--resources-path", str(resources), "--disable-init-endpoints", "subscribe"],
+        *["--resources-path", str(resources), "--resources-path", str(rendered().parent / "stores" / store)],
+        *["--disable-init-endpoints", "subscribe"],
     ]
     where = {"REDIS_HOST": f"{LOOPBACK}:{redis}", "STATE_CONNECTION": connection or str(folder / "state.db")}
     try:
@@ -174,9 +177,9 @@ async def stage(tools: Tools, tmp_path: Path) -> AsyncIterator[Stage]:
         yield opened
 
 
-def rendered(store: str = "sqlite") -> Path:
-    """The folder of the checkout flow on Redis and a store."""
-    files = render("apps.checkout", broker="redis", store=store)
+def rendered() -> Path:
+    """The folder of the checkout flow on Redis; those of the stores are beside it."""
+    files = render("apps.checkout", broker="redis")
     return next(path.parent for path in files if path.name == "pubsub.yaml")
 
 
@@ -318,7 +321,7 @@ async def test_sqlite_refuses_a_key_that_was_taken_meanwhile(stage: Stage) -> No
 
 async def test_postgres_refuses_a_key_that_was_taken_meanwhile(tools: Tools, tmp_path: Path) -> None:
     """The same on a server that many replicas share."""
-    async with postgres(tmp_path) as connection, staged(tools, rendered("postgres"), tmp_path, connection) as stage:
+    async with postgres(tmp_path) as connection, staged(tools, rendered(), tmp_path, connection, "postgres") as stage:
         await refuses_a_taken_key(stage)
 
 
