@@ -10,7 +10,7 @@ import orjson
 from choreography.authored import reach
 from choreography.contracts import Entity
 from choreography.engine.answering import Answering
-from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
+from choreography.engine.delivery import QUARANTINED_TYPE, read_delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
@@ -19,6 +19,7 @@ from choreography.explore.changing import changes
 from choreography.explore.deciding import canonical
 from choreography.explore.faults import LOST
 from choreography.explore.foreign import Foreign, foreign_events
+from choreography.explore.items import coming, sender_of
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.releases import OLD, at_odds, carried_out, new_takes, old_of, old_takes
@@ -62,7 +63,7 @@ class Replay:
         for event in self.scenario.says:
             self._fly(self._first(event.wire_type, event.subject, event.model_dump(mode="json")))
         self.foreign = foreign_events(self.model, self.scenario)
-        self.pending += [_coming(one, text) for one in self.foreign for text in one.examples]
+        self.pending += [coming(one, text) for one in self.foreign for text in one.examples]
 
     def hears(self, service: str, name: str, **fields: Any) -> None:
         """Let a service hear an event, an answer or a deadline that is on its way to it."""
@@ -101,7 +102,7 @@ class Replay:
         if item.style == "foreign":
             return ("",)
         if item.style != "intent":
-            lost = (LOST,) if item.style == "event" and self._may_lose else ()
+            lost = (LOST,) if item.style == "event" and len(self.lost) < self.scenario.faults.lose else ()
             old = (OLD,) if old_takes(self.model, self.services[item.service], item) else ()
             return (*(("",) if new_takes(self.model, item) else ()), *lost, *old)
         return tuple(
@@ -143,10 +144,6 @@ class Replay:
         return [one for one in self.pending if one.style == "foreign" or one.service not in away]
 
     @property
-    def _may_lose(self) -> bool:
-        return len(self.lost) < self.scenario.faults.lose
-
-    @property
     def world(self) -> World:
         """What every service keeps now, what was said, and what the outside did."""
         return World(self, self.scenario.flows)
@@ -164,6 +161,12 @@ class Replay:
     def said(self) -> frozenset[str]:
         """The types of all that was ever published."""
         return frozenset(orjson.loads(raw)["type"] for raw in self._published.values())
+
+    @property
+    def entities(self) -> dict[tuple[str, str, str], Entity]:
+        """Every entity that is kept now, by its service, kind and key."""
+        kept = ((service, memory.entities) for service, memory in self.services.items())
+        return {(service, *place): entity for service, entities in kept for place, entity in entities.items()}
 
     def read(self, part: Part) -> tuple[str, ...]:
         """Return one part of the world as JSON texts."""
@@ -198,7 +201,7 @@ class Replay:
         elif isinstance(item.thing, Wish):
             problem = self._carry_out(item, item.thing, replies)
         elif replies == LOST:
-            if not self._may_lose:
+            if not len(self.lost) < self.scenario.faults.lose:
                 self.left_out.append(f"{item.service} loses {item.name}")
                 return
             self.pending.remove(item)
@@ -220,7 +223,7 @@ class Replay:
             problem = "; ".join(problems)
             self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
         changed = tuple(changes(before, self.entities))
-        self.happened.append(Happened(item, self._sender(item), replies, changed, tuple(said), problem, idle))
+        self.happened.append(Happened(item, sender_of(self.model, item), replies, changed, tuple(said), problem, idle))
         for prop in self.model.properties:
             if prop.mode in ("always", "never"):
                 self.judge(prop)
@@ -262,15 +265,6 @@ class Replay:
 
         return list(carried_out(self.model, item.service, item.type, item.text, ways_of))
 
-    def _sender(self, item: Item) -> str:
-        if item.style == "event":
-            return str(orjson.loads(item.thing.raw)["source"]) if isinstance(item.thing, Delivery) else ""
-        if item.style == "intent":
-            return self.model.outside_of(item.service, item.type)
-        if item.style == "answer":
-            return self.model.outside_that_answers(item.service, item.type)
-        return item.service
-
     def _kept(self, service: str) -> list[tuple[str, Any, Any]]:
         return [(kind, one.state, one.slots) for kind, one in self.services[service].records()]
 
@@ -301,16 +295,3 @@ class Replay:
             item = Item("event", service.name, told["type"], name, text, read_delivery(encoded.encode()))
             self.pending.append(item)
         return [name]
-
-    @property
-    def entities(self) -> dict[tuple[str, str, str], Entity]:
-        """Every entity that is kept now, by its service, kind and key."""
-        return {
-            (service, *place): entity
-            for service, memory in self.services.items()
-            for place, entity in memory.entities.items()
-        }
-
-
-def _coming(foreign: Foreign, text: str) -> Item:
-    return Item("foreign", foreign.source, foreign.wire_type, foreign.name, text, foreign)

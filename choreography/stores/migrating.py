@@ -9,17 +9,22 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
-from choreography.stores.roles import grants
+from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
 
+_NOT_ALLOWED = "42501"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -37,18 +42,30 @@ class Wanted(NamedTuple):
     role: str = ""
 
 
-def migrate(wanted: Iterable[Wanted], *, reporting: str = "") -> None:
-    """Make or change the tables of services, one after another.
+class MigrationError(ChoreographyError):
+    """The tables of a service could not be made or changed."""
+
+
+def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
+    """Make or change the tables of a service. Two that do it at once take turns.
 
     Args:
         wanted: the tables.
-        reporting: a role that may read the views of all of them; none if it is empty.
+        reporting: a role that may read the views; none if it is empty.
+
+    Returns:
+        What an administrator must still do, in sentences.
+
+    Raises:
+        MigrationError: the database cannot be reached, or does not let the role do it.
     """
-    for one in wanted:
-        if one.address.is_file:
-            _migrate_file(one)
-        else:
-            asyncio.run(_migrate_schema(one, reporting))
+    try:
+        if wanted.address.is_file:
+            _migrate_file(wanted)
+            return []
+        return asyncio.run(_migrate_schema(wanted, reporting))
+    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"{type(error).__name__}: {str(error).splitlines()[0]}.") from error
 
 
 def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
@@ -60,8 +77,9 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
         config.output_buffer = told
         with redirect_stdout(told):
             command.upgrade(config, "head", sql=True)
-        after = [*_schema_views(one), *grants(one.address.schema, one.role, reporting)]
-        begin = f"-- {one.service.name}\nCREATE SCHEMA IF NOT EXISTS {one.address.schema};\n"
+        schema = one.address.schema
+        after = [*_schema_views(one), *grants(schema, one.role, reporting), *settings_of(one.role, reporting)]
+        begin = f"-- {one.service.name}\nCREATE SCHEMA IF NOT EXISTS {schema};\n"
         shown.append(begin + told.getvalue() + "".join(f"\n{statement};\n" for statement in after))
     return "\n".join(shown)
 
@@ -82,18 +100,35 @@ def _migrate_file(one: Wanted) -> None:
         engine.dispose()
 
 
-async def _migrate_schema(one: Wanted, reporting: str) -> None:
+async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=_creator(one.address), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
+            # Two runs at once would trip over each other; the lock goes with the connection.
+            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": one.address.schema})
             await connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {one.address.schema}"))
             await connection.commit()
             await connection.run_sync(lambda inner: _upgrade(one, inner))
             for statement in (*_schema_views(one), *grants(one.address.schema, one.role, reporting)):
                 await connection.execute(text(statement))
             await connection.commit()
+            return await _set(connection, settings_of(one.role, reporting))
     finally:
         await engine.dispose()
+
+
+async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[str]:
+    """Set what roles begin with; return in a sentence what this role may not set, as it has not made the others."""
+    for statement in statements:
+        try:
+            await connection.execute(text(statement))
+        except DBAPIError as error:
+            await connection.rollback()
+            if getattr(error.orig, "sqlstate", "") != _NOT_ALLOWED:
+                raise
+            return [f"This role may not set what others begin with. Let an administrator run: {'; '.join(statements)}"]
+        await connection.commit()
+    return []
 
 
 def _upgrade(one: Wanted, connection: Connection) -> None:
@@ -114,8 +149,6 @@ def _config(one: Wanted, *, schema: str | None = None, **given: Any) -> Config:
 
 def _creator(address: Address) -> Any:
     async def connect() -> Any:
-        import asyncpg  # noqa: PLC0415 - a flow on SQLite needs no client of PostgreSQL
-
         return await asyncpg.connect(**address.arguments, statement_cache_size=0)
 
     return connect

@@ -29,16 +29,20 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
             f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{role}"',
             f'GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO "{role}"',
             f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO "{role}"',
-            *(f'ALTER ROLE "{role}" SET {setting}' for setting in (*_LOOKUPS, *_SERVICE)),
         ]
     if reporting:
         _refuse_odd(reporting)
         statements += [
             f'GRANT USAGE ON SCHEMA {schema} TO "{reporting}"',
             f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{reporting}"',
-            *(f'ALTER ROLE "{reporting}" SET {setting}' for setting in _REPORTING),
         ]
     return statements
+
+
+def settings_of(role: str, reporting: str = "") -> list[str]:
+    """Return the statements that give the sessions of these roles their settings; a pooler takes none from clients."""
+    settings = [(role, one) for one in (*_LOOKUPS, *_SERVICE)] + [(reporting, one) for one in _REPORTING]
+    return [f'ALTER ROLE "{name}" SET {setting}' for name, setting in settings if name]
 
 
 def _refuse_odd(role: str) -> None:

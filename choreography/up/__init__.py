@@ -14,7 +14,8 @@ from choreography.up.errors import (
     UpError,
 )
 from choreography.up.flowfile import App, FlowFile, read_flow
-from choreography.up.running_flow import RunningFlow, Sidecar
+from choreography.up.running_flow import RunningFlow
+from choreography.up.sidecars import Sidecar
 from choreography.up.toolbox import Tools, prepare
 
 __all__ = [

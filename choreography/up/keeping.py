@@ -105,9 +105,9 @@ class Keeping:
         for service in services_of(self.package):
             schema = schema_of(self.flow, service.name)
             if isinstance(database, Postgres):
-                migrate([Wanted(service, Address.read(database.url_of(database.database), schema), schema)])
+                migrate(Wanted(service, Address.read(database.url_of(database.database), schema), schema))
             else:
-                migrate([Wanted(service, self._address(service.name, 0))])
+                migrate(Wanted(service, self._address(service.name, 0)))
 
     def _address(self, service: str, port: int) -> Address:
         schema = schema_of(self.flow, service)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from choreography.topics import Naming, prefix_of
 from choreography.up.access import guarded, write_with_logins
@@ -17,7 +17,7 @@ from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs
 from choreography.up.progress import Progress
-from choreography.up.sidecars import LOOPBACK, write_configuration, write_guest_resources
+from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from choreography.drain import Where
-
-
-class Sidecar(NamedTuple):
-    """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
-
-    url: str
-    token: str
 
 
 class RunningFlow:

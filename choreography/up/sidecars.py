@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+
+
+class Sidecar(NamedTuple):
+    """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
+
+    url: str
+    token: str
 
 
 @dataclass(frozen=True)
