@@ -80,6 +80,7 @@ class Metrics:
         self.in_hand = self._gauge(
             "in_hand", "Deliveries being settled, intents being carried out, commands without outcome."
         )
+        self.expired = self._gauge("expired_seconds", "For how long the oldest record is past its time, uncleaned.")
         self.intake = self._gauge("intake_open", "Whether commands are taken and deadlines fire.")
         self.batch = self._histogram("batch_size", "Deliveries per commit.", (1, 2, 5, 10, 20, 50, 100, 200, 400))
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)

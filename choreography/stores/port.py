@@ -57,6 +57,14 @@ class Store(Protocol):
         """
         ...
 
+    async def clean(self, table: str, most: int) -> int:
+        """Delete at most so many records of a table whose time is over; return how many there were."""
+        ...
+
+    async def overdue(self) -> float:
+        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        ...
+
     async def close(self) -> None:
         """Close every connection."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -24,7 +25,7 @@ from choreography.stores.address import Address
 from choreography.stores.checking import check_server
 from choreography.stores.port import Clock
 from choreography.stores.statements import reading, writing
-from choreography.stores.tables import Does, Part, in_parts, table_of
+from choreography.stores.tables import TABLES, Does, Part, in_parts, table_of
 
 _MOST_CONNECTIONS: Final = 8
 _SECONDS: Final = 10.0
@@ -58,6 +59,7 @@ class PostgresStore:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self._prepares = True
+        self._closing: asyncio.Task[None] | None = None
 
     async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
         """Read keys in one snapshot. A failed statement is a failed read of every key."""
@@ -131,29 +133,34 @@ class PostgresStore:
         )
         return len(rows)
 
+    async def overdue(self) -> float:
+        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        oldest = ", ".join(f"(select min(expires_at) from {self._address.schema}.{table})" for table in TABLES)
+        [[seconds]] = await self._fetch(f"select extract(epoch from now() - least({oldest}))::float8", ())
+        return max(0.0, seconds or 0.0)
+
     async def close(self) -> None:
         """Close every connection; what is under way ends with it."""
         if self._pool is not None:
             self._pool.terminate()
 
     async def _fetch(self, statement: str, columns: Sequence[Any]) -> list[asyncpg.Record]:
-        async def run(connection: Connection) -> list[asyncpg.Record]:
-            if self._prepares:
-                return list(await connection.fetch(statement, *columns, timeout=_SECONDS))
-            # Without prepared statements a pooler may give each message to another server, except in a transaction.
-            async with connection.transaction():
-                return list(await connection.fetch(statement, *columns, timeout=_SECONDS))
-
+        prepares = self._prepares
         try:
-            return await self._one(run)
+            return await self._one(lambda connection: _rows(connection, statement, columns, prepares=prepares))
         except asyncpg.PostgresError as error:
-            if error.sqlstate not in _NOT_PREPARED or not self._prepares:
+            if error.sqlstate not in _NOT_PREPARED or not prepares:
                 raise
-        log.warning("something between this service and PostgreSQL loses prepared statements; going on without them")
-        self._prepares = False
-        await self.close()
-        self._pool = None
-        return await self._one(run)
+        # A statement that is not there was not run.
+        self._stop_preparing()
+        return await self._one(lambda connection: _rows(connection, statement, columns, prepares=False))
+
+    def _stop_preparing(self) -> None:
+        if self._prepares:
+            log.warning("something before PostgreSQL, such as pgbouncer, loses prepared statements; none are used now")
+            self._prepares, old, self._pool = False, self._pool, None
+            if old is not None:
+                self._closing = asyncio.create_task(old.close())
 
     async def _one(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run something on one connection, which is thrown away if it may be in an unknown state."""
@@ -181,12 +188,31 @@ class PostgresStore:
                         command_timeout=_SECONDS,
                         statement_cache_size=100 if self._prepares else 0,
                         reset=_nothing,
+                        connection_class=_Connection,
                     )
         return self._pool
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore] # its stubs are not there
+    """A connection whose prepared statements no other process can have named alike.
+
+    A pooler may hand it to a server on which another client prepared statements; under one name it would run those.
+    """
+
+    def _get_unique_id(self, prefix: str) -> str:
+        return f"__{prefix}_{uuid.uuid4().hex}__"
+
+
 Connection = Any
 """A pooled connection; the types of asyncpg call its proxy by another name."""
+
+
+async def _rows(connection: Connection, statement: str, columns: Sequence[Any], *, prepares: bool) -> Any:
+    if prepares:
+        return await connection.fetch(statement, *columns, timeout=_SECONDS)
+    # Without prepared statements a pooler may give each message to another server, except in a transaction.
+    async with connection.transaction():
+        return await connection.fetch(statement, *columns, timeout=_SECONDS)
 
 
 async def _nothing(_connection: Connection) -> None:

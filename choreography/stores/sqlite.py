@@ -27,7 +27,7 @@ from choreography.errors import SelfCheckError
 from choreography.stores.address import Address
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock
-from choreography.stores.tables import Does, in_parts, named, table_of
+from choreography.stores.tables import TABLES, Does, in_parts, named, table_of
 
 _OLDEST: Final = (3, 38)
 """The first that reads JSON with ``->>``, as the views do."""
@@ -113,6 +113,12 @@ class SqliteStore:
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over. Return how many there were."""
         return await self._run(lambda: self._clean(table, most))
+
+    async def overdue(self) -> float:
+        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        every = " union all ".join(f"select min(expires_at) as at from {table}" for table in TABLES)
+        [oldest] = await self._run(lambda: self._open().execute(f"select min(at) from ({every})").fetchone())
+        return max(0.0, time.time() - oldest) if oldest is not None else 0.0
 
     async def close(self) -> None:
         """Close the file."""

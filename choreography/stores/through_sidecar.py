@@ -114,6 +114,15 @@ class SidecarStore:
     async def check(self) -> None:
         """Do nothing more than the probes of the self-check: a component cannot be asked for its settings."""
 
+    async def clean(self, table: str, most: int) -> int:
+        """Do nothing: Dapr's components clean by themselves."""
+        del table, most
+        return 0
+
+    async def overdue(self) -> float:
+        """Return 0: a component cannot be asked."""
+        return 0.0
+
     async def close(self) -> None:
         """Do nothing: the connections are those of the sidecar."""
 

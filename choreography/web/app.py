@@ -27,6 +27,7 @@ from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.intake import Intake
 from choreography.sidecar.self_check import Canaries, SelfCheck
+from choreography.stores.cleaning import Cleaner
 from choreography.stores.opening import open_store
 from choreography.telemetry import Metrics, Spans, set_up_tracing
 from choreography.web.command_lane import CommandLane
@@ -153,6 +154,7 @@ class _Running:
             asyncio.create_task(self._replay(replaying, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
             asyncio.create_task(clocks.forever()),
+            asyncio.create_task(Cleaner(store, self.metrics).forever()),
         ]
         try:
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,6 +98,14 @@ SCOPES: dict[str, EngineScope] = {
         [LARGE], 100, replicas=2, budget=Budget(crashes=1, redeliveries=2)
     ),
 }
+
+
+def on_snapshots(one: EngineScope) -> EngineScope:
+    """Return a scope on a store whose reads are snapshots, where outcomes are rows of their own and nothing hides."""
+    return replace(one, limits=replace(one.limits, snapshot_reads=True), budget=replace(one.budget, hidden=0))
+
+
+SCOPES |= {f"{name}, on a store of snapshots": on_snapshots(one) for name, one in SCOPES.items() if "crash" in name}
 
 
 @pytest.mark.parametrize("name", SCOPES)

@@ -1,0 +1,302 @@
+"""The stores that services speak to themselves, on real servers: all or nothing, snapshots, views, roles, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+from choreography.engine.identity import Key
+from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Refused, Stored, Write
+from choreography.errors import ChoreographyError, SelfCheckError
+from choreography.flow import services_of
+from choreography.stores.address import Address, schema_of
+from choreography.stores.cleaning import Cleaner
+from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.port import Store
+from choreography.stores.postgres import PostgresStore
+from choreography.stores.sqlite import SqliteStore
+from choreography.telemetry import Metrics
+from choreography.up import probes
+from choreography.up.ports import Ports
+from choreography.up.postgres import Postgres
+from choreography.up.processes import Process, Processes, Program
+from choreography.up.progress import Progress
+from choreography.up.servers import can_install, find_postgres, install
+
+ORDER, BILLING = (
+    next(one for one in services_of("apps.checkout") if one.name == name) for name in ("order", "billing")
+)
+ONE, TWO, NEW = (Key("order", "order", name) for name in ("one", "two", "new"))
+DONE = Key("order", "outcome", "event-1")
+PLACED: Final = '{"v":1,"s":{"order_id":"one","status":"placed","total":1250,"customer_id":"c\\u00001"}}'
+OUTCOME: Final = (
+    '["event-1","digest","2026-11-30T08:00:00.000Z",[["order.created","one","{\\"id\\":\\"x\\"}"]],[],[],'
+    '[["order","one",1,true]],null,"",null,"order.submitted.v1","one"]'
+)
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """Run PostgreSQL with an owner and two roles of services."""
+    folder = tmp_path_factory.mktemp("postgres")
+    ports = Ports(folder / "ports.json")
+    roles = ("checkout_order", "checkout_billing", "reader")
+    database = Postgres(
+        find_postgres(Progress.silent()), folder / "data", ports.of("postgres"), "checkout", roles=roles
+    )
+    database.prepare(Progress.silent())
+    async with Processes() as processes:
+        (process,) = processes.wave([database.program(folder / "postgres.log")])
+        await process.start()
+        await process.until_ready()
+        for service in (ORDER, BILLING):
+            schema = schema_of("checkout", service.name)
+            owned = Address.read(database.url_of("checkout"), schema)
+            await asyncio.to_thread(migrate, Wanted(service, owned, schema), reporting="reader")
+        yield database
+
+
+def of_order(server: Postgres, port: int = 0) -> PostgresStore:
+    """Return the store of order, with its own role."""
+    return PostgresStore(Address.read(server.url_of("checkout_order", port), "checkout_order"), "order")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def store(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path) -> AsyncIterator[Store]:
+    """Open an empty store."""
+    opened: Store
+    if request.param == "sqlite":
+        address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
+        migrate(Wanted(ORDER, address))
+        opened = SqliteStore(address, "order")
+    else:
+        opened = of_order(server)
+    await opened.check()
+    await opened.commit([Write.deletion(key) for key in (ONE, TWO, NEW, DONE)])
+    yield opened
+    await opened.close()
+
+
+async def etag(store: Store, key: Key) -> str:
+    """Return the version of a record that is there."""
+    found = await store.confirm(key)
+    assert isinstance(found, Stored)
+    return found.etag
+
+
+async def test_a_transaction_is_written_whole_or_not_at_all(store: Store) -> None:
+    """A stale version and a key that is taken undo everything else, and the answer names them."""
+    assert await store.commit([Write(ONE, PLACED, None), Write(TWO, PLACED, None)]) == Committed()
+    stale = await etag(store, TWO)
+    assert await store.commit([Write(TWO, "{}", stale)]) == Committed()
+    answer = await store.commit(
+        [Write(ONE, "{}", await etag(store, ONE)), Write(NEW, "{}", None), Write(TWO, "{}", stale)]
+    )
+    assert isinstance(answer, Conflict)
+    assert "order/two" in answer.detail
+    assert isinstance(await store.commit([Write(ONE, "{}", None), Write(NEW, "{}", None)]), Conflict)
+    assert isinstance(await store.commit([Write(NEW, "{}", ANY_ETAG), Write.deletion(ONE, "7")]), Conflict)
+    found = (await store.read((ONE, TWO, NEW))).found
+    assert {key: one.value for key, one in found.items()} == {ONE: PLACED, TWO: "{}"}
+
+
+async def test_a_row_that_was_deleted_and_written_again_has_another_version(store: Store) -> None:
+    """Else whoever read the first would write over the second."""
+    await store.commit([Write(ONE, PLACED, None)])
+    first = await etag(store, ONE)
+    await store.commit([Write.deletion(ONE)])
+    await store.commit([Write(ONE, PLACED, None)])
+    assert isinstance(await store.commit([Write(ONE, "{}", first)]), Conflict)
+
+
+async def test_of_many_that_write_one_version_one_wins(store: Store) -> None:
+    """Whoever is later is told so, and nobody waits for long."""
+    await store.commit([Write(ONE, PLACED, None)])
+    version = await etag(store, ONE)
+    race = [store.commit([Write(ONE, f'{{"v":{number}}}', version)]) for number in range(12)]
+    answers = await asyncio.gather(*race)
+    assert sum(isinstance(answer, Committed) for answer in answers) == 1
+
+
+async def test_texts_come_back_to_the_letter_and_impossible_ids_are_not_there(store: Store) -> None:
+    """Numbers, order of keys and NULs in JSON stay; no database holds half a character."""
+    text = '{"v":1,"s":{"b":1.10,"a":-0.0,"n":"\\u0000","long":12345678901234567890}}'
+    await store.commit([Write(ONE, text, None)])
+    found = await store.confirm(ONE)
+    assert isinstance(found, Stored)
+    assert found.value == text
+    half = Key("order", "order", "\ud800")
+    assert isinstance(await store.commit([Write(half, "{}", None)]), Refused)
+
+
+async def test_people_read_entities_and_outcomes_in_views(store: Store, tmp_path: Path) -> None:
+    """One column per field, so that anybody who knows SQL can ask."""
+    await store.commit([Write(ONE, PLACED, None), Write(DONE, OUTCOME, None, 100)])
+    asked = "select status, total from {}orders where order_id = 'one'"
+    told = "select type, flow_id, quarantined from {}outcomes where event_id = 'event-1'"
+    if isinstance(store, SqliteStore):
+        with sqlite3.connect(tmp_path / "order.db") as file:
+            rows: list[Any] = [file.execute(one.format("")).fetchone() for one in (asked, told)]
+    else:
+        rows = [
+            tuple((await store._fetch(one.format("checkout_order."), ()))[0])  # type: ignore[attr-defined]
+            for one in (asked, told)
+        ]
+    assert rows == [("placed", 1250), ("order.submitted.v1", "one", False)]
+
+
+async def test_what_is_past_its_time_is_cleaned_in_batches(store: Store) -> None:
+    """And nothing else is."""
+    keys = [Key("order", "outcome", f"old-{number}") for number in range(5)]
+    await store.commit([*(Write(key, OUTCOME, ANY_ETAG, 0) for key in keys), Write(DONE, OUTCOME, ANY_ETAG, 100)])
+    await asyncio.sleep(0.05)
+    assert isinstance(store, (SqliteStore, PostgresStore))
+    gone = [await store.clean("outcome_records", 3) for _ in range(3)]
+    assert gone == [3, 2, 0]
+    assert await store.overdue() == 0.0
+    await store.commit([Write(key, OUTCOME, ANY_ETAG, 0) for key in keys])
+    await asyncio.sleep(0.05)
+    assert 0.0 < await store.overdue() < 60
+    assert await Cleaner(store, Metrics("order")).clean() == len(keys)
+    assert list((await store.read((*keys, DONE))).found) == [DONE]
+
+
+async def test_no_service_reads_the_tables_of_another(server: Postgres) -> None:
+    """Each has a schema and a role; one role may read the views of all, and write nothing."""
+    billing = await asyncpg.connect(server.url_of("checkout_billing"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await billing.fetch("select * from checkout_order.orders")
+    await billing.close()
+    reader = await asyncpg.connect(server.url_of("reader"))
+    assert await reader.fetch("select * from checkout_billing.payments") == []
+    with pytest.raises(asyncpg.PostgresError):
+        await reader.execute("delete from checkout_order.entity_records")
+    await reader.close()
+
+
+async def test_a_migration_is_run_twice_without_harm_and_shown_as_statements(server: Postgres) -> None:
+    """A job that is repeated changes nothing, and an administrator can do it by hand."""
+    owned = Address.read(server.url_of("checkout"), "checkout_order")
+    wanted = Wanted(ORDER, owned, "checkout_order")
+    notes = await asyncio.gather(*(asyncio.to_thread(migrate, wanted) for _ in range(2)))
+    assert notes == [[], []]
+    text = as_text([wanted])
+    assert "create table checkout_order.entity_records" in text
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON checkout_order.entity_records" in text
+    with pytest.raises(MigrationError):
+        await asyncio.to_thread(migrate, Wanted(ORDER, Address.read(server.url_of("reader"), "elsewhere")))
+
+
+async def test_tables_that_are_missing_or_of_another_release_are_refused(server: Postgres) -> None:
+    """Nothing is guessed: the sentence says what to run."""
+    nowhere = PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_shop"), "order")
+    with pytest.raises(SelfCheckError, match="Run `choreography migrate`"):
+        await nowhere.check()
+    await nowhere.close()
+    owner = await asyncpg.connect(server.url_of("checkout"))
+    await owner.execute("update checkout_order.alembic_version set version_num = '9999'")
+    later = of_order(server)
+    try:
+        with pytest.raises(SelfCheckError, match="Deploy the release"):
+            await later.check()
+    finally:
+        await owner.execute("update checkout_order.alembic_version set version_num = '0001'")
+        await owner.close()
+        await later.close()
+
+
+async def test_a_server_that_would_lose_commits_is_refused(server: Postgres) -> None:
+    """Settings of the role count as much as those of the server."""
+    owner = await asyncpg.connect(server.url_of("checkout"))
+    for setting, words in (
+        ("synchronous_commit", "synchronous_commit=off"),
+        ("default_transaction_read_only", "only reads"),
+    ):
+        value = "off" if setting == "synchronous_commit" else "on"
+        await owner.execute(f"alter role checkout_order set {setting} = {value}")
+        careless = of_order(server)
+        with pytest.raises(SelfCheckError, match=words):
+            await careless.check()
+        await careless.close()
+        await owner.execute(f"alter role checkout_order reset {setting}")
+    await owner.close()
+
+
+async def test_a_wrong_password_is_said_and_a_wrong_address_is_refused(server: Postgres) -> None:
+    """Nobody waits for a server that answers no."""
+    wrong = PostgresStore(
+        Address.read(replace(server, password="x").url_of("checkout_order"), "checkout_order"), "order"
+    )
+    with pytest.raises(SelfCheckError, match="does not let this service in"):
+        await wrong.check()
+    await wrong.close()
+    for url, schema in (("mongodb://x/y", "order"), ("postgresql://x/y", "Order; drop")):
+        with pytest.raises(ChoreographyError, match="CHOREOGRAPHY_"):
+            Address.read(url, schema)
+
+
+async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
+    """SQLite serves one replica; the sentence names the way out."""
+    address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
+    migrate(Wanted(ORDER, address))
+    first, second = SqliteStore(address, "order"), SqliteStore(address, "order")
+    await first.check()
+    with pytest.raises(SelfCheckError, match="or use PostgreSQL"):
+        await second.check()
+    await first.close()
+    await second.check()
+    await second.close()
+
+
+@pytest.fixture
+async def pooled(server: Postgres, tmp_path: Path) -> AsyncIterator[int]:
+    """Run pgbouncer in transaction mode before the server, with two connections for everybody; yield its port."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None and can_install():
+        install(Progress.silent(), "pgbouncer")
+        program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed, and this machine installs no packages")
+    port = Ports(tmp_path / "ports.json").of("pgbouncer")
+    password = server.url_of("checkout_order").split(":")[2].split("@")[0]
+    (tmp_path / "users").write_text(f'"checkout_order" "{password}"\n')
+    (tmp_path / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {tmp_path / 'users'}\n"
+        "pool_mode = transaction\ndefault_pool_size = 2\n"
+    )
+    for path in (tmp_path, tmp_path / "users", tmp_path / "pgbouncer.ini", *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    command = ["setpriv", "--reuid", "nobody", "--clear-groups", program, str(tmp_path / "pgbouncer.ini")]
+    log = tmp_path / "pgbouncer.log"
+    async with Processes() as processes:
+        process: Process
+        (process,) = processes.wave(
+            [Program(name="pgbouncer", command=command, log=log, ready=lambda: probes.listening(port))]
+        )
+        await process.start()
+        await process.until_ready()
+        yield port
+
+
+async def test_a_pooler_that_loses_prepared_statements_is_noticed_and_worked_with(
+    server: Postgres, pooled: int
+) -> None:
+    """Debian's pgbouncer gives each transaction to another connection, and knows no prepared statement."""
+    store = of_order(server, pooled)
+    await store.check()
+    keys = [Key("order", "order", f"pooled-{number}") for number in range(40)]
+    answers = await asyncio.gather(*(store.commit([Write(key, PLACED, ANY_ETAG)]) for key in keys))
+    for _ in range(3):
+        read = await asyncio.gather(*(store.read((key,)) for key in keys))
+    assert [type(answer) for answer in answers] == [Committed] * len(keys)
+    assert [list(values.found) for values in read] == [[key] for key in keys]
+    await store.close()
