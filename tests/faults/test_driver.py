@@ -273,9 +273,16 @@ async def test_answers_share_the_calls_that_publish_them(running: Running) -> No
     """They come one by one, and a call for each would be what costs most."""
     running.sidecar.slow = {"publish": 0.05}
     await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(50)))
-    calls = [count for topic, count in running.sidecar.calls if topic == "prize.paid"]
-    assert sum(calls) == 50
-    assert len(calls) < 10
+
+    def calls() -> list[int]:
+        return [count for topic, count in running.sidecar.calls if topic == "prize.paid"]
+
+    async def all_published() -> bool:
+        return sum(calls()) == 50
+
+    # On a busy machine the bank seems to hang, and the delivery ends before its intents do.
+    await until(all_published)
+    assert len(calls()) < 10
 
 
 async def test_the_outside_is_asked_only_for_what_is_committed(running: Running) -> None:
