@@ -148,6 +148,7 @@ class Decider:
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
+        working.rest_on(plan.entity_keys)
         if isinstance(ran, Quarantined):
             return (yield from self._set_aside_again(plan, known, working, now, ran))
         return self._keep(plan, ran, working, now), False
@@ -284,9 +285,7 @@ class Decider:
         self, plan: Plan, problem: str, working: WorkingSet, now: datetime
     ) -> Generator[Operation, Answer, Settled]:
         """Set an event aside because of a record that somebody spoilt: reading it again would fail the same way."""
-        reason = (
-            f"{problem} So nobody can tell what this event meets. Mend or remove the record, then replay the event."
-        )
+        reason = f"{problem} Nobody can tell what this event meets. Mend or remove the record, then replay the event."
         try:
             outcome, repeated = yield from self._aside_as(plan.identity, reason, plan, working, now)
         except UnreadableRecordError:

@@ -58,6 +58,11 @@ class WorkingSet:
         self.guarded.update(changed)
         self.guarded.update(guarded)
 
+    def rest_on(self, keys: Iterable[Key]) -> None:
+        """Guard all that a silent decision saw, if it saw a change of this batch: together that is no one snapshot."""
+        if not self.guarded.isdisjoint(keys):
+            self.guarded.update(keys)
+
     def put(self, *writes: Write) -> None:
         """Add records that are no entities: an outcome kept apart, or a mark."""
         self.others.update((write.key, write) for write in writes)

@@ -11,6 +11,17 @@ from urllib.parse import unquote, urlsplit
 from choreography.errors import ChoreographyError
 
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_WORDS: Final = """
+    all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
+    collation column concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user default deferrable desc distinct do else end
+    except false fetch for foreign freeze from full grant group having ilike in initially inner intersect into
+    is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null offset on
+    only or order outer overlaps placing primary references returning right select session_user similar some
+    symmetric table tablesample then to trailing true union unique user using variadic verbose when where window
+    with
+"""
+"""Words of PostgreSQL's own, which no schema can be called without quotes."""
 _SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 
 
@@ -33,17 +44,24 @@ class Address:
         Raises:
             ChoreographyError: no store is to be had there. The sentence does not repeat the URL.
         """
-        scheme = urlsplit(url).scheme
+        try:
+            parts = urlsplit(url)
+            scheme, _ = parts.scheme, parts.port
+        except ValueError:
+            raise ChoreographyError(
+                "CHOREOGRAPHY_DATABASE is no URL. What is special in a password (/ : @ # ?) must be percent-encoded: "
+                "postgresql://user:pa%2Fss@host:5432/database."
+            ) from None
         if scheme not in _SCHEMES:
             raise ChoreographyError(
                 f"CHOREOGRAPHY_DATABASE begins with {scheme!r}, and there is no driver for that. Write "
                 "postgresql://user:password@host:5432/database or sqlite:///folder/file.db, or leave it out to use the "
                 "state store of the sidecar (CHOREOGRAPHY_STORE)."
             )
-        if not _SCHEMA.fullmatch(schema):
+        if scheme != "sqlite" and (not _SCHEMA.fullmatch(schema) or schema in _WORDS.split()):
             raise ChoreographyError(
-                f"CHOREOGRAPHY_SCHEMA says {schema!r}, which PostgreSQL would fold or cut. Write lower-case letters, "
-                "digits and underscores, at most 63: checkout_order."
+                f"CHOREOGRAPHY_SCHEMA says {schema!r}, which PostgreSQL would fold or cut, or which is a word of its "
+                "own. Write lower-case letters, digits and underscores, at most 63: checkout_order."
             )
         return cls(url, schema)
 

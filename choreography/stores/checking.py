@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -15,6 +15,9 @@ from choreography.stores.migrations import NEEDED
 
 _NOTICE: Final = 5.0
 _WRONG_LOGIN: Final = ("28", "3D")
+_NO_TABLES: Final = ("42P01", "3F000", "42501")
+NO_ANSWER: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.TimeoutError, OSError, EOFError)
+"""How a statement fails that no server answered."""
 _SETTINGS: Final = (
     "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit, "
     "current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as replica, "
@@ -23,38 +26,55 @@ _SETTINGS: Final = (
 
 log = structlog.get_logger()
 
-One = Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
-"""Runs something on one connection."""
+Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+"""Runs one statement and returns its rows."""
 
 
-async def check_server(address: Address, one: One) -> None:
+async def check_server(address: Address, fetch: Fetch) -> None:
     """Wait until the server answers; then judge its settings and its tables.
 
     Raises:
         SelfCheckError: it would lose what it has committed, or its tables are not those of this release.
     """
+    version = f"select version_num from {address.schema}.alembic_version"
+    _judge(dict((await _answered(fetch, _SETTINGS))[0]))
+    try:
+        rows = await _answered(fetch, version)
+    except asyncpg.PostgresError:
+        rows = []
+    found = str(rows[0][0]) if rows else ""
+    if found != NEEDED:
+        raise SelfCheckError(_other_version(address, found))
+
+
+async def _answered(fetch: Fetch, statement: str) -> list[Any]:
+    """Ask until there is an answer.
+
+    Raises:
+        SelfCheckError: the login or the URL is wrong, which waiting would not mend.
+        PostgresError: there is no such table, or it may not be read.
+    """
     waited = 0.0
     while True:
         try:
-            settings = await one(lambda connection: connection.fetchrow(_SETTINGS))
-            break
+            return await fetch(statement, ())
+        except asyncpg.ClientConfigurationError as error:
+            raise SelfCheckError("CHOREOGRAPHY_DATABASE has a parameter that no client knows.") from error
         except asyncpg.PostgresError as error:
             if (error.sqlstate or "")[:2] in _WRONG_LOGIN:
                 raise SelfCheckError(
                     f"PostgreSQL does not let this service in: {error}. Check CHOREOGRAPHY_DATABASE, and that "
                     "`choreography migrate` was run for this database."
                 ) from error
+            if error.sqlstate in _NO_TABLES:
+                raise
             trouble: Exception = error
-        except (TimeoutError, asyncpg.InterfaceError, OSError) as error:
+        except NO_ANSWER as error:
             trouble = error
         if waited % _NOTICE == 0:
             log.warning("waiting for PostgreSQL", why=f"{type(trouble).__name__}: {trouble}", seconds=round(waited))
         await asyncio.sleep(0.5)
         waited += 0.5
-    _judge(dict(settings))
-    found = await _version(address, one)
-    if found != NEEDED:
-        raise SelfCheckError(_other_version(address, found))
 
 
 def _judge(settings: dict[str, Any]) -> None:
@@ -69,14 +89,6 @@ def _judge(settings: dict[str, Any]) -> None:
             "This PostgreSQL only reads: it is a standby, or default_transaction_read_only is on. Nothing could be "
             "committed. Point CHOREOGRAPHY_DATABASE to the primary."
         )
-
-
-async def _version(address: Address, one: One) -> str:
-    statement = f"select version_num from {address.schema}.alembic_version"
-    try:
-        return str(await one(lambda connection: connection.fetchval(statement)))
-    except asyncpg.PostgresError:
-        return ""
 
 
 def _other_version(address: Address, found: str) -> str:

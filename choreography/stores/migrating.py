@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
+from choreography.stores.checking import NO_ANSWER
 from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
 
@@ -64,8 +65,9 @@ def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
             _migrate_file(wanted)
             return []
         return asyncio.run(_migrate_schema(wanted, reporting))
-    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise MigrationError(f"{type(error).__name__}: {str(error).splitlines()[0]}.") from error
+    except (*NO_ANSWER, SQLAlchemyError, CommandError, ValueError, asyncpg.PostgresError) as error:
+        said = (str(error).splitlines() or ["there was no answer"])[0]
+        raise MigrationError(f"{type(error).__name__}: {said}.") from error
 
 
 def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
@@ -92,6 +94,9 @@ def _migrate_file(one: Wanted) -> None:
         with engine.connect() as connection:
             connection.execute(text("PRAGMA journal_mode=WAL"))
             connection.commit()
+            # Else Python's driver commits each statement that makes a table by itself, and two runs do not take turns.
+            connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
+            connection.execute(text("BEGIN IMMEDIATE"))
             command.upgrade(_config(one, connection=connection, schema=""), "head")
             for statement in views("", one.service.entities, postgres=False):
                 connection.execute(text(statement))
@@ -105,35 +110,40 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
     try:
         async with engine.connect() as connection:
             # Two runs at once would trip over each other; the lock goes with the connection.
-            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": one.address.schema})
-            await connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {one.address.schema}"))
-            await connection.commit()
+            await _alone(connection)
+            if (await connection.execute(text(f"SELECT to_regnamespace('{one.address.schema}')"))).scalar() is None:
+                await connection.execute(text(f"CREATE SCHEMA {one.address.schema}"))
             await connection.run_sync(lambda inner: _upgrade(one, inner))
             for statement in (*_schema_views(one), *grants(one.address.schema, one.role, reporting)):
                 await connection.execute(text(statement))
+            notes = await _set(connection, settings_of(one.role, reporting))
             await connection.commit()
-            return await _set(connection, settings_of(one.role, reporting))
+            return notes
     finally:
         await engine.dispose()
 
 
+async def _alone(connection: AsyncConnection) -> None:
+    """Wait until no other run migrates this database. The lock ends with the transaction, also behind a pooler."""
+    await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('choreography migrate'))"))
+
+
 async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[str]:
     """Set what roles begin with; return in a sentence what this role may not set, as it has not made the others."""
-    for statement in statements:
-        try:
-            await connection.execute(text(statement))
-        except DBAPIError as error:
-            await connection.rollback()
-            if getattr(error.orig, "sqlstate", "") != _NOT_ALLOWED:
-                raise
-            return [f"This role may not set what others begin with. Let an administrator run: {'; '.join(statements)}"]
-        await connection.commit()
+    try:
+        async with connection.begin_nested():
+            for statement in statements:
+                await connection.execute(text(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") != _NOT_ALLOWED:
+            raise
+        return [f"This role may not set what others begin with. Let an administrator run: {'; '.join(statements)}"]
     return []
 
 
 def _upgrade(one: Wanted, connection: Connection) -> None:
     command.upgrade(_config(one, connection=connection), "head")
-    connection.commit()
 
 
 def _schema_views(one: Wanted) -> Sequence[str]:

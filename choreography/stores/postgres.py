@@ -22,15 +22,15 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.stores.address import Address
-from choreography.stores.checking import check_server
+from choreography.stores.checking import NO_ANSWER, check_server
 from choreography.stores.port import Clock
 from choreography.stores.statements import reading, writing
-from choreography.stores.tables import TABLES, Does, Part, in_parts, table_of
+from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of
 
 _MOST_CONNECTIONS: Final = 8
 _SECONDS: Final = 10.0
 """How long one statement may take, the way there and back included."""
-_TROUBLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError, OSError, EOFError)
+_TROUBLE: Final = (asyncpg.PostgresError, *NO_ANSWER)
 _CONFLICTS: Final = ("CHG01", "23505", "40001", "40P01")
 """Our own, a row that is there, a serialization failure, a deadlock: others wrote at the same moment."""
 _REFUSALS: Final = ("22", "23", "54")
@@ -59,14 +59,14 @@ class PostgresStore:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self._prepares = True
-        self._closing: asyncio.Task[None] | None = None
+        self._retired: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
         """Read keys in one snapshot. A failed statement is a failed read of every key."""
         del trace
         places: dict[str, list[tuple[int, Key]]] = {}
         for place, key in enumerate(keys):
-            if _may_exist(key):
+            if may_exist(key, nul=False):
                 places.setdefault(table_of(key), []).append((place, key))
         if not places:
             return Values({})
@@ -119,14 +119,15 @@ class PostgresStore:
         Raises:
             SelfCheckError: it does not, or its tables are those of another release.
         """
-        await check_server(self._address, self._one)
+        await check_server(self._address, self._fetch)
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over, unless another replica is at it. Return how many there were."""
         schema = self._address.schema
         rows = await self._fetch(
-            f"with gone as (select service, kind, id from {schema}.{table} where expires_at < now() and service = $1 "
-            "and pg_try_advisory_xact_lock(hashtext($2)) order by expires_at limit $3 for update skip locked) "
+            "with held as materialized (select pg_try_advisory_xact_lock(hashtext($2)) as ok), "
+            f"gone as (select service, kind, id from {schema}.{table} where expires_at < now() and service = $1 "
+            "and (select ok from held) order by expires_at limit $3 for update skip locked) "
             f"delete from {schema}.{table} t using gone g "
             "where t.service = g.service and t.kind = g.kind and t.id = g.id returning 1",
             (self._service, f"{schema}.{table}", most),
@@ -141,8 +142,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Close every connection; what is under way ends with it."""
-        if self._pool is not None:
-            self._pool.terminate()
+        for pool in (self._pool, self._retired):
+            if pool is not None:
+                pool.terminate()
 
     async def _fetch(self, statement: str, columns: Sequence[Any]) -> list[asyncpg.Record]:
         prepares = self._prepares
@@ -158,9 +160,8 @@ class PostgresStore:
     def _stop_preparing(self) -> None:
         if self._prepares:
             log.warning("something before PostgreSQL, such as pgbouncer, loses prepared statements; none are used now")
-            self._prepares, old, self._pool = False, self._pool, None
-            if old is not None:
-                self._closing = asyncio.create_task(old.close())
+            # Others still use the old pool; its connections go by themselves once they are idle.
+            self._prepares, self._retired, self._pool = False, self._pool, None
 
     async def _one(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run something on one connection, which is thrown away if it may be in an unknown state."""
@@ -217,11 +218,6 @@ async def _rows(connection: Connection, statement: str, columns: Sequence[Any], 
 
 async def _nothing(_connection: Connection) -> None:
     """Leave a connection as it is: every statement is a transaction of its own, and there is nothing to reset."""
-
-
-def _may_exist(key: Key) -> bool:
-    """Tell whether PostgreSQL could hold a record of this id: no text there has a NUL or half a character."""
-    return "\x00" not in key.logical_id and not any("\ud800" <= one <= "\udfff" for one in key.logical_id)
 
 
 def _columns(part: Part, group: Sequence[Write]) -> list[Any]:

@@ -35,6 +35,8 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
         statements += [
             f'GRANT USAGE ON SCHEMA {schema} TO "{reporting}"',
             f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{reporting}"',
+            f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO "{reporting}"',
+            f'ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO "{reporting}"',
         ]
     return statements
 

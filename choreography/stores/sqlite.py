@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
+from urllib.parse import quote
 
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
@@ -27,7 +28,7 @@ from choreography.errors import SelfCheckError
 from choreography.stores.address import Address
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock
-from choreography.stores.tables import TABLES, Does, in_parts, named, table_of
+from choreography.stores.tables import TABLES, Does, in_parts, may_exist, named, table_of
 
 _OLDEST: Final = (3, 38)
 """The first that reads JSON with ``->>``, as the views do."""
@@ -143,9 +144,10 @@ class SqliteStore:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             # The URI keeps SQLite from making an empty file where there is none.
-            self._connection = sqlite3.connect(f"file:{self._file}?mode=rw", uri=True, isolation_level=None)
-            self._connection.execute("pragma journal_mode = wal")
-            self._connection.execute("pragma synchronous = full")
+            connection = sqlite3.connect(f"file:{quote(str(self._file))}?mode=rw", uri=True, isolation_level=None)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            self._connection = connection
         return self._connection
 
     def _close(self) -> None:
@@ -163,6 +165,8 @@ class SqliteStore:
         return synchronous, str(version)
 
     def _row(self, key: Key) -> Stored | None:
+        if not may_exist(key):
+            return None
         row = (
             self._open()
             .execute(f"select record, etag from {table_of(key)} where service = ? and kind = ? and id = ?", key)

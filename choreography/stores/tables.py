@@ -72,6 +72,12 @@ def in_parts(writes: Iterable[Write]) -> Mapping[Part, Sequence[Write]]:
     return dict(sorted(parts.items()))
 
 
+def may_exist(key: Key, *, nul: bool = True) -> bool:
+    """Tell whether a database could hold a record of this id: no text there has half a character, or perhaps a NUL."""
+    halves = any("\ud800" <= one <= "\udfff" for one in key.logical_id) if not key.logical_id.isascii() else False
+    return not halves and (nul or "\x00" not in key.logical_id)
+
+
 def named(key: Key) -> str:
     """Return a key as a person reads it."""
     return f"{key.kind}/{key.logical_id}"

@@ -74,6 +74,14 @@ COMMITTING: Final = (
         "        if False:",
     ),
     in_engine(
+        "silence-beside-a-change",
+        6,
+        "a silent decision that saw a change of its own batch leaves unguarded what else it saw",
+        "deciding",
+        "        working.rest_on(plan.entity_keys)\n",
+        "",
+    ),
+    in_engine(
         "failed-read-believed",
         5,
         "a key that could not be read is taken for a missing one",

@@ -14,8 +14,6 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    context.configure(
-        connection=given["connection"], version_table_schema=schema or None, transaction_per_migration=True
-    )
-    with context.begin_transaction():
-        context.run_migrations()
+    # The transaction is that of whoever gave the connection: it holds the lock that lets two runs take turns.
+    context.configure(connection=given["connection"], version_table_schema=schema or None)
+    context.run_migrations()
