@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from choreography.contracts import Event
 from choreography.declaration import Reaction
 from choreography.explore.model import Model
@@ -33,7 +35,7 @@ def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
         if lost.service == awaited.service and lost.type in awaited.lacks and flow in lost.text:
             has = _listed(replay.model, awaited.has)
             return f"{awaited.service}.{awaited.reaction} has {has}, waits for {lost.name}, which was lost{about}"
-    return chain(replay.model, awaited, replay.said) + about
+    return chain(replay.model, awaited, replay.said, replay) + about
 
 
 def _lost(replay: Replay) -> Iterator[str]:
@@ -65,31 +67,63 @@ def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
                     yield Awaited(name, join, has, lacks), flow
 
 
-def chain(model: Model, awaited: Awaited, said: Collection[str]) -> str:
-    """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends."""
+def chain(model: Model, awaited: Awaited, said: Collection[str], replay: Replay | None = None) -> str:
+    """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends.
+
+    With the run it is also told why somebody who lacks nothing did not say it.
+    """
     has = f"has {_listed(model, awaited.has)}, " if awaited.has else ""
     text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(model, awaited.lacks)}"
     seen, lacks = {f"{awaited.service}.{awaited.reaction}"}, awaited.lacks
     while lacks:
+        # Of several that are lacked the first is followed, and then it is named again.
+        which, this = (", which", "") if len(lacks) == 1 else (";", f" {_listed(model, lacks[:1])}")
         sayers = _sayers(model, lacks[0])
         if not sayers:
-            return f"{text}, which nothing says{_foreign(model, lacks[0])}"
+            return f"{text}{which} nothing says{this}{_foreign(model, lacks[0])}"
         only = "only " if len(sayers) == 1 else ""
-        text += f", which {only}{' or '.join(sayers)} says"
+        text += f"{which} {only}{' or '.join(sayers)} says{this}"
         name, reaction = next(iter(sayers.items()))
         if name in seen or reaction is None:
             return text
         seen.add(name)
         heard = [one.wire_type for one in reaction.hears if issubclass(one, Event)]
         lacks = tuple(one for one in heard if one not in said)
-        text += f", which waits for {_listed(model, lacks)}" if lacks else ", which has what it waits for and did not"
+        text += (
+            f", which waits for {_listed(model, lacks)}" if lacks else _silent(replay, name.partition(".")[0], heard)
+        )
     return text
 
 
+def _silent(replay: Replay | None, service: str, heard: Collection[str]) -> str:
+    """Say why a reaction of a service did not speak, although all that it hears was said."""
+    if replay is None:
+        return ""
+    names = _listed(replay.model, sorted(heard))
+    if service in replay.scenario.faults.away:
+        return f", and {service} is away"
+    for lost in replay.lost:
+        if lost.service == service and lost.type in heard:
+            return f", to which {lost.name} was lost on its way"
+    for problem in map(orjson.loads, replay.read(("set aside",))):
+        if problem[:1] == [service] and problem[1] in heard:
+            return f", which set {replay.model.event_name(problem[1])} aside"
+    for item in replay.pending:
+        if item.service == service and item.type in heard:
+            return f", to which {item.name} is still on its way"
+    return f", which heard {names} and did not say it"
+
+
 def _foreign(model: Model, wire_type: str) -> str:
-    """Say how an event may come that no service of this flow publishes."""
-    published = any(event.wire_type == wire_type for service in model.services for event in service.publishes)
-    return "" if published else f" in this flow (a foreign publisher may: --foreign {model.event_name(wire_type)})"
+    """Say how an event may come that no service of this flow publishes, and which one is called like it."""
+    if any(event.wire_type == wire_type for service in model.services for event in service.publishes):
+        return ""
+    name = model.event_name(wire_type)
+    for service in model.services:
+        for event in service.publishes:
+            if event.__name__ == name:
+                return f" in this flow; {service.name} publishes a {name} of another type, {event.wire_type}"
+    return f" in this flow (a foreign publisher may: --foreign {name})"
 
 
 def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
@@ -107,4 +141,11 @@ def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
 
 
 def _listed(model: Model, types: Sequence[str]) -> str:
-    return " and ".join(map(model.event_name, types))
+    return " and ".join(_named(model, one) for one in types)
+
+
+def _named(model: Model, wire_type: str) -> str:
+    """Return the name of an event, with its type if another event of the flow has the same name."""
+    name = model.event_name(wire_type)
+    alike = {event.wire_type for service in model.services for event in service.publishes if event.__name__ == name}
+    return name if alike <= {wire_type} else f"{name} ({wire_type})"

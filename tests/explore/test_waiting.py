@@ -1,0 +1,20 @@
+"""Why somebody did not speak is true: lost, away, set aside, still on its way, or decided otherwise."""
+
+from __future__ import annotations
+
+from choreography.explore import Replay
+from choreography.explore.waiting import why_it_stopped
+
+
+def began(**settings: object) -> Replay:
+    """Begin an order of the checkout."""
+    return Replay("apps.checkout", **settings)
+
+
+def test_a_service_that_is_away_is_named_where_the_reason_leads_to_it() -> None:
+    """It did not hear anything, so it did not decline to speak."""
+    run = began(away="billing")
+    run.hears("order", "OrderSubmitted")
+    run.to_the_end()
+    assert any("billing is away" in one for one in why_it_stopped(run))
+    assert not any("did not say it" in one for one in why_it_stopped(run))
