@@ -167,7 +167,8 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
 
 
 def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: int, seed: int) -> int:
-    out.say(f"seed {seed}: the same again with --random {runs} --seed {seed}")
+    options = options_of(scenario, model)
+    out.say(f"seed {seed}: the same again with --random {runs} --seed {seed}{options}")
     with _progress(out) as progress:
         task = progress.add_task("", total=None)
         walked = walk(
