@@ -68,3 +68,8 @@ class Store(Protocol):
     async def close(self) -> None:
         """Close every connection."""
         ...
+
+
+def words_of(error: BaseException) -> str:
+    """Return an error as the detail of an answer: its kind, and what it says."""
+    return f"{type(error).__name__}: {error}"

@@ -23,7 +23,7 @@ from choreography.engine.operations import (
 )
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, check_server
-from choreography.stores.port import Clock
+from choreography.stores.port import Clock, words_of
 from choreography.stores.statements import reading, writing
 from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of
 
@@ -78,7 +78,7 @@ class PostgresStore:
         try:
             rows = await self._fetch(reading(self._address.schema, tables), columns)
         except _TROUBLE as error:
-            log.warning("the store could not be read", why=_words(error))
+            log.warning("the store could not be read", why=words_of(error))
             return Values({}, frozenset(keys))
         return Values({keys[place]: Stored(record, str(etag)) for place, etag, record in rows})
 
@@ -99,9 +99,9 @@ class PostgresStore:
         except asyncpg.PostgresError as error:
             return _proven(error)
         except (UnicodeEncodeError, asyncpg.DataError, OverflowError) as error:
-            return Refused(_words(error))
+            return Refused(words_of(error))
         except _TROUBLE as error:
-            return Unknown(_words(error))
+            return Unknown(words_of(error))
         return Committed()
 
     async def clock(self, probe: Key) -> Clock | None:
@@ -240,9 +240,5 @@ def _proven(error: asyncpg.PostgresError) -> CommitAnswer:
     if state in _CONFLICTS:
         return Conflict(str(error))
     if state[:2] in _REFUSALS:
-        return Refused(_words(error))
-    return Unknown(_words(error), answered=state[:2] != "08")
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+        return Refused(words_of(error))
+    return Unknown(words_of(error), answered=state[:2] != "08")

@@ -27,7 +27,7 @@ from choreography.engine.operations import (
 from choreography.errors import SelfCheckError
 from choreography.stores.address import Address
 from choreography.stores.migrations import NEEDED
-from choreography.stores.port import Clock
+from choreography.stores.port import Clock, words_of
 from choreography.stores.tables import TABLES, Does, in_parts, may_exist, named, table_of
 
 _OLDEST: Final = (3, 38)
@@ -67,7 +67,7 @@ class SqliteStore:
         try:
             return await self._run(lambda: self._row(key))
         except sqlite3.Error as error:
-            return Unknown(_words(error))
+            return Unknown(words_of(error))
 
     async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
         """Write everything in one transaction."""
@@ -77,9 +77,9 @@ class SqliteStore:
         except _ChangedError as error:
             return Conflict(f"changed meanwhile: {error}")
         except _REFUSALS as error:
-            return Refused(_words(error))
+            return Refused(words_of(error))
         except sqlite3.Error as error:
-            return Unknown(_words(error), answered=True)
+            return Unknown(words_of(error), answered=True)
         return Committed()
 
     async def clock(self, probe: Key) -> Clock | None:
@@ -224,7 +224,3 @@ def _statement(table: str, does: Does, write: Write) -> tuple[str, tuple[object,
             return f"delete from {table} {same} and etag = ?", (*write.key, write.etag)
         case Does.DROP:
             return f"delete from {table} {same}", tuple(write.key)
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

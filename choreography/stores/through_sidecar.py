@@ -23,7 +23,7 @@ from choreography.engine.operations import (
 )
 from choreography.errors import InvalidEventError
 from choreography.sidecar.client import TROUBLE, Sidecar
-from choreography.stores.port import Clock
+from choreography.stores.port import Clock, words_of
 
 _CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item already exists")
 _KEYS_AT_ONCE: Final = 1000
@@ -81,7 +81,7 @@ class SidecarStore:
                 return Unknown(f"{answered.status}: {answered.body[:300].decode(errors='replace')}")
             return Stored(_text(orjson.loads(answered.body)), answered.headers.get("etag", ""))
         except (*TROUBLE, orjson.JSONDecodeError) as error:
-            return Unknown(_words(error))
+            return Unknown(words_of(error))
 
     async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
         """Write everything in one transaction and sort the answer by what it proves."""
@@ -89,7 +89,7 @@ class SidecarStore:
         try:
             answered = await self._sidecar.call("POST", f"{self._state}/transaction", body, trace)
         except TROUBLE as error:
-            return Unknown(_words(error))
+            return Unknown(words_of(error))
         status, text = answered.status, answered.body[:500].decode(errors="replace")
         if status < 300:
             return Committed()
@@ -142,7 +142,3 @@ def _operation(write: Write) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

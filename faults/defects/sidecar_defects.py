@@ -51,7 +51,7 @@ SIDECAR: Final = (
         7,
         "a connection that breaks during a commit is taken for a commit",
         "stores.through_sidecar",
-        "        except TROUBLE as error:\n            return Unknown(_words(error))\n        status, text =",
+        "        except TROUBLE as error:\n            return Unknown(words_of(error))\n        status, text =",
         "        except TROUBLE:\n            return Committed()\n        status, text =",
     ),
     _driver(
