@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -17,6 +18,7 @@ from choreography.errors import ChoreographyError
 
 _OURS: Final = str(Path(__file__).parent)
 _PACKAGES: Final = tuple(f"{sysconfig.get_paths()[place]}{os.sep}" for place in ("purelib", "platlib"))
+_FRAME: Final = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
 _INSTALLED: Final = (f"{sysconfig.get_paths()['stdlib']}{os.sep}", *_PACKAGES)
 
 
@@ -101,10 +103,20 @@ def told(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """Return the file and line of the author's code, or of ours if the error never was in any of theirs."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
-    authored = [one for one in frames if is_authored(one.filename)]
-    chosen = (authored or frames)[-1:]
-    return f"{_shown(chosen[0].filename)}, line {chosen[0].lineno}" if chosen else ""
+    frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    return _place(frames)
+
+
+def place_in(stack: str) -> str:
+    """Return the file and line of the author's code in the text of a traceback; empty if the text names no file."""
+    return _place([(found["file"], int(found["line"])) for found in _FRAME.finditer(stack)])
+
+
+def _place(frames: Iterable[tuple[str, int | None]]) -> str:
+    real = [one for one in frames if not one[0].startswith("<")]
+    authored = [one for one in real if is_authored(one[0])]
+    chosen = (authored or real)[-1:]
+    return f"{_shown(chosen[0][0])}, line {chosen[0][1]}" if chosen else ""
 
 
 def _shown(file: str) -> str:

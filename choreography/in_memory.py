@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import orjson
 from pydantic import ValidationError
 
+from choreography.authored import place_in
 from choreography.contracts import Answer, Entity, Event
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_delivery
@@ -64,6 +65,12 @@ class Released:
         """Why deliveries were set aside."""
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [one.reason for one in bad if one]
+
+    @property
+    def explained(self) -> list[str]:
+        """Why deliveries were set aside, each with the file and line of the author's code that failed."""
+        bad = (one.outcome.quarantined for one in self.settled if one.outcome)
+        return [f"{one.reason} ({place})" if (place := place_in(one.stack)) else one.reason for one in bad if one]
 
     @property
     def waits(self) -> bool:

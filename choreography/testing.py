@@ -73,7 +73,7 @@ class Given:
                 self._memory.put(one)
                 continue
             self._past.append(_hear(self._memory, one))
-            for reason in self._past[-1].quarantined:
+            for reason in self._past[-1].explained:
                 raise AssertionError("\n".join([*self._story, f"but that was quarantined: {reason}"]))
 
     def when(self, *heard: Heard) -> Came:
@@ -117,6 +117,7 @@ class Came:
         self._service, self._story = memory.service, story
         after = memory.entities
         self.quarantined = tuple(reason for one in came for reason in one.quarantined)
+        self.explained = tuple(reason for one in came for reason in one.explained)
         told = {event.encoded for one in past for event in one.events}
         asked = {wish for one in past for wish in one.wishes}
         self.facts: tuple[Value | str, ...] = (
@@ -141,7 +142,7 @@ class Came:
         """Check that the event was set aside, for a reason that holds ``part``, and that nothing else came of it."""
         if self.facts or not any(part in reason for reason in self.quarantined):
             expected = [f"nothing but a quarantine because of {part!r}"]
-            self._fail([*_lines("expected", expected), *_lines("came", [*self.quarantined, *self.facts])])
+            self._fail([*_lines("expected", expected), *_lines("came", [*self.explained, *self.facts])])
         return self
 
     def then_due(self, name: str, *, after: timedelta) -> Self:
@@ -160,7 +161,7 @@ class Came:
             else:
                 strange.append(fact)
         if missing or strange or self.quarantined:
-            self._fail([*_lines("quarantined", self.quarantined), *_difference(missing, strange)])
+            self._fail([*_lines("quarantined", self.explained), *_difference(missing, strange)])
         return self
 
     def _fail(self, lines: Iterable[str]) -> NoReturn:
@@ -193,9 +194,9 @@ def every_state(
     grid = list(itertools.product(itertools.product(*map(states_of, examples)), tuple(heard)))
     for states, event in grid:
         once = given(service, *states).when(event)
-        for reason in once.quarantined:
+        for reason, explained in zip(once.quarantined, once.explained, strict=True):
             if not any(part in reason for part in refusals):
-                raise AssertionError(f"{service.name}, keeping {states!r}, has no answer to {event!r}: {reason}")
+                raise AssertionError(f"{service.name}, keeping {states!r}, has no answer to {event!r}: {explained}")
         twice = given(service, *states).when(event, event)
         if (once.facts, set(once.quarantined)) != (twice.facts, set(twice.quarantined)):
             raise AssertionError(

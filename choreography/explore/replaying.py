@@ -220,7 +220,7 @@ class Replay:
             said = list(self._let_out(memory.service, released))
             strange = at_odds(self.model, self.services[item.service], item.thing, replies, fresh)
             problems = released.quarantined or ([strange] if strange else [])
-            problem = "; ".join(problems)
+            problem = "; ".join(released.explained or problems)
             self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
         changed = tuple(changes(before, self.entities))
         self.happened.append(Happened(item, sender_of(self.model, item), replies, changed, tuple(said), problem, idle))

@@ -136,3 +136,21 @@ def test_the_generated_test_tells_events_alike_apart() -> None:
 def test_a_run_reads_the_same_each_time(orders: int) -> None:
     """Nothing in it depends on the process."""
     assert as_list(run(orders)) == as_list(run(orders))
+
+
+def test_a_failed_reaction_is_told_with_its_file_and_line() -> None:
+    """The list, the diagram and the page name the place, so that nobody searches for the line that failed."""
+    fragile = Service("fragile")
+
+    @fragile.on(Packed)
+    def weigh(load: Load, packed: Packed) -> Decision:
+        """Refuse one weight by accident."""
+        return load.but(parcels=(str(1 // (packed.weight - 9)),))
+
+    model = Model("tests.explore.test_telling:FRAGILE", (store, fragile), (), {"two_parcels": two_parcels}, {})
+    replay = Replay(model, model.scenario(orders=1))
+    replay.to_the_end()
+    line = weigh.__code__.co_firstlineno + 3
+    place = f"ZeroDivisionError: integer division or modulo by zero (tests/explore/test_telling.py, line {line})"
+    assert any(one.endswith(f"SET ASIDE: {place}") for one in as_list(replay))
+    assert "tests/explore/test_telling.py" in as_diagram(replay, "nothing")
