@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.measuring import Run, session
+from bench.measuring import Run, session, share_of
 from bench.plan import FULL, QUICK, Plan
 from bench.plot import draw
 from bench.report import tables, write_into
@@ -48,15 +48,17 @@ class Bench:
         plan = self.results.plan
         async with session(system, self._empty()) as under_load:
             burst = await under_load.burst(plan.burst)
-            await under_load.latency(20, plan.steady_seconds)
-            await under_load.latency(burst.per_second / 2, plan.steady_seconds)
+            await under_load.steady(20, plan.steady_seconds)
+            await under_load.steady(burst.per_second / 2, plan.steady_seconds)
             return await under_load.finish()
 
     async def _grow(self, system: System) -> None:
         async with session(system, self._empty()) as under_load:
             for count in self.results.plan.growth:
                 burst = await under_load.burst(count)
-                self._progress.note(f"growth: {system.name}, {count} more: {burst.per_second}/s, {burst.total} µs")
+                self._progress.note(
+                    f"growth: {system.name}, {count} more: {burst.per_second:.0f}/s, {burst.total:.0f} µs"
+                )
             run = await under_load.finish()
         self.results.growth[system.name] = run.bursts
 
@@ -66,17 +68,17 @@ class Bench:
                 burst = await under_load.burst(self.results.plan.replica_burst)
                 await under_load.finish()
             self.results.replicas[count] = burst
-            self._progress.note(f"{count} replicas: {burst.per_second}/s, {burst.total} µs")
+            self._progress.note(f"{count} replicas: {burst.per_second:.0f}/s, {burst.total:.0f} µs")
 
     def _empty(self) -> Path:
         shutil.rmtree(self._folder / "run", ignore_errors=True)
         return self._folder / "run"
 
     def _tell(self, when: str, system: System, run: Run) -> None:
-        burst, (slow, half) = run.bursts[0], run.latencies
+        burst, slow = run.bursts[0], run.steady[0]
         self._progress.done(
-            f"{when}, {system.name}: {burst.per_second:.0f} orders/s, {burst.total} µs CPU per order; "
-            f"p50/p99 {slow.p50}/{slow.p99} ms at 20/s, {half.p50}/{half.p99} ms at {half.a_second:.0f}/s; "
+            f"{when}, {system.name}: {burst.per_second:.0f} orders/s, {burst.total:.0f} µs CPU per order; "
+            f"p50/p99 {share_of(slow.took, 0.5):.1f}/{share_of(slow.took, 0.99):.1f} ms at 20/s; "
             f"{run.audited} orders audited, load average {burst.load_average}"
         )
 

@@ -1,7 +1,8 @@
 """Holds this tree against another commit: ``python -m bench.against v0.9.0``.
 
-Both get the same orders, in turns, so that whatever else the machine does meanwhile is in the figures of both. A
-difference counts only where it is larger than that between runs of one commit.
+Both run at once and get the same orders in short turns, so that whatever else the machine does meanwhile is in the
+figures of both. CPU is also given in units of what the payment provider used for the same orders: it does the same work
+in both trees, so what a busy machine adds to everything is in it as well.
 """
 
 from __future__ import annotations
@@ -16,75 +17,119 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from bench.flow_files import ROOT
-from bench.measuring import session
-from bench.meter import Meter
+from bench.measuring import Burst, Session, Steady, per_order, session, share_of
+from bench.pairs import Compared, compared
 from bench.systems import Stage, System
+from bench.turns import Turns
 from choreography.up import prepare
 from choreography.up.progress import Progress
 
 _RUNNER: Final = ROOT / "bench" / "checkout_of.py"
-_STEADY: Final = 20.0
-_REMINDED: Final = 40.0
-"""Seconds after the last order in which everything that is done about it later is done: its reminder above all."""
+_OURS: Final = "this tree"
+_THEIRS: Final = "the other"
+_PROVIDER: Final = "apps/payment_provider"
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of one run, by name."""
+class Row:
+    """One figure of both.
 
-    values: Mapping[str, float]
+    Attributes:
+        figure: its name.
+        plain: as it was measured.
+        in_units: of CPU, in units of what the payment provider used for the same orders.
+    """
+
+    figure: str
+    plain: Compared
+    in_units: Compared | None = None
 
 
-def compared(ours: Sequence[Figures], theirs: Sequence[Figures]) -> list[dict[str, Any]]:
-    """Return a row for each figure: the medians, their ratio, and how much the runs of one commit differ."""
-    rows = []
-    for name in ours[0].values:
-        mine, other = ([one.values[name] for one in runs] for runs in (ours, theirs))
-        before, after = median(other), median(mine)
-        spread = max((max(runs) - min(runs)) / max(median(runs), 1e-9) for runs in (mine, other))
-        ratio = after / max(before, 1e-9)
-        rows.append(
-            {
-                "figure": name,
-                "before": before,
-                "after": after,
-                "ratio": round(ratio, 3),
-                "spread": round(spread, 3),
-                "differs": abs(ratio - 1) > spread,
-            }
+def of_bursts(theirs: Sequence[Burst], ours: Sequence[Burst]) -> list[Row]:
+    """Compare orders sent as fast as they were taken."""
+    rate = compared([one.per_second for one in theirs], [one.per_second for one in ours])
+    return [Row("orders/s at once", rate), *_cpu("at once", theirs, ours)]
+
+
+def of_rate(theirs: Sequence[Steady], ours: Sequence[Steady]) -> list[Row]:
+    """Compare orders sent at one rate."""
+    told = f"at {ours[0].a_second:g}/s"
+    rows = [
+        Row(f"{name} ms {told}", compared(*([share_of(one.took, share) for one in turns] for turns in (theirs, ours))))
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    ]
+    return [*rows, *_cpu(told, theirs, ours)]
+
+
+def behind(turns: Sequence[Steady]) -> str:
+    """Say whether orders came faster than they ended; the latency and the CPU are then those of a queue."""
+    count = sum(not one.kept_up for one in turns)
+    rate = f"{turns[0].a_second:g}/s"
+    return f"In {count} of {len(turns)} turns at {rate} orders came faster than they ended.\n" if count else ""
+
+
+def _cpu(told: str, theirs: Sequence[Burst | Steady], ours: Sequence[Burst | Steady]) -> list[Row]:
+    before, after = ([_with_sum(per_order(one)) for one in turns] for turns in (theirs, ours))
+    return [
+        Row(
+            f"CPU µs per order {told}, {group}",
+            compared([one[group] for one in before], [one[group] for one in after]),
+            compared(*([one[group] / max(one["provider"], 1e-9) for one in turns] for turns in (before, after))),
         )
-    return rows
+        for group in after[0]
+        if group in before[0]
+    ]
 
 
-def table(rows: Sequence[Mapping[str, Any]], commit: str) -> str:
-    """Return the comparison as a table of Markdown."""
-    lines = [f"| figure | {commit} | this tree | ratio | a commit's runs differ by |", "| --- " * 5 + "|"]
-    for row in rows:
-        ratio = f"**{row['ratio']:.2f}**" if row["differs"] else f"{row['ratio']:.2f}"
-        lines.append(f"| {row['figure']} | {row['before']:.0f} | {row['after']:.0f} | {ratio} | {row['spread']:.0%} |")
+def _with_sum(used: Mapping[str, float]) -> dict[str, float]:
+    return {"all": sum(used.values()), **used}
+
+
+def table(rows: Sequence[Row], commit: str) -> str:
+    """Return the comparison as a table of Markdown; bold is a difference that is more than chance."""
+    lines = [f"| figure | {commit} | this tree | ratio (95 %) | by the provider's CPU (95 %) |", "| --- " * 5 + "|"]
+    lines += [
+        f"| {row.figure} | {row.plain.before:.0f} | {row.plain.after:.0f} | {_ratio(row.plain)} "
+        f"| {_ratio(row.in_units) if row.in_units else ''} |"
+        for row in rows
+    ]
     return "\n".join(lines)
+
+
+def _ratio(one: Compared) -> str:
+    shown = f"**{one.ratio:.3f}**" if one.differs else f"{one.ratio:.3f}"
+    return f"{shown} ({one.low:.2f}-{one.high:.2f})"
 
 
 def extracted(commit: str, folder: Path) -> Path:
     """Write the files of a commit into a folder, and return it."""
-    git = shutil.which("git")
-    if git is None:
-        raise SystemExit("There is no git here, so no other commit can be run. Install it.")
-    made = subprocess.run(  # noqa: S603 - git, with a name that the caller gave
-        [git, "-C", str(ROOT), "archive", "--format=tar", commit], capture_output=True, check=False
-    )
+    made = _git("archive", "--format=tar", commit)
     if made.returncode:
         raise SystemExit(f"git knows no commit {commit!r}, so nothing can be compared: {made.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
         archive.extractall(emptied(folder), filter="data")
     return folder
+
+
+def same_provider(commit: str) -> bool:
+    """Tell whether the payment provider of a commit is that of this tree, which makes its CPU a unit."""
+    return _git("diff", "--quiet", commit, "--", _PROVIDER).returncode == 0
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    git = shutil.which("git")
+    if git is None:
+        raise SystemExit("There is no git here, so no other commit can be run. Install it.")
+    return subprocess.run(  # noqa: S603 - git, with a name that the caller gave
+        [git, "-C", str(ROOT), *arguments], capture_output=True, check=False
+    )
 
 
 def emptied(folder: Path) -> Path:
@@ -95,17 +140,17 @@ def emptied(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(tree: Path, folder: Path) -> AsyncIterator[Stage]:
+async def running(tree: Path, folder: Path, settings: Mapping[str, str], *, traced: bool) -> AsyncIterator[Stage]:
     """Run the checkout of a tree with that tree's own library, on a broker and a store that are empty."""
     log_file = emptied(folder) / "runner.log"
     with log_file.open("wb") as log:
         runner = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_RUNNER), str(tree), str(folder)),
+            *(sys.executable, "-P", str(_RUNNER), str(tree), str(folder), *(["--traced"] if traced else [])),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree)},
+            env={**os.environ, **settings, "PYTHONPATH": str(tree)},
         )
     if runner.stdin is None or runner.stdout is None:
         raise TypeError("A runner has an input and an output.")
@@ -125,56 +170,107 @@ async def running(tree: Path, folder: Path) -> AsyncIterator[Stage]:
         await runner.wait()
 
 
-async def measured(tree: Path, folder: Path, burst: int, seconds: float) -> Figures:
-    """Run one tree once, and return its figures. What a reminder costs half a minute later is an order's as well."""
-    system = System("checkout", "", (), lambda place, _: running(tree, place))
-    async with session(system, folder) as under_load:
-        pids = under_load.pids
-        fast = await under_load.burst(burst)
-        meter = Meter(pids)
-        slow = await under_load.latency(_STEADY, seconds)
-        await asyncio.sleep(_REMINDED)
-        steady = {group: used / slow.orders for group, used in meter.microseconds().items()}
-        await under_load.finish()
-    at_once = {f"{group}, CPU µs per order at once": float(used) for group, used in fast.cpu.items()}
-    one_by_one = {f"{group}, CPU µs per order at {_STEADY:.0f}/s": used for group, used in steady.items()}
-    return Figures(
-        {"orders/s": fast.per_second, f"p50 ms at {_STEADY:.0f}/s": slow.p50, f"p99 ms at {_STEADY:.0f}/s": slow.p99}
-        | {"CPU µs per order at once": float(fast.total)}
-        | at_once
-        | {f"CPU µs per order at {_STEADY:.0f}/s": sum(steady.values())}
-        | one_by_one
-    )
+@dataclass(frozen=True)
+class Turn:
+    """How much is asked of each in one round."""
+
+    burst: int
+    rates: tuple[float, ...]
+    seconds: float
 
 
-async def compare(commit: str, rounds: int, burst: int, seconds: float, folder: Path) -> list[dict[str, Any]]:
-    """Give each its turns, the other one first in every second round."""
-    progress = Progress()
-    trees = {"this tree": ROOT, commit: extracted(commit, folder / "tree")}
-    runs: dict[str, list[Figures]] = {name: [] for name in trees}
-    for number in range(rounds):
-        for name in sorted(trees, reverse=number % 2 == 1):
-            figures = await measured(trees[name], folder / "run", burst, seconds)
-            runs[name].append(figures)
-            said = ", ".join(f"{figure} {value:.0f}" for figure, value in figures.values.items())
-            progress.done(f"round {number + 1} of {rounds}, {name}: {said}")
-    return compared(runs["this tree"], runs[commit])
+class Comparison:
+    """Runs both and asks the same of each in turn."""
+
+    def __init__(self, trees: Mapping[str, Path], folder: Path, *, settings: Mapping[str, str], traced: bool) -> None:
+        self._trees, self._folder, self._traced = trees, folder, traced
+        self._settings = {_OURS: settings, _THEIRS: {}}
+        self._turns, self._progress = Turns(), Progress()
+        self._bursts: dict[str, list[Burst]] = {name: [] for name in trees}
+        self._steady: dict[float, dict[str, list[Steady]]] = {}
+
+    def behind(self) -> str:
+        """Say at which rates a tree did not keep up."""
+        return "".join(behind([*turns[_THEIRS], *turns[_OURS]]) for turns in self._steady.values())
+
+    async def run(self, rounds: int, turn: Turn) -> list[Row]:
+        """Give each its turns, and compare."""
+        async with AsyncExitStack() as stack:
+            both = {name: await stack.enter_async_context(self._session(name)) for name in self._trees}
+            for number in range(rounds):
+                await self._round(both, turn)
+                self._progress.done(f"round {number + 1} of {rounds}: {self._told()}")
+            for under_load in both.values():
+                await under_load.finish()
+        self._progress.note(
+            "while the other had its turn: "
+            + ", ".join(f"{name} used {self._turns.idle(name):.0f} µs of CPU a second" for name in self._trees)
+        )
+        rows = of_bursts(self._bursts[_THEIRS], self._bursts[_OURS])
+        return rows + [row for turns in self._steady.values() for row in of_rate(turns[_THEIRS], turns[_OURS])]
+
+    def _session(self, name: str) -> AbstractAsyncContextManager[Session]:
+        tree, settings = self._trees[name], self._settings[name]
+        start = System(name, "", (), lambda place, _: running(tree, place, settings, traced=self._traced))
+        return session(start, self._folder / name.replace(" ", "-"))
+
+    async def _round(self, both: Mapping[str, Session], turn: Turn) -> None:
+        for name, burst in (await self._turns.give(both, lambda one: one.burst(turn.burst))).items():
+            self._bursts[name].append(burst)
+        for rate in turn.rates:
+            given = await self._turns.give(both, partial(_at, rate, turn.seconds))
+            for name, steady in given.items():
+                self._steady.setdefault(rate, {each: [] for each in self._trees})[name].append(steady)
+
+    def _told(self) -> str:
+        return "; ".join(
+            f"{name} {self._bursts[name][-1].per_second:.0f} orders/s, CPU µs per order "
+            + ", ".join(
+                [
+                    f"{self._bursts[name][-1].total:.0f} at once",
+                    *(f"{turns[name][-1].total:.0f} at {rate:g}/s" for rate, turns in self._steady.items()),
+                ]
+            )
+            for name in self._trees
+        )
+
+
+async def _at(rate: float, seconds: float, under_load: Session) -> Steady:
+    return await under_load.steady(rate, seconds)
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
 
 
 def main() -> None:
     """Parse the command line, run, and print the comparison."""
     parser = argparse.ArgumentParser(prog="python -m bench.against", description=__doc__)
     parser.add_argument("commit", help="what to hold this tree against: a tag, a branch or a commit")
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--burst", type=int, default=1500, help="orders sent as fast as they are taken")
-    parser.add_argument("--seconds", type=float, default=15, help="for how long orders come at 20 a second")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each; with fewer than six nothing is certain")
+    parser.add_argument("--burst", type=int, default=400, help="orders sent as fast as they are taken")
+    parser.add_argument("--rates", type=float, nargs="*", default=[20, 100], help="orders a second")
+    parser.add_argument("--seconds", type=float, default=5, help="for how long orders come at a rate")
+    parser.add_argument("--traced", action="store_true", help="with Zipkin, every order traced, in both")
+    parser.add_argument(
+        "--set", type=setting, action="append", default=[], metavar="NAME=VALUE", help="environment of this tree only"
+    )
     parser.add_argument("--folder", type=Path, default=Path(".run/against"), help="where the runs keep their state")
     options = parser.parse_args()
-    # Before any clock runs, as it may build Dapr.
-    prepare(Progress(), store="postgres")
+    # Before any clock runs, as it may build Dapr or download Zipkin.
+    prepare(Progress(), store="postgres", zipkin=options.traced)
     folder = options.folder.resolve()
-    rows = asyncio.run(compare(options.commit, options.rounds, options.burst, options.seconds, folder))
-    sys.stdout.write(table(rows, options.commit) + "\n")
+    trees = {_OURS: ROOT, _THEIRS: extracted(options.commit, folder / "tree")}
+    comparison = Comparison(trees, folder, settings=dict(options.set), traced=options.traced)
+    turn = Turn(options.burst, tuple(options.rates), options.seconds)
+    rows = asyncio.run(comparison.run(options.rounds, turn))
+    sys.stdout.write(table(rows, options.commit) + "\n" + comparison.behind())
+    if not same_provider(options.commit):
+        sys.stdout.write("The payment provider differs between the two, so its CPU is no unit here.\n")
 
 
 if __name__ == "__main__":

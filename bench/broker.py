@@ -20,7 +20,7 @@ _OURS: Final = {event.wire_type: event for service in services_of("apps.checkout
 _NAMES: Final = Naming(prefix_of("apps.checkout"))
 
 _PAGE: Final = 5000
-_LOOK_EVERY: Final = 0.05
+_LOOK_EVERY: Final = 0.025
 _ORDER_ID: Final = re.compile(rb'order_id\\?"\s*:\s*\\?"([^"\\]+)')
 _TYPE: Final = re.compile(rb"[a-z]+\.[a-z-]+\.v1")
 
@@ -73,13 +73,13 @@ class Broker:
         # It became quiet at some moment since the last look.
         return time.monotonic() - _LOOK_EVERY / 2
 
-    async def arrivals(self, wire_type: str) -> dict[str, float]:
-        """Return when the first event of a type came for each order, in seconds since the epoch.
+    async def arrivals(self, wire_type: str, since: float = 0) -> dict[str, float]:
+        """Return when the first event of a type since a moment came for each order, in seconds since the epoch.
 
         An entry's id is the broker's own clock, so nothing has to watch while the clock runs.
         """
         came: dict[str, float] = {}
-        async for identity, order_id in self._events(wire_type):
+        async for identity, order_id in self._events(wire_type, since):
             if order_id not in came:
                 # An id counts whole milliseconds, and the event came half of one later on average.
                 came[order_id] = (int(identity.split(b"-")[0]) + 0.5) / 1000
@@ -100,16 +100,16 @@ class Broker:
                 found += await self._redis.xlen(name)
         return found
 
-    async def _events(self, wire_type: str) -> AsyncIterator[tuple[bytes, str]]:
+    async def _events(self, wire_type: str, since: float = 0) -> AsyncIterator[tuple[bytes, str]]:
         """Yield the events of a type, from wherever the system of this run puts them."""
         event = _OURS[wire_type]
         for topic in (_NAMES.on_broker(event.topic), TOPICS[event.owned_by]):
-            async for identity, kind, order_id in self._entries(topic):
+            async for identity, kind, order_id in self._entries(topic, since):
                 if kind == wire_type:
                     yield identity, order_id
 
-    async def _entries(self, topic: str) -> AsyncIterator[tuple[bytes, str, str]]:
-        start = "-"
+    async def _entries(self, topic: str, since: float) -> AsyncIterator[tuple[bytes, str, str]]:
+        start = str(int(1000 * since))
         while page := await self._redis.xrange(topic, start, "+", count=_PAGE):
             for identity, fields in page:
                 text = b" ".join(fields.values())

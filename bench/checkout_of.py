@@ -18,14 +18,15 @@ SERVICES = ("order", "inventory", "billing", "shipping", "notification")
 SERVERS = {"broker": "redis", "database": "postgres", "provider": "payment-provider", "scheduler": "scheduler"}
 
 
-async def main(tree: Path, folder: Path) -> None:
+async def main(tree: Path, folder: Path, *, traced: bool) -> None:
     """Start everything, print one line of JSON, and stop when nobody writes to the input any more."""
-    flow = RunningFlow(tree / "apps" / "checkout", folder, store="postgres", drain=False)
+    flow = RunningFlow(tree / "apps" / "checkout", folder, store="postgres", zipkin=traced, drain=False)
+    servers = SERVERS | ({"collector": "zipkin"} if traced else {})
     async with flow:
         pids = {
             "services": {name: flow.pid(name) for name in SERVICES},
             "sidecars": {f"{name}-sidecar": flow.pid(f"{name}-sidecar") for name in SERVICES},
-            **{group: {name: flow.pid(name)} for group, name in SERVERS.items()},
+            **{group: {name: flow.pid(name)} for group, name in servers.items()},
         }
         stage = {
             "orders": [flow.address("order")],
@@ -41,4 +42,4 @@ async def main(tree: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), traced="--traced" in sys.argv[3:]))

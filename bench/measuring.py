@@ -13,13 +13,15 @@ from typing import Final
 from bench.audit import audit, prepare
 from bench.broker import Broker
 from bench.load import Load
-from bench.meter import Meter, Pids, load_average, memory
+from bench.meter import COLLECTOR, Meter, Pids, load_average, memory
 from bench.orders import Order, orders
 from bench.systems import Stage, System
 
 WARM_UP: Final = 300
 _PATIENCE: Final = 600.0
 _SLOWEST_WARM_UP: Final = 120.0
+_CAUGHT_UP: Final = 2.0
+"""Seconds after the last order by which a system that keeps up with its orders has ended all of them."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,43 @@ class Burst:
     """Orders sent as fast as they were taken, until the last consequence of the last one was handled."""
 
     orders: int
-    per_second: float
+    seconds: float
     cpu: dict[str, int]
     load_average: float
 
     @property
-    def total(self) -> int:
-        """Microseconds of CPU for one order; who only collects traces is shown beside it, not in it."""
-        return sum(used for group, used in self.cpu.items() if group != "collector")
+    def per_second(self) -> float:
+        """Orders that ended in a second."""
+        return self.orders / self.seconds
+
+    @property
+    def total(self) -> float:
+        """Microseconds of CPU for one order."""
+        return sum(per_order(self).values())
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Milliseconds from the moment an order should have been sent to the moment its parcel had left."""
+class Steady:
+    """Orders sent at a rate of the customers' choosing, until the last consequence of the last one was handled.
+
+    Attributes:
+        a_second: how many were sent every second.
+        orders: how many they were.
+        took: milliseconds of each order, from the moment it should have been sent to the moment its parcel had left.
+        cpu: microseconds of CPU by group of processes.
+        kept_up: whether all had ended soon after the last was sent. If not, latency only says how long was measured.
+    """
 
     a_second: float
     orders: int
-    p50: float
-    p99: float
-    largest: float
+    took: tuple[float, ...]
+    cpu: dict[str, int]
+    kept_up: bool
+
+    @property
+    def total(self) -> float:
+        """Microseconds of CPU for one order, with what the processes use when there is none."""
+        return sum(per_order(self).values())
 
 
 @dataclass
@@ -53,7 +73,7 @@ class Run:
     """One system, started once."""
 
     bursts: list[Burst] = field(default_factory=list)
-    latencies: list[Latency] = field(default_factory=list)
+    steady: list[Steady] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     audited: int = 0
 
@@ -81,33 +101,34 @@ class Session:
 
     async def burst(self, count: int) -> Burst:
         """Send so many orders as fast as they are taken, and wait until all of them have ended."""
-        meter, began = Meter(self._stage.pids), time.monotonic()
+        meter, began = Meter(self.pids), time.monotonic()
         await self._load.place(self._more(count))
         ended = await self._broker.until_quiet(_PATIENCE)
-        cpu = {group: round(used / count) for group, used in meter.microseconds().items()}
-        burst = Burst(count, round(count / (ended - began), 1), cpu, load_average())
+        burst = Burst(count, ended - began, meter.microseconds(), load_average())
         self.run.bursts.append(burst)
         return burst
 
-    async def latency(self, a_second: float, seconds: float) -> Latency:
+    async def steady(self, a_second: float, seconds: float) -> Steady:
         """Send at a steady rate, and see how long each order took until it was dispatched."""
-        count = max(50, round(a_second * seconds))
-        before = set(self._load.sent)
+        count = max(1, round(a_second * seconds))
+        known, since, meter, began = set(self._load.sent), time.time(), Meter(self.pids), time.monotonic()
         await self._load.pace(self._more(count), a_second)
-        await self._broker.until_quiet(_PATIENCE)
-        came = await self._broker.arrivals("shipment.dispatched.v1")
-        took = [
-            1000 * (came[order_id] - began)
-            for order_id, began in self._load.began.items()
-            if order_id not in before and order_id in came
-        ]
-        latency = Latency(a_second, count, *(round(share_of(took, share), 1) for share in (0.5, 0.99, 1.0)))
-        self.run.latencies.append(latency)
-        return latency
+        ended = await self._broker.until_quiet(_PATIENCE)
+        used = meter.microseconds()
+        # An event may bear a moment of the broker's clock that has the same millisecond as ours.
+        came = await self._broker.arrivals("shipment.dispatched.v1", since - 1)
+        took = tuple(
+            1000 * (came[order_id] - order_began)
+            for order_id, order_began in self._load.began.items()
+            if order_id not in known and order_id in came
+        )
+        steady = Steady(a_second, count, took, used, ended - began <= count / a_second + _CAUGHT_UP)
+        self.run.steady.append(steady)
+        return steady
 
     async def finish(self) -> Run:
         """Weigh the processes, and check that the results are right."""
-        self.run.memory = memory(self._stage.pids)
+        self.run.memory = memory(self.pids)
         sent = self._load.sent
         self.run.audited = await audit(self._stage, self._broker, sent, keeps_state=self._system.keeps_state)
         self._load.close()
@@ -129,6 +150,11 @@ async def session(system: System, folder: Path, replicas: int = 1) -> AsyncItera
             yield under_load
         finally:
             await broker.close()
+
+
+def per_order(turn: Burst | Steady) -> dict[str, float]:
+    """Return microseconds for one order by group; who only collects traces serves none, and is left out."""
+    return {group: used / turn.orders for group, used in turn.cpu.items() if group != COLLECTOR}
 
 
 def share_of(values: Sequence[float], share: float) -> float:

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.meter import GROUPS
-from bench.results import Results
+from bench.results import Results, p50_of, p99_of
 
 _COLOURS: Final = {
     "services": "#2f6690",
@@ -77,8 +77,8 @@ def _latency(axes: Any, results: Results) -> None:
     names = list(results.rounds)
     places = range(len(names))
     for shift, which, told in ((-0.2, 0, "at 20 orders/s"), (0.2, 1, "at half of capacity")):
-        p50 = [results.latency(name, which, lambda one: one.p50) for name in names]
-        p99 = [results.latency(name, which, lambda one: one.p99) for name in names]
+        p50 = [results.latency(name, which, p50_of) for name in names]
+        p99 = [results.latency(name, which, p99_of) for name in names]
         where = [place + shift for place in places]
         colour = _DARK if which == 0 else "#edae49"
         axes.hlines(where, p50, p99, color=colour, linewidth=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.meter import GROUPS
-from bench.results import FASTSTREAM, FLOOR, QUICKSTART, Results, machine
+from bench.results import FASTSTREAM, FLOOR, QUICKSTART, Results, machine, p50_of, p99_of
 from bench.systems import SYSTEMS
 from choreography.insight.placed import put_between
 
@@ -63,8 +63,8 @@ def _speed(results: Results) -> str:
 
 
 def _milliseconds(results: Results, name: str, which: int) -> str:
-    p50 = results.latency(name, which, lambda one: one.p50)
-    p99 = results.latency(name, which, lambda one: one.p99)
+    p50 = results.latency(name, which, p50_of)
+    p99 = results.latency(name, which, p99_of)
     rate = results.latency(name, which, lambda one: one.a_second)
     return f"{p50} / {p99}" + (f" ({rate:.0f}/s)" if which else "")
 
@@ -96,7 +96,7 @@ def _growth(results: Results) -> str:
         done = 0
         for burst in bursts:
             done += burst.orders
-            rows.append([name, f"{done:,}", f"{burst.per_second:.0f}", f"{burst.total}"])
+            rows.append([name, f"{done:,}", f"{burst.per_second:.0f}", f"{burst.total:.0f}"])
     return _titled(
         "Growth: the same store and broker, never emptied",
         ["system", "orders so far", "orders/s", "CPU µs per order"],
@@ -106,7 +106,8 @@ def _growth(results: Results) -> str:
 
 def _replicas(results: Results) -> str:
     rows = [
-        [str(count), f"{burst.per_second:.0f}", f"{burst.total}"] for count, burst in sorted(results.replicas.items())
+        [str(count), f"{burst.per_second:.0f}", f"{burst.total:.0f}"]
+        for count, burst in sorted(results.replicas.items())
     ]
     return _titled(
         "Replicas of every service of this project, tracing off, on the same processors",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from bench.measuring import Burst, Latency, Run
+from bench.measuring import Burst, Run, Steady, share_of
 from bench.meter import GROUPS
 from bench.plan import Plan
 
@@ -30,7 +30,7 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """Summarise values."""
-        return cls(round(median(values), 1), min(values), max(values))
+        return cls(*(round(value, 1) for value in (median(values), min(values), max(values))))
 
 
 @dataclass
@@ -49,15 +49,15 @@ class Results:
     def cpu(self, name: str) -> dict[str, float]:
         """Microseconds of CPU for one order, by group of processes."""
         runs = self.rounds[name]
-        return {group: median(run.bursts[0].cpu.get(group, 0) for run in runs) for group in GROUPS}
+        return {group: median(_used(run.bursts[0], group) for run in runs) for group in GROUPS}
 
     def total(self, name: str) -> Spread:
         """Microseconds of CPU for one order, without the collector of traces."""
         return Spread.of([run.bursts[0].total for run in self.rounds[name]])
 
-    def latency(self, name: str, which: int, of: Callable[[Latency], float]) -> float:
+    def latency(self, name: str, which: int, of: Callable[[Steady], float]) -> float:
         """Milliseconds from created to dispatched; which is 0 for 20 orders a second, 1 for half of capacity."""
-        return round(median(of(run.latencies[which]) for run in self.rounds[name]), 1)
+        return round(median(of(run.steady[which]) for run in self.rounds[name]), 1)
 
     def memory(self, name: str) -> dict[str, float]:
         """MiB of each process."""
@@ -70,7 +70,7 @@ class Results:
         if {OURS, QUICKSTART} <= self.rounds.keys():
             found["times_quickstart"] = round(self.rate(OURS).median / self.rate(QUICKSTART).median, 2)
             found["cpu_of_quickstart"] = round(self.total(OURS).median / self.total(QUICKSTART).median, 3)
-            for name, of in (("p50", _p50), ("p99", _p99)):
+            for name, of in (("p50", p50_of), ("p99", p99_of)):
                 mine, theirs = self.latency(OURS, 0, of), self.latency(QUICKSTART, 0, of)
                 found[f"{name}_at_20_of_quickstart"] = round(mine / theirs, 2)
         if {OURS, FASTSTREAM} <= self.rounds.keys():
@@ -94,8 +94,8 @@ class Results:
         steady = [
             {
                 "a_second": round(self.latency(name, which, lambda one: one.a_second), 1),
-                "p50_ms": self.latency(name, which, _p50),
-                "p99_ms": self.latency(name, which, _p99),
+                "p50_ms": self.latency(name, which, p50_of),
+                "p99_ms": self.latency(name, which, p99_of),
             }
             for which in (0, 1)
         ]
@@ -116,12 +116,18 @@ def machine() -> dict[str, Any]:
 
 
 def _burst(burst: Burst) -> dict[str, Any]:
-    return {"orders": burst.orders, "per_second": burst.per_second, "cpu_us": burst.total}
+    return {"orders": burst.orders, "per_second": round(burst.per_second, 1), "cpu_us": round(burst.total)}
 
 
-def _p50(latency: Latency) -> float:
-    return latency.p50
+def _used(burst: Burst, group: str) -> float:
+    return round(burst.cpu.get(group, 0) / burst.orders)
 
 
-def _p99(latency: Latency) -> float:
-    return latency.p99
+def p50_of(steady: Steady) -> float:
+    """Return the milliseconds that half of the orders did not exceed."""
+    return share_of(steady.took, 0.5)
+
+
+def p99_of(steady: Steady) -> float:
+    """Return the milliseconds that 99 of 100 orders did not exceed."""
+    return share_of(steady.took, 0.99)

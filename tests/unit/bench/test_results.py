@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measuring import Burst, Latency, Run, share_of
+from bench.measuring import Burst, Run, Steady, share_of
 from bench.plan import QUICK
 from bench.report import tables, write_into
 from bench.results import Results, Spread
@@ -16,9 +16,9 @@ from bench.results import Results, Spread
 
 def run(per_second: float, services: int, p50: float) -> Run:
     """One round of a system."""
-    cpu = {"services": services, "sidecars": 500, "collector": 10_000}
-    steady = [Latency(20, 100, p50, 2 * p50, 3 * p50), Latency(per_second / 2, 100, 2 * p50, 4 * p50, 9 * p50)]
-    return Run([Burst(1000, per_second, cpu, 1.5)], steady, {"order": 80.0, "redis": 10.0}, 950)
+    cpu = {"services": 1000 * services, "sidecars": 500_000, "collector": 10_000_000}
+    steady = [Steady(rate, 100, (p50, p50, 2 * p50), {}, kept_up=True) for rate in (20, per_second / 2)]
+    return Run([Burst(1000, 1000 / per_second, cpu, 1.5)], steady, {"order": 80.0, "redis": 10.0}, 950)
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def results() -> Results:
     found.rounds["dapr quickstart"] = [run(90, 5500, 20)]
     found.rounds["faststream"] = [run(300, 1500, 10)]
     found.rounds["floor"] = [run(2000, 100, 9)]
-    found.growth["choreography"] = [Burst(1000, 900, {"services": 1}, 1.0), Burst(3000, 950, {"services": 2}, 1.0)]
-    found.replicas[2] = Burst(1000, 800, {"services": 3}, 1.0)
+    found.growth["choreography"] = [Burst(1000, 2, {"services": 1000}, 1.0), Burst(3000, 3, {"services": 6000}, 1.0)]
+    found.replicas[2] = Burst(1000, 2, {"services": 3000}, 1.0)
     return found
 
 
@@ -69,7 +69,7 @@ def test_the_last_line_is_json(results: Results) -> None:
     """Others read it."""
     told = json.loads(json.dumps(results.as_json()))
     assert told["systems"]["choreography"]["orders_per_second"] == {"median": 900, "least": 700, "largest": 1000}
-    assert told["growth"]["choreography"][1] == {"orders": 3000, "per_second": 950, "cpu_us": 2}
+    assert told["growth"]["choreography"][1] == {"orders": 3000, "per_second": 1000, "cpu_us": 2}
 
 
 def test_only_the_figures_of_a_document_change(results: Results, tmp_path: Path) -> None:
