@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from choreography.cli_migrate import migrate
 from choreography.cli_options import PREFIX_HELP, Broker, Prefix, Store, Traced
 from choreography.exit_codes import BROKEN, HOLDS
 from choreography.refusing import run_or_refuse, seconds_of
@@ -112,22 +113,7 @@ def provision(
         Console().print(sentence, style="green", highlight=False)
 
 
-@app.command()
-def migrate(
-    flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
-    *,
-    database: Annotated[str, typer.Option(envvar="CHOREOGRAPHY_DATABASE", help="Its URL, with the role of the owner.")],
-    sql: Annotated[bool, typer.Option("--sql", help="Only print the statements.")] = False,
-    app_role: Annotated[str, typer.Option(help="The role of each service, such as {schema}.")] = "",
-    reporting_role: Annotated[str, typer.Option(help="A role that may read the views of all services.")] = "",
-    topic_prefix: Prefix = "",
-) -> None:
-    """Make the tables of every service of a flow, or bring them to this release."""
-    # Only this command needs Alembic.
-    from choreography.stores.command import run  # noqa: PLC0415
-
-    roles = {"roles": app_role, "reporting": reporting_role}
-    raise typer.Exit(run(flow, database, **roles, only_text=sql, prefix=topic_prefix, console=Console()))
+app.command()(migrate)
 
 
 @app.command()

@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
 from choreography.errors import ChoreographyError
 from choreography.flow import package_of, services_of
+from choreography.service import Service
 from choreography.stores.address import Address, schema_of
-from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.logins import Login
+from choreography.stores.migrating import MigrationError, NotThereError, Wanted, as_text, migrate
 from choreography.topics import prefix_of
 
+_AGAIN = 1.0
 
-def run(flow: str, database: str, *, only_text: bool, roles: str, reporting: str, prefix: str, console: Console) -> int:
-    """Make the tables of a flow's services, or print the statements that would. Return the exit code.
 
-    Args:
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks for.
+
+    Attributes:
         flow: the package of the flow.
         database: the URL, with the role that owns the tables; ``{service}`` in it is each service.
-        only_text: print and do nothing.
-        roles: the role of each service, with ``{schema}`` or ``{service}`` in it; nobody is granted anything if empty.
+        database_file: a file with that URL instead; ``{service}`` in its path is each service.
+        services: the names of those to make tables for; all of the flow if there are none.
+        role: the role of each service, with ``{schema}`` or ``{service}`` in it; nobody is granted anything if empty.
+        login_file: a file with the URL that a service logs in with, which names the role instead.
+        make_roles: make the role that is named there, or give it the password that stands there.
         reporting: a role that may read all views.
         prefix: what the schemas begin with; the name of the flow if it is empty.
-        console: where to say what was done.
+        patience: for how many seconds a server that does not answer is waited for.
+    """
+
+    flow: str
+    database: str = field(default="", repr=False)
+    database_file: str = ""
+    services: Sequence[str] = ()
+    role: str = ""
+    login_file: str = ""
+    make_roles: bool = False
+    reporting: str = ""
+    prefix: str = ""
+    patience: float = 0.0
+
+
+def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
+    """Make the tables of a flow's services, or print the statements that would. Return the exit code.
 
     Raises:
         ChoreographyError: the flow or the database cannot be used; the sentence says why.
     """
-    wanted = list(_wanted(flow, database, roles, prefix))
+    wanted = list(_wanted(asked))
     if only_text:
         if any(one.address.is_file for one in wanted):
             raise ChoreographyError("--sql prints statements for PostgreSQL. A SQLite file is simply migrated.")
-        console.file.write(as_text(wanted, reporting=reporting))
+        console.file.write(as_text(wanted, reporting=asked.reporting))
         return 0
+    patient_until = time.monotonic() + asked.patience
     for one in wanted:
-        try:
-            notes = migrate(one, reporting=reporting)
-        except MigrationError as error:
-            raise ChoreographyError(f"The tables of {one.service.name} could not be made. {error}") from error
+        notes = _migrated(one, asked.reporting, patient_until, console)
         where = one.address.file if one.address.is_file else f"schema {one.address.schema}"
         console.print(f"{one.service.name}: {where} is up to date", style="green", highlight=False, soft_wrap=True)
         for note in notes:
@@ -46,9 +71,67 @@ def run(flow: str, database: str, *, only_text: bool, roles: str, reporting: str
     return 0
 
 
-def _wanted(flow: str, database: str, roles: str, prefix: str) -> Iterator[Wanted]:
-    begins = prefix or prefix_of(package_of(flow).__name__)
-    for service in services_of(flow):
+def _migrated(one: Wanted, reporting: str, until: float, console: Console) -> Sequence[str]:
+    """Migrate the tables of a service; wait for a server that does not answer, and for nothing else."""
+    said = ""
+    while True:
+        try:
+            return migrate(one, reporting=reporting)
+        except MigrationError as error:
+            if not isinstance(error, NotThereError) or time.monotonic() >= until:
+                raise ChoreographyError(f"The tables of {one.service.name} could not be made. {error}") from error
+            if str(error) != said:
+                said = str(error)
+                console.print(f"waiting for the database: {said}", style="yellow", markup=False, soft_wrap=True)
+        time.sleep(_AGAIN)
+
+
+def _wanted(asked: Asked) -> Iterator[Wanted]:
+    if asked.login_file and asked.role:
+        raise ChoreographyError("--login-file and --app-role both say who a service is. Leave one of them out.")
+    if asked.make_roles and not asked.login_file:
+        raise ChoreographyError(
+            "--make-roles makes the roles that services log in with, and needs their URLs. Name the files that hold "
+            "them: --login-file '/logins/{service}'."
+        )
+    begins = asked.prefix or prefix_of(package_of(asked.flow).__name__)
+    for service in _chosen(asked):
         schema = schema_of(begins, service.name)
-        url = database.replace("{service}", service.name)
-        yield Wanted(service, Address.read(url, schema), roles.format(schema=schema, service=service.name))
+        address = Address.read(_url_of_owner(asked, service.name), schema)
+        role = asked.role.replace("{schema}", schema).replace("{service}", service.name)
+        one = Wanted(service, address, role)
+        if asked.login_file:
+            login = Login.read(_in_file(asked.login_file, service.name), service.name)
+            one = one._replace(role=login.role, login=login if asked.make_roles else None)
+        yield one
+
+
+def _chosen(asked: Asked) -> Sequence[Service]:
+    services = services_of(asked.flow)
+    known = [service.name for service in services]
+    if unknown := [name for name in asked.services if name not in known]:
+        raise ChoreographyError(
+            f"{asked.flow} has no service {unknown[0]!r}, so there are no tables to make. It has {', '.join(known)}."
+        )
+    return [service for service in services if not asked.services or service.name in asked.services]
+
+
+def _url_of_owner(asked: Asked, service: str) -> str:
+    if bool(asked.database) == bool(asked.database_file):
+        raise ChoreographyError(
+            "Say where the database is, in one way: --database with its URL, or --database-file with a file that holds "
+            "it (CHOREOGRAPHY_DATABASE and CHOREOGRAPHY_DATABASE_FILE do the same)."
+        )
+    return (
+        _in_file(asked.database_file, service) if asked.database_file else asked.database.replace("{service}", service)
+    )
+
+
+def _in_file(file: str, service: str) -> str:
+    path = Path(file.replace("{service}", service))
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChoreographyError(
+            f"{path} should hold the URL of a database, and cannot be read ({error}). Mount the Secret that has it."
+        ) from error

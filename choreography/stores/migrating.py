@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -22,6 +23,7 @@ from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER
+from choreography.stores.logins import Login
 from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
 
@@ -36,15 +38,21 @@ class Wanted(NamedTuple):
         service: the service that they are for.
         address: the database and the schema, with a role that owns them.
         role: the role that the service logs in with; nobody is granted anything if it is empty.
+        login: the login to make, or to give its password, before anything is granted; none is made without it.
     """
 
     service: Service
     address: Address
     role: str = ""
+    login: Login | None = None
 
 
 class MigrationError(ChoreographyError):
     """The tables of a service could not be made or changed."""
+
+
+class NotThereError(MigrationError):
+    """The database did not answer, or not yet."""
 
 
 def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
@@ -67,7 +75,15 @@ def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
         return asyncio.run(_migrate_schema(wanted, reporting))
     except (*NO_ANSWER, SQLAlchemyError, CommandError, ValueError, asyncpg.PostgresError) as error:
         said = (str(error).splitlines() or ["there was no answer"])[0]
-        raise MigrationError(f"{type(error).__name__}: {said}.") from error
+        kind = NotThereError if _is_away(error) else MigrationError
+        raise kind(f"{type(error).__name__}: {said}.") from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether a server was not there, so that it may be later; a certificate that is wrong stays wrong."""
+    if isinstance(error, ssl.SSLError):
+        return False
+    return isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.CannotConnectNowError))
 
 
 def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
@@ -81,7 +97,8 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
             command.upgrade(config, "head", sql=True)
         schema = one.address.schema
         after = [*_schema_views(one), *grants(schema, one.role, reporting), *settings_of(one.role, reporting)]
-        begin = f"-- {one.service.name}\nCREATE SCHEMA IF NOT EXISTS {schema};\n"
+        before = [*(one.login.made() if one.login else ()), f"CREATE SCHEMA IF NOT EXISTS {schema}"]
+        begin = f"-- {one.service.name}\n" + "".join(f"{statement};\n" for statement in before)
         shown.append(begin + told.getvalue() + "".join(f"\n{statement};\n" for statement in after))
     return "\n".join(shown)
 
@@ -111,6 +128,9 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
         async with engine.connect() as connection:
             # Two runs at once would trip over each other; the lock goes with the connection.
             await _alone(connection)
+            for statement in one.login.made() if one.login else ():
+                # A verifier has colons in it, which `text` would take for parameters.
+                await connection.exec_driver_sql(statement)
             if (await connection.execute(text(f"SELECT to_regnamespace('{one.address.schema}')"))).scalar() is None:
                 await connection.execute(text(f"CREATE SCHEMA {one.address.schema}"))
             await connection.run_sync(lambda inner: _upgrade(one, inner))

@@ -22,7 +22,7 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
     """Return the statements that let a service's role do its work in its schema, and the reporting role read."""
     statements = []
     if role:
-        _refuse_odd(role)
+        refuse_odd(role)
         tables = ", ".join(f"{schema}.{table}" for table in TABLES)
         statements += [
             f'GRANT USAGE ON SCHEMA {schema} TO "{role}"',
@@ -31,7 +31,7 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
             f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO "{role}"',
         ]
     if reporting:
-        _refuse_odd(reporting)
+        refuse_odd(reporting)
         statements += [
             f'GRANT USAGE ON SCHEMA {schema} TO "{reporting}"',
             f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{reporting}"',
@@ -47,6 +47,11 @@ def settings_of(role: str, reporting: str = "") -> list[str]:
     return [f'ALTER ROLE "{name}" SET {setting}' for name, setting in settings if name]
 
 
-def _refuse_odd(role: str) -> None:
+def refuse_odd(role: str) -> None:
+    """Refuse a name that no statement could hold in quotes.
+
+    Raises:
+        ChoreographyError: it is too long, or has a quote or something invisible in it.
+    """
     if '"' in role or not role.isprintable() or len(role) > 63:
         raise ChoreographyError(f"{role!r} cannot be the name of a role. Use at most 63 characters, no quote.")
