@@ -35,7 +35,8 @@ class Settings:
         schema: the schema in it (``CHOREOGRAPHY_SCHEMA``; made of the flow's and the service's name unless set).
         store: the state store component, where there is no database (``CHOREOGRAPHY_STORE``).
         zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
-        sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``).
+        sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``): the same flows in every service, as a
+            hash of the flow's id decides where no traceparent does.
         deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
         replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
         intake_open: whether commands are taken and deadlines fire; neither does with ``CHOREOGRAPHY_INTAKE=closed``, so
@@ -90,7 +91,7 @@ class Settings:
                 schema=env.get("CHOREOGRAPHY_SCHEMA", ""),
                 store=env.get("CHOREOGRAPHY_STORE", "statestore"),
                 zipkin=env.get("ZIPKIN_ENDPOINT", ""),
-                sampling=float(env.get("CHOREOGRAPHY_SAMPLING", "1")),
+                sampling=_share(env.get("CHOREOGRAPHY_SAMPLING") or "1"),
                 deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
                 replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
                 intake_open=_intake(env.get("CHOREOGRAPHY_INTAKE") or "open"),
@@ -123,6 +124,16 @@ def _level(text: str) -> str:
     if text.lower() not in ("debug", "info", "warning", "error"):
         raise ValueError(f"CHOREOGRAPHY_LOG says {text!r}; write debug, info, warning or error")
     return text.lower()
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"CHOREOGRAPHY_SAMPLING says {text!r}; write the share of flows to be traced, 0 to 1: 0.1")
+    return share
 
 
 def _intake(text: str) -> bool:

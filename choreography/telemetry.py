@@ -1,33 +1,18 @@
-"""Traces, metrics and logs. One flow is one trace, batched deliveries included; every log line names its flow."""
+"""Metrics and logs. Every log line names its flow."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections import Counter as Counts
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.exporter.zipkin.json import ZipkinExporter
-from opentelemetry.exporter.zipkin.json.v2 import JsonV2Encoder
-from opentelemetry.exporter.zipkin.node_endpoint import NodeEndpoint
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
-from opentelemetry.trace.propagation import get_current_span, set_span_in_context
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.envelope import is_traceparent
 from choreography.engine.fate import Fate
-from choreography.settings import Settings
 
 _MOST_TYPES: Final = 50
 """Types that are counted by name; whoever invents more of them must not thereby invent time series without end."""
@@ -126,101 +111,10 @@ class Metrics:
         return made.labels(self._service)
 
 
-def set_up_tracing(service: str, settings: Settings) -> TracerProvider | None:
-    """Send spans to Zipkin, if an endpoint is configured."""
-    if not settings.zipkin:
-        return None
-    provider = TracerProvider(
-        # Not what Resource.create adds, which names this library and its version in every single span.
-        resource=Resource({"service.name": service}),
-        sampler=ParentBased(TraceIdRatioBased(settings.sampling)),
-    )
-    exporter = ZipkinExporter(endpoint=settings.zipkin, timeout=5)
-    exporter.encoder = _Encoder()  # type: ignore[assignment] # its type is that of another version
-    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=16384, schedule_delay_millis=1000))
-    trace.set_tracer_provider(provider)
-    return provider
-
-
-class _Encoder(JsonV2Encoder):
-    """The exporter's own, but for what made it a third of what tracing costs, and for 141 of 499 bytes of a span."""
-
-    def serialize(self, spans: Sequence[Span], local_endpoint: NodeEndpoint) -> str:
-        """Return the body of one request to the collector."""
-        endpoint = self._encode_local_endpoint(local_endpoint)
-        return orjson.dumps([self._encode_span(span, endpoint) for span in spans]).decode()
-
-    def _extract_tags_from_span(self, span: Any) -> dict[str, str]:
-        """Return what this span says and no other: its service is its endpoint, and who made it is seen in its name."""
-        tags: dict[str, str] = self._extract_tags_from_dict(span.attributes)
-        if span.status.status_code is not StatusCode.UNSET:
-            tags["otel.status_code"] = span.status.status_code.name
-        if span.status.status_code is StatusCode.ERROR:
-            tags["error"] = span.status.description or ""
-        return tags
-
-
-class Spans:
-    """One consumer span per delivered event, its parent taken from the event and not from the request.
-
-    A bulk request has one header for many events, so the header knows only one of their traces.
-    """
-
-    def __init__(self, service: str, *, on: bool) -> None:
-        self.on, self._service = on, service
-        self._tracer = trace.get_tracer("choreography")
-
-    def begin(self, deliveries: Sequence[Delivery]) -> list[Span | None]:
-        """Begin a span for each event that belongs to a sampled trace."""
-        return [self._begin(delivery) if self.on else None for delivery in deliveries]
-
-    @contextmanager
-    def serving(self, method: str, route: str, traceparent: str) -> Iterator[Span]:
-        """Serve one request inside a span, which continues the trace of its caller if there is one."""
-        parent = _parent(traceparent) if is_traceparent(traceparent) else None
-        attributes = {"http.request.method": method, "http.route": route}
-        with self._tracer.start_as_current_span(
-            f"{method} {route}", context=parent, kind=SpanKind.SERVER, attributes=attributes
-        ) as span:
-            yield span
-
-    def _begin(self, delivery: Delivery) -> Span | None:
-        envelope = delivery.envelope
-        if envelope is None or not envelope.traceparent:
-            return None
-        if not int(envelope.traceparent[-2:], 16) & TraceFlags.SAMPLED:
-            return None
-        return self._tracer.start_span(
-            f"{self._service} {envelope.type}",
-            context=_parent(envelope.traceparent),
-            kind=SpanKind.CONSUMER,
-            attributes={"messaging.message.id": envelope.id, "choreography.flow_id": envelope.flow_id},
-        )
-
-
-def _parent(traceparent: str) -> Context:
-    _, trace_id, span_id, flags = traceparent.split("-")
-    parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
-    return set_span_in_context(NonRecordingSpan(parent))
-
-
-def traceparent_of(span: Span | None) -> str:
-    """Return a span as a W3C traceparent, or nothing if there is none to speak of."""
-    context = span.get_span_context() if span else None
-    if context is None or not context.is_valid:
-        return ""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
-
-
 def named(delivery: Delivery) -> dict[str, str]:
     """Return the names a log line about a delivery carries: its event, its flow and its trace."""
     flow_id = delivery.envelope.flow_id if delivery.envelope else ""
     return {"event_id": delivery.identity, "flow_id": flow_id, "trace_id": delivery.traceparent[3:35]}
-
-
-def current_traceparent() -> str:
-    """Return the traceparent of the request being served."""
-    return traceparent_of(get_current_span())
 
 
 def set_up_logging(service: str, level: str) -> None:

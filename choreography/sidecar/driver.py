@@ -38,6 +38,7 @@ from choreography.sidecar.guard import time_limit
 from choreography.sidecar.publishing import Publishing
 from choreography.stores.port import Store
 from choreography.telemetry import Metrics, named
+from choreography.tracing.traceparent import of_all
 
 _LARGEST_GROUP: Final = 400
 _SURE: Final = 100
@@ -135,7 +136,7 @@ class Driver:
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
         """Publish, schedule and carry out what was settled."""
-        trace, chatty = settled[0].delivery.traceparent, log.is_enabled_for(logging.DEBUG)
+        trace, chatty = of_all(one.delivery.traceparent for one in settled), log.is_enabled_for(logging.DEBUG)
         done: list[bool] = await self.drive(release(settled, self._limits, self._published), trace)
         for one in settled:
             if one.outcome and one.outcome.quarantined and not one.repeated:
@@ -190,7 +191,8 @@ class Driver:
         batch = [delivery for deliveries, _ in group for delivery in deliveries]
         await self._maybe_acquit()
         with self.metrics.settling.time():
-            settled = await self.drive(self._settler.settle(batch, datetime.now(UTC)), batch[0].traceparent)
+            trace = of_all(delivery.traceparent for delivery in batch)
+            settled = await self.drive(self._settler.settle(batch, datetime.now(UTC)), trace)
         self.metrics.batch.observe(len(batch))
         start = 0
         for deliveries, future in group:

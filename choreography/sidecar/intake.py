@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -19,8 +20,9 @@ from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.old_events import OldEvents
 from choreography.sidecar.self_check import Canaries
-from choreography.telemetry import Metrics, Spans, named, traceparent_of
+from choreography.telemetry import Metrics, named
 from choreography.topics import CONTROL, intents
+from choreography.tracing.spans import Spans
 
 _WORST_FIRST: Final = (Fate.AGAIN, Fate.QUARANTINED)
 
@@ -73,9 +75,9 @@ class Intake:
         return fates
 
     async def _traced(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
-        spans = self._spans.begin(deliveries)
+        began, spans = time.time_ns(), self._spans.begin(deliveries)
         traced = [
-            delivery._replace(topic=topic, traceparent=traceparent_of(span) or delivery.traceparent)
+            delivery._replace(topic=topic, traceparent=span.traceparent if span else delivery.traceparent)
             if span or delivery.topic != topic
             else delivery
             for delivery, span in zip(deliveries, spans, strict=True)
@@ -83,9 +85,7 @@ class Intake:
         try:
             return await self._isolated(self._way(topic), traced)
         finally:
-            for span in spans:
-                if span:
-                    span.end()
+            self._spans.end(spans, began)
 
     def _way(self, topic: str) -> Way:
         if topic == self._canaries.topic:

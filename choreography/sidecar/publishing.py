@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from choreography.engine.operations import NOTHING_FAILED, Limits
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import Sidecar
+from choreography.tracing.traceparent import of_all
 
-_Waiting = tuple[Sequence[Outgoing], asyncio.Future[frozenset[int]]]
+_Waiting = tuple[Sequence[Outgoing], str, asyncio.Future[frozenset[int]]]
 
 
 class Publishing:
@@ -35,29 +36,29 @@ class Publishing:
         """Publish events of one topic. Return the indices of those the broker did not confirm."""
         topic = events[0].topic
         future: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(topic, []).append((events, future))
+        self._waiting.setdefault(topic, []).append((events, trace, future))
         if topic not in self._lanes:
-            self._lanes[topic] = asyncio.create_task(self._empty(topic, trace), name=f"publish to {topic}")
+            self._lanes[topic] = asyncio.create_task(self._empty(topic), name=f"publish to {topic}")
         return await future
 
-    async def _empty(self, topic: str, trace: str) -> None:
+    async def _empty(self, topic: str) -> None:
         group: list[_Waiting] = []
         try:
             while group := self._next(topic):
-                answers = await self._together([events for events, _ in group], trace)
-                for (_, future), answer in zip(group, answers, strict=True):
+                answers = await self._together(group)
+                for (_, _, future), answer in zip(group, answers, strict=True):
                     if not future.done():
                         future.set_result(answer)
         finally:
             # Nobody may join between the last look and this, and nobody may wait for a lane that ended early.
             del self._lanes[topic]
-            for _, future in [*group, *self._waiting.pop(topic)]:
+            for _, _, future in [*group, *self._waiting.pop(topic)]:
                 future.cancel()
 
     def _next(self, topic: str) -> list[_Waiting]:
         """Take as many of those that wait as one call may carry, the first of them in any case."""
         waiting, taken, count, size = self._waiting[topic], 0, 0, 0
-        for events, _ in waiting:
+        for events, _, _ in waiting:
             count += len(events)
             size += sum(event.size for event in events)
             if taken and (count > self._limits.publish_count or size > self._limits.publish_bytes):
@@ -66,15 +67,16 @@ class Publishing:
         group, self._waiting[topic] = waiting[:taken], waiting[taken:]
         return group
 
-    async def _together(self, parts: Sequence[Sequence[Outgoing]], trace: str) -> list[frozenset[int]]:
-        failed = await self._sidecar.publish([event for events in parts for event in events], trace)
+    async def _together(self, group: Sequence[_Waiting]) -> list[frozenset[int]]:
+        trace = of_all(trace for _, trace, _ in group)
+        failed = await self._sidecar.publish([event for events, _, _ in group for event in events], trace)
         if not failed:
-            return [NOTHING_FAILED] * len(parts)
-        if len(parts) > 1 and len(failed) == sum(len(events) for events in parts):
+            return [NOTHING_FAILED] * len(group)
+        if len(group) > 1 and len(failed) == sum(len(events) for events, _, _ in group):
             # Perhaps for the sake of one of them: strangers must not fail with it for ever.
-            return await asyncio.gather(*(self._sidecar.publish(events, trace) for events in parts))
+            return await asyncio.gather(*(self._sidecar.publish(events, trace) for events, trace, _ in group))
         answers, start = [], 0
-        for events in parts:
+        for events, _, _ in group:
             answers.append(frozenset(index for index in range(len(events)) if start + index in failed))
             start += len(events)
         return answers

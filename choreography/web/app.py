@@ -29,7 +29,10 @@ from choreography.sidecar.intake import Intake
 from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.stores.cleaning import Cleaner
 from choreography.stores.opening import open_store
-from choreography.telemetry import Metrics, Spans, set_up_tracing
+from choreography.telemetry import Metrics
+from choreography.tracing.opentelemetry import set_up
+from choreography.tracing.recorder import Recorder
+from choreography.tracing.spans import Spans
 from choreography.web.command_lane import CommandLane
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
@@ -63,8 +66,8 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     app.add_api_route("/readyz", running.ready, include_in_schema=False)
     app.add_api_route("/metrics", running.measured, include_in_schema=False)
     describe_bodies(app, service)
-    if settings.zipkin:
-        set_up_tracing(service.name, settings)
+    if running.recorder:
+        set_up(service.name, running.recorder, settings.sampling)
         ours = {command.path for command in service.commands} | {view.path for view in service.views}
         FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded(ours), exclude_spans=["receive", "send"])
     return Front(app, running)
@@ -83,6 +86,7 @@ class _Running:
         self.service, self.settings, self.refuse = service, settings, refuse
         self.metrics = Metrics(service.name)
         self.metrics.intake.set(settings.intake_open)
+        self.recorder = Recorder(service.name, settings.zipkin) if settings.zipkin else None
         self.limits = Limits()
         self.commanding = Commanding(service, self.limits)
         self.deliveries: Deliveries | None = None
@@ -104,7 +108,7 @@ class _Running:
         effects = Effects(self.service, self.driver, self.settings.outsides)
         self.driver.carry_out = effects
         clocks = Clocks(self.service.name, self.settings.replica, store, self.metrics, self.limits)
-        spans = Spans(self.service.name, on=bool(self.settings.zipkin))
+        spans = Spans(self.service.name, self.recorder, self.settings.sampling)
         intake = Intake(
             self.service,
             self.driver,
@@ -156,6 +160,7 @@ class _Running:
             asyncio.create_task(clocks.forever()),
             asyncio.create_task(Cleaner(store, self.metrics).forever()),
         ]
+        recording = asyncio.create_task(self.recorder.forever()) if self.recorder else None
         try:
             yield
         finally:
@@ -166,6 +171,9 @@ class _Running:
             await effects.close()
             await store.close()
             await sidecar.close()
+            if recording:
+                recording.cancel()
+                await asyncio.gather(recording, return_exceptions=True)
 
     async def _check(self, check: SelfCheck, sidecar: Sidecar, clocks: Clocks) -> None:
         driver, deliveries = self.driver, self.deliveries

@@ -13,6 +13,7 @@ from choreography.engine.commanding import Accepted
 from choreography.engine.records import Outgoing
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.driver import BUSY, GATHERING, Driver
+from choreography.tracing.traceparent import of_all
 
 _MOST: Final = 200
 _MOST_BYTES: Final = 512 * 1024
@@ -58,7 +59,7 @@ class CommandLane:
             group, began = self._next(), clock()
             try:
                 recording = self._accepting.accept([accepted for accepted, _, _ in group], datetime.now(UTC))
-                verdicts: list[Verdict] = await self._driver.drive(recording, group[0][1])
+                verdicts: list[Verdict] = await self._driver.drive(recording, of_all(trace for _, trace, _ in group))
                 if clock() - began > self._in_time:
                     # The reminder may have come before the record. A retry asks for another.
                     verdicts = [one if one.accepted is False else Verdict(None) for one in verdicts]
@@ -82,24 +83,23 @@ class CommandLane:
         return group
 
     async def _publish(self, group: Sequence[_Waiting], verdicts: Sequence[Verdict]) -> None:
-        topics: dict[str, list[tuple[asyncio.Future[bool | None], Outgoing]]] = {}
-        for (_, _, future), verdict in zip(group, verdicts, strict=True):
+        topics: dict[str, list[tuple[asyncio.Future[bool | None], Outgoing, str]]] = {}
+        for (_, trace, future), verdict in zip(group, verdicts, strict=True):
             if verdict.publish is None:
                 _answer(future, verdict.problem or verdict.accepted)
             else:
-                topics.setdefault(verdict.publish.topic, []).append((future, verdict.publish))
-        await asyncio.gather(*(self._publish_together(waiting, group[0][1]) for waiting in topics.values()))
+                topics.setdefault(verdict.publish.topic, []).append((future, verdict.publish, trace))
+        await asyncio.gather(*(self._publish_together(waiting) for waiting in topics.values()))
 
-    async def _publish_together(
-        self, waiting: Sequence[tuple[asyncio.Future[bool | None], Outgoing]], trace: str
-    ) -> None:
+    async def _publish_together(self, waiting: Sequence[tuple[asyncio.Future[bool | None], Outgoing, str]]) -> None:
+        trace = of_all(trace for _, _, trace in waiting)
         try:
-            failed = await self._sidecar.publish([event for _, event in waiting], trace)
+            failed = await self._sidecar.publish([event for _, event, _ in waiting], trace)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            for future, _ in waiting:
+            for future, _, _ in waiting:
                 _answer(future, error)
             return
-        for index, (future, _) in enumerate(waiting):
+        for index, (future, _, _) in enumerate(waiting):
             # It is recorded. But that it was accepted is said only where it is on its way as well.
             _answer(future, None if index in failed else True)
 

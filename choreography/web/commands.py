@@ -24,7 +24,8 @@ from choreography.errors import UnsayableEventError, WeakKeyError
 from choreography.fields import as_key
 from choreography.service import Service
 from choreography.stores.port import Store
-from choreography.telemetry import Metrics, Spans, current_traceparent
+from choreography.telemetry import Metrics
+from choreography.tracing.spans import Spans, current_traceparent, traceparent_beginning
 from choreography.web.admission import (
     LARGEST_BODY,
     RefusedError,
@@ -201,7 +202,7 @@ class Commands:
         if command.of and not await self._exists(command.of, key):
             raise RefusedError(404, f"There is no {command.of.kind} {key!r}.")
         event = self._commanding.event(command, event_id, arguments)
-        return self._commanding.accept(event, event_id, datetime.now(UTC), current_traceparent())
+        return self._commanding.accept(event, event_id, datetime.now(UTC), traceparent_beginning(event.subject))
 
     async def _answer(self, accepted: Accepted, headers: dict[str, str], field: str, location: str) -> Response:
         settled = await self._submit(accepted)

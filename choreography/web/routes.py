@@ -12,11 +12,10 @@ from typing import Any
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
-from opentelemetry.trace import Span, StatusCode
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from choreography.telemetry import Spans
+from choreography.tracing.spans import Spans
 
 
 class CommandRoute(APIRoute):
@@ -41,18 +40,12 @@ def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str
             try:
                 response = await endpoint(request=request, **arguments)
             except HTTPException as refused:
-                _answered(span, refused.status_code)
+                span.status = refused.status_code
                 raise
-            _answered(span, response.status_code)
+            span.status = response.status_code
             return response
 
     return serve if spans.on else endpoint
-
-
-def _answered(span: Span, status: int) -> None:
-    span.set_attribute("http.response.status_code", status)
-    if status >= 500:
-        span.set_status(StatusCode.ERROR)
 
 
 def excluded(paths: Iterable[str]) -> str:

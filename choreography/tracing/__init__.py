@@ -1,0 +1,1 @@
+"""Traces: one flow is one trace, batched deliveries included. Spans are plain values until a thread writes them."""

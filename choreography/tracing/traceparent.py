@@ -1,0 +1,71 @@
+"""W3C traceparents as texts, and which flows are traced at all: the same ones in every service."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+_ALL: Final = 2**64
+RECORDED: Final = "01"
+_NOT_RECORDED: Final = "00"
+
+
+class Place(NamedTuple):
+    """Where a new span stands.
+
+    Attributes:
+        trace_id: the trace it belongs to, as 32 hexadecimal digits.
+        parent_id: the span that it continues, as 16 hexadecimal digits; empty if it begins a trace.
+        recorded: whether anybody wants to see the trace.
+    """
+
+    trace_id: str
+    parent_id: str
+    recorded: bool
+
+
+def place_of(traceparent: str) -> Place:
+    """Return where a span stands that continues a valid traceparent. Its flags are followed, whoever set them."""
+    return Place(traceparent[3:35], traceparent[36:52], bool(int(traceparent[53:], 16) & 1))
+
+
+def place_in_flow(flow_id: str, share: float) -> Place:
+    """Return where the first span of a flow stands.
+
+    Trace and decision both follow from the flow's id. So services that hear the same event of a publisher without
+    traces record it, or not, alike, and in one trace.
+    """
+    digest = hashlib.blake2b(flow_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return Place(digest.hex(), "", int.from_bytes(digest[:8]) < share * _ALL)
+
+
+def traceparent_of(trace_id: str, span_id: str, *, recorded: bool) -> str:
+    """Return a span as a W3C traceparent."""
+    return f"00-{trace_id}-{span_id}-{RECORDED if recorded else _NOT_RECORDED}"
+
+
+def new_span_id() -> str:
+    """Return an id that no other span of a trace has, except by a chance that nobody needs to fear."""
+    return f"{random.getrandbits(64) or 1:016x}"
+
+
+def new_trace_id() -> str:
+    """Return an id for a trace of no flow."""
+    return f"{random.getrandbits(128) or 1:032x}"
+
+
+def of_all(traceparents: Iterable[str]) -> str:
+    """Return the traceparent of a call that serves several deliveries.
+
+    A call for several traces is part of none: a sidecar would show each of a hundred events as said by the flow of the
+    first. So it is marked as not to be recorded.
+    """
+    first = ""
+    for one in traceparents:
+        if not first:
+            first = one
+        elif one and one[3:35] != first[3:35]:
+            return first[:-2] + _NOT_RECORDED
+    return first
