@@ -7,19 +7,21 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
-from bench.measuring import Run, session, share_of
+from bench.measuring import Burst, Session, Steady, session, share_of
 from bench.plan import FULL, QUICK, Plan
 from bench.plot import draw
 from bench.report import tables, write_into
-from bench.results import Results
+from bench.results import UNTRACED, Results
 from bench.systems import SYSTEMS, System
+from bench.tree import checked_out
+from bench.turns import Turns
 from choreography.up import prepare
 from choreography.up.progress import Progress
-
-_UNTRACED = "choreography, untraced"
 
 
 class Bench:
@@ -27,30 +29,52 @@ class Bench:
 
     def __init__(self, plan: Plan, systems: Sequence[System], folder: Path, progress: Progress) -> None:
         self._systems, self._folder, self._progress = systems, folder, progress
-        self.results = Results(plan)
+        self.results = Results(plan, commit=checked_out())
 
     async def run(self) -> Results:
-        """Give every system its turns, then look at growth and at replicas."""
+        """Let all systems have their turns, then look at growth and at replicas."""
         plan = self.results.plan
         for number in range(1, plan.rounds + 1):
-            for system in self._systems:
-                run = await self._round(system)
-                self.results.rounds.setdefault(system.name, []).append(run)
-                self._tell(f"round {number}", system, run)
+            await self._round(number)
         for system in self._systems:
             if plan.growth and system.name in plan.growing:
                 await self._grow(system)
-            if system.name == _UNTRACED:
+            if system.name == UNTRACED:
                 await self._replicate(system)
         return self.results
 
-    async def _round(self, system: System) -> Run:
+    async def _round(self, number: int) -> None:
+        turns, empty = Turns(), self._empty()
+        async with AsyncExitStack() as stack:
+            running: dict[str, Session] = {}
+            for system in self._systems:
+                place = empty / system.name.replace(", ", "-").replace(" ", "-")
+                running[system.name] = await stack.enter_async_context(session(system, place))
+                self._progress.note(f"round {number}: {system.name} is running")
+            for turn in range(1, self.results.plan.turns + 1):
+                await self._turn(f"round {number}, turn {turn}", turns, running)
+            for name, under_load in running.items():
+                run = await under_load.finish()
+                self.results.rounds.setdefault(name, []).append(run)
+                self.results.idle.setdefault(name, []).append(turns.idle(name))
+                self._progress.note(
+                    f"round {number}: {name}: {run.audited} orders audited; "
+                    f"{turns.idle(name):.0f} µs of CPU a second while it waited"
+                )
+
+    async def _turn(self, when: str, turns: Turns, running: Mapping[str, Session]) -> None:
         plan = self.results.plan
-        async with session(system, self._empty()) as under_load:
-            burst = await under_load.burst(plan.burst)
-            await under_load.steady(20, plan.steady_seconds)
-            await under_load.steady(burst.per_second / 2, plan.steady_seconds)
-            return await under_load.finish()
+        bursts = await turns.give(running, partial(_burst, plan.burst))
+        rates: dict[float, Mapping[str, Steady]] = {}
+        for rate, seconds in plan.rates.items():
+            # A system is not asked for more than it has just managed: it would only be seen to queue.
+            able = {name: under_load for name, under_load in running.items() if bursts[name].per_second > rate}
+            rates[rate] = await turns.give(able, partial(_steady, rate, seconds)) if able else {}
+        for name, burst in bursts.items():
+            self._progress.done(
+                f"{when}, {name}: {burst.per_second:.0f} orders/s, {burst.total:.0f} µs CPU per order; p50/p99 ms "
+                + ", ".join(f"{rate:g}/s {_told(given.get(name))}" for rate, given in rates.items())
+            )
 
     async def _grow(self, system: System) -> None:
         async with session(system, self._empty()) as under_load:
@@ -74,13 +98,19 @@ class Bench:
         shutil.rmtree(self._folder / "run", ignore_errors=True)
         return self._folder / "run"
 
-    def _tell(self, when: str, system: System, run: Run) -> None:
-        burst, slow = run.bursts[0], run.steady[0]
-        self._progress.done(
-            f"{when}, {system.name}: {burst.per_second:.0f} orders/s, {burst.total:.0f} µs CPU per order; "
-            f"p50/p99 {share_of(slow.took, 0.5):.1f}/{share_of(slow.took, 0.99):.1f} ms at 20/s; "
-            f"{run.audited} orders audited, load average {burst.load_average}"
-        )
+
+async def _burst(count: int, under_load: Session) -> Burst:
+    return await under_load.burst(count)
+
+
+async def _steady(rate: float, seconds: float, under_load: Session) -> Steady:
+    return await under_load.steady(rate, seconds)
+
+
+def _told(steady: Steady | None) -> str:
+    if steady is None or not steady.kept_up:
+        return "over its capacity"
+    return f"{share_of(steady.took, 0.5):.1f}/{share_of(steady.took, 0.99):.1f}"
 
 
 def main() -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +24,7 @@ from bench.flow_files import ROOT
 from bench.measuring import Burst, Session, Steady, per_order, session, share_of
 from bench.pairs import Compared, compared
 from bench.systems import Stage, System
+from bench.tree import emptied, extracted, same_provider
 from bench.turns import Turns
 from choreography.up import prepare
 from choreography.up.progress import Progress
@@ -34,7 +32,6 @@ from choreography.up.progress import Progress
 _RUNNER: Final = ROOT / "bench" / "checkout_of.py"
 _OURS: Final = "this tree"
 _THEIRS: Final = "the other"
-_PROVIDER: Final = "apps/payment_provider"
 
 
 @dataclass(frozen=True)
@@ -106,37 +103,6 @@ def table(rows: Sequence[Row], commit: str) -> str:
 def _ratio(one: Compared) -> str:
     shown = f"**{one.ratio:.3f}**" if one.differs else f"{one.ratio:.3f}"
     return f"{shown} ({one.low:.2f}-{one.high:.2f})"
-
-
-def extracted(commit: str, folder: Path) -> Path:
-    """Write the files of a commit into a folder, and return it."""
-    made = _git("archive", "--format=tar", commit)
-    if made.returncode:
-        raise SystemExit(f"git knows no commit {commit!r}, so nothing can be compared: {made.stderr.decode().strip()}")
-    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
-        archive.extractall(emptied(folder), filter="data")
-    return folder
-
-
-def same_provider(commit: str) -> bool:
-    """Tell whether the payment provider of a commit is that of this tree, which makes its CPU a unit."""
-    return _git("diff", "--quiet", commit, "--", _PROVIDER).returncode == 0
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    git = shutil.which("git")
-    if git is None:
-        raise SystemExit("There is no git here, so no other commit can be run. Install it.")
-    return subprocess.run(  # noqa: S603 - git, with a name that the caller gave
-        [git, "-C", str(ROOT), *arguments], capture_output=True, check=False
-    )
-
-
-def emptied(folder: Path) -> Path:
-    """Make a folder, or empty it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
 
 
 @asynccontextmanager

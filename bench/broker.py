@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -25,6 +25,10 @@ _ORDER_ID: Final = re.compile(rb'order_id\\?"\s*:\s*\\?"([^"\\]+)')
 _TYPE: Final = re.compile(rb"[a-z]+\.[a-z-]+\.v1")
 
 
+Elsewhere = Callable[[], Awaitable[bool]]
+"""Tells whether nothing is on its way to the broker from somewhere else."""
+
+
 class UnfinishedError(Exception):
     """Orders are still under way although they should long have ended."""
 
@@ -32,10 +36,11 @@ class UnfinishedError(Exception):
 class Broker:
     """The streams of one run: of ours one for each family of events, of the systems beside it one for each service."""
 
-    def __init__(self, port: int, more: tuple[str, ...] = ()) -> None:
+    def __init__(self, port: int, more: tuple[str, ...] = (), elsewhere: Elsewhere | None = None) -> None:
         self._redis: Any = Redis(host="127.0.0.1", port=port, protocol=2)
         ours = {_NAMES.on_broker(event.topic) for event in _OURS.values()}
         self._streams = (*TOPICS.values(), *sorted(ours), *more)
+        self._elsewhere = elsewhere
 
     async def close(self) -> None:
         """Close the connection."""
@@ -45,19 +50,29 @@ class Broker:
         """Tell whether every group has been given everything and has acknowledged all of it.
 
         Nothing can be under way then: in each of these systems an event is acknowledged only after what follows from
-        it was published.
+        it was published, or was written down elsewhere to be published. In the latter case nothing may stand there,
+        and nothing may have come from there since the streams were looked at.
         """
+        handled = await self._handled()
+        if handled is None or self._elsewhere is None:
+            return handled is not None
+        return await self._elsewhere() and await self._handled() == handled
+
+    async def _handled(self) -> tuple[bytes, ...] | None:
+        """Return the last entry of each stream, if all are handled."""
         asked = self._redis.pipeline(transaction=False)
         for stream in self._streams:
             asked.xinfo_stream(stream)
             asked.xinfo_groups(stream)
         answers = await asked.execute(raise_on_error=False)
+        last = []
         for told, groups in zip(answers[::2], answers[1::2], strict=True):
             if isinstance(told, Exception):
                 continue
-            if any(group["pending"] or group["last-delivered-id"] != told["last-generated-id"] for group in groups):
-                return False
-        return True
+            last.append(told["last-generated-id"])
+            if any(group["pending"] or group["last-delivered-id"] != last[-1] for group in groups):
+                return None
+        return tuple(last)
 
     async def until_quiet(self, within: float) -> float:
         """Wait until nothing is under way, and return when that was, on the monotonic clock.

@@ -20,7 +20,7 @@ from bench.systems import Stage, System
 WARM_UP: Final = 300
 _PATIENCE: Final = 600.0
 _SLOWEST_WARM_UP: Final = 120.0
-_CAUGHT_UP: Final = 2.0
+_CAUGHT_UP: Final = 1.0
 """Seconds after the last order by which a system that keeps up with its orders has ended all of them."""
 
 
@@ -143,7 +143,7 @@ class Session:
 async def session(system: System, folder: Path, replicas: int = 1) -> AsyncIterator[Session]:
     """Start a system, warm it up, and stop it at the end."""
     async with system.start(folder, replicas) as stage:
-        broker = Broker(stage.redis_port, stage.more_streams)
+        broker = Broker(stage.redis_port, stage.more_streams, stage.elsewhere)
         try:
             under_load = Session(system, stage, broker)
             await under_load.warm_up()

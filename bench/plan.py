@@ -1,7 +1,8 @@
-"""What is run: in a few minutes, or in twenty, with enough orders to see whether anything grows."""
+"""What is run: in a few minutes, or in half an hour, with enough orders to see whether anything grows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -10,9 +11,10 @@ class Plan:
     """How much of everything.
 
     Attributes:
-        rounds: how often every system has its turn; figures are medians over the rounds.
+        rounds: how often all systems are started anew.
+        turns: how often each has its turn in a round, with a burst and with every rate.
         burst: orders sent as fast as they are taken, the same for every system.
-        steady_seconds: how long orders come at a steady rate, once at 20 a second and once at half of capacity.
+        rates: orders a second, and for how many seconds they come in one turn.
         growth: bursts one after the other on the same store and broker, which are never emptied between them.
         growing: the systems shown growing.
         replicas: numbers of replicas of every service.
@@ -20,8 +22,9 @@ class Plan:
     """
 
     rounds: int
+    turns: int
     burst: int
-    steady_seconds: float
+    rates: Mapping[float, float]
     growth: tuple[int, ...]
     growing: tuple[str, ...]
     replicas: tuple[int, ...]
@@ -30,17 +33,19 @@ class Plan:
 
 QUICK = Plan(
     rounds=1,
-    burst=1_200,
-    steady_seconds=7,
-    growth=(1_000, 3_000),
-    growing=("choreography, untraced",),
-    replicas=(2,),
-    replica_burst=1_200,
+    turns=2,
+    burst=250,
+    rates={5: 4, 20: 4, 50: 2, 100: 2, 200: 1.5},
+    growth=(),
+    growing=(),
+    replicas=(),
+    replica_burst=0,
 )
 FULL = Plan(
     rounds=3,
-    burst=3_000,
-    steady_seconds=15,
+    turns=3,
+    burst=400,
+    rates={5: 8, 20: 5, 50: 3, 100: 3, 200: 2},
     growth=(1_000, 4_000, 5_000, 10_000, 30_000),
     growing=("choreography, untraced",),
     replicas=(1, 2, 3, 4),

@@ -1,8 +1,7 @@
-"""The figures as one picture: speed, cost by process, latency, growth and replicas."""
+"""The figures as one picture: speed and cost by process at once, latency and cost at each rate."""
 
 from __future__ import annotations
 
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.meter import GROUPS
-from bench.results import Results, p50_of, p99_of
+from bench.results import FASTSTREAM, FLOOR, OURS, OUTBOX, QUICKSTART, UNTRACED, Results
 
 _COLOURS: Final = {
     "services": "#2f6690",
@@ -23,6 +22,15 @@ _COLOURS: Final = {
     "collector": "#d8d8d8",
 }
 _DARK: Final = "#2f6690"
+_STYLES: Final = {
+    OURS: "o-C0",
+    UNTRACED: "o--C0",
+    QUICKSTART: "s-C3",
+    FASTSTREAM: "^--C1",
+    OUTBOX: "^-C1",
+    FLOOR: "d:C7",
+}
+"""What is a variant of another system has its colour."""
 _BELOW: Final[dict[str, Any]] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08)}
 
 
@@ -31,15 +39,13 @@ def draw(results: Results, folder: Path) -> None:
     mpl.use("agg")
     # Without a fixed salt and date every run would change every line of the file.
     plt.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    figure, axes = plt.subplot_mosaic(
-        [["speed", "cpu"], ["latency", "growth"]], figsize=(11, 7.2), layout="constrained"
-    )
+    figure, axes = plt.subplot_mosaic([["speed", "cpu"], ["latency", "day"]], figsize=(11, 7.2), layout="constrained")
     _speed(axes["speed"], results)
     _cpu(axes["cpu"], results)
     _latency(axes["latency"], results)
-    _growth(axes["growth"], results)
+    _day(axes["day"], results)
     figure.suptitle(
-        f"One checkout flow, five services, {results.plan.burst} orders a round, rounds: {results.plan.rounds}",
+        f"One checkout flow, five services, all systems in turns, commit {results.commit or 'unknown'}",
         fontsize=11,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,34 +80,27 @@ def _cpu(axes: Any, results: Results) -> None:
 
 
 def _latency(axes: Any, results: Results) -> None:
-    names = list(results.rounds)
-    places = range(len(names))
-    for shift, which, told in ((-0.2, 0, "at 20 orders/s"), (0.2, 1, "at half of capacity")):
-        p50 = [results.latency(name, which, p50_of) for name in names]
-        p99 = [results.latency(name, which, p99_of) for name in names]
-        where = [place + shift for place in places]
-        colour = _DARK if which == 0 else "#edae49"
-        axes.hlines(where, p50, p99, color=colour, linewidth=2)
-        axes.plot(p50, where, "o", color=colour, label=told)
-        axes.plot(p99, where, "|", color=colour, markersize=11)
-    axes.set_yticks(list(places), names)
-    axes.invert_yaxis()
+    for name in results.rounds:
+        known = {rate: found for rate in results.plan.rates if (found := results.at(name, rate))}
+        axes.plot(list(known), [found.p50 for found in known.values()], _STYLES[name], label=name)
+        axes.plot(list(known), [found.p99 for found in known.values()], _STYLES[name], alpha=0.3)
+    _both_logarithmic(axes)
+    axes.legend(fontsize=8, frameon=False, ncols=3, **_BELOW)
+    axes.set(title="Milliseconds by orders a second: p50, and p99 in pale")
+
+
+def _day(axes: Any, results: Results) -> None:
+    for name in results.rounds:
+        known = {rate: found for rate in results.plan.rates if (found := results.at(name, rate))}
+        axes.plot(list(known), [found.cpu / 1000 for found in known.values()], _STYLES[name], label=name)
+    _both_logarithmic(axes)
+    axes.set(title="CPU milliseconds per order by orders a second")
+
+
+def _both_logarithmic(axes: Any) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend(fontsize=8, frameon=False, ncols=2, **_BELOW)
-    axes.set(title="Milliseconds from created to dispatched: dot p50, bar p99")
-
-
-def _growth(axes: Any, results: Results) -> None:
-    for name, bursts in results.growth.items():
-        done = list(accumulate(burst.orders for burst in bursts))
-        axes.plot(done, [burst.total / 1000 for burst in bursts], "o-", label=name)
-    highest = max((burst.total for bursts in results.growth.values() for burst in bursts), default=1000) / 1000
-    axes.set(title="CPU milliseconds per order as orders pile up", xlabel="orders so far", ylim=(0, highest * 1.3))
-    axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
-    if results.replicas:
-        counts = sorted(results.replicas)
-        told = ", ".join(f"{count}: {results.replicas[count].per_second:.0f}" for count in counts)
-        axes.text(0.02, 0.04, f"orders/s by replicas of every service: {told}", transform=axes.transAxes, fontsize=8)
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())

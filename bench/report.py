@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.goals import GOALS, Goal
 from bench.meter import GROUPS
-from bench.results import FASTSTREAM, FLOOR, QUICKSTART, Results, machine, p50_of, p99_of
+from bench.results import AtRate, Results, machine
 from bench.systems import SYSTEMS
 from choreography.insight.placed import put_between
 
 _BEGIN: Final = "<!-- figures of the last full run: begin -->"
 _END: Final = "<!-- figures of the last full run: end -->"
-
-_TARGETS: Final = (
-    ("times_quickstart", f"orders/s, times the {QUICKSTART}'s", 13.0, True),
-    ("cpu_of_quickstart", f"CPU per order, share of the {QUICKSTART}'s", 0.167, False),
-    ("p50_at_20_of_quickstart", f"p50 at 20 orders/s, of the {QUICKSTART}'s", 1.2, False),
-    ("p99_at_20_of_quickstart", f"p99 at 20 orders/s, of the {QUICKSTART}'s", 1.2, False),
-    ("times_faststream", f"orders/s, times {FASTSTREAM}'s", 2.5, True),
-    ("of_floor", f"orders/s, share of the {FLOOR}'s", 0.45, True),
-)
+_OVER: Final = "over its capacity"
 
 
 def tables(results: Results) -> str:
     """Return all tables as Markdown."""
-    parts = [_speed(results), _cpu(results), _memory(results)]
+    parts = [_speed(results), _cpu(results), _latency(results), _cpu_at_rates(results), _memory(results)]
     if results.growth:
         parts.append(_growth(results))
     if results.replicas:
         parts.append(_replicas(results))
-    parts += [_targets(results), _lacks(results)]
+    parts += [_lacks(results), _goals(results)]
     return "\n\n".join(parts)
 
 
@@ -49,24 +42,18 @@ def _speed(results: Results) -> str:
                 name,
                 f"**{rate.median:.0f}** ({rate.least:.0f}-{rate.largest:.0f})",
                 f"{total.median:.0f} ({total.least:.0f}-{total.largest:.0f})",
-                *(_milliseconds(results, name, which) for which in (0, 1)),
+                f"{results.waiting(name):.0f}",
             ]
         )
-    told = machine()
-    loads = [run.bursts[0].load_average for runs in results.rounds.values() for run in runs]
+    loads = [burst.load_average for name in results.rounds for burst in results.bursts(name)]
+    plan = results.plan
     return _titled(
-        f"Speed: {told['cpus']} processors, medians of {results.plan.rounds} rounds of {results.plan.burst} orders "
-        f"(least-largest), load average {min(loads)}-{max(loads)}",
-        ["system", "orders/s", "CPU µs per order", "p50 / p99 ms at 20/s", "p50 / p99 ms at half of capacity"],
+        f"Speed at once: commit {results.commit or 'unknown'}, {machine()['cpus']} processors, medians of "
+        f"{plan.rounds * plan.turns} bursts of {plan.burst} orders (least-largest), load average "
+        f"{min(loads)}-{max(loads)}",
+        ["system", "orders/s", "CPU µs per order", "CPU µs a second while it waits for its turn"],
         rows,
     )
-
-
-def _milliseconds(results: Results, name: str, which: int) -> str:
-    p50 = results.latency(name, which, p50_of)
-    p99 = results.latency(name, which, p99_of)
-    rate = results.latency(name, which, lambda one: one.a_second)
-    return f"{p50} / {p99}" + (f" ({rate:.0f}/s)" if which else "")
 
 
 def _cpu(results: Results) -> str:
@@ -75,8 +62,30 @@ def _cpu(results: Results) -> str:
         for name in results.rounds
     ]
     return _titled(
-        "CPU µs per order by process (the collector of traces is not in the total above)", ["system", *GROUPS], rows
+        "CPU µs per order at once, by process (the collector of traces is not in the total above)",
+        ["system", *GROUPS],
+        rows,
     )
+
+
+def _latency(results: Results) -> str:
+    return _at_rates(
+        results,
+        "p50 / p99 ms from when an order should have been sent to when its parcel had left, by orders a second",
+        lambda one: f"{one.p50} / {one.p99}",
+    )
+
+
+def _cpu_at_rates(results: Results) -> str:
+    return _at_rates(results, "CPU µs per order, by orders a second", lambda one: f"{one.cpu:.0f}")
+
+
+def _at_rates(results: Results, title: str, shown: Callable[[AtRate], str]) -> str:
+    rows = []
+    for name in results.rounds:
+        found = [results.at(name, rate) for rate in results.plan.rates]
+        rows.append([name, *(_OVER if one is None else shown(one) for one in found)])
+    return _titled(title, ["system", *(f"{rate:g}/s" for rate in results.plan.rates)], rows)
 
 
 def _memory(results: Results) -> str:
@@ -116,20 +125,25 @@ def _replicas(results: Results) -> str:
     )
 
 
-def _targets(results: Results) -> str:
-    ratios = results.ratios()
-    rows = []
-    for name, told, bound, at_least in _TARGETS:
-        if name in ratios:
-            reached = ratios[name] >= bound if at_least else ratios[name] <= bound
-            sign = "at least" if at_least else "at most"
-            rows.append([told, f"{ratios[name]:g}", f"{sign} {bound:g}", "yes" if reached else "no"])
-    return _titled("This project, everything on, beside the others", ["what", "figure", "target", "reached"], rows)
-
-
 def _lacks(results: Results) -> str:
     rows = [[one.name, one.told, ", ".join(one.lacks)] for one in SYSTEMS if one.name in results.rounds]
     return _titled("What each does not do", ["system", "what it is", "without"], rows)
+
+
+def _goals(results: Results) -> str:
+    return _titled(
+        "This project beside the others: medians of the ratios of turns that followed each other",
+        ["what", "today", "prototype", "must", "ambition", "measured", "which are", "reached"],
+        [_goal(goal, results) for goal in GOALS],
+    )
+
+
+def _goal(goal: Goal, results: Results) -> list[str]:
+    measured = goal.measure(results)
+    shown = f"**{goal.shown(measured.ratio)}**" if measured else ""
+    of = measured.of if measured else "not run, or over its capacity"
+    wanted = [goal.today, goal.prototype, goal.shown(goal.must), goal.shown(goal.ambition)]
+    return [goal.what, *wanted, shown, of, goal.reached(measured)]
 
 
 def _titled(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

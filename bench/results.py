@@ -1,4 +1,4 @@
-"""The figures of all rounds, and what follows from them."""
+"""The figures of all turns, and what follows from them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from typing import Any, Final
 
 from bench.measuring import Burst, Run, Steady, share_of
 from bench.meter import GROUPS
+from bench.pairs import Compared, compared
 from bench.plan import Plan
 
 OURS: Final = "choreography"
+UNTRACED: Final = "choreography, untraced"
 QUICKSTART: Final = "dapr quickstart"
 FASTSTREAM: Final = "faststream"
+OUTBOX: Final = "faststream, outbox"
 FLOOR: Final = "floor"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several rounds, with the least and the largest."""
+    """The median of several turns, with the least and the largest."""
 
     median: float
     least: float
@@ -33,80 +36,105 @@ class Spread:
         return cls(*(round(value, 1) for value in (median(values), min(values), max(values))))
 
 
+@dataclass(frozen=True)
+class AtRate:
+    """How a system did at one rate: milliseconds of all its orders, and microseconds of CPU for one."""
+
+    p50: float
+    p99: float
+    cpu: float
+
+
 @dataclass
 class Results:
     """Everything that was measured, by the name of the system."""
 
     plan: Plan
     rounds: dict[str, list[Run]] = field(default_factory=dict)
+    idle: dict[str, list[float]] = field(default_factory=dict)
     growth: dict[str, list[Burst]] = field(default_factory=dict)
     replicas: dict[int, Burst] = field(default_factory=dict)
+    commit: str = ""
+
+    def bursts(self, name: str) -> list[Burst]:
+        """Return every burst, in the order of the turns."""
+        return [burst for run in self.rounds[name] for burst in run.bursts]
 
     def rate(self, name: str) -> Spread:
         """Orders a second."""
-        return Spread.of([run.bursts[0].per_second for run in self.rounds[name]])
+        return Spread.of([burst.per_second for burst in self.bursts(name)])
 
     def cpu(self, name: str) -> dict[str, float]:
         """Microseconds of CPU for one order, by group of processes."""
-        runs = self.rounds[name]
-        return {group: median(_used(run.bursts[0], group) for run in runs) for group in GROUPS}
+        bursts = self.bursts(name)
+        return {group: round(median(burst.cpu.get(group, 0) / burst.orders for burst in bursts)) for group in GROUPS}
 
     def total(self, name: str) -> Spread:
         """Microseconds of CPU for one order, without the collector of traces."""
-        return Spread.of([run.bursts[0].total for run in self.rounds[name]])
+        return Spread.of([burst.total for burst in self.bursts(name)])
 
-    def latency(self, name: str, which: int, of: Callable[[Steady], float]) -> float:
-        """Milliseconds from created to dispatched; which is 0 for 20 orders a second, 1 for half of capacity."""
-        return round(median(of(run.steady[which]) for run in self.rounds[name]), 1)
+    def at(self, name: str, rate: float) -> AtRate | None:
+        """Return how a system did at a rate; None if orders came faster than they ended, in any turn."""
+        turns = self._steady(name, rate)
+        if len(turns) < self.plan.rounds * self.plan.turns or not all(turn.kept_up for turn in turns):
+            return None
+        took = [one for turn in turns for one in turn.took]
+        orders, used = sum(turn.orders for turn in turns), sum(turn.total * turn.orders for turn in turns)
+        return AtRate(round(share_of(took, 0.5), 1), round(share_of(took, 0.99), 1), round(used / orders))
+
+    def waiting(self, name: str) -> float:
+        """Microseconds of CPU that a system used in a second in which another one had its turn."""
+        return round(median(self.idle[name]))
 
     def memory(self, name: str) -> dict[str, float]:
         """MiB of each process."""
         runs = self.rounds[name]
         return {process: round(median(run.memory[process] for run in runs), 1) for process in runs[0].memory}
 
-    def ratios(self) -> dict[str, float]:
-        """How this project compares with each of the others, everything on."""
-        found: dict[str, float] = {}
-        if {OURS, QUICKSTART} <= self.rounds.keys():
-            found["times_quickstart"] = round(self.rate(OURS).median / self.rate(QUICKSTART).median, 2)
-            found["cpu_of_quickstart"] = round(self.total(OURS).median / self.total(QUICKSTART).median, 3)
-            for name, of in (("p50", p50_of), ("p99", p99_of)):
-                mine, theirs = self.latency(OURS, 0, of), self.latency(QUICKSTART, 0, of)
-                found[f"{name}_at_20_of_quickstart"] = round(mine / theirs, 2)
-        if {OURS, FASTSTREAM} <= self.rounds.keys():
-            found["times_faststream"] = round(self.rate(OURS).median / self.rate(FASTSTREAM).median, 2)
-        if {OURS, FLOOR} <= self.rounds.keys():
-            found["of_floor"] = round(self.rate(OURS).median / self.rate(FLOOR).median, 3)
-        return found
+    def times(self, mine: str, theirs: str) -> Compared | None:
+        """Orders a second of the one as times those of the other, turn by turn."""
+        return self._compared(mine, theirs, lambda burst: burst.per_second)
+
+    def cpu_of(self, mine: str, theirs: str) -> Compared | None:
+        """CPU for an order of the one as a share of that of the other, turn by turn."""
+        return self._compared(mine, theirs, lambda burst: burst.total)
+
+    def cpu_at(self, mine: str, theirs: str, rate: float) -> Compared | None:
+        """The same at a rate, if both kept up with it."""
+        if not {mine, theirs} <= self.rounds.keys() or self.at(mine, rate) is None or self.at(theirs, rate) is None:
+            return None
+        return compared(*([turn.total for turn in self._steady(name, rate)] for name in (theirs, mine)))
+
+    def _compared(self, mine: str, theirs: str, of: Callable[[Burst], float]) -> Compared | None:
+        if not {mine, theirs} <= self.rounds.keys():
+            return None
+        return compared(*([of(burst) for burst in self.bursts(name)] for name in (theirs, mine)))
+
+    def _steady(self, name: str, rate: float) -> list[Steady]:
+        return [turn for run in self.rounds[name] for turn in run.steady if turn.a_second == rate]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for the last line."""
         return {
+            "commit": self.commit,
             "machine": machine(),
             "plan": asdict(self.plan),
-            "ratios": self.ratios(),
             "systems": {name: self._system(name) for name in self.rounds},
             "growth": {name: [_burst(one) for one in bursts] for name, bursts in self.growth.items()},
             "replicas": {str(count): _burst(burst) for count, burst in self.replicas.items()},
         }
 
     def _system(self, name: str) -> dict[str, Any]:
-        steady = [
-            {
-                "a_second": round(self.latency(name, which, lambda one: one.a_second), 1),
-                "p50_ms": self.latency(name, which, p50_of),
-                "p99_ms": self.latency(name, which, p99_of),
-            }
-            for which in (0, 1)
-        ]
+        rates = {f"{rate:g}": self.at(name, rate) for rate in self.plan.rates}
         return {
             "orders_per_second": asdict(self.rate(name)),
             "cpu_us_per_order": asdict(self.total(name)),
             "cpu_us_by_process": self.cpu(name),
-            "latency": steady,
+            "at": {rate: found and asdict(found) for rate, found in rates.items()},
+            "waiting_us_per_second": self.waiting(name),
             "memory_mib": self.memory(name),
             "audited": sum(run.audited for run in self.rounds[name]),
-            "load_average": [run.bursts[0].load_average for run in self.rounds[name]],
+            "load_average": [burst.load_average for burst in self.bursts(name)],
         }
 
 
@@ -117,17 +145,3 @@ def machine() -> dict[str, Any]:
 
 def _burst(burst: Burst) -> dict[str, Any]:
     return {"orders": burst.orders, "per_second": round(burst.per_second, 1), "cpu_us": round(burst.total)}
-
-
-def _used(burst: Burst, group: str) -> float:
-    return round(burst.cpu.get(group, 0) / burst.orders)
-
-
-def p50_of(steady: Steady) -> float:
-    """Return the milliseconds that half of the orders did not exceed."""
-    return share_of(steady.took, 0.5)
-
-
-def p99_of(steady: Steady) -> float:
-    """Return the milliseconds that 99 of 100 orders did not exceed."""
-    return share_of(steady.took, 0.99)

@@ -1,16 +1,18 @@
-"""What is compared, and how each of it is started: the same servers, alone on the machine, one after another."""
+"""What is compared, and how each of it is started: each with servers of its own, of the same kind and settings."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bench.broker import Elsewhere
 from bench.flow_files import CHECKOUT, ROOT, SERVICES, write_floor, write_quickstart, write_without_sidecars
 from bench.meter import Pids
+from bench.relayed import Relayed
 from choreography.up import RunningFlow
 from choreography.up.ports import Ports
 from choreography.up.probes import http_ready
@@ -21,7 +23,18 @@ Start = Callable[[Path, int], AbstractAsyncContextManager["Stage"]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A running system: where orders go, where stock is, and which processes it is made of."""
+    """A running system: where orders go, where stock is, and which processes it is made of.
+
+    Attributes:
+        orders: the addresses of the order service.
+        inventory: the address of the service that knows the shelves.
+        provider: the address of the payment provider.
+        redis_port: where the broker is.
+        pids: the processes, by group and name.
+        more_streams: streams beside those that every system has.
+        elsewhere: whether nothing is on its way to the broker, for a system that keeps it somewhere else meanwhile.
+        database: where the services' database is.
+    """
 
     orders: tuple[str, ...]
     inventory: str
@@ -29,6 +42,8 @@ class Stage:
     redis_port: int
     pids: Pids
     more_streams: tuple[str, ...] = ()
+    elsewhere: Elsewhere | None = None
+    database: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,17 @@ async def _on_sidecars(folder: Path, replicas: int, write: Callable[[Path], Path
 
 
 @asynccontextmanager
-async def _fast_stream(folder: Path, replicas: int) -> AsyncIterator[Stage]:
+async def _fast_stream_outbox(folder: Path, replicas: int) -> AsyncIterator[Stage]:
+    async with _fast_stream(folder, replicas, "bench.fast_stream_outbox") as stage:
+        relayed = await Relayed.open(stage.database, [f"{service}_outbox" for service in SERVICES])
+        try:
+            yield replace(stage, elsewhere=relayed.all)
+        finally:
+            await relayed.close()
+
+
+@asynccontextmanager
+async def _fast_stream(folder: Path, replicas: int, package: str) -> AsyncIterator[Stage]:
     flow = RunningFlow(write_without_sidecars(folder / "flow"), folder, store="postgres", drain=False)
     ports = Ports(folder / "more-ports.json")
     async with flow, Processes() as processes:
@@ -75,7 +100,9 @@ async def _fast_stream(folder: Path, replicas: int) -> AsyncIterator[Stage]:
             "OUTSIDE_PAYMENT_PROVIDER": flow.address("payment-provider"),
         }
         names = {name: service for service in SERVICES for name in _replica_names(service, replicas)}
-        programs = [_program(folder, name, service, ports.of(name), told) for name, service in names.items()]
+        programs = [
+            _program(folder, name, service, ports.of(name), told, package=package) for name, service in names.items()
+        ]
         started = processes.wave(programs)
         for process in started:
             await process.start()
@@ -88,14 +115,15 @@ async def _fast_stream(folder: Path, replicas: int) -> AsyncIterator[Stage]:
             provider=flow.address("payment-provider"),
             redis_port=flow.redis_port,
             pids=_pids(flow, {"services": services}),
+            database=told["DATABASE_URL"],
         )
 
 
-def _program(folder: Path, name: str, service: str, port: int, told: Mapping[str, str]) -> Program:
+def _program(folder: Path, name: str, service: str, port: int, told: Mapping[str, str], *, package: str) -> Program:
     own = {"APP_ID": service, "REPLICA": name, "APP_PORT": str(port)}
     return Program(
         name=name,
-        command=[sys.executable, "-m", "bench.fast_stream", service],
+        command=[sys.executable, "-m", package, service],
         log=folder / "logs" / f"{name}.log",
         environment={**told, **own},
         folder=ROOT,
@@ -179,7 +207,21 @@ SYSTEMS: Final = (
             "tracing",
             "another broker or store by changing a file",
         ),
-        _fast_stream,
+        lambda folder, replicas: _fast_stream(folder, replicas, "bench.fast_stream"),
+    ),
+    System(
+        "faststream, outbox",
+        "FastStream on Redis with faststream-outbox: state and event in one transaction, then a relay",
+        (
+            "outcomes",
+            "deadlines",
+            "cancelling by the customer",
+            "quarantine",
+            "safe retries of a request",
+            "tracing",
+            "another broker or store by changing a file",
+        ),
+        _fast_stream_outbox,
     ),
     System(
         "floor",

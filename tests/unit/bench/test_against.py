@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.against import Row, behind, extracted, of_bursts, of_rate, setting, table
+from bench.against import Row, behind, of_bursts, of_rate, setting, table
 from bench.flow_files import ROOT
 from bench.measuring import Burst, Steady
+from bench.tree import checked_out, extracted
 
 
 def bursts(*cpu: float, provider: float = 100) -> list[Burst]:
@@ -71,3 +72,12 @@ def test_a_commit_is_run_from_files_of_its_own(tmp_path: Path) -> None:
     assert (tree / "choreography" / "__init__.py").exists()
     with pytest.raises(SystemExit, match="git knows no commit 'nowhere'"):
         extracted("nowhere", tmp_path / "tree")
+
+
+def test_the_commit_that_is_measured_is_named() -> None:
+    """Figures without it say nothing of any code."""
+    head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, check=False)
+    if head.returncode:
+        assert checked_out() == ""
+    else:
+        assert head.stdout.decode().startswith(checked_out().rstrip("+"))

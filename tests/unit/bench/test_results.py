@@ -4,38 +4,67 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.goals import GOALS, Goal, Measured
 from bench.measuring import Burst, Run, Steady, share_of
-from bench.plan import QUICK
+from bench.plan import Plan
 from bench.report import tables, write_into
-from bench.results import Results, Spread
+from bench.results import AtRate, Results, Spread
+
+PLAN = Plan(
+    rounds=1,
+    turns=2,
+    burst=1000,
+    rates={20: 5, 100: 3},
+    growth=(),
+    growing=(),
+    replicas=(),
+    replica_burst=0,
+)
 
 
-def run(per_second: float, services: int, p50: float) -> Run:
-    """One round of a system."""
-    cpu = {"services": 1000 * services, "sidecars": 500_000, "collector": 10_000_000}
-    steady = [Steady(rate, 100, (p50, p50, 2 * p50), {}, kept_up=True) for rate in (20, per_second / 2)]
-    return Run([Burst(1000, 1000 / per_second, cpu, 1.5)], steady, {"order": 80.0, "redis": 10.0}, 950)
+def turn(rate: float, p50: float, cpu: int, *, kept_up: bool = True) -> Steady:
+    """Orders at a rate, the slowest of which took twice as long as the others."""
+    used = {"services": 10 * cpu, "collector": 10_000_000}
+    return Steady(rate, 10, (p50,) * 9 + (2 * p50,), used, kept_up=kept_up)
+
+
+def run(per_second: float, cpu: int, p50: float, *, able: bool = True) -> Run:
+    """One round of a system: two bursts on a machine that became half as fast, and two turns at each rate."""
+    used = {"services": 1000 * (cpu - 500), "sidecars": 500_000, "collector": 10_000_000}
+    slower = {group: 2 * one for group, one in used.items()}
+    bursts = [Burst(1000, 1000 / per_second, used, 1.5), Burst(1000, 2000 / per_second, slower, 1.5)]
+    steady = [turn(20, p50, 10 * cpu), turn(20, p50, 10 * cpu)]
+    steady += [turn(100, 3 * p50, 5 * cpu, kept_up=able), turn(100, 3 * p50, 5 * cpu)]
+    return Run(bursts, steady, {"order": 80.0, "redis": 10.0}, 950)
 
 
 @pytest.fixture
 def results() -> Results:
-    """Three rounds of ours, one of each of the others."""
-    found = Results(QUICK)
-    found.rounds["choreography"] = [run(900, 300, 20), run(1000, 200, 22), run(700, 400, 30)]
-    found.rounds["dapr quickstart"] = [run(90, 5500, 20)]
-    found.rounds["faststream"] = [run(300, 1500, 10)]
-    found.rounds["floor"] = [run(2000, 100, 9)]
+    """One round of each system."""
+    found = Results(PLAN, commit="0123456789ab")
+    found.rounds["choreography"] = [run(700, 1050, 20)]
+    found.rounds["choreography, untraced"] = [run(800, 1000, 18)]
+    found.rounds["dapr quickstart"] = [run(100, 10_000, 20, able=False)]
+    found.rounds["faststream"] = [run(200, 5_000, 10)]
+    found.rounds["floor"] = [run(2000, 600, 9)]
+    found.idle = {name: [40_000.0] for name in found.rounds}
     found.growth["choreography"] = [Burst(1000, 2, {"services": 1000}, 1.0), Burst(3000, 3, {"services": 6000}, 1.0)]
     found.replicas[2] = Burst(1000, 2, {"services": 3000}, 1.0)
     return found
 
 
+def goal(what: str) -> Goal:
+    """Return the goal of this name."""
+    return next(one for one in GOALS if one.what == what)
+
+
 def test_a_spread_is_the_median_with_the_extremes() -> None:
-    """One slow round must not decide."""
+    """One slow turn must not decide."""
     assert Spread.of([900, 1000, 700]) == Spread(900, 700, 1000)
 
 
@@ -49,26 +78,92 @@ def test_the_share_is_by_nearest_rank() -> None:
 
 def test_who_collects_traces_is_not_counted_as_cost_of_an_order(results: Results) -> None:
     """It is shown beside the others."""
-    assert results.total("choreography").median == 800
-    assert results.cpu("choreography")["collector"] == 10_000
+    assert results.total("choreography") == Spread(1575, 1050, 2100)
+    assert results.cpu("choreography")["collector"] == 15_000
+    assert results.at("choreography", 20) == AtRate(20, 40, 10_500)
 
 
-def test_the_ratios_are_ours_against_each_other(results: Results) -> None:
-    """These are what the targets are about."""
-    assert results.ratios() == {
-        "times_quickstart": 10,
-        "cpu_of_quickstart": 0.133,
-        "p50_at_20_of_quickstart": 1.1,
-        "p99_at_20_of_quickstart": 1.1,
-        "times_faststream": 3,
-        "of_floor": 0.45,
-    }
+@pytest.mark.parametrize(
+    ("what", "ratio"),
+    [
+        ("orders/s traced, times the quickstart's", 7),
+        ("orders/s traced, times FastStream's", 3.5),
+        ("orders/s untraced, times the quickstart's", 8),
+        ("CPU per order at once, of the quickstart's", 0.1),
+        ("the same, traced", 0.105),
+        ("CPU per order at 20/s, times FastStream's", 0.2),
+        ("p50 at 100/s, times the own at 20/s", 3),
+        ("p50 at 20/s, of the quickstart's", 0.9),
+        ("p99 at 20/s, of the quickstart's", 0.9),
+        ("what tracing adds to CPU per order at once", 0.05),
+        ("orders/s untraced, share of the floor's", 0.4),
+    ],
+)
+def test_a_goal_is_a_ratio_of_turns_that_followed_each_other(results: Results, what: str, ratio: float) -> None:
+    """The machine became half as fast between them, which no ratio shows."""
+    measured = goal(what).measure(results)
+    assert measured is not None
+    assert measured.ratio == pytest.approx(ratio)
+
+
+def test_a_goal_shows_the_figures_whose_ratio_it_is(results: Results) -> None:
+    """A ratio rewards a slow rival, so the figures themselves stand beside it."""
+    row = next(line for line in tables(results).splitlines() if line.startswith("| orders/s traced, times the quick"))
+    assert row.endswith("| 4.8 | 6.2 | 7 | 10 | **7** | 525 and 75 orders/s | must |")
+
+
+@pytest.mark.parametrize(
+    ("at_least", "ratio", "reached"),
+    [
+        (True, 10, "ambition"),
+        (True, 7.0, "must"),
+        (True, 6.994, "no"),
+        (True, 6.999, "must"),
+        (False, 0.9, "ambition"),
+        (False, 7.0, "ambition"),
+        (False, 9.9, "must"),
+        (False, 10.1, "no"),
+    ],
+)
+def test_a_goal_is_reached_by_the_figure_that_is_shown(at_least: bool, ratio: float, reached: str) -> None:
+    """A table that shows 7 and wants 7 says that it is reached."""
+    must, ambition = (7, 10) if at_least else (10, 7)
+    wanted = Goal("", lambda _: None, "", "", must, ambition, at_least=at_least)
+    assert wanted.reached(Measured(ratio, "")) == reached
+
+
+def test_a_system_that_did_not_keep_up_has_no_figures_of_that_rate(results: Results) -> None:
+    """They would say for how long orders were sent, and nothing of the system."""
+    assert results.at("dapr quickstart", 100) is None
+    row = next(line for line in tables(results).splitlines() if line.startswith("| dapr quickstart | 20 / 40"))
+    assert row == "| dapr quickstart | 20 / 40 | over its capacity |"
+
+
+def test_a_rate_that_a_system_was_not_asked_for_is_over_its_capacity(results: Results) -> None:
+    """In one turn it had managed less than that in the burst just before."""
+    (untraced,) = results.rounds["choreography, untraced"]
+    results.rounds["choreography, untraced"] = [replace(untraced, steady=untraced.steady[:-1])]
+    assert results.at("choreography, untraced", 100) is None
+    wanted = goal("p50 at 100/s, times the own at 20/s")
+    assert wanted.measure(results) is None
+    assert wanted.reached(None) == "no figure"
+
+
+def test_a_goal_of_a_system_that_was_not_run_has_no_figure(results: Results) -> None:
+    """Somebody measured some of the systems only."""
+    for name in ("dapr quickstart", "faststream", "floor", "choreography"):
+        del results.rounds[name]
+    measured = {one.what for one in GOALS if one.measure(results)}
+    assert measured == {"p50 at 100/s, times the own at 20/s"}
+    assert "not run, or over its capacity" in tables(results)
 
 
 def test_the_last_line_is_json(results: Results) -> None:
     """Others read it."""
     told = json.loads(json.dumps(results.as_json()))
-    assert told["systems"]["choreography"]["orders_per_second"] == {"median": 900, "least": 700, "largest": 1000}
+    assert told["commit"] == "0123456789ab"
+    assert told["systems"]["floor"]["orders_per_second"] == {"median": 1500, "least": 1000, "largest": 2000}
+    assert told["systems"]["dapr quickstart"]["at"] == {"20": {"p50": 20, "p99": 40, "cpu": 100_000}, "100": None}
     assert told["growth"]["choreography"][1] == {"orders": 3000, "per_second": 1000, "cpu_us": 2}
 
 
@@ -80,7 +175,7 @@ def test_only_the_figures_of_a_document_change(results: Results, tmp_path: Path)
     write_into(document, results)
     write_into(document, results)
     text = document.read_text()
-    assert text.startswith(f"# Before\n{begin}\n\n**Speed")
+    assert text.startswith(f"# Before\n{begin}\n\n**Speed at once: commit 0123456789ab")
     assert text.endswith(f"{end}\nAfter\n")
     assert "old" not in text
     assert text.count(tables(results)) == 1
