@@ -12,7 +12,7 @@
 #   make hurt    the same on every broker while a service, sidecars and the broker are killed
 #   make dapr-suite  Dapr's own suite for pub/sub components against ours, twenty times on a fresh and a provisioned bus
 #   make deep    what takes too long for every change; docs/deep.json keeps when it last passed   PARTS="explore hurt"
-#   make bench   this project, a quickstart, FastStream and the floor, side by side          QUICK=
+#   make bench   this project, a quickstart, FastStream, its outbox and the floor, in turns      QUICK=
 #   make bench-brokers  orders a second and latency on each broker                                DOCS=
 #   make image   build the one image of all services                     IMAGE=choreography:0.1.0 BASE=
 #   make image-eventbridge  build the component that runs beside a sidecar for EventBridge        BASE=
