@@ -21,6 +21,7 @@ def migrate(
     ] = "",
     service: Annotated[list[str] | None, typer.Option(help="Only this service; may be repeated.")] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Only print the statements.")] = False,
+    since: Annotated[str, typer.Option("--from", help="With --sql: the migration that the tables are at.")] = "",
     app_role: Annotated[str, typer.Option(help="The role of each service, such as {schema}.")] = "",
     login_file: Annotated[
         str, typer.Option(help="A file with the URL that {service} logs in with, instead of --app-role.")
@@ -52,5 +53,6 @@ def migrate(
         reporting=reporting_role,
         prefix=topic_prefix,
         patience=patience,
+        since=since,
     )
     raise typer.Exit(run(asked, Console(), only_text=sql))

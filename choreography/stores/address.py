@@ -58,7 +58,7 @@ class Address:
                 "postgresql://user:password@host:5432/database or sqlite:///folder/file.db, or leave it out to use the "
                 "state store of the sidecar (CHOREOGRAPHY_STORE)."
             )
-        if scheme != "sqlite" and (not _SCHEMA.fullmatch(schema) or schema in _WORDS.split()):
+        if scheme != "sqlite" and not _usable(schema):
             raise ChoreographyError(
                 f"CHOREOGRAPHY_SCHEMA says {schema!r}, which PostgreSQL would fold or cut, or which is a word of its "
                 "own. Write lower-case letters, digits and underscores, at most 63: checkout_order."
@@ -82,6 +82,11 @@ class Address:
 
 
 def schema_of(prefix: str, service: str) -> str:
-    """Return the name of a service's schema, such as ``checkout_order``."""
-    words = [*filter(None, re.split(r"[^a-z0-9]+", prefix.lower())), *re.split(r"[^a-z0-9]+", service.lower())]
-    return "_".join(words)[:63]
+    """Return the name of a service's schema, such as ``checkout_order``; without a prefix it is the service's."""
+    name = "_".join(filter(None, re.split(r"[^a-z0-9]+", f"{prefix} {service}".lower())))[:63]
+    # Without a prefix the name of the service may be a word of PostgreSQL's own, or begin with a digit.
+    return name if _usable(name) else f"service_{name}"[:63]
+
+
+def _usable(schema: str) -> bool:
+    return _SCHEMA.fullmatch(schema) is not None and schema not in _WORDS.split()

@@ -95,7 +95,8 @@ def _other_version(address: Address, found: str) -> str:
     if not found:
         return (
             f"There are no tables of this service in the schema {address.schema!r}, or its role may not read them. "
-            "Run `choreography migrate` with the role that owns the database."
+            "Run `choreography migrate` with the role that owns the database. If they are in another schema, name it "
+            "in CHOREOGRAPHY_SCHEMA."
         )
     behind = found < NEEDED
     return (

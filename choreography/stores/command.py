@@ -35,6 +35,7 @@ class Asked:
         reporting: a role that may read all views.
         prefix: what the schemas begin with; the name of the flow if it is empty.
         patience: for how many seconds a server that does not answer is waited for.
+        since: the migration from which on statements are printed; from none if it is empty.
     """
 
     flow: str
@@ -47,6 +48,7 @@ class Asked:
     reporting: str = ""
     prefix: str = ""
     patience: float = 0.0
+    since: str = ""
 
 
 def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
@@ -56,10 +58,12 @@ def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
         ChoreographyError: the flow or the database cannot be used; the sentence says why.
     """
     wanted = list(_wanted(asked))
+    if asked.since and not only_text:
+        raise ChoreographyError("--from belongs to --sql. Without --sql the tables themselves say where they are.")
     if only_text:
         if any(one.address.is_file for one in wanted):
             raise ChoreographyError("--sql prints statements for PostgreSQL. A SQLite file is simply migrated.")
-        console.file.write(as_text(wanted, reporting=asked.reporting))
+        console.file.write(as_text(wanted, reporting=asked.reporting, since=asked.since))
         return 0
     patient_until = time.monotonic() + asked.patience
     for one in wanted:

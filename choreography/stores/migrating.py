@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,11 +24,13 @@ from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER
+from choreography.stores.indexes import STANDING, make_indexes
 from choreography.stores.logins import Login
 from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
 
 _NOT_ALLOWED = "42501"
+_NEEDED_BY_OTHERS = "2BP01"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -74,9 +77,20 @@ def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
             return []
         return asyncio.run(_migrate_schema(wanted, reporting))
     except (*NO_ANSWER, SQLAlchemyError, CommandError, ValueError, asyncpg.PostgresError) as error:
-        said = (str(error).splitlines() or ["there was no answer"])[0]
         kind = NotThereError if _is_away(error) else MigrationError
-        raise kind(f"{type(error).__name__}: {said}.") from error
+        raise kind(_why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    """Say why a migration failed."""
+    cause = getattr(error, "orig", None)
+    if getattr(cause, "sqlstate", "") == _NEEDED_BY_OTHERS:
+        views = str(getattr(getattr(cause, "__cause__", None), "detail", "")).replace("\n", "; ")
+        return (
+            "A view must be made anew because a field of its entity is gone or has another type, and something of "
+            f"yours stands on it: {views}. Nothing was changed. Drop that, migrate, and make it again."
+        )
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['there was no answer'])[0]}."
 
 
 def _is_away(error: Exception) -> bool:
@@ -86,17 +100,30 @@ def _is_away(error: Exception) -> bool:
     return isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.CannotConnectNowError))
 
 
-def as_text(wanted: Iterable[Wanted], *, reporting: str = "") -> str:
-    """Return what a database administrator may run instead."""
+def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -> str:
+    """Return what a database administrator may run instead.
+
+    Args:
+        wanted: the tables.
+        reporting: a role that may read the views; none if it is empty.
+        since: the migration that the tables are at; there are none yet if it is empty.
+
+    Raises:
+        MigrationError: there is no such migration.
+    """
+    known = sorted(one.revision for one in ScriptDirectory(str(_SCRIPTS)).walk_revisions())
+    if since and since not in known:
+        raise MigrationError(f"There is no migration {since!r}. Known are: {', '.join(known)}.")
     shown = []
     for one in wanted:
         told = io.StringIO()
         config = _config(one, dialect="postgresql")
         config.output_buffer = told
         with redirect_stdout(told):
-            command.upgrade(config, "head", sql=True)
+            command.upgrade(config, f"{since}:head" if since else "head", sql=True)
         schema = one.address.schema
         after = [*_schema_views(one), *grants(schema, one.role, reporting), *settings_of(one.role, reporting)]
+        after += [index.statement(schema) for index in STANDING]
         before = [*(one.login.made() if one.login else ()), f"CREATE SCHEMA IF NOT EXISTS {schema}"]
         begin = f"-- {one.service.name}\n" + "".join(f"{statement};\n" for statement in before)
         shown.append(begin + told.getvalue() + "".join(f"\n{statement};\n" for statement in after))
@@ -138,6 +165,11 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
                 await connection.execute(text(statement))
             notes = await _set(connection, settings_of(one.role, reporting))
             await connection.commit()
+            await _alone(connection)
+            # A transaction keeps the snapshot of its last question until its next statement, and an index waits for it.
+            await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+            async with engine.connect() as other:
+                await make_indexes(await other.execution_options(isolation_level="AUTOCOMMIT"), one.address.schema)
             return notes
     finally:
         await engine.dispose()

@@ -136,8 +136,9 @@ class PostgresStore:
 
     async def overdue(self) -> float:
         """Return for how many seconds the oldest record is past its time; 0 if none is."""
-        oldest = ", ".join(f"(select min(expires_at) from {self._address.schema}.{table})" for table in TABLES)
-        [[seconds]] = await self._fetch(f"select extract(epoch from now() - least({oldest}))::float8", ())
+        each = (f"(select min(expires_at) from {self._address.schema}.{one} where service = $1)" for one in TABLES)
+        oldest = f"select extract(epoch from now() - least({', '.join(each)}))::float8"
+        [[seconds]] = await self._fetch(oldest, (self._service,))
         return max(0.0, seconds or 0.0)
 
     async def close(self) -> None:
@@ -183,7 +184,9 @@ class PostgresStore:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
                         **self._address.arguments,
-                        min_size=1,
+                        # Connections are made by those who need them: if the server is frozen, all of them find out at
+                        # the same moment, and not one after another.
+                        min_size=0,
                         max_size=_MOST_CONNECTIONS,
                         timeout=_SECONDS,
                         command_timeout=_SECONDS,

@@ -9,6 +9,10 @@ from choreography.stores.tables import TABLES
 
 _LOOKUPS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "enable_bitmapscan = off")
 """Keys are looked up in the index, also while the statistics of a growing table are those of an empty one."""
+_NO_COMPILER: Final = ("jit = off",)
+"""With these settings the question that asyncpg asks about types looks so costly that the server compiles it for seven
+seconds. asyncpg switches that off for its session, but a pooler may give the question to another one.
+"""
 _SERVICE: Final = ("lock_timeout = '2s'", "statement_timeout = '15s'", "idle_in_transaction_session_timeout = '5s'")
 _REPORTING: Final = (
     "default_transaction_read_only = on",
@@ -43,7 +47,7 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
 
 def settings_of(role: str, reporting: str = "") -> list[str]:
     """Return the statements that give the sessions of these roles their settings; a pooler takes none from clients."""
-    settings = [(role, one) for one in (*_LOOKUPS, *_SERVICE)] + [(reporting, one) for one in _REPORTING]
+    settings = [(role, one) for one in (*_LOOKUPS, *_NO_COMPILER, *_SERVICE)] + [(reporting, one) for one in _REPORTING]
     return [f'ALTER ROLE "{name}" SET {setting}' for name, setting in settings if name]
 
 

@@ -28,6 +28,7 @@ from choreography.errors import SelfCheckError
 from choreography.stores.address import Address
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock, words_of
+from choreography.stores.sqlite_errors import cannot_open
 from choreography.stores.tables import TABLES, Does, in_parts, may_exist, named, table_of
 
 _OLDEST: Final = (3, 38)
@@ -98,8 +99,11 @@ class SqliteStore:
                 f"This Python has SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST))} is the oldest "
                 "that will do. Use a newer Python, or PostgreSQL."
             )
-        self._refuse_company()
-        synchronous, found = await self._run(self._settings)
+        try:
+            self._refuse_company()
+            synchronous, found = await self._run(self._settings)
+        except (sqlite3.Error, OSError) as error:
+            raise SelfCheckError(cannot_open(self._file, error)) from error
         if synchronous == _OFF:
             raise SelfCheckError(
                 "SQLite runs with synchronous=OFF, so a crash may lose what it has committed: events would be done "
@@ -117,8 +121,9 @@ class SqliteStore:
 
     async def overdue(self) -> float:
         """Return for how many seconds the oldest record is past its time; 0 if none is."""
-        every = " union all ".join(f"select min(expires_at) as at from {table}" for table in TABLES)
-        [oldest] = await self._run(lambda: self._open().execute(f"select min(at) from ({every})").fetchone())
+        every = " union all ".join(f"select min(expires_at) as at from {table} where service = :me" for table in TABLES)
+        asked = (f"select min(at) from ({every})", {"me": self._service})
+        [oldest] = await self._run(lambda: self._open().execute(*asked).fetchone())
         return max(0.0, time.time() - oldest) if oldest is not None else 0.0
 
     async def close(self) -> None:
@@ -145,8 +150,12 @@ class SqliteStore:
         if self._connection is None:
             # The URI keeps SQLite from making an empty file where there is none.
             connection = sqlite3.connect(f"file:{quote(str(self._file))}?mode=rw", uri=True, isolation_level=None)
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
+            try:
+                connection.execute("pragma journal_mode = wal")
+                connection.execute("pragma synchronous = full")
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
@@ -157,12 +166,12 @@ class SqliteStore:
             self._lock.close()
 
     def _settings(self) -> tuple[int, str]:
-        try:
-            [synchronous] = self._open().execute("pragma synchronous").fetchone()
-            [version] = self._open().execute("select version_num from alembic_version").fetchone()
-        except sqlite3.OperationalError:
-            return 2, ""
-        return synchronous, str(version)
+        [synchronous] = self._open().execute("pragma synchronous").fetchone()
+        table = "select 1 from sqlite_master where name = 'alembic_version'"
+        if self._open().execute(table).fetchone() is None:
+            return synchronous, ""
+        row = self._open().execute("select version_num from alembic_version").fetchone()
+        return synchronous, str(row[0]) if row else ""
 
     def _row(self, key: Key) -> Stored | None:
         if not may_exist(key):
@@ -184,9 +193,17 @@ class SqliteStore:
                         self._missed(part.does, write)
             connection.execute("commit")
         except BaseException:
+            self._undo(connection)
+            raise
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        """End a transaction that failed; a connection that cannot, as when its disk is full, is opened anew."""
+        try:
             if connection.in_transaction:
                 connection.execute("rollback")
-            raise
+        except sqlite3.Error:
+            self._connection = None
+            connection.close()
 
     @staticmethod
     def _missed(does: Does, write: Write) -> None:
@@ -194,12 +211,11 @@ class SqliteStore:
             raise _ChangedError(named(write.key))
 
     def _clean(self, table: str, most: int) -> int:
-        where = f"select service, kind, id from {table} where expires_at < ? order by expires_at limit ?"
-        return (
-            self._open()
-            .execute(f"delete from {table} where (service, kind, id) in ({where})", (time.time(), most))
-            .rowcount
+        over = "expires_at < ? and service = ? order by expires_at limit ?"
+        statement = (
+            f"delete from {table} where (service, kind, id) in (select service, kind, id from {table} where {over})"
         )
+        return self._open().execute(statement, (time.time(), self._service, most)).rowcount
 
 
 def _statement(table: str, does: Does, write: Write) -> tuple[str, tuple[object, ...]]:

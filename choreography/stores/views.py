@@ -13,13 +13,23 @@ from choreography.contracts import Entity
 
 _COLUMNS: Final[dict[type, str]] = {
     bool: "boolean",
-    int: "bigint",
+    int: "numeric",
     float: "double precision",
     str: "text",
     Decimal: "numeric",
     datetime: "timestamptz",
     date: "date",
 }
+_SHOWN: Final = {
+    "boolean": "{schema}.as_truth(state -> '{field}')",
+    "numeric": "{schema}.as_number(state -> '{field}')",
+    "double precision": "{schema}.as_float(state -> '{field}')",
+    "text": "state ->> '{field}'",
+    "timestamptz": "{schema}.as_moment(state ->> '{field}')",
+    "date": "{schema}.as_day(state ->> '{field}')",
+    "jsonb": "state -> '{field}'",
+}
+"""How a column shows a field. None of these raises: what an older release wrote in another form is null there."""
 _TAKEN: Final = frozenset(
     {"entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands", "alembic_version"}
     | {"entity_records", "outcome_records", "note_records"}
@@ -39,25 +49,41 @@ def view_name(kind: str) -> str:
 
 
 def views(schema: str, entities: Iterable[type[Entity]], *, postgres: bool) -> list[str]:
-    """Return the statements that make the views of a service's entities anew."""
-    statements = []
-    for entity in sorted(entities, key=lambda one: one.kind):
-        where = f"{schema}." if postgres else ""
-        name = f'{where}"{view_name(entity.kind)}"'
-        columns = [_in_postgres(field, info.annotation) for field, info in entity.model_fields.items()]
-        if not postgres:
-            columns = [f"state ->> '$.{field}' as \"{field}\"" for field in entity.model_fields]
-        columns += [f'"{extra}"' for extra in ("version", "changed_at") if extra not in entity.model_fields]
-        kept = f"{where}entities where kind = '{entity.kind}' and state is not null"
-        statements += [f"drop view if exists {name}", f"create view {name} as select {', '.join(columns)} from {kept}"]
-    return statements
+    """Return the statements that make the views of a service's entities, or bring them to its fields."""
+    ordered = sorted(entities, key=lambda one: one.kind)
+    if postgres:
+        return [_in_postgres(schema, entity) for entity in ordered]
+    return [statement for entity in ordered for statement in _in_sqlite(entity)]
 
 
-def _in_postgres(field: str, annotation: Any) -> str:
-    column = column_of(annotation)
-    if column == "jsonb":
-        return f"state -> '{field}' as \"{field}\""
-    return f"(state ->> '{field}')::{column} as \"{field}\""
+def _in_postgres(schema: str, entity: type[Entity]) -> str:
+    """Return the statement for one entity.
+
+    Other views may stand on it, and then it cannot be dropped. A new field is added at the end, which they bear; only a
+    field that goes, or becomes another type, needs a new view.
+    """
+    columns = [
+        _SHOWN[column_of(info.annotation)].format(schema=schema, field=field) + f' as "{field}"'
+        for field, info in entity.model_fields.items()
+    ]
+    name = f'{schema}."{view_name(entity.kind)}"'
+    chosen = ", ".join([*_extra(entity), *columns])
+    view = f"view {name} as select {chosen} from {schema}.entities where kind = '{entity.kind}' and state is not null"
+    return (
+        f"do $migrate$ begin create or replace {view}; "
+        f"exception when invalid_table_definition then drop view {name}; create {view}; end $migrate$"
+    )
+
+
+def _in_sqlite(entity: type[Entity]) -> list[str]:
+    name = f'"{view_name(entity.kind)}"'
+    columns = ", ".join([*_extra(entity), *(f"state ->> '$.{field}' as \"{field}\"" for field in entity.model_fields)])
+    kept = f"entities where kind = '{entity.kind}' and state is not null"
+    return [f"drop view if exists {name}", f"create view {name} as select {columns} from {kept}"]
+
+
+def _extra(entity: type[Entity]) -> list[str]:
+    return [f'"{extra}"' for extra in ("version", "changed_at") if extra not in entity.model_fields]
 
 
 def column_of(annotation: Any) -> str:

@@ -10,7 +10,9 @@ import pytest
 import redis.asyncio
 
 from choreography.up import RunningFlow
+from choreography.up.postgres import Postgres
 from tests.integration.checkout_client import Checkout
+from tests.integration.databases import postgres_in
 
 OVERDUE = "overdue=20s"
 """Long enough for every order that is not meant to be late, short enough to be waited for."""
@@ -35,3 +37,10 @@ async def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         redis.asyncio.Redis(port=flow.redis_port) as broker,
     ):
         yield Checkout(flow, session, broker)
+
+
+@pytest.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """Run PostgreSQL with an owner and two roles of services."""
+    async with postgres_in(tmp_path_factory.mktemp("postgres")) as database:
+        yield database

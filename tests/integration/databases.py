@@ -1,0 +1,43 @@
+"""A PostgreSQL with the tables of checkout's services, each with a role of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from choreography.flow import services_of
+from choreography.stores.address import Address, schema_of
+from choreography.stores.migrating import Wanted, migrate
+from choreography.up.ports import Ports
+from choreography.up.postgres import Postgres
+from choreography.up.processes import Processes
+from choreography.up.progress import Progress
+from choreography.up.servers import find_postgres
+
+ORDER, BILLING = (
+    next(one for one in services_of("apps.checkout") if one.name == name) for name in ("order", "billing")
+)
+READER: Final = "reader"
+
+
+@asynccontextmanager
+async def postgres_in(folder: Path) -> AsyncIterator[Postgres]:
+    """Run PostgreSQL with an owner, two roles of services, and one for reports."""
+    ports = Ports(folder / "ports.json")
+    roles = ("checkout_order", "checkout_billing", READER)
+    database = Postgres(
+        find_postgres(Progress.silent()), folder / "data", ports.of("postgres"), "checkout", roles=roles
+    )
+    database.prepare(Progress.silent())
+    async with Processes() as processes:
+        (process,) = processes.wave([database.program(folder / "postgres.log")])
+        await process.start()
+        await process.until_ready()
+        for service in (ORDER, BILLING):
+            schema = schema_of("checkout", service.name)
+            owned = Address.read(database.url_of("checkout"), schema)
+            await asyncio.to_thread(migrate, Wanted(service, owned, schema), reporting=READER)
+        yield database

@@ -1,0 +1,302 @@
+"""The tables of services as people see and keep them: views that show every row, migrations, files that do not open."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+from choreography import Entity, Service
+from choreography.engine.identity import Key
+from choreography.engine.operations import ANY_ETAG, Committed, Unknown, Write
+from choreography.errors import SelfCheckError
+from choreography.stores import postgres
+from choreography.stores.address import Address, schema_of
+from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.port import Store
+from choreography.stores.postgres import PostgresStore
+from choreography.stores.sqlite import SqliteStore
+from choreography.up.postgres import Postgres
+from tests.integration.databases import ORDER, READER
+
+FOREIGN: Final = (
+    '{"v":1,"s":{"order_id":7,"status":["placed"],"total":"many","customer_id":{"a":1}}}',
+    '{"v":"one","s":{"order_id":"huge","total":123456789012345678901234567890},"g":3,"j":{"join":7}}',
+    '{"v":2,"s":"no object"}',
+    "[]",
+    "no JSON",
+)
+"""Records as no release of today writes them."""
+
+
+async def of_order(server: Postgres) -> PostgresStore:
+    """Return the store of order, with its own role."""
+    return PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_order"), "order")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def opened(
+    request: pytest.FixtureRequest, server: Postgres, tmp_path: Path
+) -> AsyncIterator[tuple[Store, Callable[[str], Awaitable[list[Any]]]]]:
+    """Open a store, and a way to ask a question of its views."""
+    if request.param == "sqlite":
+        address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
+        migrate(Wanted(ORDER, address))
+        store: Store = SqliteStore(address, "order")
+        file = sqlite3.connect(tmp_path / "order.db")
+
+        async def ask(question: str) -> list[Any]:
+            return file.execute(question.replace("checkout_order.", "")).fetchall()
+    else:
+        store = await of_order(server)
+        reader = await asyncpg.connect(server.url_of(READER))
+
+        async def ask(question: str) -> list[Any]:
+            return [tuple(row) for row in await reader.fetch(question)]
+
+    yield store, ask
+    await store.close()
+    if request.param == "sqlite":
+        file.close()
+    else:
+        await reader.close()
+
+
+async def test_one_row_in_another_form_hides_no_other(
+    opened: tuple[Store, Callable[[str], Awaitable[list[Any]]]],
+) -> None:
+    """A view that failed on one row would show nothing: what a column cannot show is null there."""
+    store, ask = opened
+    kinds = {"order": "order", "outcome": "outcome", "intent": "intent", "accepted": "accepted"}
+    writes = [
+        Write(Key("order", kind, f"foreign-{number}"), text, ANY_ETAG)
+        for kind in kinds
+        for number, text in enumerate((*FOREIGN, '["e","d",5,"no list",[7],[[1]],{"a":1},null,"",["reason","x"],1,2]'))
+    ]
+    assert await store.commit(writes) == Committed()
+    for view in ("orders", "entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands"):
+        await ask(f"select * from checkout_order.{view}")  # noqa: S608 - the names are ours
+    assert len(await ask("select state from checkout_order.entities")) == len(FOREIGN) + 1
+    totals = {row[0] for row in await ask("select total from checkout_order.orders where order_id = 'huge'")}
+    assert [int(total) for total in totals] == [123456789012345678901234567890] or totals == {1.2345678901234568e29}
+    await store.commit([Write.deletion(write.key) for write in writes])
+
+
+async def test_a_service_cleans_and_counts_only_what_is_its_own(
+    opened: tuple[Store, Callable[[str], Awaitable[list[Any]]]],
+) -> None:
+    """Several services may have their records in one schema: what another has not cleaned is not this one's delay."""
+    store, ask = opened
+    theirs = Key("somebody-else", "outcome", "old")
+    assert isinstance(store, (SqliteStore, PostgresStore))
+    assert await store.commit([Write(Key("order", "outcome", "old"), "[]", ANY_ETAG, 0)]) == Committed()
+    if isinstance(store, SqliteStore):
+        other: Store = store
+        await store.commit([Write(theirs, "[]", ANY_ETAG, 0)])
+    else:
+        other = PostgresStore(store._address, theirs.service)
+        await other.commit([Write(theirs, "[]", ANY_ETAG, 0)])
+    await asyncio.sleep(0.05)
+    assert await store.clean("outcome_records", 100) == 1
+    assert await store.overdue() == 0.0
+    assert await ask("select event_id from checkout_order.outcomes where service = 'somebody-else'") == [("old",)]
+    await other.commit([Write.deletion(theirs)])
+    if other is not store:
+        await other.close()
+
+
+class Parcel(Entity, key="parcel_id"):
+    """As of yesterday."""
+
+    parcel_id: str
+    weight: int
+
+
+class Later(Entity, key="parcel_id", kind="parcel"):
+    """With one field more."""
+
+    parcel_id: str
+    weight: int
+    colour: str = ""
+
+
+class Otherwise(Entity, key="parcel_id", kind="parcel"):
+    """With a field of another type."""
+
+    parcel_id: str
+    weight: str
+
+
+class Keeping(Service):
+    """A service that keeps one kind of entity and hears nothing."""
+
+    def __init__(self, entity: type[Entity]) -> None:
+        super().__init__("parcels")
+        self._entity = entity
+
+    @property
+    def entities(self) -> frozenset[type[Entity]]:
+        """The entities it owns."""
+        return frozenset({self._entity})
+
+
+def parcels(server: Postgres, entity: type[Entity]) -> Wanted:
+    """Return the tables of a service that keeps parcels."""
+    return Wanted(Keeping(entity), Address.read(server.url_of("checkout"), "checkout_parcels"))
+
+
+async def test_a_view_of_somebody_stands_on_ours_and_a_new_field_does_not_hurt_it(server: Postgres) -> None:
+    """Where it must be made anew, the sentence names whose view is in the way, and nothing was changed."""
+    await asyncio.to_thread(migrate, parcels(server, Parcel))
+    owner = await asyncpg.connect(server.url_of("checkout"))
+    await owner.execute("create view heavy as select parcel_id from checkout_parcels.parcels where weight > 10")
+    await asyncio.to_thread(migrate, parcels(server, Later))
+    assert await owner.fetch("select colour from checkout_parcels.parcels") == []
+    with pytest.raises(MigrationError, match=r"view heavy depends on view checkout_parcels\.parcels.*Nothing was"):
+        await asyncio.to_thread(migrate, parcels(server, Otherwise))
+    assert await owner.fetch("select colour from checkout_parcels.parcels") == []
+    await owner.execute("drop view heavy")
+    await asyncio.to_thread(migrate, parcels(server, Otherwise))
+    await owner.close()
+
+
+async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_is_made_again(server: Postgres) -> None:
+    """What was begun and died is there and useless, until somebody drops it."""
+    owner, wanted = await asyncpg.connect(server.url_of("checkout")), Wanted(ORDER, _owned(server), "checkout_order")
+    valid = "select indisvalid from pg_index where indexrelid = 'checkout_order.outcomes_by_time'::regclass"
+    assert await owner.fetchval(valid)
+    await owner.execute("drop index checkout_order.outcomes_by_time")
+    writer = await asyncpg.connect(server.url_of("checkout_order"))
+    transaction = writer.transaction()
+    await transaction.start()
+    await writer.execute("delete from checkout_order.outcome_records where id = 'nobody'")
+    await owner.execute("set statement_timeout = '300ms'")
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await owner.execute("create index concurrently outcomes_by_time on checkout_order.outcome_records (changed_at)")
+    await transaction.rollback()
+    await owner.execute("reset statement_timeout")
+    assert not await owner.fetchval(valid)
+    await asyncio.gather(*(asyncio.to_thread(migrate, wanted) for _ in range(2)))
+    assert await owner.fetchval(valid)
+    plan = await owner.fetch("explain select event_id from checkout_order.outcomes order by at desc limit 20")
+    assert any("outcomes_by_time" in line[0] for line in plan)
+    await owner.close()
+    await writer.close()
+
+
+def test_statements_are_printed_from_the_migration_that_is_there(server: Postgres) -> None:
+    """Whoever runs them by hand needs those that are new; an unknown migration is named with those that are known."""
+    wanted = [Wanted(ORDER, _owned(server), "checkout_order")]
+    text = as_text(wanted, since="0001")
+    assert "create table" not in text
+    assert "as_number" in text
+    assert "CREATE INDEX CONCURRENTLY" in text
+    with pytest.raises(MigrationError, match=r"no migration '7'. Known are: 0001, 0002"):
+        as_text(wanted, since="7")
+
+
+async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty that wait one after another would each add their time limit to that of those before."""
+    monkeypatch.setattr(postgres, "_SECONDS", 1.0)
+    held = []
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append((reader, writer))
+        await asyncio.sleep(60)
+
+    frozen = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = frozen.sockets[0].getsockname()[1]
+    store = PostgresStore(Address.read(f"postgresql://one:two@127.0.0.1:{port}/x", "checkout_order"), "order")
+    began = time.monotonic()
+    keys = [Key("order", "order", str(number)) for number in range(30)]
+    answers = await asyncio.gather(*(store.commit([Write(key, "{}", None)]) for key in keys))
+    assert all(isinstance(answer, Unknown) and not answer.answered for answer in answers)
+    assert time.monotonic() - began < 8
+    await store.close()
+    frozen.close()
+    for _, writer in held:
+        writer.close()
+
+
+async def test_the_server_compiles_nothing_for_a_service(server: Postgres) -> None:
+    """The question of asyncpg about types was compiled for seven seconds behind a pooler."""
+    service = await asyncpg.connect(server.url_of("checkout_order"))
+    assert await service.fetchval("show jit") == "off"
+    await service.close()
+
+
+def _damaged(file: Path) -> None:
+    file.write_bytes(b"no database, " * 100)
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("hurt", "words"),
+    [
+        (Path.unlink, "There is no file"),
+        (_damaged, "no SQLite database"),
+        (_folder, "cannot be opened"),
+        (lambda file: sqlite3.connect(file).executescript("drop table alembic_version"), "at migration none"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_refused_with_the_true_reason(
+    tmp_path: Path, hurt: Callable[[Path], object], words: str
+) -> None:
+    """Only tables that are not there are a matter of migrating."""
+    store = _file(tmp_path)
+    for name in ("order.db-wal", "order.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    hurt(tmp_path / "order.db")
+    with pytest.raises(SelfCheckError, match=words):
+        await store.check()
+    await store.close()
+
+
+async def test_a_file_that_somebody_has_locked_is_said_to_be(tmp_path: Path) -> None:
+    """It was said to have no tables."""
+    store = _file(tmp_path)
+    other = sqlite3.connect(tmp_path / "order.db", isolation_level=None)
+    other.execute("pragma locking_mode = exclusive")
+    other.execute("begin exclusive")
+    with pytest.raises(SelfCheckError, match="locked by another program"):
+        await store.check()
+    other.close()
+    await store.close()
+    again = SqliteStore(store_address(tmp_path), "order")
+    await again.check()
+    await again.close()
+
+
+def test_a_service_without_a_flow_has_a_schema_that_postgres_can_have() -> None:
+    """Its own name may be a word of SQL."""
+    assert [schema_of("", name) for name in ("order", "3d-print", "billing")] == [
+        "service_order",
+        "service_3d_print",
+        "billing",
+    ]
+    for name in ("order", "user", "3d-print"):
+        Address.read("postgresql://x/y", schema_of("", name))
+
+
+def store_address(folder: Path) -> Address:
+    """Return the address of a file."""
+    return Address.read(f"sqlite:///{folder}/order.db", "order")
+
+
+def _file(folder: Path) -> SqliteStore:
+    migrate(Wanted(ORDER, store_address(folder)))
+    return SqliteStore(store_address(folder), "order")
+
+
+def _owned(server: Postgres) -> Address:
+    return Address.read(server.url_of("checkout"), "checkout_order")
