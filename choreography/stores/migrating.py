@@ -31,6 +31,8 @@ from choreography.stores.views import views
 
 _NOT_ALLOWED = "42501"
 _NEEDED_BY_OTHERS = "2BP01"
+_LONGEST_TURN = 600.0
+"""Seconds that another run may take: an index over many rows takes its time."""
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -166,8 +168,6 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
             notes = await _set(connection, settings_of(one.role, reporting))
             await connection.commit()
             await _alone(connection)
-            # A transaction keeps the snapshot of its last question until its next statement, and an index waits for it.
-            await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
             async with engine.connect() as other:
                 await make_indexes(await other.execution_options(isolation_level="AUTOCOMMIT"), one.address.schema)
             return notes
@@ -176,9 +176,22 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
 
 
 async def _alone(connection: AsyncConnection) -> None:
-    """Wait until no other run migrates this database. The lock ends with the transaction, also behind a pooler."""
+    """Wait until no other run migrates this database. The lock ends with the transaction, also behind a pooler.
+
+    Whoever waited for the lock inside of a statement would hold a snapshot, and the other one's index waits for those.
+
+    Raises:
+        TimeoutError: the other run has not ended.
+    """
+    async with asyncio.timeout(_LONGEST_TURN):
+        while True:
+            lock = "SELECT pg_try_advisory_xact_lock(hashtext('choreography migrate'))"
+            if (await connection.execute(text(lock))).scalar():
+                break
+            await connection.rollback()
+            await asyncio.sleep(0.2)
+    # The transaction keeps the snapshot of its last question until its next statement, so this comes after it.
     await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('choreography migrate'))"))
 
 
 async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[str]:
