@@ -14,12 +14,14 @@ from choreography.contracts import (
 from choreography.decision import Decision, nothing
 from choreography.errors import ChoreographyError
 from choreography.outside import Outside
+from choreography.own_tables import Committing
 from choreography.parameters import NewId, named_by
 from choreography.service import Service
 
 __all__ = [
     "Answer",
     "ChoreographyError",
+    "Committing",
     "Deadline",
     "Decision",
     "Entity",

@@ -101,6 +101,12 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}{f' in {place}' if place else ''}{f': {words}' if words else ''}".rstrip(".")
 
 
+def stack_of(error: BaseException) -> str:
+    """Return where an exception went through the author's code, and what it says, without the frames of libraries."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if is_authored(one.filename)]
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
+
+
 def place_of(error: BaseException) -> str:
     """Return the file and line of the author's code, or of ours if the error never was in any of theirs."""
     frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]

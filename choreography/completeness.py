@@ -20,7 +20,7 @@ def refuse_incomplete(service: Service) -> None:
 
     Raises:
         DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to, a view of
-            what is never kept, a join that misses what undoes it.
+            what is never kept, a join that misses what undoes it, a projection or a hook that is never called.
     """
     for contract in contracts_of(service):
         _check_finished(service, contract)
@@ -41,6 +41,7 @@ def refuse_incomplete(service: Service) -> None:
                 "never be one to show. Add the reaction that keeps it, or drop the view."
             )
     _check_joins(service)
+    _check_own_tables(service)
 
 
 def contracts_of(service: Service) -> Iterator[type[Value]]:
@@ -106,3 +107,20 @@ def _check_joins(service: Service) -> None:
                         f"The join {reaction.name} was declared before {undoing.__name__}, so it would not notice that "
                         f"{heard.__name__} was undone. Import {undoing.__name__} above the join."
                     )
+
+
+def _check_own_tables(service: Service) -> None:
+    for projection in service.projections:
+        if projection.entity not in service.entities:
+            raise DeclarationError(
+                f"The projection {projection.name} of {service.name} makes rows of {projection.entity.__name__}, but "
+                "no reaction takes it, so there would never be any. Add the reaction that keeps it, or drop the "
+                "projection."
+            )
+    for hook in service.hooks:
+        for heard in hook.hears:
+            if heard.wire_type not in service.subjects:
+                raise DeclarationError(
+                    f"The hook {hook.name} of {service.name} is declared for {heard.__name__}, which no reaction "
+                    f"hears, so it would never be called. Add @{service.name}.on({heard.__name__})."
+                )

@@ -28,6 +28,7 @@ from choreography.declaration import (
 )
 from choreography.errors import DeclarationError
 from choreography.families import warn_of_topic
+from choreography.own_tables import OwnTables
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,7 +36,7 @@ _NAME: Final = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _LONG: Final = timedelta(days=1)
 
 
-class Service:
+class Service(OwnTables):
     """One deployable: a name (its Dapr app id), the events it publishes, the entities it owns and its reactions.
 
     Args:
@@ -57,6 +58,7 @@ class Service:
             raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
         if topic:
             warn_of_topic(f"The service {name}", "Remove it.", depth=1)
+        super().__init__()
         self.name, self.publishes, self.starts = name, tuple(publishes), starts
         self.subjects: dict[str, Subject] = {}
         self.deadlines: dict[str, list[Reaction]] = {}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from choreography.engine.beside import join, projected
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.identity import Key, accepted_about_key, accepted_key, outcome_key
@@ -96,7 +97,7 @@ class Decider:
         if known is None and delivery.purpose == "nudge":
             return Settled(delivery)
         counts = known is None and plan.too_old and delivery.purpose == "run"
-        if counts and self._too_old.has_letter(_kind(plan), plan.identity, now):
+        if counts and self._too_old.has_letter(plan.topic, plan.identity, now):
             return Settled(delivery, too_old=True)
         outcome, repeated = yield from self._decide(plan, known, working, now)
         return Settled(delivery, outcome, repeated)
@@ -137,10 +138,10 @@ class Decider:
         if known is not None:
             if known.digest != plan.digest:
                 return (yield from self._conflict(plan, known, working, now))
-            if not (plan.delivery.purpose == "replay" and known.quarantined and not plan.problem):
+            if not (plan.delivery.purpose == "replay" and known.quarantined and (plan.attempts or not plan.problem)):
                 return known, True
         if plan.problem:
-            bad = Quarantined(plan.problem, 0, "", plan.delivery.raw, plan.needs)
+            bad = Quarantined(plan.problem, plan.attempts, plan.stack, plan.delivery.raw, plan.needs)
             return (yield from self._set_aside(plan, working, now, bad)), False
         ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
         if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):
@@ -156,9 +157,10 @@ class Decider:
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
         if plan.subject is None or plan.heard is None:
             raise TypeError("An event without reactions cannot be run.")
-        return Reacting(
+        reacting = Reacting(
             self.service, plan.subject, plan.delivery, working.records, now, heard=plan.heard, named=plan.named
-        ).run()
+        )
+        return projected(self.service, plan, working.records, reacting.run())
 
     def _keep(self, plan: Plan, ran: Ran, working: WorkingSet, now: datetime) -> Outcome:
         outcome = Outcome(
@@ -177,6 +179,7 @@ class Decider:
         if self.limits.snapshot_reads:
             working.put(*notes_of_intents(self.service.name, plan, outcome, self.ttl))
         self._settle_command(plan, working, ran)
+        join(self.service, plan, ran, outcome, working)
         working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
         if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
@@ -292,8 +295,3 @@ class Decider:
             # It is the event's own outcome that cannot be read.
             outcome, repeated = yield from self._aside_as(f"{plan.identity}~unreadable", reason, plan, working, now)
         return Settled(plan.delivery, outcome, repeated)
-
-
-def _kind(plan: Plan) -> str:
-    """Return what the events that one letter speaks for have in common."""
-    return plan.subject.topic if plan.subject else ""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Self
 
 import orjson
 
+from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.records import Due, Outgoing, Wish
 
@@ -97,9 +98,15 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write all of it in one transaction, or nothing."""
+    """Write all of it in one transaction, or nothing.
+
+    Attributes:
+        writes: the records.
+        beside: what is done to the service's own tables in the same transaction, if anything is.
+    """
 
     writes: tuple[Write, ...]
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,15 @@ class Refused:
     detail: str = ""
 
 
-CommitAnswer = Committed | Conflict | Unknown | Refused
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The records could be written, and what the service does beside them could not: so nothing was."""
+
+    detail: str = ""
+    stack: str = ""
+
+
+CommitAnswer = Committed | Conflict | Unknown | Refused | Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Plan(NamedTuple):
         own: the event itself, if a command of this service said it.
         commanded: whether an accepted command may be kept until this event has an outcome.
         folds: its outcome belongs inside the record of the one entity it names.
+        attempts: how often it failed in the transaction, if that is the problem.
+        stack: where it failed there.
     """
 
     position: int
@@ -53,11 +55,18 @@ class Plan(NamedTuple):
     """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
     needs: str = ""
     folds: bool = False
+    attempts: int = 0
+    stack: str = ""
 
     @property
     def flow_id(self) -> str:
         """The flow that it belongs to; nothing if it cannot be read."""
         return self.delivery.envelope.flow_id if self.delivery.envelope else ""
+
+    @property
+    def topic(self) -> str:
+        """The topic of its type. One letter speaks for all events of a topic that are too old."""
+        return self.subject.topic if self.subject else ""
 
     @property
     def inside(self) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from choreography.contracts import Deadline, Entity, Event, Intent, Value
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction, Subject
+from choreography.engine.beside import Rows
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope
 from choreography.engine.identity import Key, derived_id
@@ -21,6 +22,7 @@ from choreography.engine.kept_entities import first_problem, shown, storable, un
 from choreography.engine.other_releases import refuse_unknown_joins, unknown_key, unreadable_slot
 from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
 from choreography.errors import InvalidEventError, UnsayableEventError
+from choreography.own_tables import Change
 from choreography.service import Service
 
 Heard = Value | dict[str, Any]
@@ -40,6 +42,8 @@ class Ran:
     events: list[Outgoing] = field(default_factory=list)
     dues: list[Due] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
+    changes: tuple[Change, ...] = ()
+    rows: tuple[Rows, ...] = ()
 
     @property
     def silent(self) -> bool:

@@ -23,6 +23,7 @@ from choreography.engine.operations import (
     CommitAnswer,
     Committed,
     Conflict,
+    Failed,
     Limits,
     Operation,
     Pause,
@@ -119,9 +120,9 @@ class Settler:
                 case Refused() if expected:
                     # Perhaps the guess was refused and not the event: some stores word a conflict in their own way.
                     yield Pause(attempt)
-                case Refused(detail) if len(plans) == 1:
-                    plans = [self._refused(plans[0], detail)]
-                case Refused():
+                case Refused() | Failed() if len(plans) == 1:
+                    plans = [self._refused(plans[0], answer)]
+                case Refused() | Failed():
                     return (yield from self._halves(plans, now, attempts))
                 case Conflict() if attempt > 1 and len(plans) > 1:
                     return (yield from self._halves(plans, now, attempts))
@@ -150,7 +151,7 @@ class Settler:
         writes = working.writes(self.decider.ttl)
         if len(plans) > 1 and self._too_much(writes):
             return {}, Refused(f"{len(writes)} writes are too much for one transaction")
-        answer = (yield Commit(writes)) if writes else Committed()
+        answer = (yield Commit(writes, working.beside)) if writes else Committed()
         if not isinstance(answer, CommitAnswer):
             raise TypeError(f"The driver answered a commit with {answer!r}.")
         if isinstance(answer, Committed):
@@ -183,10 +184,15 @@ class Settler:
             settled |= yield from self._group(group, now, self.limits.attempts)
         return settled
 
-    def _refused(self, plan: Plan, detail: str) -> Plan:
+    def _refused(self, plan: Plan, answer: Refused | Failed) -> Plan:
+        if isinstance(answer, Failed):
+            # As if its reaction had raised: it is tried again before it is set aside.
+            attempts = plan.attempts + 1
+            problem = answer.detail if attempts >= self.limits.reaction_attempts else ""
+            return plan._replace(problem=problem, attempts=attempts, stack=answer.stack)
         # Refused even as a quarantine record, it is too much for the store: then only its beginning is kept.
         plan = plan._replace(delivery=shortened(plan.delivery)) if plan.problem else plan
-        return plan._replace(problem=f"The store refuses what this event leads to: {detail}")
+        return plan._replace(problem=f"The store refuses what this event leads to: {answer.detail}")
 
     def _expected(self, plans: Sequence[Plan]) -> dict[Key, Beginning]:
         """Return the keys of records that most likely begin now, whichever of these events names them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from choreography.engine.beside import Beside, Call, Rows
 from choreography.engine.identity import Key
 from choreography.engine.operations import Stored, Write
 from choreography.engine.records import EntityRecord
@@ -29,6 +30,9 @@ class WorkingSet:
     """Entity records that somebody spoilt, each with what is wrong with it. They are never written over."""
     guarded: set[Key] = field(default_factory=set)
     others: dict[Key, Write] = field(default_factory=dict)
+    rows: dict[tuple[str, str], Rows] = field(default_factory=dict)
+    """Rows of the service's own tables, by table and entity: of several changes of an entity the last one counts."""
+    calls: list[Call] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: Mapping[Key, Stored], entity_keys: Iterable[Key]) -> WorkingSet:
@@ -66,6 +70,11 @@ class WorkingSet:
     def put(self, *writes: Write) -> None:
         """Add records that are no entities: an outcome kept apart, or a mark."""
         self.others.update((write.key, write) for write in writes)
+
+    @property
+    def beside(self) -> Beside | None:
+        """What goes into the transaction besides records; None, as nearly always, if nothing does."""
+        return Beside(tuple(self.rows.values()), tuple(self.calls)) if self.rows or self.calls else None
 
     def writes(self, tombstone_ttl: int) -> tuple[Write, ...]:
         """Return the transaction, its keys sorted so that two replicas cannot lock each other out."""

@@ -81,7 +81,7 @@ class Model:
             return list(self.loaded)
         declared: list[Any] = [*self.properties, *self.makers.values()]
         for service in self.services:
-            declared += [*service.commands, *service.effects.values()]
+            declared += [*service.commands, *service.effects.values(), *service.projections]
             declared += [reaction for subject in service.subjects.values() for reaction in subject.reactions]
         return modules_behind([one.function for one in declared] + [one.answers for one in self.outsides.values()])
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from choreography.declaration import Reaction
 from choreography.explore.elsewhere import Elsewhere
 from choreography.explore.reaching import reached
+from choreography.own_tables import Projection
 from choreography.service import Service
 
 Call = tuple[str, Any]
@@ -25,11 +26,11 @@ class Impure(NamedTuple):
 
 
 class Watched:
-    """Notes down every call of the reactions of some services, and makes each once more elsewhere.
+    """Notes down every call of the reactions and projections of some services, and makes each once more elsewhere.
 
     Attributes:
-        ran: the service and the name of each reaction that was ever called.
-        impure: what was seen of reactions that are not pure.
+        ran: the service and the name of each of them that was ever called.
+        impure: what was seen of those that are not pure.
         again: where each call is made again, which also shows if it changed what it was given; nowhere if this is None.
     """
 
@@ -46,6 +47,7 @@ class Watched:
             wire_type: replace(subject, reactions=[self._reaction(service.name, one) for one in subject.reactions])
             for wire_type, subject in service.subjects.items()
         }
+        watched.projections = [self._projection(service.name, one) for one in service.projections]
         return watched
 
     def taken(self) -> list[Call]:
@@ -55,6 +57,16 @@ class Watched:
 
     def _reaction(self, service: str, reaction: Reaction) -> Reaction:
         return replace(reaction, function=self._noting(service, reaction.name, reaction.function))
+
+    def _projection(self, service: str, projection: Projection) -> Projection:
+        def noted(**given: Any) -> Any:
+            # One event may change several entities, of which each has rows of its own.
+            entity = given[projection.parameter]
+            return self._noting(service, f"{projection.name} of {entity.kind} {entity.key}", projection.function)(
+                **given
+            )
+
+        return replace(projection, function=noted)
 
     def _noting(self, service: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(**given: Any) -> Any:

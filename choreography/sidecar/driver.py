@@ -224,8 +224,8 @@ class Driver:
             case Remind(slot, events, keys):
                 reminding = self._sidecar.remind(slot, events, datetime.now(UTC), trace)
                 return tuple(await asyncio.gather(reminding, self._store.read(keys, trace)))
-            case Commit(writes):
-                return await self._store.commit(writes, trace)
+            case Commit(writes, beside):
+                return await self._store.commit(writes, trace, beside)
             case Together(operations):
                 return await asyncio.gather(*(self._side(one, trace) for one in operations))
             case Pause(attempt):

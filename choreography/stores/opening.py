@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from choreography.errors import ChoreographyError
+from choreography.own_tables import Takes
+from choreography.service import Service
 from choreography.settings import Settings
 from choreography.sidecar.client import Sidecar
 from choreography.stores.address import Address, schema_of
@@ -10,17 +13,42 @@ from choreography.stores.sqlite import SqliteStore
 from choreography.stores.through_sidecar import SidecarStore
 
 
-def open_store(service: str, settings: Settings, sidecar: Sidecar) -> Store:
+def open_store(service: Service, settings: Settings, sidecar: Sidecar) -> Store:
     """Return the store of a service: the database that is named, else the state store of the sidecar.
 
     Raises:
-        ChoreographyError: the database that is named cannot be one.
+        ChoreographyError: the database that is named cannot be one, or has no room for tables of the service's own.
     """
+    refuse_homeless_tables(service, settings)
     if not settings.database:
         return SidecarStore(sidecar, settings.store)
-    address = Address.read(settings.database, settings.schema or schema_of(settings.topic_prefix, service))
+    address = Address.read(settings.database, settings.schema or schema_of(settings.topic_prefix, service.name))
     if address.is_file:
-        return SqliteStore(address, service)
+        return SqliteStore(address, service.name, service)
     from choreography.stores.postgres import PostgresStore  # noqa: PLC0415 - SQLite needs no client of PostgreSQL
 
-    return PostgresStore(address, service)
+    return PostgresStore(address, service.name, service)
+
+
+def refuse_homeless_tables(service: Service, settings: Settings) -> None:
+    """Refuse a service that writes tables of its own and has no database for them.
+
+    Raises:
+        ChoreographyError: its records are kept by the sidecar, or a hook takes a connection of another database.
+    """
+    own = [f"the projection {one.name}" for one in service.projections] + [
+        f"the hook {one.name}" for one in service.hooks
+    ]
+    if own and not settings.database:
+        raise ChoreographyError(
+            f"{service.name} writes tables of its own ({', '.join(own)}), and its records are kept by the sidecar's "
+            "state store, whose transactions hold nothing else. Set CHOREOGRAPHY_DATABASE to a PostgreSQL or SQLite "
+            "database, or remove them."
+        )
+    if settings.database.startswith("sqlite") and (
+        strange := next((one for one in service.hooks if one.takes is not Takes.SQLALCHEMY), None)
+    ):
+        raise ChoreographyError(
+            f"The hook {strange.name} of {service.name} takes a {strange.takes}, and CHOREOGRAPHY_DATABASE is SQLite. "
+            f"Use PostgreSQL, or let it take a {Takes.SQLALCHEMY} in a plain def, which either database has."
+        )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import CommitAnswer, Stored, Unknown, Values, Write
 
@@ -41,8 +42,8 @@ class Store(Protocol):
         """Read one key by itself: its value, None if there is none, or Unknown."""
         ...
 
-    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
-        """Write all of it or nothing, and sort the answer by what it proves."""
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+        """Write all of it or nothing, with what is done beside it, and sort the answer by what it proves."""
         ...
 
     async def clock(self, probe: Key) -> Clock | None:

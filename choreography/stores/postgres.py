@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
 
+from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     CommitAnswer,
@@ -21,9 +22,12 @@ from choreography.engine.operations import (
     Values,
     Write,
 )
+from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, check_server
+from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import Clock, words_of
+from choreography.stores.postgres_tables import PostgresTables
 from choreography.stores.statements import reading, writing
 from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of
 
@@ -37,7 +41,6 @@ _REFUSALS: Final = ("22", "23", "54")
 """Classes of errors that are about the request: data, constraints, limits."""
 _ELSEWHERE: Final = ("25006", "57P01", "57P02", "57P03")
 """A server that only reads now, or goes away: another connection may reach the one that took over."""
-_NOT_PREPARED: Final = ("26000", "42P05")
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -54,8 +57,9 @@ class PostgresStore:
         "It is spoken to directly, so this is a defect of this library or of what stands between: please report it."
     )
 
-    def __init__(self, address: Address, service: str) -> None:
+    def __init__(self, address: Address, service: str, own: OwnTables | None = None) -> None:
         self._address, self._service = address, service
+        self._tables = PostgresTables(own or OwnTables(), address.schema)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self._prepares = True
@@ -87,15 +91,18 @@ class PostgresStore:
         values = await self.read((key,), trace)
         return Unknown("the read failed") if values.failed else values.found.get(key)
 
-    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
-        """Write everything in one statement."""
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+        """Write everything in one statement; with tables of the service's own, in a transaction that begins with it."""
         del trace
         parts = in_parts(writes)
         columns: list[Any] = [self._service]
         for part, group in parts.items():
             columns += _columns(part, group)
+        statement = writing(self._address.schema, tuple(parts))
         try:
-            await self._fetch(writing(self._address.schema, tuple(parts)), columns)
+            if beside is not None:
+                return await self._write_beside(statement, columns, beside)
+            await self._fetch(statement, columns)
         except asyncpg.PostgresError as error:
             return _proven(error)
         except (UnicodeEncodeError, asyncpg.DataError, OverflowError) as error:
@@ -120,6 +127,7 @@ class PostgresStore:
             SelfCheckError: it does not, or its tables are those of another release.
         """
         await check_server(self._address, self._fetch)
+        await self._tables.check(self._fetch)
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over, unless another replica is at it. Return how many there were."""
@@ -147,16 +155,28 @@ class PostgresStore:
             if pool is not None:
                 pool.terminate()
 
+    async def _write_beside(self, statement: str, columns: Sequence[Any], beside: Beside) -> CommitAnswer:
+        await self._tables.prepare(beside, self._fetch)
+
+        async def write(connection: Connection, *, prepares: bool) -> CommitAnswer:
+            del prepares  # in a transaction a pooler gives each message to the same server
+            return await self._tables.write(connection.itself(), statement, columns, beside, self._fetch)
+
+        return await self._prepared_or_not(write)
+
     async def _fetch(self, statement: str, columns: Sequence[Any]) -> list[asyncpg.Record]:
+        return await self._prepared_or_not(partial(_rows, statement=statement, columns=columns))
+
+    async def _prepared_or_not(self, run: Callable[..., Awaitable[Result]]) -> Result:
         prepares = self._prepares
         try:
-            return await self._one(lambda connection: _rows(connection, statement, columns, prepares=prepares))
+            return await self._one(partial(run, prepares=prepares))
         except asyncpg.PostgresError as error:
-            if error.sqlstate not in _NOT_PREPARED or not prepares:
+            if error.sqlstate not in NOT_PREPARED or not prepares:
                 raise
-        # A statement that is not there was not run.
+        # A statement that is not there was not run, and its transaction is undone.
         self._stop_preparing()
-        return await self._one(lambda connection: _rows(connection, statement, columns, prepares=False))
+        return await self._one(partial(run, prepares=False))
 
     def _stop_preparing(self) -> None:
         if self._prepares:
@@ -192,19 +212,9 @@ class PostgresStore:
                         command_timeout=_SECONDS,
                         statement_cache_size=100 if self._prepares else 0,
                         reset=_nothing,
-                        connection_class=_Connection,
+                        connection_class=OwnConnection,
                     )
         return self._pool
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore] # its stubs are not there
-    """A connection whose prepared statements no other process can have named alike.
-
-    A pooler may hand it to a server on which another client prepared statements; under one name it would run those.
-    """
-
-    def _get_unique_id(self, prefix: str) -> str:
-        return f"__{prefix}_{uuid.uuid4().hex}__"
 
 
 Connection = Any

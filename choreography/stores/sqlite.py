@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Final, TextIO, TypeVar
 from urllib.parse import quote
 
+from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     CommitAnswer,
     Committed,
     Conflict,
+    Failed,
     Refused,
     Stored,
     Unknown,
@@ -25,10 +27,12 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.errors import SelfCheckError
+from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock, words_of
 from choreography.stores.sqlite_errors import cannot_open
+from choreography.stores.sqlite_tables import BesideError, SqliteTables
 from choreography.stores.tables import TABLES, Does, in_parts, may_exist, named, table_of
 
 _OLDEST: Final = (3, 38)
@@ -48,8 +52,9 @@ class SqliteStore:
     snapshot_reads = True
     unsafe = "It is spoken to directly, so this is a defect of this library: report it."
 
-    def __init__(self, address: Address, service: str) -> None:
+    def __init__(self, address: Address, service: str, own: OwnTables | None = None) -> None:
         self._file, self._service = Path(address.file), service
+        self._tables = SqliteTables(own or OwnTables())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
         self._lock: TextIO | None = None
@@ -70,11 +75,13 @@ class SqliteStore:
         except sqlite3.Error as error:
             return Unknown(words_of(error))
 
-    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
-        """Write everything in one transaction."""
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+        """Write everything in one transaction, tables of the service's own among it."""
         del trace
         try:
-            await self._run(lambda: self._write(writes))
+            await self._run(lambda: self._write(writes, beside))
+        except BesideError as error:
+            return Failed(str(error), error.stack)
         except _ChangedError as error:
             return Conflict(f"changed meanwhile: {error}")
         except _REFUSALS as error:
@@ -114,6 +121,7 @@ class SqliteStore:
                 f"The tables in {self._file} are at migration {found or 'none'}, and this release needs {NEEDED}. Run "
                 "`choreography migrate` before this release starts, or deploy the release that they belong to."
             )
+        await self._run(lambda: self._tables.check(self._open()))
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over. Return how many there were."""
@@ -183,7 +191,7 @@ class SqliteStore:
         )
         return Stored(row[0], str(row[1])) if row else None
 
-    def _write(self, writes: Iterable[Write]) -> None:
+    def _write(self, writes: Iterable[Write], beside: Beside | None) -> None:
         connection = self._open()
         connection.execute("begin immediate")
         try:
@@ -191,6 +199,8 @@ class SqliteStore:
                 for write in group:
                     if connection.execute(*_statement(part.table, part.does, write)).rowcount == 0:
                         self._missed(part.does, write)
+            if beside is not None:
+                self._tables.write(connection, beside)
             connection.execute("commit")
         except BaseException:
             self._undo(connection)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from choreography.engine.beside import Beside
 from choreography.engine.envelope import as_moment
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
@@ -83,8 +84,14 @@ class SidecarStore:
         except (*TROUBLE, orjson.JSONDecodeError) as error:
             return Unknown(words_of(error))
 
-    async def commit(self, writes: Sequence[Write], trace: str = "") -> CommitAnswer:
-        """Write everything in one transaction and sort the answer by what it proves."""
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+        """Write everything in one transaction and sort the answer by what it proves.
+
+        Raises:
+            RuntimeError: there are tables of the service's own, with which it must not have started.
+        """
+        if beside is not None:
+            raise RuntimeError("No table of a service's own is in a transaction of the sidecar.")
         body = orjson.dumps({"operations": [_operation(write) for write in writes]})
         try:
             answered = await self._sidecar.call("POST", f"{self._state}/transaction", body, trace)

@@ -99,7 +99,7 @@ class _Running:
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         """Start the driver, check the surroundings, and stop in the right order."""
         sidecar = Sidecar(self.settings)
-        store = open_store(self.service.name, self.settings, sidecar)
+        store = open_store(self.service, self.settings, sidecar)
         self.limits.snapshot_reads = store.snapshot_reads
         canaries = Canaries(self.service.name, store)
         self.driver = Driver(

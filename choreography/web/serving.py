@@ -13,6 +13,7 @@ from choreography.authored import import_authored
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.settings import Settings
+from choreography.stores.opening import refuse_homeless_tables
 from choreography.telemetry import set_up_logging
 from choreography.topics import Naming, prefix_of
 from choreography.web.app import Front, build_app
@@ -93,6 +94,7 @@ def serve(module_name: str) -> None:
     """Serve the service that a module declares, until a signal ends it. Exits with 2 if it must not run."""
     service = service_in(module_name)
     settings = settings_for(module_name)
+    refuse_homeless_tables(service, settings)
     set_up_logging(service.name, settings.log_level)
     for name, within in settings.deadlines.items():
         service.delay(name, within)

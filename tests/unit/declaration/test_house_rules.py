@@ -23,6 +23,7 @@ BANNED_ATTRIBUTES = {"now", "utcnow", "today"}
 PUBLIC = [
     "Answer",
     "ChoreographyError",
+    "Committing",
     "Deadline",
     "Decision",
     "Entity",

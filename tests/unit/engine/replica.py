@@ -170,8 +170,8 @@ class Replica:
                 return self.world.store.read(keys)
             case Confirm(key):
                 return self.world.store.confirm(key)
-            case Commit(writes):
-                return self.world.store.commit(writes)
+            case Commit(writes, beside):
+                return self.world.store.commit(writes, beside)
             case Pause(attempt):
                 self.pauses.append(attempt)
                 return None

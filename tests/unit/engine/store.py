@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
+from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
@@ -53,6 +54,8 @@ class Store:
         confirms: whether the next single gets fail.
         refuses: which transactions are answered with 4xx.
         breaks: which transactions are answered with 500.
+        beside: what was to go into each transaction besides records.
+        answers_beside: what comes of that, if it is no yes.
     """
 
     rows: dict[str, Stored] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class Store:
     transactions: list[tuple[Write, ...]] = field(default_factory=list)
     tried: list[tuple[Write, ...]] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
+    answers_beside: Callable[[Beside], CommitAnswer | None] = lambda _: None
     _etags: Iterator[int] = field(default_factory=itertools.count)
 
     def read(self, keys: Sequence[Key]) -> Values:
@@ -81,15 +86,13 @@ class Store:
             return Unknown("no answer")
         return self.rows.get(str(key))
 
-    def commit(self, writes: Sequence[Write]) -> CommitAnswer:
+    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitAnswer:
         """Answer one transaction."""
         self.tried.append(tuple(writes))
         keys = [write.key for write in writes]
         assert keys == sorted(set(keys)), "the keys of a transaction are sorted, each there once"
-        if self.refuses(writes):
-            return Refused("400: the store does not like it")
-        if self.breaks(writes):
-            return Unknown("500: the store broke on it", answered=True)
+        if (answer := self._set(writes, beside)) is not None:
+            return answer
         fault = self.commits.popleft() if self.commits else "none"
         if fault == "conflict":
             return Conflict("possible etag mismatch")
@@ -99,6 +102,17 @@ class Store:
             return Conflict("possible etag mismatch")
         self._apply(writes)
         return Committed() if fault == "none" else Unknown("timed out")
+
+    def _set(self, writes: Sequence[Write], beside: Beside | None) -> CommitAnswer | None:
+        """Return what this transaction is set to be answered, if anything is."""
+        if self.refuses(writes):
+            return Refused("400: the store does not like it")
+        if self.breaks(writes):
+            return Unknown("500: the store broke on it", answered=True)
+        if beside is None:
+            return None
+        self.beside.append(beside)
+        return self.answers_beside(beside)
 
     def _allows(self, write: Write) -> bool:
         row = self.rows.get(str(write.key))
@@ -146,7 +160,7 @@ class Store:
 
 
 _MARKS = ("replica", "not-yet")
-_NO_ENTITY = ("outcome", "accepted", "accepted-about", "accepted-slot", *_MARKS)
+_NO_ENTITY = ("outcome", "accepted", "accepted-about", "accepted-slot", "intent", *_MARKS)
 
 
 def _kind(key: str) -> str:

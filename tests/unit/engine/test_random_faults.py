@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choreography import Event
+from choreography.engine.beside import Beside
 from choreography.engine.control import read_control
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.memory import Newcomers
@@ -157,10 +158,10 @@ def assert_once(world: World, ids: set[str]) -> None:
 class Watched(Store):
     """A store that lets nobody replace an outcome by another one."""
 
-    def commit(self, writes: Sequence[Write]) -> CommitAnswer:
+    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitAnswer:
         """Compare what is known before and after."""
         before = {one.event_id: one for one in self.outcomes()}
-        answer = super(Watched, self).commit(writes)  # noqa: UP008 - a dataclass with slots is another class
+        answer = super(Watched, self).commit(writes, beside)  # noqa: UP008 - a dataclass with slots is another class
         after = {one.event_id: one for one in self.outcomes()}
         assert {event_id: after[event_id] for event_id in before} == before
         return answer

@@ -1,0 +1,84 @@
+"""A connection to PostgreSQL that can be lent to a hook, and comes back in the transaction in which it was lent."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import asyncpg
+
+_QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_REFUSED: Final = re.compile(
+    r"(?:^|;)\s*("
+    r"commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b)|"
+    r"set(?!\s+(?:local|constraints|transaction)\b)|reset|discard|listen|unlisten)\b",
+    re.IGNORECASE,
+)
+
+NOT_PREPARED: Final = ("26000", "42P05")
+"""A prepared statement is not there, or is already: a pooler has exchanged the server."""
+
+
+class LentError(Exception):
+    """A hook did something with its connection that would outlast its event."""
+
+
+class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore] # its stubs are not there
+    """A connection whose prepared statements no other process can have named alike.
+
+    A pooler may hand it to a server on which another client prepared statements; under one name it would run those.
+
+    Attributes:
+        status: what the server said to the last statement without arguments: after a COMMIT, whether it was one.
+        sqlalchemy: the engine of SQLAlchemy that has this connection and no other, once a hook needed it.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.status = ""
+        self.sqlalchemy: Any = None
+        self._lent = False
+
+    def itself(self) -> OwnConnection:
+        """Return the connection behind what a pool hands out."""
+        return self
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Refuse meanwhile whatever would end the transaction or outlast it."""
+        self._lent = True
+        try:
+            yield
+        finally:
+            self._lent = False
+
+    async def execute(self, query: str, *args: Any, **how: Any) -> str:
+        """Run a statement, or several, and keep what the server said to the last."""
+        self._refuse(query)
+        self.status = await super().execute(query, *args, **how)
+        return self.status
+
+    async def close(self, **how: Any) -> None:
+        """Close it, unless it is lent."""
+        if self._lent:
+            raise LentError("The connection belongs to the transaction; a hook must not close it.")
+        await super().close(**how)
+
+    async def _get_statement(self, query: str, *how: Any, **named: Any) -> Any:
+        self._refuse(query)
+        return await super()._get_statement(query, *how, **named)
+
+    def _refuse(self, query: str) -> None:
+        if self._lent and (found := _REFUSED.search(_QUOTED.sub(" ", query))):
+            word = " ".join(found[1].upper().split())
+            raise LentError(
+                f"A hook must not run {word}: the transaction is that of its event and of others, and the connection "
+                "serves others after it. Use connection.transaction() or begin_nested() for a part that may be undone, "
+                "and SET LOCAL for a setting."
+            )
+
+    def _get_unique_id(self, prefix: str) -> str:
+        return f"__{prefix}_{uuid.uuid4().hex}__"

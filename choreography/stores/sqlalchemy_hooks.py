@@ -1,0 +1,45 @@
+"""Connections of SQLAlchemy for hooks: on the very connection whose transaction commits the event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from choreography.engine.beside import Call
+from choreography.own_tables import Takes
+from choreography.stores.own_connection import OwnConnection
+
+
+async def call_with_sqlalchemy(connection: OwnConnection, call: Call) -> None:
+    """Call a hook with a connection of SQLAlchemy, in a savepoint of its own.
+
+    What the hook commits is the savepoint, and what it rolls back is what it did itself: to SQLAlchemy the transaction
+    around it is none of its business.
+    """
+    async with _engine_of(connection).connect() as lent:
+        await lent.begin()
+        if call.hook.takes is Takes.SQLALCHEMY:
+            await lent.run_sync(call.hook.function, call.committing)
+        else:
+            await call.hook.function(lent, call.committing)
+        if lent.in_transaction():
+            await lent.commit()
+
+
+def _engine_of(connection: OwnConnection) -> AsyncEngine:
+    """Return the engine that has this connection and no other."""
+    engine: AsyncEngine | None = connection.sqlalchemy
+    if engine is None:
+
+        async def lend(**_: Any) -> OwnConnection:
+            return connection
+
+        engine = connection.sqlalchemy = create_async_engine(
+            "postgresql+asyncpg://",
+            pool_size=1,
+            max_overflow=0,
+            # A prepared statement is of no use any more once the connection was given back to its pool.
+            connect_args={"async_creator_fn": lend, "prepared_statement_cache_size": 0},
+        )
+    return engine
