@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from choreography.authored import place_in
 from choreography.contracts import Answer, Entity, Event
+from choreography.engine.beside import Rows
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import Envelope
@@ -59,6 +60,7 @@ class Released:
     events: list[Outgoing] = field(default_factory=list)
     dues: list[Due] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
 
     @property
     def quarantined(self) -> list[str]:
@@ -184,7 +186,8 @@ class InMemory:
                 return Values({key: self._store[key] for key in keys if key in self._store})
             case Confirm(key):
                 return self._store.get(key)
-            case Commit(writes):
+            case Commit(writes, beside):
+                self._released.rows += beside.rows if beside else ()
                 return self._commit(writes)
             case Together(parts):
                 return [self._release(part) for part in parts]

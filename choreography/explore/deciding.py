@@ -44,12 +44,13 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of it: records that are new, events said, intents decided, deadlines begun; or why it was set aside."""
+    """What came of it: records that are new, what is said, asked, begun and written; or why it was set aside."""
 
     kept: tuple[tuple[Place, EntityRecord], ...] = ()
     said: tuple[tuple[str, str], ...] = ()
     intents: tuple[tuple[str, str], ...] = ()
     dues: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     not_yet: bool = False
     """It was set aside for another release, which runs it by itself."""
@@ -226,6 +227,7 @@ def _told(released: Released, changed: Mapping[Place, EntityRecord]) -> Decided:
         said=tuple((one["type"], canonical(one["data"])) for one in said if one["type"] != QUARANTINED_TYPE),
         intents=tuple((wish.effect, canonical(orjson.loads(wish.body))) for wish in released.wishes),
         dues=tuple((one["type"], canonical(one["data"])) for one in dues),
+        rows=tuple((f"{one.projection.table} of {one.key}", canonical(one.rows)) for one in released.rows),
         problem="; ".join(released.quarantined),
         not_yet=released.waits,
     )

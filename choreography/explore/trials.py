@@ -128,7 +128,7 @@ def trial_of_reaction(made: Made) -> Trial:
 def came_of_reaction(service: str, decided: Decided, calls: Sequence[Call]) -> Came:
     """Return what came of a decision."""
     kept = [[*place, record.state, record.slots] for place, record in decided.kept]
-    text = canonical([kept, decided.said, decided.intents, decided.dues, decided.problem])
+    text = canonical([kept, decided.said, decided.intents, decided.dues, decided.rows, decided.problem])
     return Came(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
 
 

@@ -18,7 +18,7 @@ from os import getpid
 from pathlib import Path
 from typing import Any
 
-from choreography import Answer, Deadline, Decision, Entity, Event, Intent, NewId, Outside, Request, Service
+from choreography import Answer, Deadline, Decision, Entity, Event, Intent, NewId, Outside, Request, Service, Value
 from choreography.explore import Reply, Scenario, World, always, outside, scenario
 from choreography.explore.model import Model
 from choreography.explore.properties import nothing_is_set_aside
@@ -57,6 +57,13 @@ class Lot(Entity, key="order_id"):
     turned: str = ""
 
 
+class Result(Value):
+    """A row of a table of the lottery's own."""
+
+    order_id: str
+    shown: str
+
+
 class Order(Entity, key="order_id"):
     """What the shop keeps of an order."""
 
@@ -87,6 +94,7 @@ PLACES = {
     "a join": "lottery.both",
     "a deadline": "lottery.late",
     "an answer": "lottery.turn",
+    "a projection": "lottery.results of lot order-1",
     "a command": "shop.place",
     "an effect": "lottery.ask",
     "an outside": "the outside wheel",
@@ -164,6 +172,10 @@ def _lottery(at: Callable[[str], Flaw]) -> Service:
     def turn(kept: Lot, turned: Turned) -> Decision:
         return kept.but(turned=at("an answer")(turned.order_id))
 
+    @lottery.projection("results", key=("order_id",))
+    def results(lot: Lot) -> Result:
+        return Result(order_id=lot.order_id, shown=at("a projection")(lot.lot))
+
     return lottery
 
 
@@ -235,4 +247,5 @@ SALT = uuid.uuid4().hex
 
 flawed_everywhere = flawed("everywhere", lambda _: SALT)
 flawed_in_command = flawed("a command", lambda _: SALT)
+flawed_in_projection = flawed("a projection", lambda _: SALT)
 pure = flawed("nowhere", str)

@@ -109,12 +109,17 @@ def named(errors: Iterable[ImpureError]) -> set[str]:
 
 
 def test_every_sort_of_function_is_called_in_another_process() -> None:
-    """Each with what it was given when it was explored. Of an effect and its outside, the first to differ is named."""
+    """Each with what it was given when it was explored. Of several that run together, the first to differ is named."""
     model = Model.of("tests.explore.impure_flow:flawed_everywhere")
     result = search(model, model.scenario())
-    assert named(Purity(result.space, result.judge).in_fresh_processes()) == set(PLACES.values()) - {
-        "the outside wheel"
-    }
+    later = {PLACES["an outside"], PLACES["a projection"]}
+    assert named(Purity(result.space, result.judge).in_fresh_processes()) == set(PLACES.values()) - later
+
+
+def test_rows_that_are_others_in_another_process_are_an_error() -> None:
+    """What a projection makes of an entity is compared as what a reaction decides."""
+    with pytest.raises(ImpureError, match=rf"^{PLACES['a projection']} is not pure"):
+        explored("tests.explore.impure_flow:flawed_in_projection", None)
 
 
 def test_whatever_differs_between_processes_is_found() -> None:
