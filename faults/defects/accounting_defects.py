@@ -96,7 +96,7 @@ ACCOUNTING: Final = (
         32,
         "a first subscription to a topic that keeps years of events writes a letter about each of them",
         "deciding",
-        "        if counts and self._too_old.has_letter(_kind(plan), plan.identity, now):",
+        "        if counts and self._too_old.has_letter(plan.topic, plan.identity, now):",
         "        if False:",
     ),
     Defect(

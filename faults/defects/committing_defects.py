@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from faults.defects.seeding import in_engine
+from faults.defects.seeding import Change, Defect, in_engine
 
 COMMITTING: Final = (
+    Defect(
+        "hooks-after-the-commit",
+        0,
+        "hooks are called once the event is committed, so what one fails to write is never written",
+        (
+            Change(
+                "choreography.stores.sqlite",
+                "            if beside is not None:\n                self._tables.write(connection, beside)\n"
+                '            connection.execute("commit")\n',
+                '            connection.execute("commit")\n'
+                "            if beside is not None:\n                self._tables.write(connection, beside)\n",
+            ),
+        ),
+        ("tests/integration/test_own_tables.py::test_a_hook_that_fails_leaves_nothing_of_the_transaction",),
+    ),
     in_engine(
         "no-outcome-record",
         1,
@@ -134,8 +149,8 @@ COMMITTING: Final = (
         7,
         "a commit without an answer is taken for a no, and its events for bad ones",
         "settling",
-        "                case Refused(detail) if len(plans) == 1:",
-        "                case Refused(detail) | Unknown(detail) if len(plans) == 1:",
+        "                case Refused() | Failed() if len(plans) == 1:",
+        "                case Refused() | Failed() | Unknown() if len(plans) == 1:",
     ),
     in_engine(
         "unknown-judged-per-batch",
@@ -158,9 +173,26 @@ COMMITTING: Final = (
         8,
         "one event that the store refuses takes its whole batch into quarantine",
         "settling",
-        "                case Refused():\n                    return (yield from self._halves(plans, now, attempts))",
-        "                case Refused(detail):\n"
-        "                    plans = [self._refused(plan, detail) for plan in plans]",
+        "                case Refused() | Failed():\n"
+        "                    return (yield from self._halves(plans, now, attempts))",
+        "                case Refused() | Failed():\n"
+        "                    plans = [self._refused(plan, answer) for plan in plans]",
+    ),
+    in_engine(
+        "hook-fails-at-once",
+        15,
+        "the first failure of a hook sets its event aside, whatever passed meanwhile",
+        "settling",
+        '            problem = answer.detail if attempts >= self.limits.reaction_attempts else ""\n',
+        "            problem = answer.detail\n",
+    ),
+    in_engine(
+        "rows-of-the-first-change",
+        0,
+        "of an entity that changed twice in a batch the rows of the first change are written",
+        "beside",
+        "    working.rows.update(((one.projection.table, one.key), one) for one in ran.rows)\n",
+        "    working.rows = {(one.projection.table, one.key): one for one in ran.rows} | working.rows\n",
     ),
     in_engine(
         "batches-not-cut",

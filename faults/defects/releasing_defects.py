@@ -14,7 +14,7 @@ _EARLY: Final = """        from choreography.engine.operations import Together
             yield Together(tuple(part.operation for part in parts))
         answer = (yield Commit(writes)) if writes else Committed()
 """
-_COMMIT: Final = "        answer = (yield Commit(writes)) if writes else Committed()\n"
+_COMMIT: Final = "        answer = (yield Commit(writes, working.beside)) if writes else Committed()\n"
 
 RELEASING: Final = (
     in_engine(
