@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from choreography.errors import SelfCheckError
 from choreography.own_tables import Projection
 from choreography.stores.tables import TABLES
-from choreography.stores.views import column_of
+from choreography.stores.views import classes_of, column_of
 
 _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": ("boolean",),
@@ -107,7 +107,7 @@ def _problems(projection: Projection, where: str, found: Found | None) -> Iterat
 def _misfits(name: str, annotation: Any, column: Column) -> Iterator[str]:
     if column.computed:
         yield f"its column {name!r} is computed by the database. Leave out the field."
-    wanted = column_of(annotation)
+    wanted = "bigint" if _is_whole(annotation) else column_of(annotation)
     list_in_jsonb = wanted == "jsonb" and column.type.endswith("[]")
     # Of a type that somebody made, such as an enum or a domain, nothing is known; the database says what it takes.
     if column.base in _KNOWN and column.base not in _TAKES[wanted] and not list_in_jsonb:
@@ -117,6 +117,11 @@ def _misfits(name: str, annotation: Any, column: Column) -> Iterator[str]:
         )
     if not column.nullable and _may_be_none(annotation):
         yield f"its column {name!r} must not be null, and the field may be None. Change one of the two."
+
+
+def _is_whole(annotation: Any) -> bool:
+    classes = {one for one in classes_of(annotation) if one is not types.NoneType}
+    return bool(classes) and all(issubclass(one, int) and one is not bool for one in classes)
 
 
 def _may_be_none(annotation: Any) -> bool:
