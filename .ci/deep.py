@@ -25,6 +25,7 @@ PARTS: Final[Mapping[str, Sequence[str]]] = {
     "hurt": ("make", "hurt"),
     "faults": ("make", "faults"),
     "access": ("make", "access-deep"),
+    "bench": ("make", "bench-quick"),
 }
 
 
