@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.measuring import Burst, Session, Steady, session, share_of
 from bench.plan import FULL, QUICK, Plan
@@ -67,9 +68,11 @@ class Bench:
         bursts = await turns.give(running, partial(_burst, plan.burst))
         rates: dict[float, Mapping[str, Steady]] = {}
         for rate, seconds in plan.rates.items():
-            # A system is not asked for more than it has just managed: it would only be seen to queue.
-            able = {name: under_load for name, under_load in running.items() if bursts[name].per_second > rate}
+            # A system is not asked for more than it manages in this round: it would only be seen to queue.
+            able = {name: one for name, one in running.items() if median(_speeds(one)) > rate}
             rates[rate] = await turns.give(able, partial(_steady, rate, seconds)) if able else {}
+            for name in running:
+                self.results.rates.setdefault((name, rate), []).append(rates[rate].get(name))
         for name, burst in bursts.items():
             self._progress.done(
                 f"{when}, {name}: {burst.per_second:.0f} orders/s, {burst.total:.0f} µs CPU per order; p50/p99 ms "
@@ -97,6 +100,10 @@ class Bench:
     def _empty(self) -> Path:
         shutil.rmtree(self._folder / "run", ignore_errors=True)
         return self._folder / "run"
+
+
+def _speeds(under_load: Session) -> list[float]:
+    return [burst.per_second for burst in under_load.run.bursts]
 
 
 async def _burst(count: int, under_load: Session) -> Burst:

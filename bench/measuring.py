@@ -73,7 +73,6 @@ class Run:
     """One system, started once."""
 
     bursts: list[Burst] = field(default_factory=list)
-    steady: list[Steady] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     audited: int = 0
 
@@ -122,9 +121,7 @@ class Session:
             for order_id, order_began in self._load.began.items()
             if order_id not in known and order_id in came
         )
-        steady = Steady(a_second, count, took, used, ended - began <= count / a_second + _CAUGHT_UP)
-        self.run.steady.append(steady)
-        return steady
+        return Steady(a_second, count, took, used, ended - began <= count / a_second + _CAUGHT_UP)
 
     async def finish(self) -> Run:
         """Weigh the processes, and check that the results are right."""

@@ -47,10 +47,21 @@ class AtRate:
 
 @dataclass
 class Results:
-    """Everything that was measured, by the name of the system."""
+    """Everything that was measured, by the name of the system.
+
+    Attributes:
+        plan: what was asked for.
+        rounds: bursts, memory and audits, by system.
+        rates: every turn by system and orders a second; None where a system was not asked for as many.
+        idle: microseconds of CPU a second while others had their turn, for each round.
+        growth: bursts on a store that is never emptied.
+        replicas: a burst for each number of replicas.
+        commit: of what code these are the figures.
+    """
 
     plan: Plan
     rounds: dict[str, list[Run]] = field(default_factory=dict)
+    rates: dict[tuple[str, float], list[Steady | None]] = field(default_factory=dict)
     idle: dict[str, list[float]] = field(default_factory=dict)
     growth: dict[str, list[Burst]] = field(default_factory=dict)
     replicas: dict[int, Burst] = field(default_factory=dict)
@@ -74,12 +85,14 @@ class Results:
         return Spread.of([burst.total for burst in self.bursts(name)])
 
     def at(self, name: str, rate: float) -> AtRate | None:
-        """Return how a system did at a rate; None if orders came faster than they ended, in any turn."""
-        turns = self._steady(name, rate)
-        if len(turns) < self.plan.rounds * self.plan.turns or not all(turn.kept_up for turn in turns):
+        """Return how a system did at a rate; None if in half of the turns orders came faster than they ended."""
+        turns = self.rates.get((name, rate), [])
+        given = [turn for turn in turns if turn is not None]
+        if 2 * sum(turn.kept_up for turn in given) <= len(turns):
             return None
-        took = [one for turn in turns for one in turn.took]
-        orders, used = sum(turn.orders for turn in turns), sum(turn.total * turn.orders for turn in turns)
+        # Turns in which it fell behind are in the figures of one that mostly kept up.
+        took = [one for turn in given for one in turn.took]
+        orders, used = sum(turn.orders for turn in given), sum(turn.total * turn.orders for turn in given)
         return AtRate(round(share_of(took, 0.5), 1), round(share_of(took, 0.99), 1), round(used / orders))
 
     def waiting(self, name: str) -> float:
@@ -101,17 +114,16 @@ class Results:
 
     def cpu_at(self, mine: str, theirs: str, rate: float) -> Compared | None:
         """The same at a rate, if both kept up with it."""
-        if not {mine, theirs} <= self.rounds.keys() or self.at(mine, rate) is None or self.at(theirs, rate) is None:
+        if self.at(mine, rate) is None or self.at(theirs, rate) is None:
             return None
-        return compared(*([turn.total for turn in self._steady(name, rate)] for name in (theirs, mine)))
+        turns = zip(self.rates[theirs, rate], self.rates[mine, rate], strict=True)
+        pairs = [(before.total, after.total) for before, after in turns if before and after]
+        return compared([before for before, _ in pairs], [after for _, after in pairs]) if pairs else None
 
     def _compared(self, mine: str, theirs: str, of: Callable[[Burst], float]) -> Compared | None:
         if not {mine, theirs} <= self.rounds.keys():
             return None
         return compared(*([of(burst) for burst in self.bursts(name)] for name in (theirs, mine)))
-
-    def _steady(self, name: str, rate: float) -> list[Steady]:
-        return [turn for run in self.rounds[name] for turn in run.steady if turn.a_second == rate]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for the last line."""
