@@ -31,6 +31,10 @@ def migrate(
     ] = False,
     reporting_role: Annotated[str, typer.Option(help="A role that may read the views of all services.")] = "",
     within: Annotated[str, typer.Option(help="How long to wait for a server that does not answer yet.")] = "0s",
+    from_dapr: Annotated[
+        str, typer.Option(help="Move what Dapr's state store kept: its URL or file; {service} is each service.")
+    ] = "",
+    dapr_table: Annotated[str, typer.Option(help="The table there, if the component has another name for it.")] = "",
     topic_prefix: Prefix = "",
 ) -> None:
     """Make the tables of every service of a flow, or bring them to this release."""
@@ -54,5 +58,7 @@ def migrate(
         prefix=topic_prefix,
         patience=patience,
         since=since,
+        from_dapr=from_dapr,
+        dapr_table=dapr_table,
     )
     raise typer.Exit(run(asked, Console(), only_text=sql))

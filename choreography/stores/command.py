@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 from rich.console import Console
 
 from choreography.errors import ChoreographyError
 from choreography.flow import package_of, services_of
 from choreography.service import Service
 from choreography.stores.address import Address, schema_of
+from choreography.stores.checking import NO_ANSWER
+from choreography.stores.from_dapr.moving import move
+from choreography.stores.from_dapr.sources import MoveError, source_at
 from choreography.stores.logins import Login
 from choreography.stores.migrating import MigrationError, NotThereError, Wanted, as_text, migrate
 from choreography.topics import prefix_of
@@ -36,6 +42,8 @@ class Asked:
         prefix: what the schemas begin with; the name of the flow if it is empty.
         patience: for how many seconds a server that does not answer is waited for.
         since: the migration from which on statements are printed; from none if it is empty.
+        from_dapr: where Dapr kept records that are to be moved; nothing is moved if it is empty.
+        dapr_table: the table of Dapr's component there; that of this project's components if it is empty.
     """
 
     flow: str
@@ -49,6 +57,8 @@ class Asked:
     prefix: str = ""
     patience: float = 0.0
     since: str = ""
+    from_dapr: str = field(default="", repr=False)
+    dapr_table: str = ""
 
 
 def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
@@ -58,6 +68,8 @@ def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
         ChoreographyError: the flow or the database cannot be used; the sentence says why.
     """
     wanted = list(_wanted(asked))
+    if asked.from_dapr and only_text:
+        raise ChoreographyError("--from-dapr moves records, which --sql cannot print. Leave one of them out.")
     if asked.since and not only_text:
         raise ChoreographyError("--from belongs to --sql. Without --sql the tables themselves say where they are.")
     if only_text:
@@ -72,7 +84,22 @@ def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
         console.print(f"{one.service.name}: {where} is up to date", style="green", highlight=False, soft_wrap=True)
         for note in notes:
             console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if asked.from_dapr:
+            moved = _moved(asked, one)
+            console.print(f"{one.service.name}: {moved}", style="green", highlight=False, soft_wrap=True)
     return 0
+
+
+def _moved(asked: Asked, one: Wanted) -> str:
+    """Move what Dapr kept of a service, and say what became of it."""
+    source = source_at(asked.from_dapr, asked.dapr_table, one.service.name)
+    try:
+        return str(asyncio.run(move(source, one.service.name, one.address)))
+    except (*NO_ANSWER, asyncpg.PostgresError, sqlite3.Error) as error:
+        raise MoveError(
+            f"The records of {one.service.name} could not be moved ({type(error).__name__}: {error}). Nothing is lost: "
+            "mend that and run this again."
+        ) from error
 
 
 def _migrated(one: Wanted, reporting: str, until: float, console: Console) -> Sequence[str]:
