@@ -13,6 +13,8 @@ _NO_COMPILER: Final = ("jit = off",)
 """With these settings the question that asyncpg asks about types looks so costly that the server compiles it for seven
 seconds. asyncpg switches that off for its session, but a pooler may give the question to another one.
 """
+_PLANNED_ONCE: Final = ("plan_cache_mode = force_generic_plan",)
+"""There is one good plan for each statement. Planning it anew for each batch costs more than carrying it out."""
 _SERVICE: Final = ("lock_timeout = '2s'", "statement_timeout = '15s'", "idle_in_transaction_session_timeout = '5s'")
 _REPORTING: Final = (
     "default_transaction_read_only = on",
@@ -47,7 +49,8 @@ def grants(schema: str, role: str, reporting: str = "") -> list[str]:
 
 def settings_of(role: str, reporting: str = "") -> list[str]:
     """Return the statements that give the sessions of these roles their settings; a pooler takes none from clients."""
-    settings = [(role, one) for one in (*_LOOKUPS, *_NO_COMPILER, *_SERVICE)] + [(reporting, one) for one in _REPORTING]
+    of_service = [(role, one) for one in (*_LOOKUPS, *_NO_COMPILER, *_PLANNED_ONCE, *_SERVICE)]
+    settings = of_service + [(reporting, one) for one in _REPORTING]
     return [f'ALTER ROLE "{name}" SET {setting}' for name, setting in settings if name]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from choreography.stores.tables import GUARDED, Does, Part
+from choreography.stores.tables import Does, Part
 
 _BORN: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 """The ETag of a new row: greater than any that an earlier row of the same key can have reached."""
@@ -21,8 +21,20 @@ def reading(schema: str, tables: Sequence[str]) -> str:
     """Return the statement that reads keys of these tables: $1 is the service, then kinds, ids and places for each."""
     return "\nunion all\n".join(
         f"select u.place, r.etag, r.record from unnest(${at}::text[], ${at + 1}::text[], ${at + 2}::int[]) "
-        f"as u(kind, id, place) join {schema}.{table} r on r.service = $1 and r.kind = u.kind and r.id = u.id"
+        f"as u(kind, id, place) {_row('r.etag, r.record', f'{schema}.{table}')}"
         for at, table in zip(range(2, 2 + 3 * len(tables), 3), tables, strict=True)
+    )
+
+
+def _row(columns: str, table: str, condition: str = "") -> str:
+    """Return what joins the row of each key ``u``, looked up in the primary key, as it can be planned in no other way.
+
+    A plain join could. The server plans a statement for good while the table is empty, and what is the best plan then
+    reads the whole table for each batch later on. A query with an offset is never taken apart.
+    """
+    return (
+        f"cross join lateral (select {columns} from {table} r where r.service = $1 and r.kind = u.kind "
+        f"and r.id = u.id{condition} offset 0) as r"
     )
 
 
@@ -34,13 +46,20 @@ def writing(schema: str, parts: Sequence[Part]) -> str:
     """
     at, steps, counts, wanted, done = 2, [], [], [], []
     for number, part in enumerate(parts):
-        step, columns = _step(schema, part, at)
+        keys = f"unnest(${at}::text[], ${at + 1}::text[]) as w(kind, id)"
+        step = _insert(schema, part, at)
+        if part.does in _OF_ROWS:
+            steps.append(f"f{number} as ({_rows(schema, part, at)})")
+            step = _OF_ROWS[part.does].format(table=f"{schema}.{part.table}", rows=f"f{number}")
         steps.append(f"p{number} as ({step})")
-        if part.does in GUARDED:
-            counts.append(f"(select count(*) from p{number}) - cardinality(${at}::text[])")
-            wanted.append(f"select k || '/' || i from unnest(${at}::text[], ${at + 1}::text[]) as w(k, i)")
+        if part.does is Does.DROP:
+            # What is there must go. If it changed meanwhile, it is still there.
+            keys = f"f{number}"
+        if part.does is not Does.PUT:
+            counts.append(f"(select count(*) from {keys}) - (select count(*) from p{number})")
+            wanted.append(f"select kind || '/' || id from {keys}")
             done.append(f"select kind || '/' || id from p{number}")
-        at += columns
+        at += _COLUMNS[part.does]
     verdict = "select 1"
     if counts:
         missing = f"array(({' union all '.join(wanted)}) except ({' union all '.join(done)}))"
@@ -48,34 +67,40 @@ def writing(schema: str, parts: Sequence[Part]) -> str:
     return "with " + ",\n".join(steps) + "\n" + verdict
 
 
-def _step(schema: str, part: Part, at: int) -> tuple[str, int]:
-    """Return one step, and how many parameters it takes: kinds and ids first, then what the change needs."""
-    table = f"{schema}.{part.table}"
-    kind, ident, third, fourth, fifth = (f"${number}" for number in range(at, at + 5))
-    keys = f"{kind}::text[], {ident}::text[]"
-    same = "t.service = $1 and t.kind = u.kind and t.id = u.id"
-    expires = "now() + make_interval(secs => u.ttl)"
-    match part.does:
-        case Does.BEGIN | Does.PUT:
-            insert = (
-                f"insert into {table} (service, kind, id, etag, record, expires_at) "
-                f"select $1, u.kind, u.id, {_BORN}, u.record, {expires} "
-                f"from unnest({keys}, {third}::text[], {fourth}::int[]) as u(kind, id, record, ttl) "
-            )
-            if part.does is Does.BEGIN:
-                return insert + "on conflict do nothing returning kind, id", 4
-            over = "etag = t.etag + 1, record = excluded.record, changed_at = now(), expires_at = excluded.expires_at"
-            insert = insert.replace(f"insert into {table} ", f"insert into {table} as t ")
-            return insert + f"on conflict (service, kind, id) do update set {over} returning kind, id", 4
-        case Does.CHANGE:
-            update = (
-                f"update {table} t set etag = t.etag + 1, record = u.record, changed_at = now(), "
-                f"expires_at = {expires} from unnest({keys}, {third}::text[], {fourth}::int[], {fifth}::bigint[]) "
-                f"as u(kind, id, record, ttl, etag) where {same} and t.etag = u.etag returning t.kind, t.id"
-            )
-            return update, 5
-        case Does.STRIKE:
-            delete = f"delete from {table} t using unnest({keys}, {third}::bigint[]) as u(kind, id, etag) "
-            return delete + f"where {same} and t.etag = u.etag returning t.kind, t.id", 3
-        case Does.DROP:
-            return f"delete from {table} t using unnest({keys}) as u(kind, id) where {same} returning t.kind, t.id", 2
+_COLUMNS: Final = {Does.BEGIN: 4, Does.PUT: 4, Does.CHANGE: 5, Does.STRIKE: 3, Does.DROP: 2}
+"""How many parameters each change takes: kinds and ids first, then what it needs besides."""
+_EXPIRES: Final = "now() + make_interval(secs => u.ttl)"
+
+_DELETE: Final = "delete from {table} t using {rows} u where t.ctid = u.place returning t.kind, t.id"
+_OF_ROWS: Final = {
+    Does.CHANGE: "update {table} t set etag = t.etag + 1, record = u.record, changed_at = now(), "
+    f"expires_at = {_EXPIRES} from {{rows}} u where t.ctid = u.place returning t.kind, t.id",
+    Does.STRIKE: _DELETE,
+    Does.DROP: _DELETE,
+}
+"""What is done to rows where they stand. A row that somebody changed meanwhile stands elsewhere, and is left alone."""
+
+
+def _rows(schema: str, part: Part, at: int) -> str:
+    """Return the query for where the rows of a part stand, beside what is to become of them."""
+    more = {Does.CHANGE: "record text, ttl int, etag bigint", Does.STRIKE: "etag bigint"}.get(part.does, "")
+    columns = [one.split() for one in f"kind text, id text, {more}".removesuffix(", ").split(", ")]
+    arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(columns, at))
+    names = ", ".join(name for name, _ in columns)
+    version = " and r.etag = u.etag" if more else ""
+    return f"select u.*, r.place from unnest({arrays}) as u({names}) " + _row(
+        "r.ctid as place", f"{schema}.{part.table}", version
+    )
+
+
+def _insert(schema: str, part: Part, at: int) -> str:
+    insert = (
+        f"insert into {schema}.{part.table} as t (service, kind, id, etag, record, expires_at) "
+        f"select $1, u.kind, u.id, {_BORN}, u.record, {_EXPIRES} "
+        f"from unnest(${at}::text[], ${at + 1}::text[], ${at + 2}::text[], ${at + 3}::int[]) "
+        "as u(kind, id, record, ttl) "
+    )
+    if part.does is Does.BEGIN:
+        return insert + "on conflict do nothing returning kind, id"
+    over = "etag = t.etag + 1, record = excluded.record, changed_at = now(), expires_at = excluded.expires_at"
+    return insert + f"on conflict (service, kind, id) do update set {over} returning kind, id"

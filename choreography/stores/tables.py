@@ -42,10 +42,6 @@ class Does(StrEnum):
     """Delete whatever is there."""
 
 
-GUARDED: Final = frozenset({Does.BEGIN, Does.CHANGE, Does.STRIKE})
-"""Changes that may find a row in another state than expected."""
-
-
 class Part(NamedTuple):
     """All writes of a transaction that do the same to one table."""
 

@@ -94,6 +94,67 @@ async def test_a_row_that_was_deleted_and_written_again_has_another_version(stor
     assert isinstance(await store.commit([Write(ONE, "{}", first)]), Conflict)
 
 
+async def test_a_batch_reads_the_rows_that_it_names_and_no_others(server: Postgres) -> None:
+    """Also if its statements were planned while the tables were empty, and never again since."""
+    store, few, many = of_order(server), Write(ONE, PLACED, None), 2000
+    try:
+        for _ in range(8):
+            await store.commit([Write.deletion(ONE), Write.deletion(DONE)])
+            await store.commit([few, Write(DONE, OUTCOME, None)])
+            await store.read((ONE, DONE, TWO))
+            await store.commit([Write(ONE, PLACED, await etag(store, ONE))])
+        keys = [Key("order", "order", f"many-{number}") for number in range(many)]
+        for start in range(0, many, 500):
+            assert await store.commit([Write(key, PLACED, None) for key in keys[start : start + 500]]) == Committed()
+        before = await _rows_read(server, store)
+        for key in keys[:20]:
+            await store.read((key, DONE, TWO))
+            assert await store.commit([Write(key, "{}", await etag(store, key)), Write.deletion(TWO)]) == Committed()
+            assert await store.commit([Write.deletion(key)]) == Committed()
+        assert await _rows_read(server, store) - before < 500
+        await store.commit([Write.deletion(key) for key in keys])
+    finally:
+        await store.close()
+
+
+async def _rows_read(server: Postgres, store: PostgresStore) -> int:
+    """Return how many rows the connections of a service have read in the indexes of its tables so far."""
+    await asyncio.sleep(1.1)
+    # A connection says what it has counted with the first statement a second later.
+    await store.read((NEW,))
+    await asyncio.sleep(0.1)
+    connection = await asyncpg.connect(server.url_of("checkout"))
+    try:
+        counted = await connection.fetchval(
+            "select sum(idx_tup_read)::int from pg_stat_user_indexes where schemaname = 'checkout_order'"
+        )
+    finally:
+        await connection.close()
+    return int(counted)
+
+
+async def test_a_row_that_changes_while_it_is_deleted_undoes_the_whole_transaction(server: Postgres) -> None:
+    """It is there still, so saying that it is gone, and doing the rest, would be wrong. The next attempt deletes it."""
+    store = of_order(server)
+    other = await asyncpg.connect(server.url_of("checkout_order"))
+    try:
+        await store.commit([Write.deletion(NEW), Write(ONE, PLACED, ANY_ETAG)])
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("update checkout_order.entity_records set etag = etag + 1 where id = 'one'")
+        deleting = asyncio.create_task(store.commit([Write.deletion(ONE), Write(NEW, PLACED, None)]))
+        await asyncio.sleep(0.3)
+        assert not deleting.done()
+        await transaction.commit()
+        assert isinstance(await deleting, Conflict)
+        assert set((await store.read((ONE, NEW))).found) == {ONE}
+        assert await store.commit([Write.deletion(ONE), Write(NEW, PLACED, None)]) == Committed()
+        assert set((await store.read((ONE, NEW))).found) == {NEW}
+    finally:
+        await other.close()
+        await store.close()
+
+
 async def test_of_many_that_write_one_version_one_wins(store: Store) -> None:
     """Whoever is later is told so, and nobody waits for long."""
     await store.commit([Write(ONE, PLACED, None)])
