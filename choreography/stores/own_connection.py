@@ -42,10 +42,6 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
         self.sqlalchemy: Any = None
         self._lent = False
 
-    def itself(self) -> OwnConnection:
-        """Return the connection behind what a pool hands out."""
-        return self
-
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Refuse meanwhile whatever would end the transaction or outlast it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -25,23 +24,18 @@ from choreography.engine.operations import (
 from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, check_server
+from choreography.stores.connections import SECONDS, Connections
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import Clock, words_of
 from choreography.stores.postgres_tables import PostgresTables
 from choreography.stores.statements import reading, writing
 from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of
 
-_MOST_CONNECTIONS: Final = 8
-_SECONDS: Final = 10.0
-"""How long one statement may take, the way there and back included."""
 _TROUBLE: Final = (asyncpg.PostgresError, *NO_ANSWER)
 _CONFLICTS: Final = ("CHG01", "23505", "40001", "40P01")
 """Our own, a row that is there, a serialization failure, a deadlock: others wrote at the same moment."""
 _REFUSALS: Final = ("22", "23", "54")
 """Classes of errors that are about the request: data, constraints, limits."""
-_ELSEWHERE: Final = ("25006", "57P01", "57P02", "57P03")
-"""A server that only reads now, or goes away: another connection may reach the one that took over."""
-
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
@@ -60,10 +54,9 @@ class PostgresStore:
     def __init__(self, address: Address, service: str, own: OwnTables | None = None) -> None:
         self._address, self._service = address, service
         self._tables = PostgresTables(own or OwnTables(), address.schema)
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._opening = asyncio.Lock()
+        self._connections = Connections(address)
+        self._retired: Connections | None = None
         self._prepares = True
-        self._retired: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
         """Read keys in one snapshot. A failed statement is a failed read of every key."""
@@ -151,16 +144,16 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Close every connection; what is under way ends with it."""
-        for pool in (self._pool, self._retired):
-            if pool is not None:
-                pool.terminate()
+        for connections in (self._connections, self._retired):
+            if connections is not None:
+                connections.end_all()
 
     async def _write_beside(self, statement: str, columns: Sequence[Any], beside: Beside) -> CommitAnswer:
         await self._tables.prepare(beside, self._fetch)
 
-        async def write(connection: Connection, *, prepares: bool) -> CommitAnswer:
+        async def write(connection: OwnConnection, *, prepares: bool) -> CommitAnswer:
             del prepares  # in a transaction a pooler gives each message to the same server
-            return await self._tables.write(connection.itself(), statement, columns, beside, self._fetch)
+            return await self._tables.write(connection, statement, columns, beside, self._fetch)
 
         return await self._prepared_or_not(write)
 
@@ -170,67 +163,28 @@ class PostgresStore:
     async def _prepared_or_not(self, run: Callable[..., Awaitable[Result]]) -> Result:
         prepares = self._prepares
         try:
-            return await self._one(partial(run, prepares=prepares))
+            return await self._connections.use(partial(run, prepares=prepares))
         except asyncpg.PostgresError as error:
             if error.sqlstate not in NOT_PREPARED or not prepares:
                 raise
         # A statement that is not there was not run, and its transaction is undone.
         self._stop_preparing()
-        return await self._one(partial(run, prepares=False))
+        return await self._connections.use(partial(run, prepares=False))
 
     def _stop_preparing(self) -> None:
         if self._prepares:
             log.warning("something before PostgreSQL, such as pgbouncer, loses prepared statements; none are used now")
-            # Others still use the old pool; its connections go by themselves once they are idle.
-            self._prepares, self._retired, self._pool = False, self._pool, None
-
-    async def _one(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Run something on one connection, which is thrown away if it may be in an unknown state."""
-        pool = await self._opened()
-        connection = await pool.acquire(timeout=_SECONDS)
-        try:
-            result = await run(connection)
-        except BaseException as error:
-            if not isinstance(error, asyncpg.PostgresError) or error.sqlstate in _ELSEWHERE:
-                connection.terminate()
-            raise
-        finally:
-            await pool.release(connection)
-        return result
-
-    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
-        if self._pool is None:
-            async with self._opening:
-                if self._pool is None:
-                    self._pool = await asyncpg.create_pool(
-                        **self._address.arguments,
-                        # Connections are made by those who need them: if the server is frozen, all of them find out at
-                        # the same moment, and not one after another.
-                        min_size=0,
-                        max_size=_MOST_CONNECTIONS,
-                        timeout=_SECONDS,
-                        command_timeout=_SECONDS,
-                        statement_cache_size=100 if self._prepares else 0,
-                        reset=_nothing,
-                        connection_class=OwnConnection,
-                    )
-        return self._pool
+            self._connections.retire()
+            self._prepares, self._retired = False, self._connections
+            self._connections = Connections(self._address, prepare=False)
 
 
-Connection = Any
-"""A pooled connection; the types of asyncpg call its proxy by another name."""
-
-
-async def _rows(connection: Connection, statement: str, columns: Sequence[Any], *, prepares: bool) -> Any:
+async def _rows(connection: OwnConnection, statement: str, columns: Sequence[Any], *, prepares: bool) -> Any:
     if prepares:
-        return await connection.fetch(statement, *columns, timeout=_SECONDS)
+        return await connection.fetch(statement, *columns, timeout=SECONDS)
     # Without prepared statements a pooler may give each message to another server, except in a transaction.
     async with connection.transaction():
-        return await connection.fetch(statement, *columns, timeout=_SECONDS)
-
-
-async def _nothing(_connection: Connection) -> None:
-    """Leave a connection as it is: every statement is a transaction of its own, and there is nothing to reset."""
+        return await connection.fetch(statement, *columns, timeout=SECONDS)
 
 
 def _columns(part: Part, group: Sequence[Write]) -> list[Any]:
