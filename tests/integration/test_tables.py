@@ -16,7 +16,7 @@ from choreography import Entity, Service
 from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Unknown, Write
 from choreography.errors import SelfCheckError
-from choreography.stores import postgres
+from choreography.stores import connections
 from choreography.stores.address import Address, schema_of
 from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
 from choreography.stores.port import Store
@@ -203,7 +203,7 @@ def test_statements_are_printed_from_the_migration_that_is_there(server: Postgre
 
 async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty that wait one after another would each add their time limit to that of those before."""
-    monkeypatch.setattr(postgres, "_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "SECONDS", 1.0)
     held = []
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
