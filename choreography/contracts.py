@@ -41,6 +41,7 @@ _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 LIBRARY_KINDS: Final = frozenset(
     {"accepted", "accepted-about", "accepted-slot", "canary", "intent", "not-yet", "outcome", "probe", "replica"}
+    | {"to-publish"}
 )
 """Kinds of records the library keeps for itself, in the same store."""
 

@@ -42,6 +42,7 @@ class Service(OwnTables):
     Args:
         name: the Dapr app id.
         publishes: every event it may say. Each family of them has a topic of its own, and no other publisher.
+        outbox: whether its application publishes too, in transactions of its own (``choreography.outbox``).
         starts: whether a new deployment wants the events from before its first subscription.
         topic: accepted and ignored, for programs written when a service had one topic for all of its events.
     """
@@ -51,6 +52,7 @@ class Service(OwnTables):
         name: str,
         *,
         publishes: Iterable[type[Event]] = (),
+        outbox: bool = False,
         starts: Literal["beginning", "now"] = "beginning",
         topic: str = "",
     ) -> None:
@@ -60,6 +62,7 @@ class Service(OwnTables):
             warn_of_topic(f"The service {name}", "Remove it.", depth=1)
         super().__init__()
         self.name, self.publishes, self.starts = name, tuple(publishes), starts
+        self.outbox = outbox
         self.subjects: dict[str, Subject] = {}
         self.deadlines: dict[str, list[Reaction]] = {}
         self.effects: dict[type[Intent], Effect] = {}

@@ -41,11 +41,11 @@ def unpublished(flow: Checked) -> Iterator[Found]:
 
 
 def unsaid(flow: Checked) -> Iterator[Found]:
-    """Yield each event that a service declares and neither a reaction nor a command of it says."""
+    """Yield each event that a service declares and neither a reaction nor a command of it says, nor its application."""
     for service in flow.services:
         said = {one for reaction in reactions_of(service) for one in reaction.said}
         said |= {command.event for command in service.commands}
-        for event in service.publishes:
+        for event in () if service.outbox else service.publishes:
             if event not in said:
                 yield Found(
                     event.wire_type,

@@ -77,6 +77,8 @@ def _text_of(key: Key) -> str:
 
 
 OUTCOME: Final = "outcome"
+POSTED: Final = "to-publish"
+"""The kind of a note of an event that an application publishes in a transaction of its own."""
 
 
 def outcome_key(service: str, event_id: str) -> Key:

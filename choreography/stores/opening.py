@@ -39,6 +39,11 @@ def refuse_homeless_tables(service: Service, settings: Settings) -> None:
     own = [f"the projection {one.name}" for one in service.projections] + [
         f"the hook {one.name}" for one in service.hooks
     ]
+    if service.outbox and not settings.database.startswith("postgres"):
+        raise ChoreographyError(
+            f"{service.name} has an outbox, in which its application notes events in transactions of PostgreSQL. Set "
+            "CHOREOGRAPHY_DATABASE to the application's database, or remove outbox=True."
+        )
     if own and not settings.database:
         raise ChoreographyError(
             f"{service.name} writes tables of its own ({', '.join(own)}), and its records are kept by the sidecar's "

@@ -135,6 +135,18 @@ class PostgresStore:
         )
         return len(rows)
 
+    async def claim(self, kind: str, most: int, seconds: float) -> list[tuple[str, str, str]]:
+        """Claim notes of a kind, of which nobody has had any for so long; return id, version and text of each."""
+        notes = f"{self._address.schema}.note_records"
+        rows = await self._fetch(
+            f"with due as (select id from {notes} where service = $1 and kind = $2 "
+            "and (etag = 0 or changed_at < now() - make_interval(secs => $3)) limit $4 for update skip locked) "
+            f"update {notes} n set etag = n.etag + 1, changed_at = now() from due "
+            "where n.service = $1 and n.kind = $2 and n.id = due.id returning n.id, n.etag, n.record",
+            (self._service, kind, seconds, most),
+        )
+        return [(ident, str(etag), record) for ident, etag, record in rows]
+
     async def overdue(self) -> float:
         """Return for how many seconds the oldest record is past its time; 0 if none is."""
         each = (f"(select min(expires_at) from {self._address.schema}.{one} where service = $1)" for one in TABLES)

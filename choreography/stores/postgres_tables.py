@@ -26,6 +26,8 @@ from choreography.stores.projecting import by_table, postgres_statement, where_o
 _SECONDS: Final = 5.0
 """How long the hooks of a batch may take together: meanwhile its rows are locked."""
 _LONGEST_STACK: Final = 4096
+_IDLE: Final = "25P03"
+"""The server has ended a transaction in which nothing happened for too long."""
 _OTHERS_WROTE: Final = ("40001", "40P01", "55P03")
 """A serialization failure, a deadlock, a lock that was not had in time."""
 _SERVER: Final = ("08", "25006", "53", "57P", "58", "XX")
@@ -123,7 +125,8 @@ class PostgresTables:
 
     async def _beside(self, connection: OwnConnection, beside: Beside) -> CommitAnswer | None:
         """Write rows and call hooks; return what a failure of theirs comes to."""
-        where = ""
+        where, clock = "", asyncio.get_running_loop().time
+        began = clock()
         try:
             for projection, keys, rows in by_table(beside.rows).values():
                 where = f"the projection {projection.name}"
@@ -134,17 +137,18 @@ class PostgresTables:
                     with connection.lent():
                         await called(connection, call)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the fate of an event or the server's trouble
-            return self._judged(error, where, connection)
+            return self._judged(error, where, connection, late=clock() - began > _SECONDS)
         return None
 
-    def _judged(self, error: Exception, where: str, connection: OwnConnection) -> CommitAnswer:
+    def _judged(self, error: Exception, where: str, connection: OwnConnection, *, late: bool = False) -> CommitAnswer:
         """Sort a failure: others wrote at the same moment, the server is in trouble, or it is about the event."""
         state = _state_of(error)
         if state in NOT_PREPARED:
             raise asyncpg.PostgresError.new({"C": state, "M": words_of(error)}) from error
         if state in _OTHERS_WROTE:
             return Conflict(words_of(error))
-        late = isinstance(error, TimeoutError)
+        # A hook that blocks this process loses its connection in the end, each time it is called.
+        late = late or isinstance(error, TimeoutError) or state == _IDLE
         if state.startswith(_SERVER) or (connection.is_closed() and not late):
             return Unknown(words_of(error), answered=bool(state))
         if late:

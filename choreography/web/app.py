@@ -26,9 +26,11 @@ from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.driver import Driver
 from choreography.sidecar.effects import Effects
 from choreography.sidecar.intake import Intake
+from choreography.sidecar.posting import Claims, Poster
 from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.stores.cleaning import Cleaner
 from choreography.stores.opening import open_store
+from choreography.stores.port import Store
 from choreography.telemetry import Metrics
 from choreography.tracing.opentelemetry import set_up
 from choreography.tracing.recorder import Recorder
@@ -158,6 +160,7 @@ class _Running:
             asyncio.create_task(self._replay(replaying, self.deliveries)),
             asyncio.create_task(self._end_if_broken(self.driver)),
             asyncio.create_task(clocks.forever()),
+            asyncio.create_task(self._post(store, self.driver, self.deliveries)),
             asyncio.create_task(Cleaner(store, self.metrics).forever()),
         ]
         recording = asyncio.create_task(self.recorder.forever()) if self.recorder else None
@@ -203,6 +206,12 @@ class _Running:
         # What a replay says would go to a broker that is about to be left.
         if self.settings.intake_open:
             await replaying.forever()
+
+    async def _post(self, store: Store, driver: Driver, deliveries: Deliveries) -> None:
+        """Publish what the application of this service has committed."""
+        await deliveries.open.wait()
+        if self.service.outbox and self.settings.intake_open and isinstance(store, Claims):
+            await Poster(self.service, store, driver, self.limits).forever()
 
     async def _end_if_broken(self, driver: Driver) -> None:
         await driver.broken.wait()

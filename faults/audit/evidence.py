@@ -27,6 +27,7 @@ _BESIDE: Final = (
     "accepted-about",
     "accepted-slot",
     "intent",
+    "to-publish",
 )
 """Kinds of records that are no entities."""
 

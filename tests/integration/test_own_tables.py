@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -402,14 +403,45 @@ async def sleeping(connection: AsyncConnection, committing: Committing) -> None:
     await connection.execute(text("select pg_sleep(60)"))
 
 
-async def test_hooks_are_bounded_by_time(postgres: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def blocking(connection: asyncpg.Connection, committing: Committing) -> None:
+    """Let nobody else in this process do anything meanwhile."""
+    time.sleep(0.5)  # noqa: ASYNC251 - it is the mistake
+    await connection.execute("select 1")
+
+
+@pytest.mark.parametrize("function", [sleeping, blocking])
+async def test_hooks_are_bounded_by_time(
+    postgres: Desk, monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any]
+) -> None:
     """Rows are locked meanwhile. The server is well, so it is the hook that failed."""
     monkeypatch.setattr("choreography.stores.postgres_tables._SECONDS", 0.2)
-    answer = await postgres.commit(called(sleeping))
+    answer = await postgres.commit(called(function))
     assert isinstance(answer, Failed)
     assert "TimeoutError" in answer.detail
     assert await postgres.committed() == 0
     assert await postgres.commit() == Committed()
+
+
+async def test_a_replica_that_freezes_in_a_hook_gives_its_locks_back(postgres: Desk, server: Postgres) -> None:
+    """The limits of its role end its transaction, so another one goes on before it wakes up."""
+    owner = await asyncpg.connect(server.url_of("checkout"))
+    await owner.execute("alter role shop set idle_in_transaction_session_timeout = '200ms'")
+    went_on: list[str] = []
+
+    async def freezing(connection: asyncpg.Connection, committing: Committing) -> None:
+        await connection.execute("lock table shop.notes")
+        await owner.execute("insert into shop.notes values ('other', 'other')", timeout=5)
+        went_on.append("the other")
+        await connection.execute("select 1")
+
+    try:
+        answer = await postgres.commit(called(freezing))
+    finally:
+        await owner.execute("alter role shop set idle_in_transaction_session_timeout = '5s'")
+        await owner.close()
+    assert isinstance(answer, Unknown)
+    assert went_on == ["the other"]
+    assert await postgres.committed() == 0
 
 
 async def losing(connection: asyncpg.Connection, committing: Committing) -> None:

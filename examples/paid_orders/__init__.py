@@ -1,0 +1,1 @@
+"""A flow of two services, one of which belongs to an application that was there before."""
