@@ -1,0 +1,1 @@
+"""A service that keeps rows of a table of its own as its entities are, and a sum that no entity holds."""

@@ -1,0 +1,122 @@
+"""The example of a projection and a hook, run by the engine on real databases."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from choreography.engine.deciding import Settled
+from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.envelope import Envelope
+from choreography.engine.memory import Published
+from choreography.engine.operations import Commit, Confirm, Limits, Pause, Read
+from choreography.engine.settling import Settler
+from choreography.in_memory import NOON
+from choreography.stores.address import Address
+from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.port import Store
+from choreography.stores.postgres import PostgresStore
+from choreography.stores.sqlite import SqliteStore
+from examples.order_lines.orders import Line, OrderPlaced, orders
+from tests.integration.postgres_server import postgres_server
+
+TABLES = Path("examples/order_lines/tables.sql").read_text()
+Look = Callable[[str], Awaitable[list[tuple[Any, ...]]]]
+
+
+async def on_postgres(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
+    """Open the example's schema on PostgreSQL."""
+    async with postgres_server(folder, "flow_orders") as server:
+        owned = Address.read(server.url_of("checkout"), "flow_orders")
+        await asyncio.to_thread(migrate, Wanted(orders, owned, "flow_orders"))
+        owner = await asyncpg.connect(server.url_of("checkout"), server_settings={"search_path": "flow_orders"})
+        await owner.execute(TABLES)
+        await owner.execute("grant select, insert, update, delete on order_lines, sold to flow_orders")
+        await owner.execute("alter role flow_orders set search_path = flow_orders")
+
+        async def look(question: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in await owner.fetch(question)]
+
+        store = PostgresStore(Address.read(server.url_of("flow_orders"), "flow_orders"), "orders", orders)
+        yield store, look
+        await store.close()
+        await owner.close()
+
+
+async def on_sqlite(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
+    """Open a file with the example's tables."""
+    address = Address.read(f"sqlite:///{folder}/orders.db", "orders")
+    migrate(Wanted(orders, address))
+    file = sqlite3.connect(address.file)
+    file.executescript(TABLES)
+
+    async def look(question: str) -> list[tuple[Any, ...]]:
+        return file.execute(question).fetchall()
+
+    store = SqliteStore(address, "orders", orders)
+    yield store, look
+    await store.close()
+    file.close()
+
+
+@pytest.fixture(params=[on_sqlite, on_postgres], ids=["sqlite", "postgres"])
+async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Store, Look]]:
+    """Open the example on one database."""
+    async for both in request.param(tmp_path):
+        yield both
+
+
+def placed(event_id: str, order_id: str, **wanted: int) -> Delivery:
+    """Return an order as it is delivered."""
+    event = OrderPlaced(order_id=order_id, lines=tuple(Line(sku=sku, quantity=of) for sku, of in wanted.items()))
+    data = orjson.loads(event.model_dump_json())
+    envelope = Envelope(event_id, event.wire_type, "shop", order_id, NOON, order_id, "cause", "", data)
+    return read_delivery(envelope.encode().encode())
+
+
+async def settle(store: Store, *deliveries: Delivery) -> Sequence[Settled]:
+    """Let the engine settle deliveries on a store."""
+    orders.check()
+    settling = Settler(orders, Limits(snapshot_reads=True), Published(0)).settle(deliveries, NOON)
+    answer: Any = None
+    while True:
+        try:
+            operation = settling.send(answer)
+        except StopIteration as stop:
+            settled: Sequence[Settled] = stop.value
+            return settled
+        match operation:
+            case Read(keys):
+                answer = await store.read(keys)
+            case Confirm(key):
+                answer = await store.confirm(key)
+            case Commit(writes, beside):
+                answer = await store.commit(writes, "", beside)
+            case Pause():
+                answer = None
+            case _:
+                raise AssertionError(f"Settling asks for {operation!r}.")
+
+
+async def test_rows_and_sums_follow_from_events_once(opened: tuple[Store, Look]) -> None:
+    """However often and in whatever batches they are delivered; a bad one takes nothing of its neighbours along."""
+    store, look = opened
+    await store.check()
+    good = [placed(f"e{number}", f"order-{number}", cup=2, pot=1) for number in range(4)]
+    bad = placed("bad", "order-bad", cup=3, jug=-1)
+    await settle(store, *good[:2], bad, *good[2:])
+    await settle(store, *good, bad)
+    lines = await look("select order_id, line, sku, quantity from order_lines where order_id = 'order-1' order by line")
+    assert lines == [("order-1", 1, "cup", 2), ("order-1", 2, "pot", 1)]
+    assert await look("select count(*) from order_lines") == [(8,)]
+    assert await look("select sku, quantity from sold order by sku") == [("cup", 8), ("pot", 4)]
+    [(reason, attempts)] = await look("select reason, attempts from quarantine")
+    assert "failed in the transaction" in reason
+    assert int(attempts) == Limits().reaction_attempts
