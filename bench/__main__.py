@@ -76,7 +76,7 @@ class Bench:
         for name, burst in bursts.items():
             self._progress.done(
                 f"{when}, {name}: {burst.per_second:.0f} orders/s, {burst.total:.0f} µs CPU per order; p50/p99 ms "
-                + ", ".join(f"{rate:g}/s {_told(given.get(name))}" for rate, given in rates.items())
+                + ", ".join(f"{rate:g}/s {_latencies(given.get(name))}" for rate, given in rates.items())
             )
 
     async def _grow(self, system: System) -> None:
@@ -114,7 +114,7 @@ async def _steady(rate: float, seconds: float, under_load: Session) -> Steady:
     return await under_load.steady(rate, seconds)
 
 
-def _told(steady: Steady | None) -> str:
+def _latencies(steady: Steady | None) -> str:
     if steady is None or not steady.kept_up:
         return "over its capacity"
     return f"{share_of(steady.took, 0.5):.1f}/{share_of(steady.took, 0.99):.1f}"

@@ -57,12 +57,12 @@ def of_bursts(theirs: Sequence[Burst], ours: Sequence[Burst]) -> list[Row]:
 
 def of_rate(theirs: Sequence[Steady], ours: Sequence[Steady]) -> list[Row]:
     """Compare orders sent at one rate."""
-    told = f"at {ours[0].a_second:g}/s"
+    when = f"at {ours[0].a_second:g}/s"
     rows = [
-        Row(f"{name} ms {told}", compared(*([share_of(one.took, share) for one in turns] for turns in (theirs, ours))))
+        Row(f"{name} ms {when}", compared(*([share_of(one.took, share) for one in turns] for turns in (theirs, ours))))
         for name, share in (("p50", 0.5), ("p99", 0.99))
     ]
-    return [*rows, *_cpu(told, theirs, ours)]
+    return [*rows, *_cpu(when, theirs, ours)]
 
 
 def behind(turns: Sequence[Steady]) -> str:
@@ -72,11 +72,11 @@ def behind(turns: Sequence[Steady]) -> str:
     return f"In {count} of {len(turns)} turns at {rate} orders came faster than they ended.\n" if count else ""
 
 
-def _cpu(told: str, theirs: Sequence[Burst | Steady], ours: Sequence[Burst | Steady]) -> list[Row]:
+def _cpu(when: str, theirs: Sequence[Burst | Steady], ours: Sequence[Burst | Steady]) -> list[Row]:
     before, after = ([_with_sum(per_order(one)) for one in turns] for turns in (theirs, ours))
     return [
         Row(
-            f"CPU µs per order {told}, {group}",
+            f"CPU µs per order {when}, {group}",
             compared([one[group] for one in before], [one[group] for one in after]),
             compared(*([one[group] / max(one["provider"], 1e-9) for one in turns] for turns in (before, after))),
         )
@@ -165,7 +165,7 @@ class Comparison:
             both = {name: await stack.enter_async_context(self._session(name)) for name in self._trees}
             for number in range(rounds):
                 await self._round(both, turn)
-                self._progress.done(f"round {number + 1} of {rounds}: {self._told()}")
+                self._progress.done(f"round {number + 1} of {rounds}: {self._summary()}")
             for under_load in both.values():
                 await under_load.finish()
         self._progress.note(
@@ -188,7 +188,7 @@ class Comparison:
             for name, steady in given.items():
                 self._steady.setdefault(rate, {each: [] for each in self._trees})[name].append(steady)
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         return "; ".join(
             f"{name} {self._bursts[name][-1].per_second:.0f} orders/s, CPU µs per order "
             + ", ".join(

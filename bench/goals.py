@@ -1,4 +1,4 @@
-"""What this project wants to reach beside the others, and whether a run reached it."""
+"""The goals of this project beside the other systems, and whether a run reached them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.results import FASTSTREAM, FLOOR, OURS, OUTBOX, QUICKSTART, UNTRACED,
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure as a ratio, with what it is the ratio of."""
+    """A figure as a ratio, with the two absolute figures."""
 
     ratio: float
     of: str
@@ -22,12 +22,12 @@ class Goal:
     """One figure that is wanted.
 
     Attributes:
-        what: what it is.
+        what: its name.
         measure: finds it in the figures of a run; None where a system was not run or is over its capacity.
-        today: when the goals were set, 2026-11-29, at commit 712750e.
-        prototype: with a throw-away driver and a topic for each family of events, that day.
-        must: what has to be reached; None if nothing is wanted of it, and it only stands beside the others.
-        ambition: what would be good.
+        today: the figure when the goals were set, 2026-11-29, at commit 712750e.
+        prototype: the figure with a throw-away driver and a topic for each family of events, that day.
+        must: the figure that has to be reached; None for a figure that is no goal and only stands beside the others.
+        ambition: the figure that would be good.
         at_least: whether more is better.
         percent: whether it is shown as percent.
     """
@@ -48,7 +48,7 @@ class Goal:
         return f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
 
     def reached(self, measured: Measured | None) -> str:
-        """Return what of it was reached: the ambition, what it must be, or neither."""
+        """Return how much was reached: the ambition, the figure that has to be reached, or neither."""
         if self.must is None or self.ambition is None:
             return ""
         if measured is None:
@@ -142,4 +142,4 @@ GOALS: Final = (
     Goal("CPU per order at once, of FastStream's with an outbox", _cpu(UNTRACED, OUTBOX), "", "", None, None),
     Goal("orders/s untraced, share of the floor's", _times(UNTRACED, FLOOR), "0.27", "", None, None),
 )
-"""Where nothing is said of tracing, this project runs without, as it did when the goals were set."""
+"""A goal that does not name tracing is of this project without it, as when the goals were set."""

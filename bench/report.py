@@ -133,7 +133,7 @@ def _lacks(results: Results) -> str:
 def _goals(results: Results) -> str:
     return _titled(
         "This project beside the others: medians of the ratios of turns that followed each other",
-        ["what", "today", "prototype", "must", "ambition", "measured", "which are", "reached"],
+        ["what", "today", "prototype", "must", "ambition", "measured", "absolute", "reached"],
         [_goal(goal, results) for goal in GOALS],
     )
 

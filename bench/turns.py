@@ -17,7 +17,7 @@ _PAUSE: Final = 0.3
 
 
 class HasProcesses(Protocol):
-    """What can be given a turn."""
+    """Anything that can be given a turn."""
 
     @property
     def pids(self) -> Pids:
@@ -29,16 +29,16 @@ Taker = TypeVar("Taker", bound=HasProcesses)
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a system used while another one had its turn."""
+    """The CPU that a system used while another one had its turn."""
 
     microseconds: int
     seconds: float
 
 
 class Turns:
-    """Knows whose turn it is, and what those who wait take from the one whose turn it is.
+    """Gives turns, and measures the CPU that the waiting systems use meanwhile.
 
-    They are not frozen meanwhile: their servers have time limits, which would all run out at once.
+    They are not frozen: their servers have time limits, which would all run out at once.
     """
 
     def __init__(self) -> None:
