@@ -34,8 +34,8 @@ _FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\
 _PREFIXED: Final = Naming("the-topic-prefix")
 """Topics as a chart holds them: its templates put the prefix of a release in the place of this one."""
 
-_ONE_REPLICA: Final = "state.sqlite"
-"""Its state is a file in the pod, which no other replica sees."""
+_ONE_PROCESS: Final = "state.sqlite"
+"""A file that one process may open, which no pod can hand over to the next one; charts refuse it."""
 
 _STORE_PORTS: Final[Mapping[str, int]] = {"state.postgresql": 5432, "state.mysql": 3306}
 """Where stores listen, unless a chart is told otherwise."""
@@ -67,7 +67,7 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
     yield "configuration.yaml", source.component("tracing.yaml")
     yield "alerts.yaml", as_yaml(alert_rules(source.title, source.services)["spec"])
     yield "dashboard.json", dashboard(source.title, source.name)
-    for store in source.stores:
+    for store in (one for one in source.stores if _kind_of(read(one)) != _ONE_PROCESS):
         base = components.statestore(read(store), source.services)
         yield f"stores/{store.stem}/component.yaml", _with_secrets(base, _STORE_SECRET)
         yield f"stores/{store.stem}/facts.yaml", as_yaml(_store_facts(read(store)))
@@ -115,8 +115,11 @@ def _service(source: Source, service: Service) -> dict[str, Any]:
 
 
 def _store_facts(base: str) -> dict[str, Any]:
-    kind = yaml.safe_load(base)["spec"]["type"]
-    return {"replicas": kind != _ONE_REPLICA, "port": _STORE_PORTS.get(kind, 0)}
+    return {"port": _STORE_PORTS.get(_kind_of(base), 0)}
+
+
+def _kind_of(base: str) -> str:
+    return str(yaml.safe_load(base)["spec"]["type"])
 
 
 def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -> dict[str, Any]:

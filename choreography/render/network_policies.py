@@ -51,6 +51,10 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
             ],
         ),
     )
+    yield (
+        "A pod of `choreography migrate` makes tables, and speaks to nobody but the database.",
+        _policy(f"{flow}-migrate", everyone | _MIGRATE, egress=[_DNS, _to_store(flow)]),
+    )
     callers = {
         outside: [service.name for service in services if outside in _outsides(service)]
         for outside in sorted({one for service in services for one in _outsides(service)})
@@ -66,7 +70,7 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
         )
     for component, port in _servers(broker):
         yield (
-            f"Only services of the flow reach the {component}. One managed elsewhere has no pod to be selected.",
+            f"Services and their jobs reach the {component}, and nobody else. One managed elsewhere has no pod to select.",
             _policy(
                 f"{flow}-{component}",
                 everyone | {"app.kubernetes.io/component": component},
@@ -84,7 +88,7 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
         # All of its ports: they differ between versions, and nothing else is in that namespace.
         {"to": [_namespace("dapr-system")]},
         *_to_broker(flow, broker),
-        {"to": [_pods(flow, **{"app.kubernetes.io/component": "store"})], **_ports(_STORE_PORT)},
+        _to_store(flow),
         {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "zipkin"}}}], **_ports(_TRACES_PORT)},
         *({"to": [_pods(flow, **{"app.kubernetes.io/name": outside})]} for outside in outsides),
     ]
@@ -94,6 +98,10 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
         # Its sidecar delivers over loopback, which no policy sees; this is for the requests of people.
         ingress.append({"from": [{"namespaceSelector": {"matchLabels": _EDGE}}], **_ports(_APP_PORT)})
     yield told, _policy(service.name, _labels(flow, service.name), ingress=ingress, egress=egress)
+
+
+def _to_store(flow: str) -> Rule:
+    return {"to": [_pods(flow, **{"app.kubernetes.io/component": "store"})], **_ports(_STORE_PORT)}
 
 
 def _to_broker(flow: str, broker: Broker, *more: int) -> list[Rule]:
@@ -107,6 +115,8 @@ def _clients(flow: str, component: str, port: int, broker: Broker) -> list[Rule]
     rules: list[Rule] = [{"from": [_pods(flow, **_SERVICE)], **_ports(port)}]
     if component == "broker":
         rules.append({"from": [_pods(flow, **_DRAIN)], **_ports(port, *filter(None, [broker.management]))})
+    else:
+        rules.append({"from": [_pods(flow, **_MIGRATE)], **_ports(port)})
     return rules
 
 
@@ -125,6 +135,7 @@ _DNS: Final[Rule] = {
 }
 _SERVICE: Final = {"app.kubernetes.io/component": "service"}
 _DRAIN: Final = {"app.kubernetes.io/component": "drain"}
+_MIGRATE: Final = {"app.kubernetes.io/component": "migrate"}
 _BROKER: Final = {"app.kubernetes.io/component": "broker"}
 _ANYWHERE: Final = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 _POD_IDENTITY: Final = {"ipBlock": {"cidr": "169.254.170.23/32"}}

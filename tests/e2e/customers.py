@@ -105,13 +105,10 @@ def _holds(quantity: int) -> Callable[[tuple[int, Any]], bool]:
 
 
 async def _dsn(checkout: Checkout) -> str:
-    """The store as the chart's Secret says it, but reached from here."""
-    secret = json.loads(await checkout.kubectl("get", "secret", "choreography-store", "--output", "json"))
-    words = base64.b64decode(secret["data"]["STATE_CONNECTION"]).decode().split()
-    said = dict(word.split("=", 1) for word in words)
-    at = urlsplit(checkout.address("postgres"))
-    where = said | {"host": str(at.hostname), "port": str(at.port)}
-    return " ".join(f"{name}={where[name]}" for name in ("host", "port", "user", "password", "dbname"))
+    """The database as the Secret of its owner says it, but reached from here."""
+    secret = json.loads(await checkout.kubectl("get", "secret", "choreography-database-owner", "--output", "json"))
+    url = base64.b64decode(secret["data"]["url"]).decode()
+    return url.replace("@postgres:5432/", f"@{urlsplit(checkout.address('postgres')).netloc}/")
 
 
 def broken(findings: Iterable[Finding]) -> list[str]:

@@ -7,10 +7,12 @@ import re
 import uuid
 from typing import Any
 
+import pytest
 import yaml
 from rich.console import Console
 
 from apps.checkout.rehearsal import rehearse
+from lab import CommandError
 from tests.e2e.checkout import NAMESPACE, OUTSIDE, RELEASE, SERVICES, Checkout, until
 
 SERVERS = ("redis", "postgres", "zipkin")
@@ -72,6 +74,43 @@ async def test_a_service_cannot_speak_in_the_name_of_another(checkout: Checkout)
     assert await published(checkout, "shipping", "checkout.order.created", token=True) == "403"
 
 
+async def test_a_service_reads_its_own_tables_and_those_of_no_other(checkout: Checkout) -> None:
+    """With the login that its pod has, in the one database that all of them share."""
+    assert await asked_of_database(checkout, "shipping", "select 1 from checkout_shipping.entity_records") == "answered"
+    for other in set(SERVICES) - {"shipping"}:
+        said = await asked_of_database(checkout, "shipping", f"select 1 from checkout_{other}.entity_records")
+        assert said == "InsufficientPrivilegeError", other
+    made = await asked_of_database(checkout, "shipping", "create table checkout_shipping.mine (id int)")
+    assert made == "InsufficientPrivilegeError"
+
+
+async def test_a_sidecar_has_no_store_and_no_login_for_the_database(checkout: Checkout) -> None:
+    """Services speak to it themselves, so whoever breaks into a sidecar finds nothing of it."""
+    components = json.loads(await checkout.kubectl("get", "components.dapr.io", "--output", "json"))["items"]
+    assert not [one for one in components if one["spec"]["type"].startswith("state.")]
+    (pod,) = await checkout.pods("order")
+    (sidecar,) = [one for one in pod["spec"]["containers"] if one["name"] == "daprd"]
+    assert "database" not in {one["name"] for one in sidecar["volumeMounts"]}
+    assert "choreography-database" not in json.dumps(sidecar)
+
+
+async def test_a_release_whose_migration_fails_replaces_no_pod(checkout: Checkout) -> None:
+    """The upgrade fails, its Job says why, and the release of before works on."""
+    before = {pod["metadata"]["uid"] for service in SERVICES for pod in await checkout.pods(service)}
+    # Who may not make tables, as somebody does who names the wrong Secret.
+    wrong = ["ownerSecretName=choreography-database", "ownerKey=shipping"]
+    with pytest.raises(CommandError, match="checkout-migrate"):
+        await checkout.install(
+            "defaults.env.CHOREOGRAPHY_LOG=error", *(f"defaults.database.{setting}" for setting in wrong)
+        )
+    said = await checkout.kubectl("logs", "job/checkout-migrate")
+    assert "could not be made" in said
+    assert "permission denied" in said
+    await checkout.ended(await checkout.order(), "completed")
+    assert before == {pod["metadata"]["uid"] for service in SERVICES for pod in await checkout.pods(service)}
+    await checkout.kubectl("delete", "job", "checkout-migrate", "--cascade=foreground")
+
+
 async def test_an_app_that_the_flow_does_not_know_has_no_broker(checkout: Checkout) -> None:
     """Its sidecar is in the namespace and has the token, but no component is meant for it."""
     await checkout.kubectl("apply", "--filename", "-", given=stranger(await checkout.pods("order")))
@@ -104,6 +143,24 @@ def selects(wanted: dict[str, str], labels: dict[str, str]) -> bool:
 async def published(checkout: Checkout, service: str, topic: str, *, token: bool) -> str:
     """Publish as a process beside the service would, and return the status of the answer."""
     return await checkout.python(service, publishing(topic, token=token))
+
+
+async def asked_of_database(checkout: Checkout, service: str, statement: str) -> str:
+    """Ask the database as a process beside the service would; return how that ended."""
+    return await checkout.python(
+        service,
+        f"""
+import asyncio, asyncpg, os
+async def ask():
+    connection = await asyncpg.connect(open(os.environ["CHOREOGRAPHY_DATABASE_FILE"]).read().strip())
+    await connection.execute({statement!r})
+try:
+    asyncio.run(ask())
+    print("answered")
+except asyncpg.PostgresError as refused:
+    print(type(refused).__name__)
+""",
+    )
 
 
 def publishing(topic: str, *, token: bool) -> str:

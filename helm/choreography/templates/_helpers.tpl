@@ -18,13 +18,31 @@
 {{- $root.Files.Get (printf "files/brokers/%s/%s" $root.Values.broker.kind (index . 1)) | replace "the-topic-prefix" (include "choreography.topicPrefix" $root) -}}
 {{- end -}}
 
-{{/* What the chosen broker and store are like. */}}
+{{/* What the chosen broker is like. */}}
 {{- define "choreography.broker" -}}
 {{- include "choreography.brokerFile" (list . "facts.yaml") -}}
 {{- end -}}
 
-{{- define "choreography.store" -}}
-{{- .Files.Get (printf "files/stores/%s/facts.yaml" .Values.store.kind) -}}
+{{/* Whether services speak to their database themselves. */}}
+{{- define "choreography.directly" -}}
+{{- if eq .Values.store.kind "postgres" }}yes{{ end -}}
+{{- end -}}
+
+{{- define "choreography.migrates" -}}
+{{- if and (include "choreography.directly" .) .Values.migrate.enabled }}yes{{ end -}}
+{{- end -}}
+
+{{/* The rendered folder of a store that sidecars reach; `postgres` alone is what services speak to. */}}
+{{- define "choreography.storeFolder" -}}
+{{- printf "files/stores/%s" (trimSuffix "-by-dapr" .Values.store.kind) -}}
+{{- end -}}
+
+{{- define "choreography.storePort" -}}
+{{- if include "choreography.directly" . -}}
+{{- .Values.networkPolicy.storePort | default 5432 -}}
+{{- else -}}
+{{- .Values.networkPolicy.storePort | default (.Files.Get (printf "%s/facts.yaml" (include "choreography.storeFolder" .)) | fromYaml).port -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The settings of one service: (list root name). */}}

@@ -4,14 +4,13 @@
 {{- $what := index . 1 -}}
 {{- $hook := index . 2 -}}
 {{- $name := printf "%s-%s" (include "choreography.name" $root) $what -}}
-{{- $labels := include "choreography.labels" (list $root $name $what) -}}
 {{- /* Helm does not count what a hook makes as part of the release, so these go by themselves once they have served. */ -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
   name: {{ $name }}
   labels:
-    {{- $labels | nindent 4 }}
+    {{- include "choreography.labels" (list $root $name $what) | nindent 4 }}
   annotations:
     helm.sh/hook: {{ $hook }}
     helm.sh/hook-weight: "-1"
@@ -20,6 +19,23 @@ data:
   resources.yaml: |
     {{- include "choreography.brokerResources" $root | nindent 4 }}
 ---
+{{ include "choreography.job" (dict
+  "root" $root
+  "what" $what
+  "hook" $hook
+  "command" (printf "[choreography, %s, /resources, %s]" $what (join ", " (index . 3)))
+  "env" (include "choreography.brokerAddress" $root)
+  "mounts" "- {name: resources, mountPath: /resources, readOnly: true}"
+  "volumes" (printf "- name: resources\n  configMap: {name: %s}" $name)
+  "seconds" (index . 4)
+  "tries" (index . 5)) }}
+{{- end -}}
+
+{{/* A hook that runs a command of ours once: a dict of root, what, hook, command, env, mounts, volumes, seconds and tries. */}}
+{{- define "choreography.job" -}}
+{{- $root := .root -}}
+{{- $name := printf "%s-%s" (include "choreography.name" $root) .what -}}
+{{- $labels := include "choreography.labels" (list $root $name .what) -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -27,13 +43,13 @@ metadata:
   labels:
     {{- $labels | nindent 4 }}
   annotations:
-    helm.sh/hook: {{ $hook }}
+    helm.sh/hook: {{ .hook }}
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   # One that failed stays for a while, so that its log can be read.
   ttlSecondsAfterFinished: 3600
-  activeDeadlineSeconds: {{ index . 4 }}
-  backoffLimit: {{ index . 5 }}
+  activeDeadlineSeconds: {{ .seconds }}
+  backoffLimit: {{ .tries }}
   template:
     metadata:
       labels:
@@ -60,12 +76,14 @@ spec:
       securityContext:
         {{- include "choreography.podSecurity" $root | nindent 8 }}
       containers:
-        - name: {{ $what }}
+        - name: {{ .what }}
           image: {{ include "choreography.image" $root }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          command: [choreography, {{ $what }}, /resources, {{ join ", " (index . 3) }}]
+          command: {{ .command }}
+          # So that `kubectl describe` says it as well.
+          terminationMessagePolicy: FallbackToLogsOnError
           env:
-            {{- include "choreography.brokerAddress" $root | trim | nindent 12 }}
+            {{- .env | trim | nindent 12 }}
             {{- with include "choreography.env" $root.Values.defaults.env | trim }}
             {{- . | nindent 12 }}
             {{- end }}
@@ -79,14 +97,13 @@ spec:
             requests: {cpu: 50m, memory: 96Mi}
             limits: {memory: 256Mi}
           volumeMounts:
-            - {name: resources, mountPath: /resources, readOnly: true}
+            {{- .mounts | trim | nindent 12 }}
             - {name: tmp, mountPath: /tmp}
             {{- with $root.Values.defaults.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
       volumes:
-        - name: resources
-          configMap: {name: {{ $name }}}
+        {{- .volumes | trim | nindent 8 }}
         - name: tmp
           emptyDir: {}
         {{- with $root.Values.defaults.extraVolumes }}

@@ -42,9 +42,6 @@ dapr.io/env-from-secret: {{ . | quote }}
 {{- if include "choreography.beside" $root }}
 dapr.io/inject-pluggable-components: "true"
 {{- end }}
-{{- if eq $root.Values.store.kind "sqlite" }}
-dapr.io/volume-mounts-rw: state:/state
-{{- end }}
 {{- end -}}
 
 {{/* The environment of a service: (list root declared broker service). */}}
@@ -94,6 +91,11 @@ dapr.io/volume-mounts-rw: state:/state
 {{- if eq $root.Values.intake "closed" }}
 - {name: CHOREOGRAPHY_INTAKE, value: closed}
 {{- end }}
+{{- if include "choreography.directly" $root }}
+# The sidecar does not have it: services speak to their database themselves.
+- {name: CHOREOGRAPHY_DATABASE_FILE, value: /database/url}
+{{- include "choreography.databaseTls" $root }}
+{{- end }}
 {{- if ne $tracing.exporter "none" }}
 - {name: ZIPKIN_ENDPOINT, value: {{ ternary $tracing.zipkin.endpoint $tracing.otlp.zipkinEndpoint (eq $tracing.exporter "zipkin") | quote }}}
 - {name: CHOREOGRAPHY_SAMPLING, value: {{ $tracing.sampling | quote }}}
@@ -108,5 +110,29 @@ dapr.io/volume-mounts-rw: state:/state
   valueFrom:
     secretKeyRef: {name: {{ $root.Values.broker.secretName }}, key: {{ $root | include "choreography.broker" | fromYaml | dig "address" "" }}}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* How the connection to the database is secured, as libpq's variables have it. */}}
+{{- define "choreography.databaseTls" }}
+- {name: PGSSLMODE, value: {{ .Values.store.sslmode }}}
+{{- if .Values.store.caSecretName }}
+- {name: PGSSLROOTCERT, value: /database-ca/ca.crt}
+{{- else if hasPrefix "verify-" .Values.store.sslmode }}
+- {name: PGSSLROOTCERT, value: /etc/ssl/certs/ca-certificates.crt}
+{{- end }}
+{{- end -}}
+
+{{/* The authorities that sign for the database, as a volume and its place. */}}
+{{- define "choreography.databaseCaVolume" -}}
+{{- with .Values.store.caSecretName }}
+- name: database-ca
+  secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
+{{- end -}}
+
+{{- define "choreography.databaseCaMount" -}}
+{{- if .Values.store.caSecretName }}
+- {name: database-ca, mountPath: /database-ca, readOnly: true}
 {{- end }}
 {{- end -}}

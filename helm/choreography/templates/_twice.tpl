@@ -35,7 +35,12 @@ of one name nobody could tell which one counts, and Kubernetes refuses some of t
 {{- $own := list -}}
 {{- range include "choreography.ownEnv" (list $root $declared $broker $service) | fromYamlArray }}{{ $own = append $own .name }}{{ end -}}
 {{- range $key, $_ := $service.env -}}
-{{- include "choreography.refuseOwn" (list (printf "env of %s" $name) $key $own "Most of these have values of their own: tracing, intake, outsides, tokens, topicPrefix.") -}}
+{{- include "choreography.refuseOwn" (list (printf "env of %s" $name) $key $own "Most of these have values of their own: tracing, intake, outsides, tokens, topicPrefix, database, store.") -}}
+{{- end -}}
+{{- if include "choreography.directly" $root -}}
+{{- range $key, $_ := $service.env -}}
+{{- include "choreography.refuseOwn" (list (printf "env of %s" $name) $key (list "CHOREOGRAPHY_DATABASE" "CHOREOGRAPHY_SCHEMA") "Set database: the URL comes from a Secret, and schemas are named by topicPrefix and service.") -}}
+{{- end -}}
 {{- end -}}
 {{- $address := list -}}
 {{- range include "choreography.brokerAddress" $root | fromYamlArray }}{{ $address = append $address .name }}{{ end -}}
@@ -49,14 +54,14 @@ of one name nobody could tell which one counts, and Kubernetes refuses some of t
 {{- end -}}
 {{- $volumes := list -}}
 {{- range $service.extraVolumes -}}
-{{- include "choreography.refuseOwn" (list (printf "extraVolumes of %s" $name) .name (list "tmp" "app" "state" "resources") "Choose another name.") -}}
+{{- include "choreography.refuseOwn" (list (printf "extraVolumes of %s" $name) .name (list "tmp" "app" "resources" "database" "database-ca" "owners" "logins") "Choose another name.") -}}
 {{- include "choreography.refuseAgain" (list (printf "extraVolumes of %s" $name) .name $volumes) -}}
 {{- $volumes = append $volumes .name -}}
 {{- end -}}
 {{- $paths := list -}}
 {{- range $service.extraVolumeMounts -}}
 {{- $path := clean .mountPath -}}
-{{- include "choreography.refuseOwn" (list (printf "extraVolumeMounts of %s" $name) $path (list "/tmp" "/app" "/resources") "Choose another path.") -}}
+{{- include "choreography.refuseOwn" (list (printf "extraVolumeMounts of %s" $name) $path (list "/tmp" "/app" "/resources" "/database" "/database-ca" "/owners" "/logins") "Choose another path.") -}}
 {{- include "choreography.refuseAgain" (list (printf "extraVolumeMounts of %s" $name) $path $paths) -}}
 {{- $paths = append $paths $path -}}
 {{- if not (has .name $volumes) -}}

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from choreography.flow import services_of
+from choreography.stores.address import schema_of
+from choreography.stores.logins import Login
 from tests.unit.chart.placing import ROOT, pods, restricted
 
 K8S = ROOT / "k8s"
@@ -165,7 +168,7 @@ def test_secrets_are_drawn_once_and_differ_between_checkouts(tmp_path: Path) -> 
         (folder / "make").write_text((K8S / "secrets/make").read_text())
         for _ in range(2):
             subprocess.run(["bash", str(folder / "make")], check=True, capture_output=True)
-            drawn.append((folder / "store.env").read_text())
+            drawn.append((folder / "database.env").read_text())
     assert drawn[0] == drawn[1]
     assert drawn[2] == drawn[3]
     assert drawn[0] != drawn[2]
@@ -183,18 +186,33 @@ def test_every_secret_that_is_generated_is_made_with_the_keys_that_are_asked_for
         facts = yaml.safe_load((ROOT / f"helm/choreography/files/brokers/{broker}/facts.yaml").read_text())
         asked |= {facts["address"], facts["scaling"]["key"]}
     assert keys["choreography-broker"] == asked
-    assert keys["choreography-store"] == {"STATE_CONNECTION"}
+    values = yaml.safe_load((ROOT / "helm/choreography/values.yaml").read_text())
+    database = values["defaults"]["database"]
+    assert keys[database["secretName"]] == values["services"].keys()
+    assert keys[database["ownerSecretName"]] == {database["ownerKey"]}
     assert keys["choreography-api-token"] == keys["choreography-app-token"] == {"token"}
     assert keys["postgres"] == {"POSTGRES_PASSWORD"}
 
 
-def test_the_database_is_asked_as_it_is_on_a_laptop() -> None:
-    """The parameters that the guarantee rests on, and those that were measured."""
-    files = (ROOT / "choreography/up/postgres.py", K8S / "secrets/make")
-    parameter = r"\b(lock_timeout|idle_in_transaction_session_timeout|enable_\w+)=(\w+)"
-    local, made = (set(re.findall(parameter, path.read_text())) for path in files)
-    assert len(local) == 4
-    assert made == local
+def test_secrets_of_an_older_checkout_are_completed_and_kept(tmp_path: Path) -> None:
+    """The servers in the cluster know the passwords that were drawn before."""
+    (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
+    (tmp_path / "postgres.env").write_text("POSTGRES_PASSWORD=of-before\n")
+    subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
+    assert (tmp_path / "postgres.env").read_text() == "POSTGRES_PASSWORD=of-before\n"
+    assert "choreography:of-before@postgres:5432" in (tmp_path / "database-owner.env").read_text()
+
+
+def test_each_service_of_the_development_cluster_has_a_login_of_its_own(tmp_path: Path) -> None:
+    """Under the name of its schema, as on a laptop; no two have one password, and none is the owner."""
+    (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
+    subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
+    lines = (tmp_path / "database.env").read_text().splitlines()
+    logins = [Login.read(url, name) for name, url in (line.split("=", 1) for line in lines)]
+    names = [service.name for service in services_of("apps.checkout")]
+    assert {login.role for login in logins} == {schema_of("checkout", name) for name in names}
+    assert len({login.password for login in logins}) == len(names)
+    assert "choreography" not in {login.role for login in logins}
 
 
 def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> None:
@@ -206,13 +224,18 @@ def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> N
     assert not names["provision"] & names["brokers"]
 
 
-def test_whatever_asks_the_broker_is_let_through_to_it() -> None:
-    """The jobs of the chart are no services, and a broker for development answers those that are named only."""
-    (policy,) = documents(K8S / "dependencies/policy/policy.yaml")
-    admitted = policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+def test_whoever_needs_a_server_is_let_through_to_it_and_nobody_else() -> None:
+    """The jobs of the chart are no services; the one that provisions has nothing to do with the database."""
+    policies = {one["metadata"]["name"]: one["spec"] for one in documents(K8S / "dependencies/policy/policy.yaml")}
+    assert "ingress" not in policies["choreography-dependencies"]
     jobs = re.findall(r'"choreography.brokerJob" \(list \. "(\w+)"', _templates())
     assert sorted(jobs) == ["drain", "provision"]
-    assert set(admitted) == {"service", *jobs}
+    admitted = {}
+    for name in ("broker", "database", "traces"):
+        selector = policies[f"choreography-{name}"]["ingress"][0]["from"][0]["podSelector"]
+        labels = selector.get("matchLabels", {}).values()
+        admitted[name] = {*labels, *(one for how in selector.get("matchExpressions", []) for one in how["values"])}
+    assert admitted == {"broker": {"service", *jobs}, "database": {"service", "migrate"}, "traces": {"service"}}
 
 
 def _templates() -> str:

@@ -50,12 +50,12 @@ def environment(rendered: Rendered, service: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
-@pytest.mark.parametrize("store", ["postgres", "mysql", "sqlite"])
+@pytest.mark.parametrize("store", ["postgres", "mysql"])
 def test_every_pod_is_one_that_pod_security_restricted_admits(broker: str, store: str) -> None:
     """Services, the stand-in, the hook and the test; their sidecars are asked to be the same."""
-    rendered = on(broker, *setting(store__kind=store, development__reload=store == "sqlite"))
+    rendered = on(broker, *setting(store__kind=store, development__reload=store == "mysql"))
     found = pods(rendered)
-    assert len(found) == len(NAMES) + 3
+    assert len(found) == len(NAMES) + 3 + (store == "postgres")
     assert {name: restricted(pod) for name, pod in found.items()} == {name: [] for name in found}
     for pod in found.values():
         assert pod["automountServiceAccountToken"] is False
@@ -68,13 +68,13 @@ def test_every_pod_is_one_that_pod_security_restricted_admits(broker: str, store
 
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
-@pytest.mark.parametrize("store", ["postgres", "mysql"])
+@pytest.mark.parametrize("store", ["postgres-by-dapr", "mysql"])
 def test_sidecars_in_a_cluster_read_what_sidecars_on_a_laptop_read(broker: str, store: str) -> None:
     """The same settings, but for where addresses come from."""
     rendered = on(broker, *setting(store__kind=store))
     placed = {(one["kind"], one["metadata"]["name"]): only_sidecars(one) for one in rendered if one["kind"] in DAPR}
-    for path, text in render(FLOW, broker=broker, store=store).items():
-        if "dapr" not in path.parts or path.parent.name not in (broker, store):
+    for path, text in render(FLOW, broker=broker, store=store.removesuffix("-by-dapr")).items():
+        if "dapr" not in path.parts or path.parent.name not in (broker, store.removesuffix("-by-dapr")):
             continue
         for document in yaml.safe_load_all(text):
             for item in document["spec"].get("metadata", []) if document["kind"] == "Component" else []:
@@ -145,10 +145,14 @@ def test_what_hooks_make_is_removed_by_helm() -> None:
 
 IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
     ({"broker__kind": "pulsar"}, "Choose one of aws, eventbridge, kafka, nats-pull, nats, rabbitmq, redis"),
-    ({"store__kind": "redis"}, "Choose one of mysql, postgres, sqlite"),
+    ({"store__kind": "redis"}, "Choose one of postgres, mysql, postgres-by-dapr"),
     ({"services__refunds__replicas": 1}, "declared are billing, inventory, notification, order, shipping"),
-    ({"store__kind": "sqlite", "defaults__replicas": 2}, "whose state is a file in one pod"),
-    ({"store__kind": "sqlite", "services__order__autoscaling__mode": "cpu"}, "whose state is a file in one pod"),
+    ({"store__kind": "sqlite"}, "a file that one process may open"),
+    ({"store__kind": "sqlite-by-dapr"}, "a file that one process may open"),
+    ({"store__metadata": [{"name": "maxConns", "value": "4"}]}, "Write them into the URL"),
+    ({"store__kind": "mysql", "store__caSecretName": "ca"}, "which would not see it"),
+    ({"migrate__enabled": False, "migrate__makeRoles": True}, "no service could log in"),
+    ({"store__kind": "mysql", "migrate__makeRoles": True}, "no service could log in"),
     ({"defaults__autoscaling__mode": "cpu", "defaults__replicas": 2}, "every upgrade would undo"),
     ({"defaults__autoscaling__mode": "lag", "defaults__autoscaling__minReplicas": 9}, "Lower the first or raise"),
     (
@@ -239,7 +243,7 @@ def test_credentials_of_aws_are_within_reach() -> None:
 
 def test_addresses_come_from_the_secrets_that_are_named() -> None:
     """And from no value."""
-    rendered = on("kafka", *setting(broker__secretName="events", store__secretName="state"))
+    rendered = on("kafka", *setting(broker__secretName="events", store__kind="mysql", store__secretName="state"))
     metadata = [item for one in of_kind(rendered, "Component").values() for item in one["spec"]["metadata"]]
     named = {item["name"]: item["secretKeyRef"] for item in metadata if "secretKeyRef" in item}
     assert named == {
@@ -496,16 +500,6 @@ def test_a_pod_ends_in_the_order_in_which_nothing_is_lost() -> None:
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pause < block
     assert pod["terminationGracePeriodSeconds"] > max(block + graceful, pause + 20)
-
-
-def test_a_database_in_a_file_has_a_disk_of_its_own_and_one_pod() -> None:
-    """Also while a new pod takes over."""
-    rendered = place(*setting(store__kind="sqlite"))
-    assert set(of_kind(rendered, "PersistentVolumeClaim")) == {*(f"{name}-state" for name in NAMES), "payment-provider"}
-    assert of_kind(rendered, "Deployment")["order"]["spec"]["strategy"] == {"type": "Recreate"}
-    assert told_to_injector(rendered, "order")["dapr.io/volume-mounts-rw"] == "state:/state"
-    items = of_kind(rendered, "Component")["statestore"]["spec"]["metadata"]
-    assert {"name": "connectionString", "value": "/state/state.db"} in items
 
 
 def test_production_spreads_grows_and_calls_somebody() -> None:

@@ -106,7 +106,8 @@ def test_a_service_may_say_what_all_services_may_say_and_nothing_else() -> None:
         (("broker", "metadata"), [{"name": "redisPassword", "value": "a", "secretKeyRef": {"name": "a", "key": "b"}}]),
         (("outsides",), {"payment-provider": {"url": "pay.example.com"}}),
         (("networkPolicy", "brokerPeers"), []),
-        (("store", "sqlite", "size"), "1 GB"),
+        (("store", "sslmode"), "always"),
+        (("defaults", "database", "secretName"), None),
         (("services", "order"), "yes"),
     ],
 )

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.helm
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 SERVICES = sorted(VALUES["services"])
-OF_THE_CHART = {"Deployment/payment-provider", "Job/checkout-provision", "Pod/checkout-test"}
+JOBS = ("Job/checkout-migrate", "Job/checkout-provision")
+OF_THE_CHART = {"Deployment/payment-provider", *JOBS, "Pod/checkout-test"}
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "carrier", "key": "token"}}}
 CA: dict[str, Any] = {
     "extraVolumes": [{"name": "company-ca", "configMap": {"name": "company-ca"}}],
@@ -94,14 +95,14 @@ def test_variables_may_come_from_whole_secrets_and_config_maps() -> None:
     """What the chart sets counts before them, as Kubernetes has it."""
     sources = [{"secretRef": {"name": "carrier"}}, {"configMapRef": {"name": "common"}, "prefix": "X_"}]
     rendered = strictly(*setting(defaults__envFrom=sources))
-    for pod in (*(f"Deployment/{name}" for name in SERVICES), "Job/checkout-provision"):
+    for pod in (*(f"Deployment/{name}" for name in SERVICES), *JOBS):
         assert pods(rendered)[pod]["containers"][0]["envFrom"] == sources
 
 
 def test_the_certificate_authority_of_a_company_reaches_whoever_opens_connections() -> None:
     """Services, and the jobs that ask the broker; all remain what Pod Security `restricted` admits."""
     rendered = strictly(*(word for name, value in CA.items() for word in setting(**{f"defaults__{name}": value})))
-    for name in (*(f"Deployment/{name}" for name in SERVICES), "Job/checkout-provision"):
+    for name in (*(f"Deployment/{name}" for name in SERVICES), *JOBS):
         pod = pods(rendered)[name]
         assert CA["extraVolumes"][0] in pod["volumes"]
         assert CA["extraVolumeMounts"][0] in pod["containers"][0]["volumeMounts"]
@@ -175,6 +176,8 @@ def test_a_name_that_the_chart_sets_itself_is_refused(tmp_path: Path) -> None:
         ("env", {"APP_PORT": "9000"}),
         ("env", {"APP_PORT": SECRET}),
         ("env", {"BROKER_ADDRESS": "mine"}),
+        ("env", {"CHOREOGRAPHY_DATABASE": "mine"}),
+        ("env", {"CHOREOGRAPHY_SCHEMA": "mine"}),
     ],
 )
 def test_such_a_name_is_refused_for_all_services_as_well(name: str, mine: dict[str, Any]) -> None:
@@ -186,6 +189,7 @@ def test_such_a_name_is_refused_for_all_services_as_well(name: str, mine: dict[s
     ("values", "told"),
     [
         ({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}, "sets tmp"),
+        ({"extraVolumes": [{"name": "database", "emptyDir": {}}]}, "sets database"),
         ({"extraVolumes": [{"name": "a", "emptyDir": {}}] * 2}, "has a twice"),
         ({**CA, "extraVolumeMounts": [{"name": "company-ca", "mountPath": "/app/"}]}, "sets /app"),
         ({**CA, "extraVolumeMounts": CA["extraVolumeMounts"] * 2}, "has /company twice"),
@@ -214,8 +218,9 @@ def test_what_could_not_be_placed_is_refused(values: dict[str, Any], told: str) 
 def test_a_setting_of_a_component_is_not_given_twice(part: str) -> None:
     """One that the file has is replaced; of two of the user's nobody could tell which one counts."""
     twice = [{"name": "redisPassword", "value": "a"}, {"name": "redisPassword", "value": "b"}]
-    assert "sets redisPassword twice" in refusal(*setting(**{f"{part}__metadata": twice}))
-    strictly(*setting(**{f"{part}__metadata": twice[:1]}))
+    by_sidecar = setting(store__kind="postgres-by-dapr")
+    assert "sets redisPassword twice" in refusal(*by_sidecar, *setting(**{f"{part}__metadata": twice}))
+    strictly(*by_sidecar, *setting(**{f"{part}__metadata": twice[:1]}))
 
 
 def maps(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
