@@ -160,6 +160,16 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         "enable_bitmapscan.",
     )
     yield _alert(
+        "ChoreographyUncleaned",
+        f"max by (service) ({_P}expired_seconds{mine}) > 3600",
+        "15m",
+        "warning",
+        "{{ $labels.service }} has records that are past their time by more than an hour, and nobody deletes them.",
+        "No event is at risk, but its tables grow, and reads become slower. The log of the service says why a "
+        "statement failed: a right that its role lacks (run `choreography migrate` again), a lock, or a time limit. If "
+        "none did, look for transactions that are open for long (pg_stat_activity, by xact_start) and at the disk.",
+    )
+    yield _alert(
         "ChoreographyClosed",
         f"max by (service) ({_P}intake_open{mine}) == 0",
         "1h",

@@ -70,7 +70,7 @@ def policies(flow: str, services: Sequence[Service], broker: Broker) -> Iterator
         )
     for component, port in _servers(broker):
         yield (
-            f"Services and their jobs reach the {component}, and nobody else. One managed elsewhere has no pod to select.",
+            f"Only services and their jobs reach the {component}. One managed elsewhere has no pod to be selected.",
             _policy(
                 f"{flow}-{component}",
                 everyone | {"app.kubernetes.io/component": component},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -70,11 +71,28 @@ async def _answered(fetch: Fetch, statement: str) -> list[Any]:
                 raise
             trouble: Exception = error
         except NO_ANSWER as error:
+            if sentence := untrusted(error):
+                raise SelfCheckError(sentence) from error
             trouble = error
         if waited % _NOTICE == 0:
             log.warning("waiting for PostgreSQL", why=f"{type(trouble).__name__}: {trouble}", seconds=round(waited))
         await asyncio.sleep(0.5)
         waited += 0.5
+
+
+def untrusted(error: Exception) -> str:
+    """Return why a server does not pass what sslmode asks for, which waiting would not mend; else nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of PostgreSQL does not pass: {error.verify_message}. Name a file with the authority that "
+            "signed it (sslrootcert in the URL, or PGSSLROOTCERT), and the server as its certificate does."
+        )
+    if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
+        return (
+            "PostgreSQL does not encrypt connections, and sslmode asks for it. Switch TLS on at the server, or, where "
+            "nobody can listen, write sslmode=disable (in the URL, or in PGSSLMODE)."
+        )
+    return ""
 
 
 def _judge(settings: dict[str, Any]) -> None:

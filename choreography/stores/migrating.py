@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
-from choreography.stores.checking import NO_ANSWER
+from choreography.stores.checking import NO_ANSWER, untrusted
 from choreography.stores.indexes import STANDING, make_indexes
 from choreography.stores.logins import Login
 from choreography.stores.roles import grants, settings_of
@@ -85,6 +84,8 @@ def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
 
 def _why(error: Exception) -> str:
     """Say why a migration failed."""
+    if sentence := untrusted(error):
+        return sentence
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlstate", "") == _NEEDED_BY_OTHERS:
         views = str(getattr(getattr(cause, "__cause__", None), "detail", "")).replace("\n", "; ")
@@ -96,9 +97,7 @@ def _why(error: Exception) -> str:
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether a server was not there, so that it may be later; a certificate that is wrong stays wrong."""
-    if isinstance(error, ssl.SSLError):
-        return False
+    """Tell whether a server was not there, so that it may be later."""
     return isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.CannotConnectNowError))
 
 

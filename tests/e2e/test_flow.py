@@ -76,9 +76,9 @@ async def test_a_service_cannot_speak_in_the_name_of_another(checkout: Checkout)
 
 async def test_a_service_reads_its_own_tables_and_those_of_no_other(checkout: Checkout) -> None:
     """With the login that its pod has, in the one database that all of them share."""
-    assert await asked_of_database(checkout, "shipping", "select 1 from checkout_shipping.entity_records") == "answered"
+    assert await asked_of_database(checkout, "shipping", "table checkout_shipping.entity_records") == "answered"
     for other in set(SERVICES) - {"shipping"}:
-        said = await asked_of_database(checkout, "shipping", f"select 1 from checkout_{other}.entity_records")
+        said = await asked_of_database(checkout, "shipping", f"table checkout_{other}.entity_records")
         assert said == "InsufficientPrivilegeError", other
     made = await asked_of_database(checkout, "shipping", "create table checkout_shipping.mine (id int)")
     assert made == "InsufficientPrivilegeError"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from choreography.errors import ChoreographyError
+from choreography.errors import ChoreographyError, SelfCheckError
 from choreography.stores.address import Address
 from choreography.stores.command import Asked, run
 from choreography.stores.postgres import PostgresStore
@@ -29,7 +31,20 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
     port = Ports(folder / "ports.json").of("postgres")
     server = Postgres(find_postgres(Progress.silent()), folder / "data", port, "checkout")
     server.prepare(Progress.silent())
+    _encrypt(server.data)
     return server
+
+
+def _encrypt(data: Path) -> None:
+    """Let a server encrypt, with a certificate for localhost that only this test trusts."""
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    files = ["-keyout", str(data / "server.key"), "-out", str(data / "server.crt")]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
+    for file in (data / "server.key", data / "server.crt"):
+        file.chmod(0o600)
+        os.chown(file, data.stat().st_uid, data.stat().st_gid)
+    with (data / "postgresql.auto.conf").open("a") as settings:
+        settings.write("ssl = on\n")
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +124,30 @@ async def test_a_role_that_may_not_is_told_at_once_however_patient_the_job_is(
     async with asyncio.timeout(20):
         with pytest.raises(ChoreographyError, match="permission denied"):
             await asyncio.to_thread(run, wrong, Console(file=io.StringIO()))
+
+
+async def test_a_database_is_believed_by_its_certificate_and_by_the_name_in_it(
+    database: Postgres, process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the chart asks for it, by libpq's variables; waiting for another certificate is in vain."""
+    await process.start()
+    await process.until_ready()
+    (tmp_path / "order").write_text(url_of(database, "team_order", "first"))
+    await asyncio.to_thread(run, asked(database, tmp_path), Console(file=io.StringIO()))
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    by_number = url_of(database, "team_order", "first")
+    by_name = by_number.replace("127.0.0.1", "localhost")
+    for url, authority, told in (
+        (by_name, "/etc/ssl/certs/ca-certificates.crt", "does not pass: self-signed certificate"),
+        (by_number, str(database.data / "server.crt"), "does not pass: IP address mismatch"),
+        (by_name, str(database.data / "server.crt"), ""),
+    ):
+        monkeypatch.setenv("PGSSLROOTCERT", authority)
+        store = PostgresStore(Address.read(url, "checkout_order"), "order")
+        async with asyncio.timeout(20):
+            if told:
+                with pytest.raises(SelfCheckError, match=told):
+                    await store.check()
+            else:
+                await store.check()
+        await store.close()

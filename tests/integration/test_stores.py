@@ -281,6 +281,17 @@ async def test_a_wrong_password_is_said_and_a_wrong_address_is_refused(server: P
             Address.read(url, schema)
 
 
+async def test_a_server_without_tls_is_refused_where_sslmode_asks_for_it(server: Postgres) -> None:
+    """By the service and by whoever makes its tables; waiting would not mend it."""
+    address = Address.read(server.url_of("checkout_order") + "?sslmode=require", "checkout_order")
+    store = PostgresStore(address, "order")
+    with pytest.raises(SelfCheckError, match="does not encrypt"):
+        await store.check()
+    await store.close()
+    with pytest.raises(MigrationError, match="does not encrypt"):
+        await asyncio.to_thread(migrate, Wanted(ORDER, address))
+
+
 async def test_two_runs_that_migrate_one_file_take_turns(tmp_path: Path) -> None:
     """And one that fails half-way leaves nothing behind."""
     wanted = Wanted(ORDER, Address.read(f"sqlite:///{tmp_path}/order.db", "order"))

@@ -1,0 +1,41 @@
+"""How far cleaning is behind is shown, also while it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from apps.checkout.order import order
+from choreography.stores.address import Address
+from choreography.stores.cleaning import Cleaner
+from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.sqlite import SqliteStore
+from choreography.telemetry import Metrics
+
+
+def behind(metrics: Metrics) -> float:
+    """Return what the gauge shows."""
+    (found,) = [
+        sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "choreography_expired_seconds"
+    ]
+    return found
+
+
+async def test_a_store_that_cannot_be_cleaned_is_seen_to_fall_behind(tmp_path: Path) -> None:
+    """A gauge that stood still would say that all is well; it falls back once something is deleted again."""
+    address, metrics = Address.read(f"sqlite:///{tmp_path}/order.db", "order"), Metrics("order")
+    migrate(Wanted(order, address))
+    store = SqliteStore(address, "order")
+    await store.check()
+    cleaner = Cleaner(store, metrics)
+    await cleaner.take_turn()
+    assert behind(metrics) == 0
+    await store.close()
+    for _ in range(2):
+        await cleaner.take_turn()
+    assert behind(metrics) == 120
+    again = Cleaner(SqliteStore(address, "order"), metrics)
+    await again.take_turn()
+    assert behind(metrics) == 0
