@@ -70,6 +70,8 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
     for store in (one for one in source.stores if _kind_of(read(one)) != _ONE_PROCESS):
         base = components.statestore(read(store), source.services)
         yield f"stores/{store.stem}/component.yaml", _with_secrets(base, _STORE_SECRET)
+        policy = components.state_resiliency(source.component(components.STATE_RESILIENCY), source.services)
+        yield f"stores/{store.stem}/resiliency.yaml", policy
         yield f"stores/{store.stem}/facts.yaml", as_yaml(_store_facts(read(store)))
     for broker in source.brokers:
         yield from _broker_files(source, broker)

@@ -28,6 +28,10 @@ SUBSCRIPTION_METADATA: Final = "choreography/subscription-metadata"
 """The annotation of a broker's component that holds ``name=value,...`` for all of its subscriptions."""
 
 
+STATE_RESILIENCY: Final = "state-resiliency.yaml"
+"""The file in components/ that says what a sidecar does by itself when a state store fails."""
+
+
 class ComponentFileError(ChoreographyError):
     """A hand-written component file has a shape that cannot be completed."""
 
@@ -92,6 +96,11 @@ def _one_topic(base: str, topic: str, services: Sequence[Service], names: Naming
 def statestore(base: str, services: Sequence[Service]) -> str:
     """Complete a store's file: only the services of the flow may use it."""
     _expect(base, STATESTORE)
+    return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
+
+
+def state_resiliency(base: str, services: Sequence[Service]) -> str:
+    """Complete what sidecars do about a store by themselves: only those of the flow are meant."""
     return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
 
 

@@ -26,8 +26,10 @@ def dapr_files(source: Source) -> Files:
         texts[f"{place}/resiliency.yaml"] = resiliency
         _add_subscriptions(texts, place, source, name, said)
     for store in source.stores:
-        texts[f"dapr/{STORES_FOLDER}/{store.stem}/statestore.yaml"] = components.statestore(
-            read(store), source.services
+        place = f"dapr/{STORES_FOLDER}/{store.stem}"
+        texts[f"{place}/statestore.yaml"] = components.statestore(read(store), source.services)
+        texts[f"{place}/resiliency.yaml"] = components.state_resiliency(
+            source.component(components.STATE_RESILIENCY), source.services
         )
     return texts
 

@@ -188,7 +188,7 @@ def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
             "inbound": {"retry": "until-done"},
             "outbound": {"retry": "briefly"},
         }
-    assert targets["statestore"] == {"outbound": {}}
+    assert "statestore" not in targets
 
 
 @pytest.mark.parametrize("broker", PER_TOPIC)
@@ -245,6 +245,20 @@ def test_what_only_a_subscription_can_say_is_said_by_the_brokers_file() -> None:
 def test_only_the_services_may_use_the_store(store: str) -> None:
     """The chronicle sees events, never state."""
     assert documents(store)["statestore.yaml"]["scopes"] == NAMES
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_store_of_sidecars_brings_along_what_they_do_when_it_fails(store: str) -> None:
+    """Nothing, as only the service can tell whether a transaction whose answer was lost was committed."""
+    policy = documents(store)["resiliency.yaml"]
+    assert policy["spec"]["targets"]["components"] == {"statestore": {"outbound": {}}}
+    assert policy["scopes"] == NAMES
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_the_files_of_a_broker_say_nothing_of_a_store(broker: str) -> None:
+    """Services speak to their database themselves, so a sidecar knows of none."""
+    assert "statestore" not in yaml.safe_dump(list(documents(broker).values()))
 
 
 def test_the_resiliency_holds_for_every_app_of_the_flow_and_no_other() -> None:
