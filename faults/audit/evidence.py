@@ -191,7 +191,7 @@ class Books:
     """Where everything is written down: a flow on this machine or in a cluster.
 
     Attributes:
-        dsn: the store; its first five words are those that say where it is.
+        dsn: the database, as a URL or in words of which the first five say where it is.
         provider: the base URL of the payment provider.
         hostile: messages that we put there ourselves.
         aimed: which services must set each of them aside.
@@ -251,30 +251,14 @@ async def waiting(client: Broker) -> list[Waiting]:
 
 
 async def postgres_rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
-    """Read every text that PostgreSQL holds of the flow, by service and by kind and id.
-
-    In a cluster services keep their records by their sidecars, in the one table of Dapr's component.
-    """
-    # The rest of the connection string is for the driver of sidecars; this one does not know it.
+    """Read every text that PostgreSQL holds of the flow, by service and by kind and id; the login may read all."""
+    # The rest of a connection string of many words is for the driver of sidecars; this one does not know it.
     async with await psycopg.AsyncConnection.connect(" ".join(dsn.split()[:5])) as connection:
-        cursor = await connection.execute("select to_regclass('choreography_state')")
-        if await cursor.fetchone() != (None,):
-            return await _rows_of_sidecars(connection, services)
         rows: dict[str, dict[str, str]] = {}
         for service in services:
             schema = f"{FLOW.name}_{service}".replace("-", "_")
             cursor = await connection.execute(every_record(f"{schema}."))
             rows[service] = {f"{service}.{kind}.{ident}": record async for kind, ident, record in cursor}
-    return rows
-
-
-async def _rows_of_sidecars(connection: psycopg.AsyncConnection[Any], services: list[str]) -> dict[str, dict[str, str]]:
-    rows: dict[str, dict[str, str]] = {service: {} for service in services}
-    cursor = await connection.execute("select key, convert_from(value, 'utf8') from choreography_state")
-    async for key, value in cursor:
-        service, _, rest = key.partition("||")
-        if service in rows:
-            rows[service][rest] = orjson.loads(value)
     return rows
 
 
