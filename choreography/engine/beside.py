@@ -62,6 +62,8 @@ def projected(service: Service, plan: Plan, records: Mapping[Key, EntityRecord],
 
 def join(service: Service, plan: Plan, ran: Ran, outcome: Outcome, working: WorkingSet) -> None:
     """Let the rows and the calls of one event go into the transaction of this attempt."""
+    if not (ran.rows or service.hooks):
+        return
     working.rows.update(((one.projection.table, one.key), one) for one in ran.rows)
     hooks = [hook for hook in service.hooks if hook.concerns(outcome.type)]
     if hooks:

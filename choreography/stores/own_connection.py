@@ -53,7 +53,8 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
 
     async def execute(self, query: str, *args: Any, **how: Any) -> str:
         """Run a statement, or several, and keep what the server said to the last."""
-        self._refuse(query)
+        if self._lent:
+            self._refuse(query)
         self.status = await super().execute(query, *args, **how)
         return self.status
 
@@ -63,12 +64,14 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
             raise LentError("The connection belongs to the transaction; a hook must not close it.")
         await super().close(**how)
 
-    async def _get_statement(self, query: str, *how: Any, **named: Any) -> Any:
-        self._refuse(query)
-        return await super()._get_statement(query, *how, **named)
+    def _get_statement(self, query: str, *how: Any, **named: Any) -> Any:
+        # Nearly every statement comes by here, so this awaits nothing.
+        if self._lent:
+            self._refuse(query)
+        return super()._get_statement(query, *how, **named)
 
     def _refuse(self, query: str) -> None:
-        if self._lent and (found := _REFUSED.search(_QUOTED.sub(" ", query))):
+        if found := _REFUSED.search(_QUOTED.sub(" ", query)):
             word = " ".join(found[1].upper().split())
             raise LentError(
                 f"A hook must not run {word}: the transaction is that of its event and of others, and the connection "

@@ -120,3 +120,25 @@ async def test_rows_and_sums_follow_from_events_once(opened: tuple[Store, Look])
     [(reason, attempts)] = await look("select reason, attempts from quarantine")
     assert "failed in the transaction" in reason
     assert int(attempts) == Limits().reaction_attempts
+
+
+async def every(store: Store, events: Sequence[Delivery], step: int) -> None:
+    """Settle events in batches of this size, each until all of it is settled."""
+    for start in range(0, len(events), step):
+        left = events[start : start + step]
+        while left:
+            left = [one.delivery for one in await settle(store, *left) if one.again]
+
+
+async def test_two_replicas_that_settle_the_same_events_count_each_once(tmp_path: Path) -> None:
+    """Their batches overlap, so one wins each time, and what the other wrote into tables of its own is undone."""
+    async for first, look in on_postgres(tmp_path):
+        assert isinstance(first, PostgresStore)
+        second = PostgresStore(first._address, "orders", orders)
+        events = [placed(f"e{number}", f"order-{number}", cup=1, pot=2) for number in range(24)]
+        async with asyncio.timeout(60):
+            await asyncio.gather(every(first, events, 5), every(second, events, 7))
+        await second.close()
+        assert await look("select sku, quantity from sold order by sku") == [("cup", 24), ("pot", 48)]
+        assert await look("select count(*) from order_lines") == [(48,)]
+        assert await look("select count(*) from quarantine") == [(0,)]
