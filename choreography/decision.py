@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import typing
-from typing import Any, Final, NamedTuple, Never, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, Never, TypeAlias
 
 from typing_extensions import TypeVar
 
@@ -41,14 +42,15 @@ def take_apart(answer: Any, reaction: str) -> Decided:
     parts = answer if isinstance(answer, tuple) else (answer,)
     decided = Decided([], [], [], [])
     for part in parts:
-        match part:
-            case Entity():
+        kind: type = type(part)
+        match _kind_of(kind):
+            case "entity":
                 decided.entities.append(part)
-            case Gone():
+            case "gone":
                 decided.gone.append(part.entity)
-            case Event():
+            case "event":
                 decided.events.append(part)
-            case Intent():
+            case "intent":
                 decided.intents.append(part)
             case _:
                 hint = (
@@ -58,6 +60,16 @@ def take_apart(answer: Any, reaction: str) -> Decided:
                 )
                 raise UnsayableEventError(f"The reaction {reaction} answered {part!r}; {hint}.")
     return decided
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(part: type) -> Literal["entity", "gone", "event", "intent", ""]:
+    """Return what a part of an answer is by its class; asking each part anew costs more than all else here."""
+    if issubclass(part, Entity):
+        return "entity"
+    if issubclass(part, Gone):
+        return "gone"
+    return "event" if issubclass(part, Event) else "intent" if issubclass(part, Intent) else ""
 
 
 def said_in(annotation: Any) -> frozenset[type[Event | Intent]]:

@@ -45,6 +45,9 @@ _ATTEMPTS: Final = 3
 _MOST_ABOUT: Final = 64
 """Commands about one thing that are remembered for it until it exists; those beyond are found by their reminder."""
 
+_Reminded = tuple[str, Delivery]
+"""The event of a command as a reminder has it, and the same read."""
+
 
 class Accepting:
     """Keeps and finds the accepted commands of one service."""
@@ -129,8 +132,10 @@ class Accepting:
         """
         checked, struck = Checked(), Struck()
         asked: list[Asked] = []
-        for event in events:
-            delivery = read_delivery(event.encode())
+        reminded = [(event, read_delivery(event.encode())) for event in events]
+        if self._limits.snapshot_reads:
+            reminded = yield from self._left(reminded)
+        for event, delivery in reminded:
             try:
                 asked.append(self._reminded(delivery, event, now))
             except (InvalidEventError, TypeError) as error:
@@ -150,6 +155,25 @@ class Accepting:
         if writes and not isinstance((yield Commit(writes)), Committed):
             checked.unknown += 1
         return checked
+
+    def _left(self, reminded: Sequence[_Reminded]) -> Generator[Operation, Answer, list[_Reminded]]:
+        """Return the commands of which anything is kept, and those that cannot be read.
+
+        The first outcome deletes the record, and a record that was never written was never answered for. So where
+        absence can be believed there is nothing to find out about the others, as nearly all of them are.
+        """
+        keys: dict[str, tuple[Key, Key]] = {
+            event: self._keys(delivery.envelope) for event, delivery in reminded if delivery.envelope
+        }
+        read = yield Read(tuple(sorted({key for pair in keys.values() for key in pair})))
+        if not isinstance(read, Values):
+            raise TypeError(f"The driver answered a read with {read!r}.")
+        kept = read.found.keys() | read.failed
+        return [one for one in reminded if one[0] not in keys or not kept.isdisjoint(keys[one[0]])]
+
+    def _keys(self, envelope: Envelope) -> tuple[Key, Key]:
+        name = self._service.name
+        return accepted_key(name, envelope.id), accepted_about_key(name, envelope.subject)
 
     def listed(self, slot: str) -> Generator[Operation, Answer, Listed]:
         """Return the commands of a slot that its job does not hold itself."""
@@ -180,8 +204,7 @@ class Accepting:
         plan = self._planner.plan(Delivery(envelope, "", event_id), now, 0)
         if plan is None:
             raise TypeError(f"{name} does not react to {envelope.type}, which it accepts.")
-        keys = accepted_key(name, event_id), accepted_about_key(name, subject)
-        return Asked(event_id, recorded, plan, *keys, subject)
+        return Asked(event_id, recorded, plan, *self._keys(envelope), subject)
 
     def _judge(
         self, left: dict[int, Asked], read: Values, verdicts: dict[int, Verdict]

@@ -110,7 +110,7 @@ class Decider:
             if key in working.unreadable:
                 raise UnreadableRecordError(key, working.unreadable[key])
             record = working.records.get(key)
-            folded = record.folded.get(plan.event_key) if record else None
+            folded = record.folded.get(plan.event_key) if record and record.folded else None
             if folded is not None:
                 return read_kept(key, Outcome.from_json, folded)
         if not plan.folds:

@@ -41,7 +41,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
         dropped: paths of fields that were given up on purpose.
         where: the path of this place.
     """
-    if isinstance(value, BaseModel) and isinstance(stored, Mapping):
+    if isinstance(stored, dict) and isinstance(value, BaseModel):
         model = type(value)
         unknown = {name for name in stored.keys() - _names(model) if _path(where, name) not in dropped}
         if unknown:

@@ -25,7 +25,6 @@ class Plan(NamedTuple):
 
     Attributes:
         identity: the id its outcome is recorded under.
-        event_key: the id, hashed: the name of its outcome inside an entity's record.
         entity_keys: store keys of the entities its reactions name.
         named: those entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
@@ -42,7 +41,6 @@ class Plan(NamedTuple):
     delivery: Delivery
     identity: str
     digest: str
-    event_key: str
     outcome_key: Key
     entity_keys: tuple[Key, ...] = ()
     named: Sequence[tuple[type[Entity], str]] = ()
@@ -57,6 +55,11 @@ class Plan(NamedTuple):
     folds: bool = False
     attempts: int = 0
     stack: str = ""
+
+    @property
+    def event_key(self) -> str:
+        """The id, hashed: the name of its outcome inside an entity's record."""
+        return event_key(self.identity)
 
     @property
     def flow_id(self) -> str:
@@ -131,7 +134,6 @@ class Planner:
             delivery,
             identity,
             envelope.digest,
-            event_key(identity),
             outcome_key(self.service.name, identity),
             entity_keys=tuple(Key(self.service.name, entity.kind, one) for entity, one in named),
             named=named,
@@ -182,7 +184,6 @@ class Planner:
             delivery,
             identity,
             digest,
-            event_key(identity),
             key,
             problem=problem,
             commanded=self._is_commanded(delivery.envelope),

@@ -227,12 +227,20 @@ class Driver:
             case Commit(writes, beside):
                 return await self._store.commit(writes, trace, beside)
             case Together(operations):
-                return await asyncio.gather(*(self._side(one, trace) for one in operations))
+                return await self._together(operations, trace)
             case Pause(attempt):
                 self.metrics.attempts.inc()
                 # Two replicas that collided must not do so again in step.
                 await asyncio.sleep(min(2.0, 0.01 * 3**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
                 return None
+
+    async def _together(
+        self, operations: Sequence[Publish | Schedule | CarryOut], trace: str
+    ) -> Sequence[frozenset[int] | bool]:
+        if len(operations) == 1:
+            # As most have. A task would cost more than all else here.
+            return (await self._side(operations[0], trace),)
+        return await asyncio.gather(*(self._side(one, trace) for one in operations))
 
     async def _side(self, operation: Publish | Schedule | CarryOut, trace: str) -> frozenset[int] | bool:
         match operation:

@@ -13,7 +13,7 @@ from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import read_delivery
 from choreography.engine.identity import Key, accepted_about_key, accepted_key
-from choreography.engine.operations import Commit, Limits, Remind, Stored, Unknown, Write
+from choreography.engine.operations import Commit, Limits, Read, Remind, Stored, Unknown, Write
 from choreography.engine.records import MOST_FOLDED
 from tests.unit.engine.events import came, state_of
 from tests.unit.engine.replica import NOON, Replica, World, die_after, interleaved
@@ -398,6 +398,42 @@ def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_othe
     assert checked.left == 2
     assert len(checked.problems) == 1
     assert checked.lost == [lost.outgoing]
+
+
+def test_a_reminder_reads_no_more_of_a_command_of_which_nothing_is_kept() -> None:
+    """Where one read is one snapshot, its record is gone with its first outcome and with nothing else."""
+    world, lost, settled = World(desk, limits=Limits(snapshot_reads=True)), command(), command("k2")
+    accept(world, lost, settled)
+    settle(world, settled)
+    checking = Accepting(desk, world.limits).check([settled.outgoing.encoded], CLEARLY_LATER)
+    asked = next(checking)
+    assert isinstance(asked, Read)
+    assert {key.kind for key in asked.keys} == {"accepted", "accepted-about"}
+    assert check(world, lost, settled).lost == [lost.outgoing]
+    settle(world, lost)
+    assert check(world, lost, settled) == Checked()
+    world.store.reads += [failed, failed]
+    assert check(world, lost).left == 1
+
+
+def test_a_snapshot_ends_no_reminder_of_a_command_that_another_release_has_recorded() -> None:
+    """Only of what nothing is kept there is nothing to find out."""
+    world = World(desk, limits=Limits(snapshot_reads=True))
+    foreign = Commanding(desk).accept(Renamed(box="a"), "e1", NOON, "")
+    assert check(world, foreign) == Checked()
+    world.store.commit([Write(accepted_key("desk", "e1"), Recorded.of(foreign).encode(), None)])
+    assert check(world, foreign).left == 1
+
+
+def test_a_snapshot_ends_no_reminder_before_what_a_command_is_about_is_cleared_up() -> None:
+    """The entity was begun by another event, so the outcome of the command left the note about it alone."""
+    world, one = World(desk, limits=Limits(snapshot_reads=True)), about("a", "e1")
+    accept(world, one)
+    Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
+    settle(world, one)
+    assert kept(world) == {"accepted-about"}
+    assert check(world, one) == Checked()
+    assert kept(world) == set()
 
 
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
