@@ -29,6 +29,9 @@ def migrate(
     make_roles: Annotated[
         bool, typer.Option("--make-roles", help="Make the role of each --login-file, or give it the password there.")
     ] = False,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Drop what no list of this release needs, once no older one runs.")
+    ] = False,
     reporting_role: Annotated[str, typer.Option(help="A role that may read the views of all services.")] = "",
     within: Annotated[str, typer.Option(help="How long to wait for a server that does not answer yet.")] = "0s",
     from_dapr: Annotated[
@@ -56,6 +59,7 @@ def migrate(
         make_roles=make_roles,
         reporting=reporting_role,
         prefix=topic_prefix,
+        contract=contract,
         patience=patience,
         since=since,
         from_dapr=from_dapr,

@@ -11,7 +11,8 @@ from choreography.contracts import Answer, Event, Intent, Value
 from choreography.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from choreography.declaration import Effect
+    from choreography.declaration import Effect, View
+    from choreography.listing import ListView
     from choreography.service import Service
 
 
@@ -34,12 +35,16 @@ def refuse_incomplete(service: Service) -> None:
                 f"{service.name} accepts {command.event.__name__} at {command.path} but does not react to it, "
                 f"so it would forget what it accepted. Add @{service.name}.on({command.event.__name__})."
             )
-    for view in service.views:
+    shown: list[View | ListView] = [*service.views, *service.lists]
+    for view in shown:
         if view.entity not in service.entities:
             raise DeclarationError(
                 f"{service.name} shows {view.entity.__name__} at {view.path}, but no reaction takes it, so there would "
                 "never be one to show. Add the reaction that keeps it, or drop the view."
             )
+    paths = [one.path for one in service.lists]
+    for path in {path for path in paths if paths.count(path) > 1}:
+        raise DeclarationError(f"{service.name} has two lists at {path!r}; only the first would be reached. Keep one.")
     _check_joins(service)
     _check_own_tables(service)
 

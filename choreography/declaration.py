@@ -20,6 +20,7 @@ from choreography.errors import DeclarationError
 from choreography.fields import as_key, refuse_as_key
 from choreography.outside import Outside
 from choreography.parameters import NamedBy, is_new_id
+from choreography.paths import refuse_our_path
 
 Heard = type[Event] | type[Answer]
 
@@ -150,6 +151,17 @@ def undo_of(join: Reaction, undoing: type[Event]) -> Reaction:
     return replace(join, style="undo", hears=(undoing,), named=(named,), said=frozenset())
 
 
+def with_delay(reaction: Reaction, within: timedelta) -> Reaction:
+    """Let a deadline wait for so long.
+
+    Raises:
+        DeclarationError: it would be due at once, or before.
+    """
+    if within <= timedelta(0):
+        raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
+    return replace(reaction, within=within)
+
+
 def _check_style(
     where: str,
     style: str,
@@ -227,31 +239,13 @@ def _pluck(source: object, path: tuple[str, ...]) -> tuple[str, ...]:
     return _pluck(inner, path[1:])
 
 
-_OURS = (
-    "/events",
-    "/undelivered",
-    "/job/",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/docs",
-    "/redoc",
-    "/openapi.json",
-    "/dapr/",
-)
-
-
 def read_command(function: Callable[..., Any], route: str, of: type[Entity] | None) -> Command:
     """Read one command's route and signature."""
     method, _, path = route.partition(" ")
     where = f"The command {function.__name__}"
     if method not in ("POST", "PUT", "DELETE") or not path.startswith("/"):
         raise DeclarationError(f'{where} is at {route!r}. Write a method and a path: "POST /orders".')
-    if path.startswith(_OURS):
-        raise DeclarationError(
-            f"{where} is at {path!r}, which every service keeps for its sidecar, its health or its documentation. "
-            "Give the command a path of its own, such as /orders."
-        )
+    refuse_our_path(path, where)
     hints = typing.get_type_hints(function, include_extras=True)
     event = hints.pop("return", None)
     if not (isinstance(event, type) and issubclass(event, Event) and event.wire_type):

@@ -25,9 +25,11 @@ from choreography.declaration import (
     read_effect,
     read_reaction,
     undo_of,
+    with_delay,
 )
 from choreography.errors import DeclarationError
 from choreography.families import warn_of_topic
+from choreography.listing import By, ListView, read_list
 from choreography.own_tables import OwnTables
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -68,6 +70,7 @@ class Service(OwnTables):
         self.effects: dict[type[Intent], Effect] = {}
         self.commands: list[Command] = []
         self.views: list[View] = []
+        self.lists: list[ListView] = []
         for event in self.publishes:
             if sum(other.wire_type == event.wire_type for other in self.publishes) > 1:
                 raise DeclarationError(f"{name} publishes {event.wire_type} twice. Keep one of the two.")
@@ -115,7 +118,7 @@ class Service(OwnTables):
                     f"The deadline {reaction.name} starts at {after.__name__}, to which {self.name} does not react. "
                     "Declare the reaction above the deadline."
                 )
-            timed = _with_delay(reaction, within)
+            timed = with_delay(reaction, within)
             self._check_said(timed)
             wire_type = self.due_type(timed)
             if wire_type in self.subjects:
@@ -177,11 +180,25 @@ class Service(OwnTables):
 
         return declare
 
-    def view(self, path: str, entity: type[Entity]) -> None:
-        """Declare that an entity is shown at ``GET path``, whose last part is the entity's key."""
+    def view(self, path: str, entity: type[Entity], *, by: By | None = None, newest_first: bool = False) -> None:
+        """Declare that an entity is shown at ``GET path``, whose last part is the entity's key; with ``by``, a list.
+
+        Args:
+            path: of one entity ``/orders/{order_id}``, of a list ``/orders``.
+            entity: what is shown.
+            by: the fields by which the list may be asked for. Each has an index, in the order of the list; a tuple of
+                fields has one for all of them together.
+            newest_first: the order of the list, by the first write of each entity.
+        """
+        if by is not None:
+            self.lists.append(read_list(path, entity, by, newest_first=newest_first))
+            return
+        if newest_first:
+            raise DeclarationError(f"The view {path!r} shows one {entity.__name__}, so it has no order. Add by=().")
         if f"{{{entity.key_field}}}" not in path:
             raise DeclarationError(
-                f"The view {path!r} must contain {{{entity.key_field}}}, the key of {entity.__name__}."
+                f"The view {path!r} must contain {{{entity.key_field}}}, the key of {entity.__name__}. For a list add "
+                "the fields by which it may be asked for, or by=()."
             )
         self.views.append(View(path, entity))
 
@@ -281,9 +298,3 @@ def _undeclared(service: str, where: str, event: type[Event]) -> str:
         f"{where} of {service} says {event.__name__}, which {service} does not declare, so no topic scope would let it "
         f"through. Add it: Service({service!r}, ..., publishes=[{event.__name__}, ...])."
     )
-
-
-def _with_delay(reaction: Reaction, within: timedelta) -> Reaction:
-    if within <= timedelta(0):
-        raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
-    return replace(reaction, within=within)

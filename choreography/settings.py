@@ -34,6 +34,8 @@ class Settings:
             without it the state store of the sidecar does.
         schema: the schema in it (``CHOREOGRAPHY_SCHEMA``; made of the flow's and the service's name unless set).
         store: the state store component, where there is no database (``CHOREOGRAPHY_STORE``).
+        lists: whether lists are served; the state store of the sidecar has none, so where it keeps the state a service
+            with lists only starts with ``CHOREOGRAPHY_LISTS=off``.
         zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``): the same flows in every service, as a
             hash of the flow's id decides where no traceparent does.
@@ -59,6 +61,7 @@ class Settings:
     database: str = field(default="", repr=False)
     schema: str = ""
     store: str = "statestore"
+    lists: bool = True
     zipkin: str = ""
     sampling: float = 1.0
     deadlines: Mapping[str, timedelta] = field(default_factory=dict)
@@ -90,11 +93,12 @@ class Settings:
                 database=_database(env),
                 schema=env.get("CHOREOGRAPHY_SCHEMA", ""),
                 store=env.get("CHOREOGRAPHY_STORE", "statestore"),
+                lists=_switch(env, "CHOREOGRAPHY_LISTS", "on", "off"),
                 zipkin=env.get("ZIPKIN_ENDPOINT", ""),
                 sampling=_share(env.get("CHOREOGRAPHY_SAMPLING") or "1"),
                 deadlines=dict(_deadline(part) for part in env.get("CHOREOGRAPHY_DEADLINES", "").split(",") if part),
                 replica=env.get("CHOREOGRAPHY_REPLICA") or f"{socket.gethostname()}:{env.get('APP_PORT', '8000')}",
-                intake_open=_intake(env.get("CHOREOGRAPHY_INTAKE") or "open"),
+                intake_open=_switch(env, "CHOREOGRAPHY_INTAKE", "open", "closed"),
                 reminder=_reminder(env.get("CHOREOGRAPHY_REMINDER") or "30s"),
                 self_check=env.get("CHOREOGRAPHY_SELF_CHECK", "on") != "off",
                 caller_header=env.get("CHOREOGRAPHY_CALLER_HEADER", "x-caller").lower(),
@@ -136,10 +140,12 @@ def _share(text: str) -> float:
     return share
 
 
-def _intake(text: str) -> bool:
-    if text.lower() not in ("open", "closed"):
-        raise ValueError(f"CHOREOGRAPHY_INTAKE says {text!r}; write open or closed")
-    return text.lower() == "open"
+def _switch(env: Mapping[str, str], name: str, usual: str, other: str) -> bool:
+    """Return whether a switch is as usual."""
+    text = env.get(name) or usual
+    if text.lower() not in (usual, other):
+        raise ValueError(f"{name} says {text!r}; write {usual} or {other}")
+    return text.lower() == usual
 
 
 def _reminder(text: str) -> timedelta:

@@ -86,6 +86,7 @@ def ask_to_cancel(order_id: Id, cancel: CancelOrder) -> CancellationRequested:
 
 
 order.view("/orders/{order_id}", Order)
+order.view("/orders", Order, by=("customer_id", "status"), newest_first=True)
 
 
 @order.on(OrderCreated)

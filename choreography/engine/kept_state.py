@@ -149,7 +149,7 @@ def _path(where: str, name: str) -> str:
 @cache
 def _names(model: type[BaseModel]) -> frozenset[str]:
     """Return every name under which a field of a model may be stored."""
-    names = {text for name in model.model_fields for text in _spellings(model, name)}
+    names = {text for name in model.model_fields for text in spellings(model, name)}
     return frozenset(names | model.model_computed_fields.keys())
 
 
@@ -160,7 +160,8 @@ def older_names(model: type[BaseModel]) -> frozenset[str]:
 
 
 @cache
-def _spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
+def spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
+    """Return every name under which a field may be stored: its own, that on the wire, and those of earlier releases."""
     field = model.model_fields[name]
     said = field.validation_alias
     choices = said.choices if isinstance(said, AliasChoices) else [said]
@@ -169,7 +170,7 @@ def _spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
 
 
 def _stored_as(model: type[BaseModel], name: str, stored: Mapping[str, Any]) -> str | None:
-    return next((text for text in _spellings(model, name) if text in stored), None)
+    return next((text for text in spellings(model, name) if text in stored), None)
 
 
 @cache

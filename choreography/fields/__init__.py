@@ -8,7 +8,17 @@ decimal is text, an integer keeps within what every reader can hold, a dict is f
 from choreography.fields.frozen import FrozenDict
 from choreography.fields.keys import as_key, refuse_as_key
 from choreography.fields.leaves import MAX_SAFE_INTEGER
+from choreography.fields.plain import plain_types
 from choreography.fields.value import Value
 from choreography.fields.whole import is_generic, is_template
 
-__all__ = ["MAX_SAFE_INTEGER", "FrozenDict", "Value", "as_key", "is_generic", "is_template", "refuse_as_key"]
+__all__ = [
+    "MAX_SAFE_INTEGER",
+    "FrozenDict",
+    "Value",
+    "as_key",
+    "is_generic",
+    "is_template",
+    "plain_types",
+    "refuse_as_key",
+]

@@ -111,7 +111,7 @@ def _service(source: Source, service: Service) -> dict[str, Any]:
     return {
         "module": source.module_of(service),
         # Whether people send it requests; a sidecar's deliveries come over loopback.
-        "requests": bool(service.commands or service.views),
+        "requests": bool(service.commands or service.views or service.lists),
         "outsides": sorted({effect.outside for effect in service.effects.values()}),
     }
 

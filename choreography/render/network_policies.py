@@ -94,7 +94,7 @@ def _of(flow: str, service: Service, broker: Broker) -> Iterator[tuple[str, Mapp
     ]
     ingress: list[Rule] = [{"from": [_namespace("monitoring")], **_ports(_APP_PORT, _METRICS_PORT)}]
     ingress.append({"from": [_pods(flow, **_DRAIN)], **_ports(_APP_PORT)})
-    if service.commands or service.views:
+    if service.commands or service.views or service.lists:
         # Its sidecar delivers over loopback, which no policy sees; this is for the requests of people.
         ingress.append({"from": [{"namespaceSelector": {"matchLabels": _EDGE}}], **_ports(_APP_PORT)})
     yield told, _policy(service.name, _labels(flow, service.name), ingress=ingress, egress=egress)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from choreography.contracts import Event
 from choreography.declaration import Reaction
 from choreography.insight.wiring import Wiring, about, reactions_of
+from choreography.listing import ListView
 from choreography.render.diagram import event_diagram, spoken
 from choreography.render.source import Files, Source
 from choreography.render.state_diagram import state_diagram
@@ -42,7 +43,13 @@ def _commands(_: Wiring, service: Service) -> Iterator[str]:
         for command in service.commands
     ]
     rows += [(f"`GET {view.path}`", "", f"Shows {_article(view.entity.__name__)}.") for view in service.views]
+    rows += [(f"`GET {one.path}`", "", _listed(one)) for one in service.lists]
     return _table(("request", "becomes", ""), rows)
+
+
+def _listed(view: ListView) -> str:
+    by = f" by {', '.join(f'`{name}`' for name in view.filters)}" if view.filters else ""
+    return f"Lists every {view.entity.__name__}{by}, {'newest' if view.newest_first else 'oldest'} first."
 
 
 def _publishes(wiring: Wiring, service: Service) -> Iterator[str]:

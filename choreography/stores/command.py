@@ -40,6 +40,7 @@ class Asked:
         make_roles: make the role that is named there, or give it the password that stands there.
         reporting: a role that may read all views.
         prefix: what the schemas begin with; the name of the flow if it is empty.
+        contract: drop what only the lists of other releases needed, none of which runs any more.
         patience: for how many seconds a server that does not answer is waited for.
         since: the migration from which on statements are printed; from none if it is empty.
         from_dapr: where Dapr kept records that are to be moved; nothing is moved if it is empty.
@@ -55,6 +56,7 @@ class Asked:
     make_roles: bool = False
     reporting: str = ""
     prefix: str = ""
+    contract: bool = False
     patience: float = 0.0
     since: str = ""
     from_dapr: str = field(default="", repr=False)
@@ -130,7 +132,7 @@ def _wanted(asked: Asked) -> Iterator[Wanted]:
         schema = schema_of(begins, service.name)
         address = Address.read(_url_of_owner(asked, service.name), schema)
         role = asked.role.replace("{schema}", schema).replace("{service}", service.name)
-        one = Wanted(service, address, role)
+        one = Wanted(service, address, role, contract=asked.contract)
         if asked.login_file:
             login = Login.read(_in_file(asked.login_file, service.name), service.name)
             one = one._replace(role=login.role, login=login if asked.make_roles else None)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from choreography.errors import SelfCheckError
+from choreography.fields import plain_types
 from choreography.own_tables import Projection
 from choreography.stores.tables import TABLES
-from choreography.stores.views import classes_of, column_of
+from choreography.stores.views import column_of
 
 _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": ("boolean",),
@@ -120,7 +121,7 @@ def _misfits(name: str, annotation: Any, column: Column) -> Iterator[str]:
 
 
 def _is_whole(annotation: Any) -> bool:
-    classes = {one for one in classes_of(annotation) if one is not types.NoneType}
+    classes = {one for one in plain_types(annotation) if one is not types.NoneType}
     return bool(classes) and all(issubclass(one, int) and one is not bool for one in classes)
 
 

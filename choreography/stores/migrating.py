@@ -24,6 +24,7 @@ from choreography.service import Service
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, untrusted
 from choreography.stores.indexes import STANDING, make_indexes
+from choreography.stores.list_tables import as_statements, make_in_file, make_in_schema
 from choreography.stores.logins import Login
 from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
@@ -43,12 +44,14 @@ class Wanted(NamedTuple):
         address: the database and the schema, with a role that owns them.
         role: the role that the service logs in with; nobody is granted anything if it is empty.
         login: the login to make, or to give its password, before anything is granted; none is made without it.
+        contract: no other release runs any more, so what only its lists needed is dropped.
     """
 
     service: Service
     address: Address
     role: str = ""
     login: Login | None = None
+    contract: bool = False
 
 
 class MigrationError(ChoreographyError):
@@ -125,6 +128,7 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -
         schema = one.address.schema
         after = [*_schema_views(one), *grants(schema, one.role, reporting), *settings_of(one.role, reporting)]
         after += [index.statement(schema) for index in STANDING]
+        after += as_statements(one.address, one.service, one.role)
         before = [*(one.login.made() if one.login else ()), f"CREATE SCHEMA IF NOT EXISTS {schema}"]
         begin = f"-- {one.service.name}\n" + "".join(f"{statement};\n" for statement in before)
         shown.append(begin + told.getvalue() + "".join(f"\n{statement};\n" for statement in after))
@@ -145,6 +149,7 @@ def _migrate_file(one: Wanted) -> None:
             command.upgrade(_config(one, connection=connection, schema=""), "head")
             for statement in views("", one.service.entities, postgres=False):
                 connection.execute(text(statement))
+            make_in_file(connection, one.service, contract=one.contract)
             connection.commit()
     finally:
         engine.dispose()
@@ -169,6 +174,7 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
             await _alone(connection)
             async with engine.connect() as other:
                 await make_indexes(await other.execution_options(isolation_level="AUTOCOMMIT"), one.address.schema)
+            await make_in_schema(one.address, one.service, one.role, contract=one.contract)
             return notes
     finally:
         await engine.dispose()

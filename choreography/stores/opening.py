@@ -20,14 +20,15 @@ def open_store(service: Service, settings: Settings, sidecar: Sidecar) -> Store:
         ChoreographyError: the database that is named cannot be one, or has no room for tables of the service's own.
     """
     refuse_homeless_tables(service, settings)
+    lists = service.lists if settings.lists else ()
     if not settings.database:
-        return SidecarStore(sidecar, settings.store)
+        return SidecarStore(sidecar, settings.store, lists)
     address = Address.read(settings.database, settings.schema or schema_of(settings.topic_prefix, service.name))
     if address.is_file:
-        return SqliteStore(address, service.name, service)
+        return SqliteStore(address, service.name, service, lists)
     from choreography.stores.postgres import PostgresStore  # noqa: PLC0415 - SQLite needs no client of PostgreSQL
 
-    return PostgresStore(address, service.name, service)
+    return PostgresStore(address, service.name, service, lists)
 
 
 def refuse_homeless_tables(service: Service, settings: Settings) -> None:

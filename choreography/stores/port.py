@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import CommitAnswer, Stored, Unknown, Values, Write
+from choreography.listing import Asked
+from choreography.stores.listed import Row
 
 
 class Clock(NamedTuple):
@@ -44,6 +46,10 @@ class Store(Protocol):
 
     async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
         """Write all of it or nothing, with what is done beside it, and sort the answer by what it proves."""
+        ...
+
+    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+        """Read a page of a list, and one entity more if there is one."""
         ...
 
     async def clock(self, probe: Key) -> Clock | None:

@@ -21,10 +21,12 @@ from choreography.engine.operations import (
     Values,
     Write,
 )
+from choreography.listing import Asked, ListView
 from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, check_server
 from choreography.stores.connections import SECONDS, Connections
+from choreography.stores.listed import VALID, Row, indexes, page, refuse_missing
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import Clock, words_of
 from choreography.stores.postgres_tables import PostgresTables
@@ -51,8 +53,10 @@ class PostgresStore:
         "It is spoken to directly, so this is a defect of this library or of what stands between: please report it."
     )
 
-    def __init__(self, address: Address, service: str, own: OwnTables | None = None) -> None:
-        self._address, self._service = address, service
+    def __init__(
+        self, address: Address, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
+    ) -> None:
+        self._address, self._service, self._lists = address, service, lists
         self._tables = PostgresTables(own or OwnTables(), address.schema)
         self._connections = Connections(address)
         self._retired: Connections | None = None
@@ -104,6 +108,16 @@ class PostgresStore:
             return Unknown(words_of(error))
         return Committed()
 
+    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+        """Read a page of a list from its index."""
+        del trace
+        statement, arguments = page(self._service, asked, self._address.schema)
+        try:
+            return [Row(*row) for row in await self._fetch(statement, arguments)]
+        except _TROUBLE as error:
+            log.warning("a list could not be read", why=words_of(error))
+            return Unknown(words_of(error))
+
     async def clock(self, probe: Key) -> Clock | None:
         """Ask the server for the time."""
         del probe
@@ -121,6 +135,10 @@ class PostgresStore:
         """
         await check_server(self._address, self._fetch)
         await self._tables.check(self._fetch)
+        wanted = indexes(self._service, self._lists, self._address.schema)
+        if wanted:
+            found = await self._fetch(VALID, (self._address.schema, [index.name for index in wanted]))
+            refuse_missing(wanted, [name for (name,) in found], self._lists)
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over, unless another replica is at it. Return how many there were."""

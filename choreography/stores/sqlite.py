@@ -27,8 +27,10 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.errors import SelfCheckError
+from choreography.listing import Asked, ListView
 from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
+from choreography.stores.listed import Row, indexes, page, refuse_missing
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock, words_of
 from choreography.stores.sqlite_errors import cannot_open
@@ -52,8 +54,10 @@ class SqliteStore:
     snapshot_reads = True
     unsafe = "It is spoken to directly, so this is a defect of this library: report it."
 
-    def __init__(self, address: Address, service: str, own: OwnTables | None = None) -> None:
-        self._file, self._service = Path(address.file), service
+    def __init__(
+        self, address: Address, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
+    ) -> None:
+        self._file, self._service, self._lists = Path(address.file), service, lists
         self._tables = SqliteTables(own or OwnTables())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
@@ -90,6 +94,15 @@ class SqliteStore:
             return Unknown(words_of(error), answered=True)
         return Committed()
 
+    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+        """Read a page of a list from its index."""
+        del trace
+        statement, arguments = page(self._service, asked)
+        try:
+            return await self._run(lambda: [Row(*row) for row in self._open().execute(statement, arguments)])
+        except (sqlite3.Error, UnicodeError) as error:
+            return Unknown(words_of(error))
+
     async def clock(self, probe: Key) -> Clock | None:
         """Return the time of this process: there is no other clock."""
         del probe
@@ -122,6 +135,8 @@ class SqliteStore:
                 "`choreography migrate` before this release starts, or deploy the release that they belong to."
             )
         await self._run(lambda: self._tables.check(self._open()))
+        wanted = indexes(self._service, self._lists)
+        refuse_missing(wanted, await self._run(self._indexes), self._lists)
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over. Return how many there were."""
@@ -180,6 +195,9 @@ class SqliteStore:
             return synchronous, ""
         row = self._open().execute("select version_num from alembic_version").fetchone()
         return synchronous, str(row[0]) if row else ""
+
+    def _indexes(self) -> list[str]:
+        return [name for (name,) in self._open().execute("select name from sqlite_master where type = 'index'")]
 
     def _row(self, key: Key) -> Stored | None:
         if not may_exist(key):

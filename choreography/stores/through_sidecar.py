@@ -22,8 +22,10 @@ from choreography.engine.operations import (
     Values,
     Write,
 )
-from choreography.errors import InvalidEventError
+from choreography.errors import InvalidEventError, SelfCheckError
+from choreography.listing import Asked, ListView
 from choreography.sidecar.client import TROUBLE, Sidecar
+from choreography.stores.listed import Row
 from choreography.stores.port import Clock, words_of
 
 _CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item already exists")
@@ -46,8 +48,8 @@ class SidecarStore:
         "state.postgresql (version v2), state.mysql or state.sqlite (components/stores)."
     )
 
-    def __init__(self, sidecar: Sidecar, component: str) -> None:
-        self._sidecar = sidecar
+    def __init__(self, sidecar: Sidecar, component: str, lists: Sequence[ListView] = ()) -> None:
+        self._sidecar, self._lists = sidecar, lists
         self._state = f"/v1.0/state/{component}"
 
     async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
@@ -118,8 +120,23 @@ class SidecarStore:
             return None
         return Clock(expires + _CUT - timedelta(seconds=_TTL), _CUT)
 
+    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+        """Answer nothing: the state API cannot be asked by anything but keys."""
+        del asked, trace
+        return Unknown("the state API of the sidecar has no lists")
+
     async def check(self) -> None:
-        """Do nothing more than the probes of the self-check: a component cannot be asked for its settings."""
+        """Refuse lists. A component cannot be asked for its settings; the rest is left to the probes.
+
+        Raises:
+            SelfCheckError: the service has lists.
+        """
+        if self._lists:
+            raise SelfCheckError(
+                f"The state store of the sidecar finds records by their keys alone, and this service lists "
+                f"{self._lists[0].entity.__name__} at {self._lists[0].path}. Use PostgreSQL or SQLite directly "
+                "(CHOREOGRAPHY_DATABASE), or leave the lists out with CHOREOGRAPHY_LISTS=off; then they answer 501."
+            )
 
     async def clean(self, table: str, most: int) -> int:
         """Do nothing: Dapr's components clean by themselves."""

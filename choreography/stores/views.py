@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import types
-import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from choreography.contracts import Entity
+from choreography.fields import plain_types
 
 _COLUMNS: Final[dict[type, str]] = {
     bool: "boolean",
@@ -88,24 +88,6 @@ def _extra(entity: type[Entity]) -> list[str]:
 
 def column_of(annotation: Any) -> str:
     """Return the type of the column of a field; ``jsonb`` if no other one fits every value."""
-    parts = {part for part in classes_of(annotation) if part is not types.NoneType}
+    parts = {part for part in plain_types(annotation) if part is not types.NoneType}
     columns = {next((column for known, column in _COLUMNS.items() if issubclass(one, known)), "jsonb") for one in parts}
     return columns.pop() if len(columns) == 1 else "jsonb"
-
-
-def classes_of(annotation: Any) -> Iterator[type]:
-    """Yield the plain classes that a value of a field may be of."""
-    origin = typing.get_origin(annotation)
-    if hasattr(annotation, "__value__"):
-        yield from classes_of(annotation.__value__)
-    elif hasattr(annotation, "__supertype__"):
-        yield from classes_of(annotation.__supertype__)
-    elif origin is typing.Annotated:
-        yield from classes_of(typing.get_args(annotation)[0])
-    elif origin is typing.Literal:
-        yield from (type(one) for one in typing.get_args(annotation))
-    elif origin in (typing.Union, types.UnionType):
-        for one in typing.get_args(annotation):
-            yield from classes_of(one)
-    else:
-        yield annotation if isinstance(annotation, type) else object

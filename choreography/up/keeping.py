@@ -71,7 +71,8 @@ class Keeping:
     def told(self, service: str, port: int) -> Mapping[str, str]:
         """Return what a service is told about its database, which it reaches at ``port``."""
         if self.choice.component:
-            return {}
+            # The state API finds records by their keys alone.
+            return {"CHOREOGRAPHY_LISTS": "off"}
         address = self._address(service, port)
         return {"CHOREOGRAPHY_DATABASE": address.url, "CHOREOGRAPHY_SCHEMA": address.schema}
 

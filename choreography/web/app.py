@@ -39,6 +39,7 @@ from choreography.web.command_lane import CommandLane
 from choreography.web.commands import Commands
 from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.framework import Framework
+from choreography.web.lists import Lists
 from choreography.web.looking_after import LookingAfter
 from choreography.web.openapi import describe_bodies
 from choreography.web.replaying import Replaying
@@ -70,7 +71,11 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     describe_bodies(app, service)
     if running.recorder:
         set_up(service.name, running.recorder, settings.sampling)
-        ours = {command.path for command in service.commands} | {view.path for view in service.views}
+        ours = {
+            *(command.path for command in service.commands),
+            *(view.path for view in service.views),
+            *(view.path for view in service.lists),
+        }
         FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded(ours), exclude_spans=["receive", "send"])
     return Front(app, running)
 
@@ -150,6 +155,8 @@ class _Running:
             caller_header=self.settings.caller_header,
             intake_open=self.settings.intake_open,
         )
+        # Before the views of single entities, one of which may have a path that fits as well.
+        Lists(self.service.lists, store, spans, served=self.settings.lists).add_to(app)
         commands.add_to(app)
         if self.service.commands:
             self.looking_after.begin()

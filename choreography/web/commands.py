@@ -59,6 +59,7 @@ _MISTAKE_LATER: Final = (
     "This service made a mistake while it accepted the request, so it is unknown whether it was accepted. Its log says "
     "more. Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
 )
+_SILENT: Final = "The state store did not answer; ask again."
 _REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
     400: {"description": "Two different Idempotency-Keys, two callers, or a client that left."},
     408: {"description": "The request did not come to its end in time."},
@@ -125,6 +126,7 @@ class Commands:
                     200: {"model": view.entity},
                     202: {"description": "Accepted; not settled yet."},
                     404: {"description": f"There is no such {view.entity.kind}."},
+                    503: {"description": _SILENT},
                 },
             )
 
@@ -283,7 +285,7 @@ class Commands:
 
 
 def _unanswered() -> HTTPException:
-    return HTTPException(503, "The state store did not answer; ask again.", {"Retry-After": "1"})
+    return HTTPException(503, _SILENT, {"Retry-After": "1"})
 
 
 def _first_line(documented: Any) -> str:

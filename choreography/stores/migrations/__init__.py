@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-NEEDED: Final = "0002"
+NEEDED: Final = "0003"
 """The newest migration. A service that finds another one refuses to start."""
 
 

@@ -27,5 +27,5 @@ def altered(service: Service, *, without: Iterable[str] = (), **flawed: Callable
             else:
                 twin.on(reaction.hears[0], name=reaction.name)(function)
     twin.effects = dict(service.effects)
-    twin.commands, twin.views = list(service.commands), list(service.views)
+    twin.commands, twin.views, twin.lists = list(service.commands), list(service.views), list(service.lists)
     return twin

@@ -1,0 +1,120 @@
+"""Making what lists need in a database, while its services run, and dropping what no list needs any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from choreography.listing import ListView
+from choreography.service import Service
+from choreography.stores.address import Address
+from choreography.stores.listed import fields, filling, indexes, nothing_of, only_fields
+from choreography.stores.tables import ENTITIES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_TURNS: Final = 10
+"""How often a statement is tried that does not get its lock, or is undone because of a deadlock."""
+_LOCK: Final = "set local lock_timeout = '2s'"
+"""Whoever waits for a table keeps all that come later waiting, so nobody waits for long."""
+_BUSY: Final = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+
+
+def make_in_file(connection: Connection, service: Service, *, contract: bool = False) -> None:
+    """Make the indexes in a SQLite file, in the transaction of the migration."""
+    wanted = indexes(service.name, service.lists)
+    for index in wanted:
+        connection.exec_driver_sql(index.statement)
+    if contract:
+        found = connection.exec_driver_sql(
+            f"select name from sqlite_master where type = 'index' and tbl_name = '{ENTITIES}' and name like 'list\\_%' "
+            "escape '\\'"
+        )
+        for name in {str(row[0]) for row in found} - {index.name for index in wanted}:
+            connection.exec_driver_sql(f'drop index "{name}"')
+
+
+async def make_in_schema(address: Address, service: Service, role: str = "", *, contract: bool = False) -> None:
+    """Make fields and indexes in a schema of PostgreSQL, while nobody else does.
+
+    Args:
+        address: the database, with the role of the owner.
+        service: whose lists are wanted.
+        role: the role that it logs in with.
+        contract: no other release runs any more, so what its lists needed is dropped.
+    """
+    schema, views = address.schema, service.lists
+    if not views and not contract:
+        return
+    # Without statements of its own that are prepared, it works behind a pooler.
+    connection = await asyncpg.connect(**address.arguments, statement_cache_size=0)
+    try:
+        if views:
+            await _together(connection, fields(views, schema, role))
+            for statement in filling(service.name, views, schema):
+                await _again(lambda told=statement: connection.execute(told))  # type: ignore[misc]
+        wanted = indexes(service.name, views, schema)
+        there = await _indexes_of(connection, schema)
+        for index in wanted:
+            if there.get(index.name) is False:
+                # It was given up half-way: it is written to and never read.
+                await connection.execute(f'drop index concurrently if exists {schema}."{index.name}"')
+            if not there.get(index.name):
+                await connection.execute(index.statement)
+        if contract:
+            await _drop(connection, schema, views, there.keys() - {index.name for index in wanted})
+    finally:
+        await connection.close()
+
+
+def as_statements(address: Address, service: Service, role: str = "") -> list[str]:
+    """Return what an administrator may run instead, each statement by itself and outside of a transaction."""
+    schema, views = address.schema, service.lists
+    made = [index.statement for index in indexes(service.name, views, schema)]
+    return [*fields(views, schema, role), *filling(service.name, views, schema), *made]
+
+
+async def _drop(connection: Any, schema: str, views: Sequence[ListView], names: set[str]) -> None:
+    for name in sorted(names):
+        await connection.execute(f'drop index concurrently if exists {schema}."{name}"')
+    await _together(connection, only_fields(views, schema))
+    kinds = {view.entity.kind for view in views}
+    for row in await connection.fetch(f"select distinct kind from {schema}.list_fields"):
+        if row["kind"] not in kinds:
+            await _together(connection, nothing_of(row["kind"], schema))
+
+
+async def _indexes_of(connection: Any, schema: str) -> dict[str, bool]:
+    """Return every index of a list that is there, and whether it is complete."""
+    rows = await connection.fetch(
+        "select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
+        "join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace "
+        f"where n.nspname = '{schema}' and t.relname = '{ENTITIES}' and c.relname like 'list\\_%'"
+    )
+    return {row["relname"]: row["indisvalid"] for row in rows}
+
+
+async def _together(connection: Any, statements: Sequence[str]) -> None:
+    async def run() -> None:
+        async with connection.transaction():
+            await connection.execute(_LOCK)
+            for statement in statements:
+                await connection.execute(statement)
+
+    await _again(run)
+
+
+async def _again(run: Callable[[], Awaitable[Any]]) -> Any:
+    """Run something that others may keep from a lock, or that may keep others from theirs; all of it is repeatable."""
+    for turn in range(_TURNS):
+        try:
+            return await run()
+        except _BUSY:
+            if turn + 1 == _TURNS:
+                raise
+            await asyncio.sleep(0.2 * (turn + 1))
+    return None

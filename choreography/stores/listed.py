@@ -1,0 +1,264 @@
+"""The statements behind lists: what a database keeps of an entity for them, the indexes, and the one that reads a page.
+
+In PostgreSQL a trigger writes the declared fields of an entity beside its record. So an update that changes none of
+them touches no index, and what an old release writes while a new one is deployed is in the lists of both. In SQLite,
+which has one process and no such updates, the indexes are on the record itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from choreography.contracts import Entity
+from choreography.errors import SelfCheckError
+from choreography.listing import Asked, Filter, Form, ListView
+from choreography.stores.tables import ENTITIES
+
+_LONGEST: Final = 64
+"""Bytes. A longer text is kept as its hash: an index takes no row of more than a third of a page."""
+_LONGEST_NAME: Final = 48
+_AT_ONCE: Final = 500
+VALID: Final = (
+    "select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n "
+    "on n.oid = c.relnamespace where n.nspname = $1 and c.relname = any($2::text[]) and i.indisvalid"
+)
+"""Asks a schema which of these indexes can be read."""
+
+
+class Row(NamedTuple):
+    """One entity of a page."""
+
+    logical_id: str
+    born: int
+    record: str
+
+
+class Index(NamedTuple):
+    """One index of a list, with the statement that makes it."""
+
+    name: str
+    statement: str
+
+
+def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[Index]:
+    """Return the indexes of lists: in a schema of PostgreSQL, or in SQLite if it is empty."""
+    found = {}
+    for view in views:
+        for group in view.indexes:
+            name = index_name(view.entity, group)
+            columns = ", ".join([*(f"({_column(one, postgres=bool(schema))})" for one in group), "born", "id"])
+            on = f'"{name}" on {_table(schema)} ({columns}) where {_listed(service, view.entity, schema, alone=not group)}'
+            found[name] = Index(name, f"create index {'concurrently ' if schema else ''}if not exists {on}")
+    return list(found.values())
+
+
+def index_name(entity: type[Entity], group: Sequence[Filter]) -> str:
+    """Return the name of an index. It is another one wherever the same states would stand in it otherwise."""
+    keys = [one.key for one in group]
+    digest = hashlib.sha256("\n".join([entity.kind, *keys]).encode()).hexdigest()[:8]
+    spoken = re.sub(r"\W", "_", "_".join(["list", entity.kind, *(one.field for one in group)]), flags=re.ASCII)
+    return f"{spoken[:54]}_{digest}"
+
+
+def refuse_missing(wanted: Sequence[Index], there: Sequence[str], views: Sequence[ListView]) -> None:
+    """Refuse a database without an index that a list of this release needs.
+
+    Raises:
+        SelfCheckError: there is none.
+    """
+    missing = [index.name for index in wanted if index.name not in there]
+    if missing:
+        raise SelfCheckError(
+            f"The lists at {', '.join(view.path for view in views)} need the index {missing[0]}, which is not there or "
+            "not complete, so a page would be looked for in all entities. Run `choreography migrate` before this "
+            "release starts."
+        )
+
+
+def page(service: str, asked: Asked, schema: str = "") -> tuple[str, list[Any]]:
+    """Return the statement that reads a page, with one entity more to see whether there is another, and its arguments.
+
+    Args:
+        service: whose entities they are.
+        asked: the page.
+        schema: the schema in PostgreSQL; it is SQLite if this is empty.
+    """
+    view, arguments = asked.view, list[Any]()
+
+    def given(value: Any) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}" if schema else "?"
+
+    where = [_listed(service, view.entity, schema, alone=not asked.wanted)]
+    for name, text in asked.wanted.items():
+        column = _column(view.filters[name], postgres=bool(schema))
+        where.append(f"({column}) = {given(_shortened(text) if schema else text)}")
+    if asked.after is not None:
+        beyond = "<" if view.newest_first else ">"
+        where.append(f"(born, id) {beyond} ({given(asked.after.born)}, {given(asked.after.logical_id)})")
+    way = "desc" if view.newest_first else "asc"
+    by = "" if schema else f' indexed by "{index_name(view.entity, _nearest(asked))}"'
+    return (
+        f"select id, born, record from {_table(schema)}{by} where {' and '.join(where)} "
+        f"order by born {way}, id {way} limit {given(asked.limit + 1)}"
+    ), arguments
+
+
+def fields(views: Iterable[ListView], schema: str, role: str = "") -> list[str]:
+    """Return the statements by which PostgreSQL keeps the fields of lists from now on, beside those it kept before.
+
+    Args:
+        views: the lists.
+        schema: the schema.
+        role: the role of the service, in whose name its rows are written.
+    """
+    statements = []
+    for entity, filters in _by_entity(views).items():
+        kept = {"": "", **{one.key: _kept(one, schema) for one in filters}}
+        rows = ", ".join(f"({', '.join(map(_quoted, (entity.kind, *one)))})" for one in kept.items())
+        statements.append(f"insert into {schema}.list_fields values {rows} on conflict do nothing")
+        statements.append(f"select {schema}.make_list('{entity.kind}', '{_name(entity.kind)}')")
+        if role:
+            made = f'{schema}."listed_{_name(entity.kind)}"(text)'
+            statements.append(f'grant execute on function {made} to "{role}"')
+    return statements
+
+
+def filling(service: str, views: Iterable[ListView], schema: str) -> list[str]:
+    """Return the statements that do the same for entities which are there already: online, in batches, repeatable."""
+    table = _table(schema)
+    return [
+        f"do $$ declare past text := ''; until text; begin loop "
+        f"select max(id) into until from (select id from {table} where {mine} and id > past order by id "
+        f"limit {_AT_ONCE}) as part; exit when until is null; "
+        f"update {table} set listed = {made}, born = coalesce(born, etag) where {mine} and id > past and id <= until "
+        f"and (born is null or listed is distinct from {made}); commit; past := until; end loop; end $$"
+        for entity in _by_entity(views)
+        for mine in [_of(service, entity.kind)]
+        for made in [f'{schema}."listed_{_name(entity.kind)}"(record)']
+    ]
+
+
+def only_fields(views: Iterable[ListView], schema: str) -> list[str]:
+    """Return the statements after which PostgreSQL keeps no fields but those of these lists."""
+    found = _by_entity(views)
+    statements = [
+        f"delete from {schema}.list_fields where kind = '{entity.kind}' and key not in ({keys})"
+        for entity, filters in found.items()
+        for keys in [", ".join(["''", *(_quoted(one.key) for one in filters)])]
+    ]
+    return [*statements, *fields(views, schema)]
+
+
+def nothing_of(kind: str, schema: str) -> list[str]:
+    """Return the statements after which PostgreSQL keeps nothing of a kind of entities for lists."""
+    name = _name(kind)
+    return [
+        f'drop trigger if exists "list_{name}" on {_table(schema)}',
+        f'drop function if exists {schema}."list_{name}"(), {schema}."listed_{name}"(text)',
+        f"delete from {schema}.list_fields where kind = {_quoted(kind)}",
+    ]
+
+
+def _by_entity(views: Iterable[ListView]) -> dict[type[Entity], list[Filter]]:
+    found: dict[type[Entity], dict[str, Filter]] = {}
+    for view in views:
+        found.setdefault(view.entity, {}).update({one.key: one for one in view.filters.values()})
+    return {entity: list(filters.values()) for entity, filters in found.items()}
+
+
+def _nearest(asked: Asked) -> tuple[Filter, ...]:
+    """Return the index that leaves out the most: of all whose fields are asked for, the first with the most of them."""
+    wanted = {asked.view.filters[name] for name in asked.wanted}
+    return max((one for one in asked.view.indexes if wanted.issuperset(one)), key=len)
+
+
+def _column(one: Filter, *, postgres: bool) -> str:
+    if postgres:
+        return f"listed ->> '{one.key}'"
+    state = "record -> 's'"
+    parts = [_quoted(name) for name in one.spellings]
+    json = _first(f"{state} -> {part}" for part in parts)
+    text = _text_in_sqlite(one.form, json, _first(f"{state} ->> {part}" for part in parts))
+    return f"case when {json} is null then {_quoted(one.missing)} when {json} = 'null' then '-' else '=' || {text} end"
+
+
+def _first(choices: Iterable[str]) -> str:
+    found = list(choices)
+    return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
+
+
+def _text_in_sqlite(form: Form, json: str, text: str) -> str:
+    """Return the text of a value, as ``choreography.listing.filters`` makes it; SQLite has no functions of ours."""
+    match form:
+        case Form.FLAG:
+            return f"({json})"
+        case Form.MOMENT:
+            # Its fraction, if it has one, has six digits; SQLite counts in milliseconds, and knows no offset of a day.
+            zone = f"substr({text}, case when substr({text}, 20, 1) = '.' then 27 else 20 end)"
+            ahead = f"(substr({zone}, 1, 1) || '1') * (substr({zone}, 2, 2) * 3600 + substr({zone}, 5, 2) * 60)"
+            fraction = f"case when substr({text}, 20, 1) = '.' then substr({text}, 21, 6) else 0 end"
+            seconds = f"(strftime('%s', substr({text}, 1, 19)) - case when {zone} = 'Z' then 0 else {ahead} end)"
+            return f"(case when {text} glob '[0-9]*' then {seconds} * 1000000 + {fraction} else {text} end)"
+        case Form.DECIMAL:
+            return _decimal_in_sqlite(text)
+        case _:
+            return f"({text})"
+
+
+def _decimal_in_sqlite(text: str) -> str:
+    plain = f"ltrim({text}, '-')"
+    mantissa = f"substr({plain}, 1, instr({plain} || 'E', 'E') - 1)"
+    whole = f"(instr({mantissa} || '.', '.') - 1)"
+    power = f"cast(substr({plain}, instr({plain} || 'E', 'E') + 1) as integer)"
+    led = f"ltrim(replace({mantissa}, '.', ''), '0')"
+    zeros = f"(length(replace({mantissa}, '.', '')) - length({led}))"
+    sign = f"case when substr({text}, 1, 1) = '-' then '-' else '' end"
+    number = f"{sign} || rtrim({led}, '0') || 'e' || ({power} + {whole} - 1 - {zeros})"
+    return f"(case when {led} = '' then '0' else {number} end)"
+
+
+def _kept(one: Filter, schema: str) -> str:
+    parts = _first(f"s -> {_quoted(name)}" for name in one.spellings)
+    return f"{schema}.list_key({parts}, '{one.form}', {_quoted(one.missing)})"
+
+
+def _listed(service: str, entity: type[Entity], schema: str, *, alone: bool) -> str:
+    """Return what makes an entity be in lists: it is there. A tombstone has no state, and neither has a held place.
+
+    Args:
+        service: whose it is.
+        entity: its class.
+        schema: the schema in PostgreSQL, if it is that.
+        alone: nothing else is asked for. A planner with old statistics would take the index of everything for a rare
+            value too, and pass over all others; so that index is only for a condition which no other question has.
+    """
+    return f"{_of(service, entity.kind)} and " + (
+        ("listed is not null" if schema else "(record -> 's') <> 'null'") + (" and born > 0" if alone else "")
+    )
+
+
+def _of(service: str, kind: str) -> str:
+    return f"service = '{service}' and kind = '{kind}'"
+
+
+def _table(schema: str) -> str:
+    return f"{schema}.{ENTITIES}" if schema else ENTITIES
+
+
+def _name(kind: str) -> str:
+    """Return a kind as part of the name of a function, which PostgreSQL would cut."""
+    name = kind.replace("-", "_")
+    return name if len(name) <= _LONGEST_NAME else f"{name[:39]}_{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
+
+
+def _shortened(text: str) -> str:
+    raw = text.encode()
+    return text if len(raw) <= _LONGEST else f"#{hashlib.sha256(raw).hexdigest()}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
