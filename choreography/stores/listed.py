@@ -50,7 +50,8 @@ def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[I
         for group in view.indexes:
             name = index_name(view.entity, group)
             columns = ", ".join([*(f"({_column(one, postgres=bool(schema))})" for one in group), "born", "id"])
-            on = f'"{name}" on {_table(schema)} ({columns}) where {_listed(service, view.entity, schema, alone=not group)}'
+            there = _listed(service, view.entity, schema, alone=not group)
+            on = f'"{name}" on {_table(schema)} ({columns}) where {there}'
             found[name] = Index(name, f"create index {'concurrently ' if schema else ''}if not exists {on}")
     return list(found.values())
 

@@ -137,9 +137,9 @@ class House:
         """Open the store of a release; of a file this is the only one."""
         opened: Opened
         if self.server is None:
-            opened = SqliteStore(self.address(), "desk", service.lists)
+            opened = SqliteStore(self.address(), "desk", lists=service.lists)
         else:
-            opened = PostgresStore(self.address(SCHEMA), "desk", service.lists)
+            opened = PostgresStore(self.address(SCHEMA), "desk", lists=service.lists)
         self.stores.append(opened)
         return opened
 
@@ -520,7 +520,7 @@ async def test_a_page_is_read_from_an_index_among_a_hundred_thousand(house: Hous
                 plan = "\n".join(row[3] for row in file.execute(f"explain query plan {statement}", arguments))
             assert "USING INDEX list_parcel" in plan.replace('"', "")
             assert "TEMP B-TREE" not in plan
-            assert ("SCAN" in plan) == (not query)
+            assert "SCAN" not in plan
             continue
         client = await asyncpg.connect(house.server.url_of(SCHEMA))
         plan = "\n".join(row[0] for row in await client.fetch(f"explain analyze {statement}", *arguments))
