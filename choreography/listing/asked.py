@@ -64,10 +64,10 @@ def ask(view: ListView, query: bytes) -> Asked:
 def _parameters(view: ListView, query: bytes) -> tuple[dict[str, str], list[str]]:
     try:
         pairs = parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
+            query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
         )
     except UnicodeError:
-        raise AskedWronglyError("The query is not percent-encoded UTF-8, so nobody can tell what it asks.") from None
+        raise AskedWronglyError("The query is not in UTF-8, so nobody can tell what it asks.") from None
     except ValueError:
         raise AskedWronglyError(f"The query has more than {_MOST_PARAMETERS} parameters.") from None
     single: dict[str, str] = {}
