@@ -63,9 +63,7 @@ def ask(view: ListView, query: bytes) -> Asked:
 
 def _parameters(view: ListView, query: bytes) -> tuple[dict[str, str], list[str]]:
     try:
-        pairs = parse_qsl(
-            query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
-        )
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except UnicodeError:
         raise AskedWronglyError("The query is not in UTF-8, so nobody can tell what it asks.") from None
     except ValueError:

@@ -95,6 +95,9 @@ dapr.io/inject-pluggable-components: "true"
 # The sidecar does not have it: services speak to their database themselves.
 - {name: CHOREOGRAPHY_DATABASE_FILE, value: /database/url}
 {{- include "choreography.databaseTls" $root }}
+{{- else }}
+# The state store of a sidecar finds records by their keys alone.
+- {name: CHOREOGRAPHY_LISTS, value: "off"}
 {{- end }}
 {{- if ne $tracing.exporter "none" }}
 - {name: ZIPKIN_ENDPOINT, value: {{ ternary $tracing.zipkin.endpoint $tracing.otlp.zipkinEndpoint (eq $tracing.exporter "zipkin") | quote }}}

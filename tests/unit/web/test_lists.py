@@ -94,7 +94,7 @@ class Served:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.front(scope, receive, send)  # type: ignore[arg-type]
+        await self.front(scope, receive, send)
         headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return sent[0]["status"], headers, json.loads(body) if body else None
