@@ -696,3 +696,49 @@ def test_the_librarys_own_kinds_of_records_are_taken(kind: str) -> None:
 def test_every_contradiction_is_an_error_of_this_library() -> None:
     """One base class catches them all."""
     assert issubclass(DeclarationError, ChoreographyError)
+
+
+class Bed(Entity, key="bed"):
+    """Has fields that a list can be asked for, and others."""
+
+    bed: Id
+    colour: str = ""
+    limit: int = 0
+    rows: tuple[int, ...] = ()
+    either: Literal["a"] | int = 1
+
+
+@pytest.mark.parametrize(
+    ("path", "by", "words"),
+    [
+        ("/beds", ("rows",), ("Bed.rows", "cannot be asked for by that", "A filter is a str, an int")),
+        ("/beds", ("either",), ("Bed.either", "cannot be asked for by that")),
+        ("/beds", ("color",), ("'color'", "no such field", "Did you mean colour?", "It has bed, colour")),
+        ("/beds", (("colour", "x"),), ("'x'", "no such field", "It has bed, colour")),
+        ("/beds", ("limit",), ("'limit'", "every list has", "limit, after, null", "Field(alias=...)")),
+        ("/beds", "colour", ("one text", 'by=("colour",)')),
+        ("/beds/{bed}", ("colour",), ("fixed path", "filters in the query")),
+        ("beds", (), ("fixed path",)),
+        ("/healthz", (), ("every service keeps",)),
+    ],
+)
+def test_a_list_that_nobody_could_ask_is_refused(
+    garden: Service, path: str, by: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    """When it is declared, with what would do."""
+    with refused(*words):
+        garden.view(path, Bed, by=by)
+
+
+def test_a_list_of_what_is_never_kept_and_two_at_one_path_are_refused(garden: Service) -> None:
+    """One would be empty for ever, the other never reached; and what shows one thing has no order."""
+    garden.view("/plots", Plot, by=())
+    with refused("shows Plot at /plots", "no reaction takes it"):
+        garden.check()
+    garden.on(Planted)(fits)
+    garden.check()
+    garden.view("/plots", Plot, by=())
+    with refused("two lists at '/plots'", "only the first would be reached"):
+        garden.check()
+    with refused("shows one Plot", "no order", "by=()"):
+        garden.view("/plots/{plot}", Plot, newest_first=True)
