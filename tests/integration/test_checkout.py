@@ -37,6 +37,21 @@ async def test_an_order_in_stock_and_paid_is_completed(checkout: Checkout, sku: 
     assert notice[1]["told"] == "completed"
 
 
+async def test_orders_of_a_customer_are_listed_by_what_they_have_come_to(checkout: Checkout, sku: str) -> None:
+    """As their views show them, the newest first, page by page."""
+    await checkout.stock(sku, 2)
+    orders = [await checkout.place(sku) for _ in range(2)]
+    shown = [await checkout.ended(order_id, "completed") for order_id in orders]
+    asked = "/orders?customer_id=customer-1&status=completed"
+    status, first = await checkout.get("order", f"{asked}&limit=1")
+    assert (status, first["items"]) in [(200, [one]) for one in shown]
+    _, second = await checkout.get("order", f"{asked}&limit=1&after={first['next']}")
+    assert {one["order_id"] for one in (*first["items"], *second["items"])} == set(orders)
+    _, all_of_them = await checkout.get("order", f"{asked}&limit=200")
+    assert [one for one in all_of_them["items"] if one["order_id"] in orders] == first["items"] + second["items"]
+    assert (await checkout.get("order", "/orders?total=500"))[0] == 422
+
+
 async def test_an_order_without_stock_is_cancelled_and_costs_nothing(checkout: Checkout, sku: str) -> None:
     """Nothing is taken from any shelf, and what was charged is given back."""
     await checkout.stock(sku, 1)

@@ -155,6 +155,9 @@ def test_a_component_for_state_is_there_only_if_services_go_by_their_sidecars() 
     assert "checkout-migrate" not in of_kind(by_sidecar, "NetworkPolicy")
     for name in NAMES:
         assert "CHOREOGRAPHY_DATABASE_FILE" not in environment(by_sidecar, name)
+        # There a service with lists would refuse to start.
+        assert environment(by_sidecar, name)["CHOREOGRAPHY_LISTS"] == "off"
+        assert "CHOREOGRAPHY_LISTS" not in environment(directly, name)
         assert "database" not in volumes(by_sidecar, f"Deployment/{name}")
 
 
