@@ -114,6 +114,7 @@ async def test_what_the_application_commits_is_published_and_comes_back_into_its
 
 async def test_what_the_application_rolls_back_is_never_published(shop: Shop) -> None:
     """The event is a row of the same transaction."""
+    await shop.until_posted()
     key = uuid.uuid4().hex
     status, _ = await shop.place(2_000_000, key)
     assert status == 422
