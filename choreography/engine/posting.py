@@ -57,7 +57,7 @@ class Posting:
         if left:
             # Those of one topic wait at the same moment, so they share a call.
             answers = yield Together(tuple(Publish((one.outgoing,)) for _, one in left))
-            if not isinstance(answers, list):
+            if not isinstance(answers, (list, tuple)):
                 raise TypeError(f"The driver answered a publish with {answers!r}.")
             kept = {note.event_id for (note, _), refused in zip(left, answers, strict=True) if refused}
         writes = [
