@@ -53,6 +53,8 @@ IN_CLUSTER := redis kafka rabbitmq nats
 
 BROKERS := redis kafka rabbitmq nats nats-pull aws eventbridge
 STORES := sqlite postgres mysql
+# Those that services speak to themselves; the kit makes both.
+DATABASES := sqlite: postgresql:
 
 .PHONY: cluster e2e image image-eventbridge image-nats-pull secrets chart run test lint check explore explore-deep faults conformance brokers hurt defects dapr-suite access-deep deep bench bench-quick bench-brokers clean lock tools
 
@@ -97,6 +99,8 @@ conformance: $(READY)
 		$(BIN)/choreography conform components/brokers/$$broker.yaml --start $$broker $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$broker"; \
 	done; for store in $(STORES); do \
 		$(BIN)/choreography conform components/stores/$$store.yaml --start $$store $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$store"; \
+	done; for database in $(DATABASES); do \
+		$(BIN)/choreography conform $$database $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$database"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 brokers: $(READY)

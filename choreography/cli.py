@@ -147,7 +147,13 @@ def drain(
 
 @app.command()
 def conform(
-    component: Annotated[Path, typer.Argument(help="A Dapr component file, ours or yours: a broker or a store.")],
+    component: Annotated[
+        str,
+        typer.Argument(
+            help="A Dapr component file, ours or yours: a broker or a store. Or the URL of a database, for its owner: "
+            "postgresql://..., sqlite:///file. postgresql: and sqlite: make one."
+        ),
+    ],
     *,
     start: Annotated[str, typer.Option(help="Start this server for it; without, it is used as it is running.")] = "",
     address: Annotated[str, typer.Option(help="Where a running broker is, so that topics can be made.")] = "",
@@ -161,10 +167,13 @@ def conform(
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
     # Only this command tests components.
-    from choreography.conform.command import Subject, run  # noqa: PLC0415
+    from choreography.conform.command import Subject, database_of, run, run_database  # noqa: PLC0415
 
-    subject = Subject(component, start, address, resiliency, tuple(only or ()), patience, not unjudged)
-    raise typer.Exit(run(subject, RUN_FOLDERS / "conform" / component.stem, Console(), docs))
+    cases, folder = tuple(only or ()), RUN_FOLDERS / "conform"
+    if database := database_of(component):
+        raise typer.Exit(run_database(database, cases, folder / database.name, Console(), docs))
+    subject = Subject(Path(component), start, address, resiliency, cases, patience, not unjudged)
+    raise typer.Exit(run(subject, folder / subject.component.stem, Console(), docs))
 
 
 @app.command()

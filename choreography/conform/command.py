@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,13 +15,19 @@ from rich.table import Table
 
 from choreography.conform.conforming import Subject, conform
 from choreography.conform.matrix import keep, write_into
+from choreography.conform.on_database import Database, conform_database
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
 from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.up.progress import Progress
 
-__all__ = ["Subject", "run"]
+__all__ = ["Subject", "database_of", "run", "run_database"]
 
 _MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yellow]-[/]"}
+
+
+def database_of(named: str) -> Database | None:
+    """Return the database that a name on the command line means, if it is no component file."""
+    return Database(named) if named.startswith(("postgresql:", "postgres:", "sqlite:")) else None
 
 
 def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> int:
@@ -29,10 +36,25 @@ def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> 
     Returns:
         0 if every case passed, 1 if one failed, 3 if none failed and some were left out.
     """
+    _emptied(folder)
+    report = asyncio.run(conform(subject, folder.resolve(), Progress(console)))
+    return _shown(report, folder, console, docs)
+
+
+def run_database(database: Database, only: Sequence[str], folder: Path, console: Console, docs: Path | None) -> int:
+    """Put a database to the test and tell what was found. Returns the same."""
+    _emptied(folder)
+    report = asyncio.run(conform_database(database, only, folder.resolve(), Progress(console)))
+    return _shown(report, folder, console, docs)
+
+
+def _emptied(folder: Path) -> None:
     # What an earlier run left on a server would be heard by this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    report = asyncio.run(conform(subject, folder.resolve(), Progress(console)))
+
+
+def _shown(report: Report, folder: Path, console: Console, docs: Path | None) -> int:
     console.print(_table(report))
     if docs is not None:
         results = docs / "conformance.json"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any, Final
 
 import yaml
 
+from choreography.conform.asking import ConformError, asked, cases_named, watched
 from choreography.conform.broker_cases import BROKER_CASES
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, NotMetError, NotShownError, Report, Result
+from choreography.conform.result import Report
 from choreography.conform.rig import Bench, rigged
 from choreography.conform.store_cases import STORE_CASES
 from choreography.conform.store_rig import store_rigged
-from choreography.errors import ChoreographyError
 from choreography.render.known_components import CONFORMS
 from choreography.render.resources import resource_in
 from choreography.render.setting_rules import judge_settings
@@ -35,13 +34,6 @@ from choreography.up.progress import Progress
 
 STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
 """The servers that can be started for a component."""
-
-_LONGEST: Final = 400.0
-"""Seconds a case may take before it counts as failed."""
-
-
-class ConformError(ChoreographyError):
-    """A component cannot be put to the test."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
     if subject.start and subject.start not in STARTABLE:
         raise ConformError(f"Nobody here can start {subject.start!r}. Known are: {', '.join(STARTABLE)}.")
     is_broker = kind.startswith("pubsub.")
-    cases = _cases(BROKER_CASES if is_broker else STORE_CASES, subject.only)
+    cases = cases_named(BROKER_CASES if is_broker else STORE_CASES, subject.only)
     policies = _resiliency(subject) if is_broker else {}
     async with AsyncExitStack() as closing:
         closing.enter_context(alone(folder / "lock"))
@@ -130,8 +122,8 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
                 served.forgets,
             )
             for case in cases:
-                async with _watched(case, report, progress), rigged(bench, processes, ports) as rig:
-                    report.results[-1:] = [await _asked(case, rig)]
+                async with watched(case, report, progress), rigged(bench, processes, ports) as rig:
+                    report.results[-1:] = [await asked(case, rig)]
         else:
             async with store_rigged(
                 daprd,
@@ -143,8 +135,8 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
                 server=served.process,
             ) as store_rig:
                 for case in cases:
-                    async with _watched(case, report, progress):
-                        report.results[-1:] = [await _asked(case, store_rig)]
+                    async with watched(case, report, progress):
+                        report.results[-1:] = [await asked(case, store_rig)]
     return report
 
 
@@ -185,35 +177,6 @@ async def _start_store(subject: Subject, place: Place, processes: Processes, pro
     await process.start()
     await process.until_ready()
     return _Served({"STATE_CONNECTION": database.dsn}, "", database.version, process)
-
-
-@asynccontextmanager
-async def _watched(case: Case, report: Report, progress: Progress) -> AsyncIterator[None]:
-    """Keep the place of a result while a case runs, so that what goes wrong around it is a failure and not an end."""
-    began = time.monotonic()
-    report.results.append(Result(case.name, FAILED, "it was not asked", 0.0))
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever it was, the other cases must still be asked
-        report.results[-1] = Result(case.name, FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
-    result = report.results[-1]
-    tell = progress.done if result.outcome != FAILED else progress.note
-    mark = "FAILED: " if result.outcome == FAILED else "left out: " if result.outcome == LEFT_OUT else ""
-    tell(f"{report.name}: {case.name} ({time.monotonic() - began:.0f} s)  {mark}{result.told}")
-
-
-async def _asked(case: Case, rig: Any) -> Result:
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(_LONGEST):
-            told, outcome = await case.ask(rig), PASSED
-    except NotShownError as error:
-        told, outcome = str(error), LEFT_OUT
-    except TimeoutError:
-        told, outcome = f"it had not ended after {_LONGEST:.0f} s", FAILED
-    except NotMetError as error:
-        told, outcome = str(error), FAILED
-    return Result(case.name, outcome, told, time.monotonic() - began)
 
 
 def _component(file: Path) -> dict[str, Any]:
@@ -267,14 +230,6 @@ def _resiliency(subject: Subject) -> dict[str, Any]:
             "without retries most brokers lose what failed once. Name one: --resiliency components/resiliency.yaml."
         )
     return policies
-
-
-def _cases(known: Sequence[Case], only: Sequence[str]) -> list[Case]:
-    for word in only:
-        if not any(word in one.name for one in known):
-            names = "; ".join(one.name for one in known)
-            raise ConformError(f"No case has {word!r} in its name, so nothing would be shown. Cases are: {names}.")
-    return [one for one in known if not only or any(word in one.name for word in only)]
 
 
 def _version(daprd: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from choreography.conform.broker_cases import BROKER_CASES
+from choreography.conform.database_cases import DATABASE_CASES
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, Report
 from choreography.conform.store_cases import STORE_CASES
 from choreography.insight.placed import put_between
@@ -30,7 +31,11 @@ def keep(report: Report, file: Path, day: str) -> None:
 def tables(results: Mapping[str, Any]) -> str:
     """Return everything that is known as Markdown."""
     parts = []
-    for kind, title, cases in (("broker", "Brokers", BROKER_CASES), ("store", "Stores", STORE_CASES)):
+    for kind, title, cases in (
+        ("broker", "Brokers", BROKER_CASES),
+        ("database", "Databases, spoken to by services themselves", (*STORE_CASES, *DATABASE_CASES)),
+        ("store", "Stores of sidecars", STORE_CASES),
+    ):
         told = {name: one for name, one in results.items() if one["kind"] == kind}
         if told:
             parts += [f"### {title}", _matrix(told, cases), _observed(told, cases)]

@@ -155,6 +155,12 @@ class Process:
         self._send(signal.SIGKILL)
         await self._ended_within(None)
 
+    async def quit_at_once(self) -> None:
+        """End PostgreSQL as ``pg_ctl stop -m immediate`` does: all of its processes, and without tidying up."""
+        self._ending = True
+        self._send(signal.SIGQUIT)
+        await self._ended_within(None)
+
     def may_end(self) -> None:
         """Take its next end, until it is started again, for something that was asked for."""
         self._ending = True

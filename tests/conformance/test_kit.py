@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from choreography.conform.conforming import ConformError, Place, Subject, conform
+from choreography.conform.asking import ConformError
+from choreography.conform.conforming import Place, Subject, conform
 from choreography.conform.result import FAILED, PASSED, Report
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from choreography.conform.conforming import ConformError, Subject, conform
+from choreography.conform.asking import ConformError
+from choreography.conform.conforming import Subject, conform
 from choreography.up.progress import Progress
 
 _OURS = Path(__file__).parents[3] / "components"
