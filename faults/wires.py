@@ -11,8 +11,11 @@ from faults.stage import REDELIVERED_AFTER, Stage
 
 Which = Literal["store", "broker"]
 
-_TELLING: Final = {"store": (b"commit", b"COMMIT"), "broker": (b"xadd", b"XADD", b"xack", b"XACK")}
-"""Requests whose answer matters most: was it committed, was it published, was it acknowledged?"""
+_TELLING: Final = {"store": (b'{"v":', b"commit", b"COMMIT"), "broker": (b"xadd", b"XADD", b"xack", b"XACK")}
+"""Requests whose answer matters most: was it committed, was it published, was it acknowledged?
+
+A service that writes to PostgreSQL itself says no ``COMMIT``: its one statement holds the records of entities.
+"""
 
 
 def cut(which: Which) -> Harm:

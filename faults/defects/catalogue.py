@@ -12,9 +12,11 @@ from faults.defects.release_defects import RELEASES
 from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import Defect
 from faults.defects.sidecar_defects import SIDECAR
+from faults.defects.store_defects import STORES
 
 DEFECTS: Final = {
-    defect.name: defect for defect in (*ACCEPTING, *ACCOUNTING, *COMMITTING, *EDGE, *RELEASES, *RELEASING, *SIDECAR)
+    defect.name: defect
+    for defect in (*ACCEPTING, *ACCOUNTING, *COMMITTING, *EDGE, *RELEASES, *RELEASING, *SIDECAR, *STORES)
 }
 
 

@@ -16,6 +16,7 @@ from faults.defects.release_defects import RELEASES
 from faults.defects.releasing_defects import RELEASING
 from faults.defects.seeding import ROOT, Change, Defect, OutdatedDefectError, seed
 from faults.defects.sidecar_defects import SIDECAR
+from faults.defects.store_defects import STORES
 
 SHOW = "from choreography.engine.identity import derived_id; print(derived_id.__code__.co_names)"
 
@@ -30,7 +31,7 @@ def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
 
 def test_no_two_defects_have_one_name() -> None:
     """The dictionary would keep only one of them."""
-    every = (ACCEPTING, ACCOUNTING, COMMITTING, EDGE, RELEASES, RELEASING, SIDECAR)
+    every = (ACCEPTING, ACCOUNTING, COMMITTING, EDGE, RELEASES, RELEASING, SIDECAR, STORES)
     assert len(DEFECTS) == sum(map(len, every))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,15 +15,17 @@ import pytest
 
 from choreography import Entity, Service
 from choreography.engine.identity import Key
-from choreography.engine.operations import ANY_ETAG, Committed, Unknown, Write
+from choreography.engine.operations import ANY_ETAG, Committed, Stored, Unknown, Write
 from choreography.errors import SelfCheckError
 from choreography.stores import connections
 from choreography.stores.address import Address, schema_of
 from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.own_connection import OwnConnection
 from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
 from choreography.up.postgres import Postgres
+from faults.proxy import Proxy
 from tests.integration.databases import ORDER, READER
 
 FOREIGN: Final = (
@@ -238,6 +241,68 @@ def _damaged(file: Path) -> None:
 def _folder(file: Path) -> None:
     file.unlink()
     file.mkdir()
+
+
+async def test_a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_done(server: Postgres) -> None:
+    """Whether it was is read back; a yes or a no would be a guess."""
+    async with Proxy(lambda: server.port, random.Random(1)) as proxy:
+        store = PostgresStore(Address.read(server.url_of("checkout_order", proxy.port), "checkout_order"), "order")
+        key = Key("order", "order", "lost-answer")
+        assert await store.confirm(key) is None
+        # The statement is prepared by then, so that it is the commit whose answer is lost.
+        for _ in range(2):
+            assert await store.commit([Write(key, "{}", None)]) == Committed()
+            await store.commit([Write.deletion(key)])
+        proxy.behave("loses answers", share=1.0)
+        answer = await store.commit([Write(key, "{}", None)])
+        proxy.behave()
+        assert isinstance(answer, Unknown)
+        assert not answer.answered
+        stored = await store.confirm(key)
+        assert isinstance(stored, Stored)
+        await store.commit([Write.deletion(key)])
+        await store.close()
+
+
+async def test_what_could_not_be_read_is_not_absent(server: Postgres, tmp_path: Path) -> None:
+    """An event whose outcome could not be read would be run again."""
+    (tmp_path / "nothing.db").touch()
+    nowhere: list[Store] = [
+        PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_nowhere"), "order"),
+        SqliteStore(Address.read(f"sqlite:///{tmp_path}/nothing.db", "order"), "order"),
+    ]
+    keys = [Key("order", kind, "one") for kind in ("order", "outcome", "intent")]
+    for store in nowhere:
+        values = await store.read(keys)
+        assert (values.found, values.failed) == ({}, frozenset(keys))
+        assert isinstance(await store.confirm(keys[0]), Unknown)
+        await store.close()
+
+
+async def test_records_of_two_services_in_one_schema_stay_apart(server: Postgres, tmp_path: Path) -> None:
+    """Every key holds the service."""
+    migrate(Wanted(ORDER, store_address(tmp_path)))
+    schema = Address.read(server.url_of("checkout_order"), "checkout_order")
+    pairs: list[list[Store]] = [
+        [SqliteStore(store_address(tmp_path), name) for name in ("order", "other")],
+        [PostgresStore(schema, name) for name in ("order", "other")],
+    ]
+    for pair in pairs:
+        keys = [Key(name, "order", "same") for name in ("order", "other")]
+        for number, (store, key) in enumerate(zip(pair, keys, strict=True)):
+            assert await store.commit([Write(key, str(number), ANY_ETAG)]) == Committed()
+        for number, (store, key) in enumerate(zip(pair, keys, strict=True)):
+            values = await store.read([key])
+            assert [one.value for one in values.found.values()] == [str(number)]
+            await store.commit([Write.deletion(key)])
+            await store.close()
+
+
+def test_no_two_processes_name_their_statements_alike() -> None:
+    """A pooler may hand one connection of the server to both, and one would run the statement of the other."""
+    names = {OwnConnection._get_unique_id(None, "stmt") for _ in range(2)}  # type: ignore[arg-type]
+    assert len(names) == 2
+    assert all(len(name) > 32 for name in names)
 
 
 @pytest.mark.parametrize(
