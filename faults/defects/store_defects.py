@@ -18,15 +18,15 @@ STORES: Final = (
         "guard-left-out",
         "a statement that found a row in another state than expected commits the rest",
         "statements",
-        "        if part.does in GUARDED:",
-        "        if not GUARDED:",
+        "        if part.does is not Does.PUT:",
+        "        if part.does is Does.PUT:",
     ),
     _stored(
         "version-not-compared",
         "a row is written over whatever became of it since it was read",
         "statements",
-        'as u(kind, id, record, ttl, etag) where {same} and t.etag = u.etag returning t.kind, t.id"',
-        'as u(kind, id, record, ttl, etag) where {same} returning t.kind, t.id"',
+        '    version = " and r.etag = u.etag" if more else ""',
+        '    version = ""',
     ),
     _stored(
         "version-starts-at-one",
@@ -39,8 +39,8 @@ STORES: Final = (
         "service-left-out-of-the-key",
         "a service reads the records of another one in the same schema",
         "statements",
-        "r on r.service = $1 and r.kind = u.kind",
-        "r on $1::text is not null and r.kind = u.kind",
+        "where r.service = $1 and r.kind = u.kind",
+        "where $1::text is not null and r.kind = u.kind",
     ),
     _stored(
         "failed-read-shows-nothing",
@@ -94,9 +94,9 @@ STORES: Final = (
     _stored(
         "one-waits-after-another",
         "each that waits for a frozen server adds its time limit to that of those before it",
-        "postgres",
-        "                        min_size=0,",
-        "                        min_size=1,",
+        "connections",
+        "            await asyncio.wait_for(self._free.acquire(), SECONDS)",
+        "            await self._free.acquire()",
     ),
     Defect(
         "folded-outcomes-left-behind",

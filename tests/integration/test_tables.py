@@ -76,12 +76,15 @@ async def test_one_row_in_another_form_hides_no_other(
 ) -> None:
     """A view that failed on one row would show nothing: what a column cannot show is null there."""
     store, ask = opened
-    kinds = {"order": "order", "outcome": "outcome", "intent": "intent", "accepted": "accepted"}
+    kinds = ("order", "outcome", "intent", "accepted")
     writes = [
         Write(Key("order", kind, f"foreign-{number}"), text, ANY_ETAG)
         for kind in kinds
         for number, text in enumerate((*FOREIGN, '["e","d",5,"no list",[7],[[1]],{"a":1},null,"",["reason","x"],1,2]'))
     ]
+    if isinstance(store, SqliteStore):
+        # An index of a list reads each entity, and so SQLite takes none that is no JSON.
+        writes = [write for write in writes if (write.key.kind, write.value) != ("order", "no JSON")]
     assert await store.commit(writes) == Committed()
     for view in ("orders", "entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands"):
         await ask(f"select * from checkout_order.{view}")  # noqa: S608 - the names are ours
@@ -197,7 +200,7 @@ def test_statements_are_printed_from_the_migration_that_is_there(server: Postgre
     """Whoever runs them by hand needs those that are new; an unknown migration is named with those that are known."""
     wanted = [Wanted(ORDER, _owned(server), "checkout_order")]
     text = as_text(wanted, since="0001")
-    assert "create table" not in text
+    assert "create table checkout_order.entity_records" not in text
     assert "as_number" in text
     assert "CREATE INDEX CONCURRENTLY" in text
     with pytest.raises(MigrationError, match=r"no migration '7'. Known are: 0001, 0002"):
@@ -206,7 +209,7 @@ def test_statements_are_printed_from_the_migration_that_is_there(server: Postgre
 
 async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty that wait one after another would each add their time limit to that of those before."""
-    monkeypatch.setattr(connections, "SECONDS", 1.0)
+    monkeypatch.setattr(connections, "SECONDS", 2.0)
     held = []
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -220,7 +223,7 @@ async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypat
     keys = [Key("order", "order", str(number)) for number in range(30)]
     answers = await asyncio.gather(*(store.commit([Write(key, "{}", None)]) for key in keys))
     assert all(isinstance(answer, Unknown) and not answer.answered for answer in answers)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 6
     await store.close()
     frozen.close()
     for _, writer in held:
