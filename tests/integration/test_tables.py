@@ -88,7 +88,8 @@ async def test_one_row_in_another_form_hides_no_other(
     assert await store.commit(writes) == Committed()
     for view in ("orders", "entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands"):
         await ask(f"select * from checkout_order.{view}")  # noqa: S608 - the names are ours
-    assert len(await ask("select 1 from checkout_order.entities where id like 'foreign-%'")) == len(FOREIGN) + 1
+    entities = sum(write.key.kind == "order" for write in writes)
+    assert len(await ask("select 1 from checkout_order.entities where id like 'foreign-%'")) == entities
     totals = {row[0] for row in await ask("select total from checkout_order.orders where order_id = 'huge'")}
     assert [int(total) for total in totals] == [123456789012345678901234567890] or totals == {1.2345678901234568e29}
     await store.commit([Write.deletion(write.key) for write in writes])
