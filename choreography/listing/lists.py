@@ -82,6 +82,11 @@ def _filter_of(entity: type[Entity], field: str, where: str) -> Filter:
             f"It has {', '.join(entity.model_fields)}."
         )
     made = Filter.of(entity, field)
+    if any('"' in name or "\\" in name for name in made.spellings):
+        raise DeclarationError(
+            f"{where} is to be filtered by {field!r}, whose name on the wire has a quote or a backslash, which no path "
+            "into JSON takes. Give it another one: Field(alias=...)."
+        )
     if made.name in RESERVED:
         raise DeclarationError(
             f"{where} is to be filtered by {made.name!r}, which every list has as a parameter of its own "

@@ -75,6 +75,11 @@ def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
     if asked.since and not only_text:
         raise ChoreographyError("--from belongs to --sql. Without --sql the tables themselves say where they are.")
     if only_text:
+        if asked.contract:
+            raise ChoreographyError(
+                "--contract looks up what no list needs any more, so there is nothing to print beforehand. Run it "
+                "without --sql, once no older release runs."
+            )
         if any(one.address.is_file for one in wanted):
             raise ChoreographyError("--sql prints statements for PostgreSQL. A SQLite file is simply migrated.")
         console.file.write(as_text(wanted, reporting=asked.reporting, since=asked.since))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from choreography.contracts import Entity
@@ -45,23 +46,22 @@ class Index(NamedTuple):
 
 def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[Index]:
     """Return the indexes of lists: in a schema of PostgreSQL, or in SQLite if it is empty."""
+    how = f"create index {'concurrently ' if schema else ''}if not exists"
     found = {}
     for view in views:
         for group in view.indexes:
-            name = index_name(view.entity, group)
-            columns = ", ".join([*(f"({_column(one, postgres=bool(schema))})" for one in group), "born", "id"])
-            there = _listed(service, view.entity, schema, alone=not group)
-            on = f'"{name}" on {_table(schema)} ({columns}) where {there}'
-            found[name] = Index(name, f"create index {'concurrently ' if schema else ''}if not exists {on}")
+            name, definition = _definition(service, view.entity, group, postgres=bool(schema))
+            found[name] = Index(name, f'{how} "{name}" on {_table(schema)} {definition}')
     return list(found.values())
 
 
-def index_name(entity: type[Entity], group: Sequence[Filter]) -> str:
-    """Return the name of an index. It is another one wherever the same states would stand in it otherwise."""
-    keys = [one.key for one in group]
-    digest = hashlib.sha256("\n".join([entity.kind, *keys]).encode()).hexdigest()[:8]
+@lru_cache(maxsize=256)
+def _definition(service: str, entity: type[Entity], group: tuple[Filter, ...], *, postgres: bool) -> tuple[str, str]:
+    """Return the name of an index and what it holds. Whatever holds something else has another name."""
+    columns = ", ".join([*(f"({_column(one, postgres=postgres)})" for one in group), "born", "id"])
+    definition = f"({columns}) where {_listed(service, entity, postgres=postgres, alone=not group)}"
     spoken = re.sub(r"\W", "_", "_".join(["list", entity.kind, *(one.field for one in group)]), flags=re.ASCII)
-    return f"{spoken[:54]}_{digest}"
+    return f"{spoken[:54]}_{hashlib.sha256(definition.encode()).hexdigest()[:8]}", definition
 
 
 def refuse_missing(wanted: Sequence[Index], there: Sequence[str], views: Sequence[ListView]) -> None:
@@ -93,7 +93,7 @@ def page(service: str, asked: Asked, schema: str = "") -> tuple[str, list[Any]]:
         arguments.append(value)
         return f"${len(arguments)}" if schema else "?"
 
-    where = [_listed(service, view.entity, schema, alone=not asked.wanted)]
+    where = [_listed(service, view.entity, postgres=bool(schema), alone=not asked.wanted)]
     for name, text in asked.wanted.items():
         column = _column(view.filters[name], postgres=bool(schema))
         where.append(f"({column}) = {given(_shortened(text) if schema else text)}")
@@ -101,7 +101,7 @@ def page(service: str, asked: Asked, schema: str = "") -> tuple[str, list[Any]]:
         beyond = "<" if view.newest_first else ">"
         where.append(f"(born, id) {beyond} ({given(asked.after.born)}, {given(asked.after.logical_id)})")
     way = "desc" if view.newest_first else "asc"
-    by = "" if schema else f' indexed by "{index_name(view.entity, _nearest(asked))}"'
+    by = "" if schema else f' indexed by "{_definition(service, view.entity, _nearest(asked), postgres=False)[0]}"'
     return (
         f"select id, born, record from {_table(schema)}{by} where {' and '.join(where)} "
         f"order by born {way}, id {way} limit {given(asked.limit + 1)}"
@@ -180,11 +180,15 @@ def _nearest(asked: Asked) -> tuple[Filter, ...]:
 def _column(one: Filter, *, postgres: bool) -> str:
     if postgres:
         return f"listed ->> '{one.key}'"
-    state = "record -> 's'"
-    parts = [_quoted(name) for name in one.spellings]
-    json = _first(f"{state} -> {part}" for part in parts)
-    text = _text_in_sqlite(one.form, json, _first(f"{state} ->> {part}" for part in parts))
+    parts = [_path(name) for name in one.spellings]
+    json = _first(f"record -> {part}" for part in parts)
+    text = _text_in_sqlite(one.form, json, _first(f"record ->> {part}" for part in parts))
     return f"case when {json} is null then {_quoted(one.missing)} when {json} = 'null' then '-' else '=' || {text} end"
+
+
+def _path(name: str) -> str:
+    """Return the path of a field in a record, as one path: SQLite parses a record once for all of those."""
+    return _quoted(f'$.s."{name}"')
 
 
 def _first(choices: Iterable[str]) -> str:
@@ -227,18 +231,19 @@ def _kept(one: Filter, schema: str) -> str:
     return f"{schema}.list_key({parts}, '{one.form}', {_quoted(one.missing)})"
 
 
-def _listed(service: str, entity: type[Entity], schema: str, *, alone: bool) -> str:
+def _listed(service: str, entity: type[Entity], *, postgres: bool, alone: bool) -> str:
     """Return what makes an entity be in lists: it is there. A tombstone has no state, and neither has a held place.
 
     Args:
         service: whose it is.
         entity: its class.
-        schema: the schema in PostgreSQL, if it is that.
+        postgres: the database is PostgreSQL.
         alone: nothing else is asked for. A planner with old statistics would take the index of everything for a rare
             value too, and pass over all others; so that index is only for a condition which no other question has.
     """
     return f"{_of(service, entity.kind)} and " + (
-        ("listed is not null" if schema else "(record -> 's') <> 'null'") + (" and born > 0" if alone else "")
+        ("listed is not null" if postgres else "json_type(record, '$.s') = 'object'")
+        + (" and born > 0" if alone else "")
     )
 
 

@@ -25,7 +25,7 @@ from choreography.engine.records import EntityRecord
 from choreography.errors import SelfCheckError
 from choreography.listing import Asked, Place, ask
 from choreography.stores.address import Address
-from choreography.stores.listed import filling, index_name, indexes, page
+from choreography.stores.listed import filling, indexes, page
 from choreography.stores.migrating import Wanted, as_text, migrate
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
@@ -449,7 +449,7 @@ async def test_an_index_that_was_given_up_half_way_is_made_anew(server: Postgres
     house = House(server, tmp_path)
     try:
         await house.migrate(DESK)
-        name = index_name(Parcel, LIST.indexes[1])
+        name = indexes("desk", DESK.lists, SCHEMA)[1].name
         await house.ask_owner(f"drop index {SCHEMA}.{name}")
         reader, owner = await asyncpg.connect(server.url_of("house")), await asyncpg.connect(server.url_of("house"))
         async with reader.transaction(isolation="repeatable_read"):

@@ -21,9 +21,12 @@ from choreography import Decision, Entity, Event, Id, Service
 from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Write
 from choreography.engine.records import EntityRecord
+from choreography.errors import SelfCheckError
 from choreography.settings import Settings
+from choreography.sidecar.client import Sidecar
 from choreography.stores.address import Address
 from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.opening import open_store
 from choreography.stores.sqlite import SqliteStore
 from choreography.web.app import Front, build_app
 
@@ -253,8 +256,13 @@ async def test_a_database_that_does_not_answer_is_no_empty_list(tmp_path: Path) 
 
 async def test_the_state_store_of_a_sidecar_has_no_lists() -> None:
     """A service with lists refuses to start there, unless it is told to go without; then it says so."""
-    told: list[str] = []
-    front = build_app(wood, Settings(sidecar="http://127.0.0.1:9", self_check=False, lists=False), told.append)
+    here, without = {"DAPR_HTTP_PORT": "9", "CHOREOGRAPHY_SELF_CHECK": "off"}, {"CHOREOGRAPHY_LISTS": "off"}
+    sidecar = Sidecar(Settings.from_environment(here))
+    with pytest.raises(SelfCheckError, match=r"lists Tree at /trees.*CHOREOGRAPHY_LISTS=off"):
+        await open_store(wood, Settings.from_environment(here), sidecar).check()
+    await open_store(wood, Settings.from_environment(here | without), sidecar).check()
+    await sidecar.close()
+    front = build_app(wood, Settings.from_environment(here | without), print)
     async with front.app.router.lifespan_context(front.app):
         status, _, body = await Served(front).get("/trees")
     assert (status, "CHOREOGRAPHY_LISTS=off" in body["detail"]) == (501, True)
