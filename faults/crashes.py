@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 from faults.stage import REDELIVERED_AFTER, Stage
@@ -38,6 +40,22 @@ def of_server(server: str) -> Harm:
     return die
 
 
+def restarted_at_once(server: str) -> Harm:
+    """PostgreSQL is restarted as ``pg_ctl restart -m immediate`` does it: a crash that takes every session along."""
+
+    async def restart(stage: Stage) -> None:
+        stage.down.add(server)
+        stage.flow.may_end(server)
+        pid = stage.flow.pid(server)
+        if pid is not None:
+            os.kill(pid, signal.SIGQUIT)
+        while stage.flow.pid(server) is not None:  # noqa: ASYNC110 - the flow tells nobody
+            await asyncio.sleep(0.05)
+        await stage.bring_back(server)
+
+    return restart
+
+
 async def of_all_services(stage: Stage) -> None:
     """A power cut for every replica of every service."""
     await _gone_for(stage, 1, *stage.apps)
@@ -58,7 +76,7 @@ def frozen(service: str) -> Harm:
 
 
 def frozen_sidecar(service: str) -> Harm:
-    """The sidecar of one replica stops for so long, holding its locks in the store."""
+    """The sidecar of one replica stops for so long, with deliveries in its hands."""
 
     async def freeze(stage: Stage) -> None:
         await _frozen(stage, f"{stage.one_of(service)}-sidecar")

@@ -39,6 +39,7 @@ def menu() -> list[Fault]:
         Fault("kill -9 all sidecars", "crash", crashes.of_all_sidecars),
         Fault("kill -9 the broker", "crash", crashes.of_server("redis"), short=True),
         Fault("kill -9 the database", "crash", crashes.of_server("postgres"), short=True),
+        Fault("restart the database at once", "crash", crashes.restarted_at_once("postgres")),
         Fault("kill -9 the scheduler", "crash", crashes.of_server("scheduler"), short=True),
         *(Fault(f"freeze {one}", "freeze", crashes.frozen(one), short=one == "inventory") for one in SERVICES),
         *(Fault(f"freeze {one}'s sidecar", "freeze", crashes.frozen_sidecar(one)) for one in ("order", "shipping")),

@@ -1,4 +1,4 @@
-"""What goes wrong between the sidecars and the servers they stand on."""
+"""What goes wrong between services or sidecars and the servers they stand on."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ _MISTAKE_LATER: Final = (
     "This service made a mistake while it accepted the request, so it is unknown whether it was accepted. Its log says "
     "more. Send the same request again with the Idempotency-Key of this answer; it will not be done twice."
 )
-_SILENT: Final = "The state store did not answer; ask again."
+_SILENT: Final = "The store did not answer; ask again."
 _REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
     400: {"description": "Two different Idempotency-Keys, two callers, or a client that left."},
     408: {"description": "The request did not come to its end in time."},
