@@ -172,7 +172,6 @@ class Commands:
                 return JSONResponse({"detail": mistake}, 500, headers)
 
         parameters = [
-            inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request),
             inspect.Parameter(
                 "idempotency_key",
                 inspect.Parameter.KEYWORD_ONLY,
@@ -189,8 +188,7 @@ class Commands:
                 for name in command.path_parameters
             ),
         ]
-        served = traced(endpoint, command.method, command.path, self._spans)
-        served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        served = traced(endpoint, command.method, command.path, self._spans, parameters)
         served.__doc__ = command.function.__doc__
         return served
 
@@ -275,13 +273,8 @@ class Commands:
             return JSONResponse({"detail": f"There is no {view.entity.kind} {logical_id!r}."}, 404)
 
         hint = Annotated[str, Path(min_length=1, max_length=256)]
-        parameters = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind)
-            for name, kind in {"request": Request, key_field: hint}.items()
-        ]
-        served = traced(endpoint, "GET", view.path, self._spans)
-        served.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return served
+        key = inspect.Parameter(key_field, inspect.Parameter.KEYWORD_ONLY, annotation=hint)
+        return traced(endpoint, "GET", view.path, self._spans, [key])
 
 
 def _unanswered() -> HTTPException:

@@ -6,6 +6,7 @@ instrumentation, which looks for the route a second time, and a quarter the laye
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -32,8 +33,22 @@ class CommandRoute(APIRoute):
         return True
 
 
-def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str, spans: Spans) -> Callable[..., Any]:
-    """Return an endpoint each of whose calls is a span named for its route."""
+def traced(
+    endpoint: Callable[..., Awaitable[Response]],
+    method: str,
+    route: str,
+    spans: Spans,
+    takes: Iterable[inspect.Parameter] = (),
+) -> Callable[..., Any]:
+    """Return an endpoint each of whose calls is a span named for its route.
+
+    Args:
+        endpoint: it takes the request, and further arguments by name.
+        method: of the requests that it serves.
+        route: their path, with its parameters in braces.
+        spans: of the service.
+        takes: its further arguments, as the web framework reads and documents them.
+    """
 
     async def serve(request: Request, **arguments: str) -> Response:
         with spans.serving(method, route, request.headers.get("traceparent", "")) as span:
@@ -45,7 +60,11 @@ def traced(endpoint: Callable[..., Awaitable[Response]], method: str, route: str
             span.status = response.status_code
             return response
 
-    return serve if spans.on else endpoint
+    served: Any = serve if spans.on else endpoint
+    # The framework reads the signature. Without this one it would ask for what only stands for the path's parameters.
+    first = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    served.__signature__ = inspect.Signature([first, *takes])
+    return served  # type: ignore[no-any-return]
 
 
 def excluded(paths: Iterable[str]) -> str:

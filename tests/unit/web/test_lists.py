@@ -103,8 +103,8 @@ class Served:
         return sent[0]["status"], headers, json.loads(body) if body else None
 
 
-@pytest.fixture(scope="module")
-async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+@pytest.fixture(scope="module", params=["untraced", "traced"])
+async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """Serve the wood with seven trees, the fourth of which was felled from the store."""
     file: Path = tmp_path_factory.mktemp("wood") / "wood.db"
     address = Address.read(f"sqlite:///{file}", "wood")
@@ -116,7 +116,8 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         await store.commit([Write(Key("wood", "tree", tree.tree_id), record.encode(), ANY_ETAG)])
     await store.commit([Write(Key("wood", "tree", "t3"), EntityRecord(2, None, gone=True).encode(), ANY_ETAG)])
     await store.close()
-    settings = Settings(sidecar="http://127.0.0.1:9", self_check=False, database=f"sqlite:///{file}")
+    zipkin = "http://127.0.0.1:9/api/v2/spans" if request.param == "traced" else ""
+    settings = Settings(sidecar="http://127.0.0.1:9", self_check=False, database=f"sqlite:///{file}", zipkin=zipkin)
     front = build_app(wood, settings, print)
     async with front.app.router.lifespan_context(front.app):
         await asyncio.sleep(0)
