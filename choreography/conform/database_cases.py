@@ -55,7 +55,7 @@ async def _etag(store: Store, key: Key) -> str:
 
 
 async def a_conflict_names_its_keys(rig: DatabaseRig) -> str:
-    """Whoever is told which key had changed need not read all of them again to know."""
+    """The answer names the key that had changed, so the caller need not read all of them again."""
     fresh, stale, taken = (Key(SERVICE, kind, secrets.token_hex(6)) for kind in _KINDS)
     await _put(rig.one, Write(stale, "1", None), Write(taken, "1", None))
     etag = await _etag(rig.one, stale)

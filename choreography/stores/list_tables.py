@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TURNS: Final = 10
 """How often a statement is tried that does not get its lock, or is undone because of a deadlock."""
 _LOCK: Final = "set local lock_timeout = '2s'"
-"""Whoever waits for a table keeps all that come later waiting, so nobody waits for long."""
+"""A statement that waits for a table blocks all later ones, so each wait is short."""
 _BUSY: Final = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 
 

@@ -75,7 +75,7 @@ async def test_a_server_that_goes_away_is_asked_over_a_new_connection(opened: Co
 async def test_a_connection_that_nobody_used_for_long_is_not_used_again(
     opened: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands between forgets it and tells nobody, so a statement would wait for an answer in vain."""
+    """The hop in between drops the connection without a sign, so a statement would wait for an answer in vain."""
     now = 1000.0
     monkeypatch.setattr(connections, "_now", lambda: now)
     first = await opened.use(pid)

@@ -158,7 +158,7 @@ async def test_what_was_moved_is_known_again_and_nothing_is_run_twice(kept: Kept
 
 
 async def test_a_move_may_be_repeated_until_the_service_has_worked_on(kept: Kept, tmp_path: Path) -> None:
-    """What an interrupted run has not written is written by the next one; what is newer is never overwritten."""
+    """The next run writes the rows that an interrupted run left out; newer rows are never overwritten."""
     first = await moved(kept, inventory, tmp_path)
     file = sqlite3.connect(tmp_path / "inventory.db")
     file.execute("delete from outcome_records")

@@ -30,7 +30,7 @@ _NAMED: Final = 5
 
 @dataclass
 class Moved:
-    """What became of the records of one service.
+    """The records of one service after the move.
 
     Attributes:
         rows: how many rows stand in each table now.

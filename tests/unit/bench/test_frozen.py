@@ -21,7 +21,7 @@ def frozen(tmp_path: Path) -> Frozen:
 
 @pytest.mark.parametrize("rival", RIVALS)
 def test_every_rival_is_as_recorded(rival: str) -> None:
-    """Whoever changes one measures it before and after, in one run, and records both."""
+    """A change needs figures of before and after from one run, recorded with it."""
     assert Frozen().changed([rival]) == []
     for later in Frozen().records()[rival][1:]:
         assert later.reason

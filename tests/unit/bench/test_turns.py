@@ -41,7 +41,7 @@ def spinning() -> Iterator[int]:
 
 
 async def test_each_is_alone_in_its_turn_and_the_first_one_changes() -> None:
-    """Whoever is always first would always find the machine as the last one left it."""
+    """A system that is always first would always find the machine as the last one left it."""
     takers = {name: Taker(name, {}) for name in "abc"}
     turns, order = Turns(), []
     at_once = 0
