@@ -11,11 +11,8 @@ from typing import Final
 from choreography.flow import services_of
 from choreography.stores.address import Address, schema_of
 from choreography.stores.migrating import Wanted, migrate
-from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
-from choreography.up.processes import Processes
-from choreography.up.progress import Progress
-from choreography.up.servers import find_postgres
+from tests.integration.postgres_server import postgres_server
 
 ORDER, BILLING = (
     next(one for one in services_of("apps.checkout") if one.name == name) for name in ("order", "billing")
@@ -26,16 +23,7 @@ READER: Final = "reader"
 @asynccontextmanager
 async def postgres_in(folder: Path) -> AsyncIterator[Postgres]:
     """Run PostgreSQL with an owner, two roles of services, and one for reports."""
-    ports = Ports(folder / "ports.json")
-    roles = ("checkout_order", "checkout_billing", READER)
-    database = Postgres(
-        find_postgres(Progress.silent()), folder / "data", ports.of("postgres"), "checkout", roles=roles
-    )
-    database.prepare(Progress.silent())
-    async with Processes() as processes:
-        (process,) = processes.wave([database.program(folder / "postgres.log")])
-        await process.start()
-        await process.until_ready()
+    async with postgres_server(folder, "checkout_order", "checkout_billing", READER) as database:
         for service in (ORDER, BILLING):
             schema = schema_of("checkout", service.name)
             owned = Address.read(database.url_of("checkout"), schema)

@@ -18,11 +18,11 @@ from choreography.up.servers import can_install, find_postgres, install
 
 
 @asynccontextmanager
-async def postgres_server(folder: Path, *roles: str) -> AsyncIterator[Postgres]:
-    """Run PostgreSQL with an owner, whose database is ``checkout``, and the roles of services."""
+async def postgres_server(folder: Path, *roles: str, owner: str = "checkout") -> AsyncIterator[Postgres]:
+    """Run PostgreSQL with an owner, whose database has the same name, and the roles of services."""
     ports = Ports(folder / "ports.json")
     programs = find_postgres(Progress.silent())
-    database = Postgres(programs, folder / "data", ports.of("postgres"), "checkout", roles=roles)
+    database = Postgres(programs, folder / "data", ports.of("postgres"), owner, roles=roles)
     database.prepare(Progress.silent())
     async with Processes() as processes:
         (process,) = processes.wave([database.program(folder / "postgres.log")])

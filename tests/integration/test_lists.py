@@ -29,11 +29,8 @@ from choreography.stores.listed import filling, indexes, page
 from choreography.stores.migrating import Wanted, as_text, migrate
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
-from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
-from choreography.up.processes import Processes
-from choreography.up.progress import Progress
-from choreography.up.servers import find_postgres
+from tests.integration.postgres_server import postgres_server
 
 Name = NewType("Name", str)
 Opened = PostgresStore | SqliteStore
@@ -99,19 +96,7 @@ PLAIN: Final = released()
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     """Run PostgreSQL with an owner and the role of a service."""
-    folder = tmp_path_factory.mktemp("postgres")
-    database = Postgres(
-        find_postgres(Progress.silent()),
-        folder / "data",
-        Ports(folder / "ports.json").of("postgres"),
-        "house",
-        roles=(SCHEMA,),
-    )
-    database.prepare(Progress.silent())
-    async with Processes() as processes:
-        (process,) = processes.wave([database.program(folder / "postgres.log")])
-        await process.start()
-        await process.until_ready()
+    async with postgres_server(tmp_path_factory.mktemp("postgres"), SCHEMA, owner="house") as database:
         yield database
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -24,13 +23,9 @@ from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
 from choreography.telemetry import Metrics
-from choreography.up import probes
-from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
-from choreography.up.processes import Process, Processes, Program
-from choreography.up.progress import Progress
-from choreography.up.servers import can_install, install
 from tests.integration.databases import ORDER
+from tests.integration.postgres_server import pooler
 
 ONE, TWO, NEW = (Key("order", "order", name) for name in ("one", "two", "new"))
 DONE = Key("order", "outcome", "event-1")
@@ -324,31 +319,7 @@ async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) ->
 @pytest.fixture
 async def pooled(server: Postgres, tmp_path: Path) -> AsyncIterator[int]:
     """Run pgbouncer in transaction mode before the server, with two connections for everybody; yield its port."""
-    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if program is None and can_install():
-        install(Progress.silent(), "pgbouncer")
-        program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed, and this machine installs no packages")
-    port = Ports(tmp_path / "ports.json").of("pgbouncer")
-    password = server.url_of("checkout_order").split(":")[2].split("@")[0]
-    (tmp_path / "users").write_text(f'"checkout_order" "{password}"\n')
-    (tmp_path / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-        f"listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {tmp_path / 'users'}\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\n"
-    )
-    for path in (tmp_path, tmp_path / "users", tmp_path / "pgbouncer.ini", *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    command = ["setpriv", "--reuid", "nobody", "--clear-groups", program, str(tmp_path / "pgbouncer.ini")]
-    log = tmp_path / "pgbouncer.log"
-    async with Processes() as processes:
-        process: Process
-        (process,) = processes.wave(
-            [Program(name="pgbouncer", command=command, log=log, ready=lambda: probes.listening(port))]
-        )
-        await process.start()
-        await process.until_ready()
+    async with pooler(server, "checkout_order", tmp_path) as port:
         yield port
 
 
