@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -116,19 +115,10 @@ def _misfits(name: str, annotation: Any, column: Column) -> Iterator[str]:
             f"its column {name!r} is {column.type}, and the field needs {_TAKES[wanted][0]}. Change one of the two, so "
             "that no value is lost."
         )
-    if not column.nullable and _may_be_none(annotation):
+    if not column.nullable and types.NoneType in plain_types(annotation):
         yield f"its column {name!r} must not be null, and the field may be None. Change one of the two."
 
 
 def _is_whole(annotation: Any) -> bool:
     classes = {one for one in plain_types(annotation) if one is not types.NoneType}
     return bool(classes) and all(issubclass(one, int) and one is not bool for one in classes)
-
-
-def _may_be_none(annotation: Any) -> bool:
-    return annotation is types.NoneType or any(_may_be_none(part) for part in _union_of(annotation))
-
-
-def _union_of(annotation: Any) -> tuple[Any, ...]:
-    origin = typing.get_origin(annotation)
-    return typing.get_args(annotation) if origin in (typing.Union, types.UnionType) else ()
