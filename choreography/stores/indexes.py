@@ -1,50 +1,44 @@
-"""Indexes for the questions that people ask. They are made while services write, so that no release waits for them."""
+"""Indexes that are made while services write, so that no release waits for them."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 from choreography.stores.tables import OUTCOMES
 
+FOUND: Final = (
+    "select c.relname, t.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
+    "join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace where n.nspname = $1"
+)
+"""Asks PostgreSQL for every index in a schema: its name, its table, and whether it is complete."""
+
 
 class Index(NamedTuple):
-    """One index of a table.
-
-    Attributes:
-        name: its name in the schema.
-        table: the table that it is for.
-        columns: its columns, or expressions in parentheses.
-    """
+    """One index, with the statement that makes it."""
 
     name: str
-    table: str
-    columns: str
-
-    def statement(self, schema: str) -> str:
-        """Return the statement that makes it without keeping anybody from writing. It runs outside of transactions."""
-        return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {self.name} ON {schema}.{self.table} ({self.columns})"
+    statement: str
 
 
-STANDING: Final = (Index("outcomes_by_time", OUTCOMES, "changed_at"),)
-"""``order by at desc limit 20``: a service appends to it, and what was last is asked for most."""
-_INVALID: Final = (
-    "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n "
-    "ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND n.nspname = :schema"
-)
+def standing(schema: str) -> list[Index]:
+    """Return the indexes that every schema has: one for the last outcomes, which are asked for most."""
+    name = "outcomes_by_time"
+    return [Index(name, f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {schema}.{OUTCOMES} (changed_at)")]
 
 
-async def make_indexes(connection: AsyncConnection, schema: str) -> None:
-    """Make the indexes that are not there. What an earlier run left behind unfinished is removed first.
+async def make_indexes(connection: Any, schema: str, wanted: Iterable[Index]) -> None:
+    """Make the indexes that are not there. One that an earlier run left unfinished is removed first.
 
     Args:
-        connection: one on which each statement is a transaction of its own.
+        connection: one of asyncpg, on which each statement is a transaction of its own.
         schema: the schema of the service.
+        wanted: the indexes.
     """
-    unfinished = (await connection.execute(text(_INVALID), {"schema": schema})).scalars().all()
-    for index in STANDING:
-        if index.name in unfinished:
-            await connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{index.name}"))
-        await connection.execute(text(index.statement(schema)))
+    complete = {name: valid for name, _, valid in await connection.fetch(FOUND, schema)}
+    for index in wanted:
+        if complete.get(index.name) is False:
+            # It is written to and never read.
+            await connection.execute(f'drop index concurrently if exists {schema}."{index.name}"')
+        if not complete.get(index.name):
+            await connection.execute(index.statement)

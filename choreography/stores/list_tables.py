@@ -11,6 +11,7 @@ import asyncpg
 from choreography.listing import ListView
 from choreography.service import Service
 from choreography.stores.address import Address
+from choreography.stores.indexes import FOUND, make_indexes
 from choreography.stores.listed import fields, filling, indexes, nothing_of, only_fields
 from choreography.stores.tables import ENTITIES
 
@@ -38,37 +39,29 @@ def make_in_file(connection: Connection, service: Service, *, contract: bool = F
             connection.exec_driver_sql(f'drop index "{name}"')
 
 
-async def make_in_schema(address: Address, service: Service, role: str = "", *, contract: bool = False) -> None:
+async def make_in_schema(
+    connection: Any, schema: str, service: Service, role: str = "", *, contract: bool = False
+) -> None:
     """Make fields and indexes in a schema of PostgreSQL, while nobody else does.
 
     Args:
-        address: the database, with the role of the owner.
+        connection: one of asyncpg, with the role of the owner, on which each statement is a transaction of its own.
+        schema: the schema.
         service: whose lists are wanted.
         role: the role that it logs in with.
         contract: no other release runs any more, so what its lists needed is dropped.
     """
-    schema, views = address.schema, service.lists
-    if not views and not contract:
-        return
-    # Without statements of its own that are prepared, it works behind a pooler.
-    connection = await asyncpg.connect(**address.arguments, statement_cache_size=0)
-    try:
-        if views:
-            await _together(connection, fields(views, schema, role))
-            for statement in filling(service.name, views, schema):
-                await _again(lambda told=statement: connection.execute(told))  # type: ignore[misc]
-        wanted = indexes(service.name, views, schema)
-        there = await _indexes_of(connection, schema)
-        for index in wanted:
-            if there.get(index.name) is False:
-                # It was given up half-way: it is written to and never read.
-                await connection.execute(f'drop index concurrently if exists {schema}."{index.name}"')
-            if not there.get(index.name):
-                await connection.execute(index.statement)
-        if contract:
-            await _drop(connection, schema, views, there.keys() - {index.name for index in wanted})
-    finally:
-        await connection.close()
+    views = service.lists
+    if views:
+        await _together(connection, fields(views, schema, role))
+        for statement in filling(service.name, views, schema):
+            await _again(lambda told=statement: connection.execute(told))  # type: ignore[misc]
+    wanted = indexes(service.name, views, schema)
+    await make_indexes(connection, schema, wanted)
+    if contract:
+        there = {name for name, table, _ in await connection.fetch(FOUND, schema) if table == ENTITIES}
+        lists = {name for name in there if name.startswith("list_")}
+        await _drop(connection, schema, views, lists - {index.name for index in wanted})
 
 
 def as_statements(address: Address, service: Service, role: str = "") -> list[str]:
@@ -86,16 +79,6 @@ async def _drop(connection: Any, schema: str, views: Sequence[ListView], names: 
     for row in await connection.fetch(f"select distinct kind from {schema}.list_fields"):
         if row["kind"] not in kinds:
             await _together(connection, nothing_of(row["kind"], schema))
-
-
-async def _indexes_of(connection: Any, schema: str) -> dict[str, bool]:
-    """Return every index of a list that is there, and whether it is complete."""
-    rows = await connection.fetch(
-        "select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
-        "join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace "
-        f"where n.nspname = '{schema}' and t.relname = '{ENTITIES}' and c.relname like 'list\\_%'"
-    )
-    return {row["relname"]: row["indisvalid"] for row in rows}
 
 
 async def _together(connection: Any, statements: Sequence[str]) -> None:

@@ -16,17 +16,13 @@ from typing import Any, Final, NamedTuple
 from choreography.contracts import Entity
 from choreography.errors import SelfCheckError
 from choreography.listing import Asked, Filter, Form, ListView
+from choreography.stores.indexes import Index
 from choreography.stores.tables import ENTITIES
 
 _LONGEST: Final = 64
 """Bytes. A longer text is kept as its hash: an index takes no row of more than a third of a page."""
 _LONGEST_NAME: Final = 48
 _AT_ONCE: Final = 500
-VALID: Final = (
-    "select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n "
-    "on n.oid = c.relnamespace where n.nspname = $1 and c.relname = any($2::text[]) and i.indisvalid"
-)
-"""Asks a schema which of these indexes can be read."""
 
 
 class Row(NamedTuple):
@@ -35,13 +31,6 @@ class Row(NamedTuple):
     logical_id: str
     born: int
     record: str
-
-
-class Index(NamedTuple):
-    """One index of a list, with the statement that makes it."""
-
-    name: str
-    statement: str
 
 
 def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[Index]:

@@ -23,7 +23,7 @@ from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, untrusted
-from choreography.stores.indexes import STANDING, make_indexes
+from choreography.stores.indexes import make_indexes, standing
 from choreography.stores.list_tables import as_statements, make_in_file, make_in_schema
 from choreography.stores.logins import Login
 from choreography.stores.roles import grants, settings_of
@@ -127,7 +127,7 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -
             command.upgrade(config, f"{since}:head" if since else "head", sql=True)
         schema = one.address.schema
         after = [*_schema_views(one), *grants(schema, one.role, reporting), *settings_of(one.role, reporting)]
-        after += [index.statement(schema) for index in STANDING]
+        after += [index.statement for index in standing(schema)]
         after += as_statements(one.address, one.service, one.role)
         before = [*(one.login.made() if one.login else ()), f"CREATE SCHEMA IF NOT EXISTS {schema}"]
         begin = f"-- {one.service.name}\n" + "".join(f"{statement};\n" for statement in before)
@@ -172,12 +172,20 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
             notes = await _set(connection, settings_of(one.role, reporting))
             await connection.commit()
             await _alone(connection)
-            async with engine.connect() as other:
-                await make_indexes(await other.execution_options(isolation_level="AUTOCOMMIT"), one.address.schema)
-            await make_in_schema(one.address, one.service, one.role, contract=one.contract)
+            await _make_beside(one)
             return notes
     finally:
         await engine.dispose()
+
+
+async def _make_beside(one: Wanted) -> None:
+    """Make what cannot be made in a transaction, on a connection of its own."""
+    connection = await _creator(one.address)()
+    try:
+        await make_indexes(connection, one.address.schema, standing(one.address.schema))
+        await make_in_schema(connection, one.address.schema, one.service, one.role, contract=one.contract)
+    finally:
+        await connection.close()
 
 
 async def _alone(connection: AsyncConnection) -> None:

@@ -26,7 +26,8 @@ from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
 from choreography.stores.checking import NO_ANSWER, check_server
 from choreography.stores.connections import SECONDS, Connections
-from choreography.stores.listed import VALID, Row, indexes, page, refuse_missing
+from choreography.stores.indexes import FOUND
+from choreography.stores.listed import Row, indexes, page, refuse_missing
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import Clock, words_of
 from choreography.stores.postgres_tables import PostgresTables
@@ -137,8 +138,8 @@ class PostgresStore:
         await self._tables.check(self._fetch)
         wanted = indexes(self._service, self._lists, self._address.schema)
         if wanted:
-            found = await self._fetch(VALID, (self._address.schema, [index.name for index in wanted]))
-            refuse_missing(wanted, [name for (name,) in found], self._lists)
+            found = await self._fetch(FOUND, (self._address.schema,))
+            refuse_missing(wanted, [name for name, _, complete in found if complete], self._lists)
 
     async def clean(self, table: str, most: int) -> int:
         """Delete rows whose time is over, unless another replica is at it. Return how many there were."""

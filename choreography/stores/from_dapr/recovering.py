@@ -66,7 +66,7 @@ def place_of(key: str) -> Place | None:
 
 
 def is_needed(place: Place) -> bool:
-    """Tell whether a record is more than what one process left for itself."""
+    """Tell whether a record is still needed after the process that wrote it has ended."""
     return place.kind not in _OF_ONE_RUN
 
 
