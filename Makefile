@@ -29,7 +29,7 @@ ORDERS ?= 200
 EXIT ?=
 BROKER ?= redis
 STORE ?= sqlite
-TESTS ?= tests/integration tests/components tests/conformance
+TESTS ?= tests/integration tests/components
 SHORT ?=
 E2E ?= tests/e2e
 DOCS ?=
@@ -63,7 +63,7 @@ run: $(READY)
 
 # Unit tests on both cores; the others share the processes that they start.
 test: tools
-	@$(BIN)/pytest --quiet -n 2 tests/unit tests/faults
+	@$(BIN)/pytest --quiet -n 2 tests/unit tests/repository
 	@$(BIN)/pytest $(TESTS)
 
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
@@ -121,7 +121,7 @@ dapr-suite: $(READY)
 
 # A user for each service on the brokers that take minutes to start; `make test` has the others.
 access-deep: tools
-	@$(BIN)/pytest -m deep tests/integration/test_access.py
+	@$(BIN)/pytest -m deep tests/integration/up/test_access.py
 
 deep: $(READY)
 	@$(BIN)/python .ci/deep.py $(PARTS)
@@ -161,7 +161,7 @@ chart: $(READY)
 			--values helm/choreography/values/$$broker.yaml; } > k8s/flow/$$broker/flow.yaml || exit 1; \
 	done
 	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
-	@HELM=$(HELM) $(BIN)/pytest --quiet -m "helm or not helm" tests/unit/chart
+	@HELM=$(HELM) $(BIN)/pytest --quiet -m "helm or not helm" tests/unit/helm
 
 cluster: $(READY)
 	@$(BIN)/python -m lab

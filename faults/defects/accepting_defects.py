@@ -8,7 +8,7 @@ from faults.defects.seeding import Change, Defect, in_engine
 
 
 def _web(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
-    tests = ("tests/unit/web/test_looking_after.py", "tests/faults/test_accepted.py")
+    tests = ("tests/unit/web/test_looking_after.py", "tests/unit/web/test_accepted.py")
     return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), tests)
 
 

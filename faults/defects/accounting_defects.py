@@ -6,7 +6,7 @@ from typing import Final
 
 from faults.defects.seeding import Change, Defect, in_engine
 
-_CONSERVATION: Final = ("tests/faults/test_conservation.py",)
+_CONSERVATION: Final = ("tests/unit/web/test_conservation.py",)
 
 ACCOUNTING: Final = (
     Defect(
@@ -110,7 +110,7 @@ ACCOUNTING: Final = (
                 "",
             ),
         ),
-        ("tests/faults/test_http_limits.py",),
+        ("tests/unit/web/test_http_limits.py",),
     ),
     Defect(
         "unreadable-reminder-for-ever",

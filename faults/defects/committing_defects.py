@@ -20,7 +20,7 @@ COMMITTING: Final = (
                 "            if beside is not None:\n                self._tables.write(connection, beside)\n",
             ),
         ),
-        ("tests/integration/test_own_tables.py::test_a_hook_that_fails_leaves_nothing_of_the_transaction",),
+        ("tests/integration/stores/test_own_tables.py::test_a_hook_that_fails_leaves_nothing_of_the_transaction",),
     ),
     in_engine(
         "no-outcome-record",

@@ -11,7 +11,7 @@ def _defect(name: str, does: str, module: str, test: str, *text: str) -> Defect:
     return Defect(name, 17, does, (Change(f"choreography.{module}", *text),), (test,))
 
 
-_ADMISSION: Final = "tests/faults/test_admission.py"
+_ADMISSION: Final = "tests/unit/web/test_admission.py"
 
 EDGE: Final = (
     _defect(
@@ -66,7 +66,7 @@ EDGE: Final = (
         "unreachable-ids",
         "an id that nobody can ask for is accepted",
         "web.commands",
-        "tests/faults/test_locations.py",
+        "tests/unit/web/test_locations.py",
         "                if in_a_path:",
         "                if False:",
     ),
@@ -74,7 +74,7 @@ EDGE: Final = (
         "headers-without-end",
         "a client may take for ever over a header",
         "web.http_limits",
-        "tests/faults/test_http_limits.py",
+        "tests/unit/web/test_http_limits.py",
         "            self._limit = self.loop.call_later(seconds, otherwise)",
         "            self._limit = None",
     ),

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from faults.defects.seeding import ROOT, Defect, OutdatedDefectError, seed
 
-ENGINE_TESTS: Final = ("tests/unit/engine", "tests/faults/test_found_by_faults.py")
+ENGINE_TESTS: Final = ("tests/unit/engine",)
 _PATIENCE: Final = 150.0
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 _BROKEN: Final = re.compile(

@@ -6,7 +6,7 @@ from typing import Final
 
 from faults.defects.seeding import Change, Defect
 
-_TESTS: Final = ("tests/integration/test_tables.py", "tests/integration/test_stores.py")
+_TESTS: Final = ("tests/integration/stores/test_tables.py", "tests/integration/stores/test_stores.py")
 
 
 def _stored(name: str, does: str, module: str, *text: str) -> Defect:
@@ -109,6 +109,6 @@ STORES: Final = (
                 "    for event_id, raw, at in folded[:0]:",
             ),
         ),
-        ("tests/integration/test_from_dapr.py",),
+        ("tests/integration/stores/test_from_dapr.py",),
     ),
 )

@@ -1,0 +1,25 @@
+"""Where there is no Helm, what needs it is left to `make chart`, and said so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.helm.placing import helm
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker of this folder."""
+    config.addinivalue_line("markers", "helm: needs Helm; where there is none it runs only when asked for with -m helm")
+
+
+def pytest_report_header() -> str:
+    """Tell which Helm is used, as what is not run must not look like what passed."""
+    return f"helm: {helm() or 'not here, so the templates of the chart are left to `make chart`'}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot run here, unless it was asked for: then it fails and says what is missing."""
+    if helm() is None and "helm" not in str(config.getoption("markexpr")):
+        without = [item for item in items if item.get_closest_marker("helm")]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
