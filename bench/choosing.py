@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from choreography.insight.placed import put_between
+from choreography.render.marked_block import put_between
 
 BEGIN: Final = "<!-- figures of each broker: begin -->"
 END: Final = "<!-- figures of each broker: end -->"

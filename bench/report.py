@@ -10,7 +10,7 @@ from bench.goals import GOALS, Goal
 from bench.meter import GROUPS
 from bench.results import AtRate, Results, machine
 from bench.systems import SYSTEMS
-from choreography.insight.placed import put_between
+from choreography.render.marked_block import put_between
 
 _BEGIN: Final = "<!-- figures of the last full run: begin -->"
 _END: Final = "<!-- figures of the last full run: end -->"

@@ -1,4 +1,8 @@
-"""Services that dance without a conductor: pure reactions to events, exactly once in effect, on any Dapr broker."""
+"""Services that dance without a conductor: pure reactions to events, exactly once in effect, on any Dapr broker.
+
+Not here: flows, which use only the names below (`apps`, `examples`), and the settings of brokers and stores
+(`components`).
+"""
 
 from choreography.contracts import (
     Answer,

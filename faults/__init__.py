@@ -2,4 +2,7 @@
 
 Read :mod:`faults.run` for the order of events, :mod:`faults.menu` for what is done to the flow, and
 :mod:`faults.audit` for what must be true afterwards. The auditor shares no code with the engine.
+
+Not here: starting a flow (`choreography.up`), faults that are only modelled (`choreography.explore`), and a disturbed
+cluster (`tests/e2e`).
 """

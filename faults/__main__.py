@@ -23,7 +23,7 @@ from faults.menu import Fault, menu, on_small_disks
 from faults.picture import draw, one_after_another
 from faults.run import Act, Played, play
 from faults.show import Show
-from faults.stage import SkippedError
+from faults.replicated_flow import SkippedError
 
 RUN_FOLDER = Path(".run/faults")
 PICTURE = Path("docs/faults.svg")

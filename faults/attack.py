@@ -10,7 +10,7 @@ import orjson
 
 from faults.accounts import Attack, account_of
 from faults.forged import FOREIGN_TYPE, Forged, forged, jobs
-from faults.stage import NAMES, PROVIDER, SERVERS, Stage
+from faults.replicated_flow import NAMES, PROVIDER, SERVERS, Stage
 
 _NOBODY: Final = frozenset[str]()
 _LOOKS: Final = 60

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
-from faults.stage import REDELIVERED_AFTER, Stage
+from faults.replicated_flow import REDELIVERED_AFTER, Stage
 
 Harm = Callable[[Stage], Awaitable[None]]
 

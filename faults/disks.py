@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from faults.crashes import Harm
-from faults.stage import SkippedError, Stage
+from faults.replicated_flow import SkippedError, Stage
 
 _ROOMY: Final = 1024
 _ALMOST_NOTHING: Final = 64 * 1024

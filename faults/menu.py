@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from faults import attack, crashes, disks, messages, outside, wires
-from faults.stage import Stage
+from faults import attack, bad_provider, crashes, disks, messages, wires
+from faults.replicated_flow import Stage
 
 SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
 
@@ -59,10 +59,10 @@ def menu() -> list[Fault]:
         Fault("first events lost", "events", messages.first_events_lost, short=True),
         Fault("poison events", "events", messages.poison, short=True),
         Fault("hostile events by every route", "events", attack.by_every_route),
-        Fault("provider answers 500", "provider", outside.answers_500),
-        Fault("provider slow", "provider", outside.slow),
-        Fault("provider down", "provider", outside.down),
-        Fault("provider charges, then hangs", "provider", outside.charges_then_hangs, short=True),
+        Fault("provider answers 500", "provider", bad_provider.answers_500),
+        Fault("provider slow", "provider", bad_provider.slow),
+        Fault("provider down", "provider", bad_provider.down),
+        Fault("provider charges, then hangs", "provider", bad_provider.charges_then_hangs, short=True),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from apps.checkout.contracts import OrderCreated
 from faults.crashes import Harm
 from faults.hostile import hostile
-from faults.stage import NAMES, TOPICS, Stage, call_off, follow
+from faults.replicated_flow import NAMES, TOPICS, Stage, call_off, follow
 
 _FAR: Final = "9999999999999-0"
 _HOLD_BACK: Final = """

@@ -21,7 +21,7 @@ from faults.audit.evidence import Books, waiting
 from faults.menu import Fault
 from faults.orders import HOT, PLENTY, SHELVES, Customers
 from faults.show import Show
-from faults.stage import OVERDUE, PROVIDER, SkippedError, Stage, call_off, raised
+from faults.replicated_flow import OVERDUE, PROVIDER, SkippedError, Stage, call_off, raised
 from faults.watching import Suffered, Watch
 
 _QUIET: Final = 240.0

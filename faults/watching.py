@@ -11,7 +11,7 @@ from typing import Final, Literal
 import orjson
 
 from apps.checkout.contracts import OrderCancelled, OrderCompleted
-from faults.stage import NAMES, Broker, follow
+from faults.replicated_flow import NAMES, Broker, follow
 
 ENDS: Final[dict[str, Literal["completed", "cancelled"]]] = {
     "order.completed.v1": "completed",

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from faults.crashes import Harm
 from faults.proxy import Mood, Proxy
-from faults.stage import REDELIVERED_AFTER, Stage
+from faults.replicated_flow import REDELIVERED_AFTER, Stage
 
 Which = Literal["store", "broker"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.commands import ask, work
+from choreography.up.running_tools import ask, work
 from choreography.up.errors import UpError
 from choreography.up.places import cache
 from lab.image import Image

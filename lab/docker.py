@@ -7,7 +7,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from choreography.up.commands import work
+from choreography.up.running_tools import work
 from choreography.up.probes import succeeds
 from choreography.up.processes import Program
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.commands import ask, work
+from choreography.up.running_tools import ask, work
 from choreography.up.ports import Ports
 from lab.catalogue import PROJECT, ROOT
 from lab.cluster import Cluster

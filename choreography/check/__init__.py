@@ -2,6 +2,9 @@
 
 Each service may be right by itself and the flow wrong all the same: an event nobody hears, a wait that nothing ends, a
 contract that its consumer misreads. All of it follows from the declarations, and nothing is started to find it.
+
+Not here: how the facts are found (`choreography.analysis`), and what only the order of events shows
+(`choreography.explore`).
 """
 
 from choreography.check.checking import check, judge_services

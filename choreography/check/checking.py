@@ -12,9 +12,9 @@ from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
 from choreography.check.versions import deploy_order
 from choreography.flow import package_of, services_of
-from choreography.insight.lock import read_lock
-from choreography.insight.promises import Lock
-from choreography.insight.wiring import Wiring
+from choreography.analysis.lock import read_lock
+from choreography.analysis.promises import Lock
+from choreography.analysis.wiring import Wiring
 from choreography.service import Service
 
 _BY_CODE = {rule.code: rule for rule in RULES}

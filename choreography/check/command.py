@@ -10,9 +10,9 @@ from rich.console import Console
 
 from choreography.check.checking import check
 from choreography.check.finding import Report
-from choreography.check.machine import as_json, as_sarif
+from choreography.check.machine_report import as_json, as_sarif
 from choreography.check.rules import RULES
-from choreography.check.telling import tell
+from choreography.check.text_report import tell
 from choreography.errors import ChoreographyError
 from choreography.up.progress import Progress
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from choreography.check.finding import Checked, Found
 from choreography.contracts import Event
-from choreography.insight.wiring import heard_by
+from choreography.analysis.wiring import heard_by
 from choreography.service import Service
 
 

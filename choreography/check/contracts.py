@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from choreography.check.finding import Checked, Found
 from choreography.check.releases import spoken, told_of
-from choreography.insight.breaking import broken
-from choreography.insight.compatibility import unmet
-from choreography.insight.lock import FILE, is_outdated
-from choreography.insight.promises import EVENTS, Place
+from choreography.analysis.breaking import broken
+from choreography.analysis.compatibility import unmet
+from choreography.analysis.lock import FILE, is_outdated
+from choreography.analysis.promises import EVENTS, Place
 
 
 def misread(flow: Checked) -> Iterator[Found]:

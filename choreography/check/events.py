@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from choreography.check.finding import Checked, Found
-from choreography.insight.wiring import heard_by, reactions_of
+from choreography.analysis.wiring import heard_by, reactions_of
 
 
 def unheard(flow: Checked) -> Iterator[Found]:

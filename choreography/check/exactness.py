@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from choreography.check.finding import Checked, Found
 from choreography.completeness import contracts_of
 from choreography.contracts import Value
-from choreography.insight.examples import SIZES, NoExampleError, example
+from choreography.analysis.examples import SIZES, NoExampleError, example
 
 
 def changing(flow: Checked) -> Iterator[Found]:

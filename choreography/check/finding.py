@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from choreography.contracts import Entity
 from choreography.errors import ChoreographyError
-from choreography.insight.lifecycle import Lifecycle, lifecycle
-from choreography.insight.promises import Lock, Place, Promise, promises_of
-from choreography.insight.wiring import Wiring
+from choreography.analysis.lifecycle import Lifecycle, lifecycle
+from choreography.analysis.promises import Lock, Place, Promise, promises_of
+from choreography.analysis.wiring import Wiring
 from choreography.service import Service
 
 T = TypeVar("T")

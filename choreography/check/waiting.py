@@ -8,7 +8,7 @@ from functools import cache
 
 from choreography.check.finding import Checked, Found
 from choreography.declaration import Reaction
-from choreography.insight.wiring import Step, reactions_of
+from choreography.analysis.wiring import Step, reactions_of
 from choreography.service import Service
 
 

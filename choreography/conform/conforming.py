@@ -25,7 +25,7 @@ from choreography.render.setting_rules import judge_settings
 from choreography.render.shapes import misshapen
 from choreography.up import dapr
 from choreography.up.brokers import BROKERS, Pluggable
-from choreography.up.commands import ask
+from choreography.up.running_tools import ask
 from choreography.up.databases import DATABASES
 from choreography.up.places import alone
 from choreography.up.ports import Ports

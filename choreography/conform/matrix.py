@@ -11,7 +11,7 @@ from choreography.conform.broker_cases import BROKER_CASES
 from choreography.conform.database_cases import DATABASE_CASES
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, Report
 from choreography.conform.store_cases import STORE_CASES
-from choreography.insight.placed import put_between
+from choreography.render.marked_block import put_between
 
 _BEGIN: Final = "<!-- results: begin -->"
 _END: Final = "<!-- results: end -->"

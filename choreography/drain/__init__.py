@@ -1,4 +1,7 @@
-"""Shows that nothing is under way any more, so that a flow can be stopped or moved to another broker without loss."""
+"""Shows that nothing is under way any more, so that a flow can be stopped or moved to another broker without loss.
+
+Not here: creating the topics of the next broker (`choreography.provision`), and moving a cluster's release (`helm`).
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from choreography.drain.draining import Drained, drain
 from choreography.drain.sight import Where
-from choreography.drain.telling import Teller
+from choreography.drain.progress_report import Teller
 from choreography.provision import layout_of
 
 

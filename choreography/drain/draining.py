@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from choreography.drain.looking import Looker, looker_for
+from choreography.drain.broker_choice import Looker, looker_for
 from choreography.drain.replicas import census
 from choreography.drain.rounds import Proof, Round
 from choreography.drain.sight import DrainError, NotYetError, Where

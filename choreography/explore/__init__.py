@@ -2,10 +2,12 @@
 
 A flow declares beside its services how it begins (``@scenario``), how the outside may answer (``@outside``) and what
 must be true (``@always``, ``@never``, ``@eventually``, ``@sometimes``).
+
+Not here: rules that need no run (`choreography.check`), and faults of real processes (`faults`).
 """
 
 from choreography.explore.properties import ExploreError, Property, always, eventually, never, sometimes
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.scenario import Scenario, outside, scenario
 from choreography.explore.world import Call, World
 from choreography.outside import Reply

@@ -9,9 +9,9 @@ from dataclasses import replace
 import orjson
 
 from choreography.errors import ChoreographyError
-from choreography.explore.deciding import Deciding
+from choreography.explore.production_step import Deciding
 from choreography.explore.model import Model
-from choreography.explore.trials import Came, Trial, Trying
+from choreography.explore.recorded_calls import Came, Trial, Trying
 
 
 def answered(question: bytes) -> bytes:

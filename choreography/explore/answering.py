@@ -14,7 +14,7 @@ from choreography.declaration import Effect
 from choreography.errors import OutsideUnavailableError
 from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import OutsideModel
-from choreography.explore.watching import Call
+from choreography.explore.determinism import Call
 from choreography.outside import Reply
 
 

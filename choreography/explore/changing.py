@@ -7,7 +7,7 @@ from enum import Enum
 
 from choreography.contracts import Entity
 from choreography.fields import as_key
-from choreography.insight.examples import choices
+from choreography.analysis.examples import choices
 
 At = tuple[str, str, str]
 """Where an entity is kept: service, kind, key."""

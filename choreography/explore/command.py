@@ -23,13 +23,13 @@ from choreography.explore.model import Model
 from choreography.explore.options import described, faults_described, options_of, settings_in
 from choreography.explore.properties import ExploreError
 from choreography.explore.purity import Purity
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.result import Limits, Tally
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import search
-from choreography.explore.telling import as_diagram, as_list, as_loop, as_test
-from choreography.explore.waiting import why_it_stopped
+from choreography.explore.run_report import as_diagram, as_list, as_loop, as_test
+from choreography.explore.stuck import why_it_stopped
 from choreography.explore.walking import walk
 
 

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any, Final
 
 from choreography.explore.space import Space
-from choreography.explore.waiting import Awaited, chain
-from choreography.insight.examples import choices
+from choreography.explore.stuck import Awaited, chain
+from choreography.analysis.examples import choices
 from choreography.service import Service
 
 _STYLES: Final = {"event": "the reaction", "join": "the join", "deadline": "the deadline"}

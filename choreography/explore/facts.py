@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from choreography.explore.deciding import Heard
+from choreography.explore.production_step import Heard
 
 
 @dataclass(frozen=True, slots=True)

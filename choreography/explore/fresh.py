@@ -16,7 +16,7 @@ import orjson
 
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.trials import Came, Trial
+from choreography.explore.recorded_calls import Came, Trial
 
 FRESH: Final = "in a fresh process, with another hash seed, zone of time and order of calls"
 _SEEDS: Final = (4711, 4712, 4713, 4714)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from choreography.explore.deciding import Place
+from choreography.explore.production_step import Place
 from choreography.explore.facts import Called, Coming, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
 from choreography.explore.naming import SHARED
 

@@ -21,7 +21,7 @@ from choreography.engine.other_releases import unknown_effect, unknown_type
 from choreography.engine.records import EntityRecord
 from choreography.errors import NotYetError
 from choreography.explore.answering import CarriedOut
-from choreography.explore.deciding import Decided, Deciding, Heard, Place
+from choreography.explore.production_step import Decided, Deciding, Heard, Place
 from choreography.explore.model import Model
 from choreography.explore.steps import Item
 from choreography.in_memory import InMemory

@@ -9,7 +9,7 @@ from choreography.explore.arranging import State, exchanged
 from choreography.explore.facts import Coming, OnItsWay, Published
 from choreography.explore.judging import Found, Judge
 from choreography.explore.naming import SHARED
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.space import Space, Step
 
 

@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from choreography.errors import DeclarationError
 from choreography.fields.frozen import FrozenDict
-from choreography.fields.keys import spoken
+from choreography.fields.key_types import spoken
 from choreography.fields.leaves import MAX_SAFE_INTEGER, Node, exact_decimal, exact_duration, exact_int, exact_moment
 from choreography.fields.unions import base_of, mixed_up, shapes
 from choreography.fields.whole import is_template

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from choreography.listing import cursor
 from choreography.listing.filters import NULL as IS_NULL
-from choreography.listing.lists import AFTER, LIMIT, NULL, RESERVED, ListView
+from choreography.listing.list_view import AFTER, LIMIT, NULL, RESERVED, ListView
 
 USUAL_PAGE: Final = 50
 LARGEST_PAGE: Final = 200

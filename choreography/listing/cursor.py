@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from choreography.listing.lists import ListView
+from choreography.listing.list_view import ListView
 
 _LONGEST: Final = 4096
 _DIGITS: Final = 19

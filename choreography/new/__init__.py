@@ -1,4 +1,7 @@
-"""`choreography new`: a small flow that is complete, to be changed into one's own."""
+"""`choreography new`: a small flow that is complete, to be changed into one's own.
+
+Not here: the reference flow (`apps.checkout`), and everything rendered for a flow (`choreography.render`).
+"""
 
 from __future__ import annotations
 

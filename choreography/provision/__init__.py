@@ -1,4 +1,7 @@
-"""What a broker needs before the first sidecar comes: topics with their partitions, streams, queues. Idempotent."""
+"""What a broker needs before the first sidecar comes: topics with their partitions, streams, queues. Idempotent.
+
+Not here: starting a broker (`choreography.up.brokers`), and the settings of a sidecar's component (`components`).
+"""
 
 from __future__ import annotations
 

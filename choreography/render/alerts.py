@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from choreography.insight.wiring import Wiring
+from choreography.analysis.wiring import Wiring
 from choreography.render.source import Files, Source, documents
 from choreography.service import Service
 

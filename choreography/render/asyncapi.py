@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from choreography.contracts import Event
-from choreography.insight.examples import NoExampleError, example
-from choreography.insight.wiring import Wiring, about
+from choreography.analysis.examples import NoExampleError, example
+from choreography.analysis.wiring import Wiring, about
 from choreography.render.payloads import Payloads, payloads_of
 from choreography.render.source import Files, Source, as_yaml
 from choreography.service import Service

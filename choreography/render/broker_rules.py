@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from choreography.render.setting_rule import Rule, is_any_of, is_not, is_zero, whole
+from choreography.render.rule_shape import Rule, is_any_of, is_not, is_zero, whole
 
 REFUSED_BROKERS: Final = {
     ("pubsub.in-memory", ""): (

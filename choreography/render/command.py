@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from choreography.insight.lock import FILE as LOCK
+from choreography.analysis.lock import FILE as LOCK
 from choreography.render.access import FOLDER as ACCESS
 from choreography.render.access import access_files
 from choreography.render.alerts import alert_files
 from choreography.render.asyncapi import asyncapi_file
 from choreography.render.autoscalers import autoscaler_files
 from choreography.render.chart import chart_files, charts_of, stray_files
-from choreography.render.contracts import lock_file
+from choreography.render.contract_lock import lock_file
 from choreography.render.dapr import dapr_files
 from choreography.render.network_policies import network_policy_files
 from choreography.render.pages import flow_page, service_pages

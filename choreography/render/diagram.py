@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from choreography.contracts import Event
-from choreography.insight.wiring import heard_by
+from choreography.analysis.wiring import heard_by
 from choreography.service import Service
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from choreography.contracts import Event
 from choreography.declaration import Reaction
-from choreography.insight.wiring import Wiring, about, reactions_of
+from choreography.analysis.wiring import Wiring, about, reactions_of
 from choreography.listing import ListView
 from choreography.render.diagram import event_diagram, spoken
 from choreography.render.source import Files, Source

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from choreography.contracts import Entity
 from choreography.declaration import Reaction
-from choreography.insight.examples import choices
-from choreography.insight.lifecycle import Lifecycle, Move, State, lifecycle, main_field
+from choreography.analysis.examples import choices
+from choreography.analysis.lifecycle import Lifecycle, Move, State, lifecycle, main_field
 from choreography.render.diagram import spoken
 from choreography.service import Service
 

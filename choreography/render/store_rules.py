@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from choreography.render.setting_rule import Rule, is_zero, lacks
+from choreography.render.rule_shape import Rule, is_zero, lacks
 
 _POSTGRES_V1: Final = (
     "state.postgresql v1 takes its ETag from a transaction number, which can come back, so an outdated "

@@ -9,7 +9,7 @@ from typing import Final
 
 from choreography.render.known_components import type_of
 from choreography.render.resources import Resource
-from choreography.render.setting_rule import whole
+from choreography.render.rule_shape import whole
 
 _BESIDE_READERS: Final = 4
 """Connections of Redis' component for what is published and acknowledged."""

@@ -24,7 +24,7 @@ from choreography.engine.operations import (
 from choreography.listing import Asked, ListView
 from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
-from choreography.stores.checking import NO_ANSWER, check_server
+from choreography.stores.postgres_check import NO_ANSWER, check_server
 from choreography.stores.connections import SECONDS, Connections
 from choreography.stores.indexes import FOUND
 from choreography.stores.listed import Row, indexes, page, refuse_missing

@@ -1,7 +1,9 @@
-"""Sets up a machine for a flow, and starts, watches and stops every process the flow is made of.
+"""Runs a flow on this machine as plain processes: finds every program it needs, starts, watches and stops them.
 
 Only this package knows which programs a flow needs. It serves the command line and the integration tests
 alike, so what the tests exercise is what a reader of the README runs.
+
+Not here: a Kubernetes cluster (`lab`), and hurting what runs (`faults`, which starts its flow with this package).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from choreography.render.access import LOGIN, permissions_file
 from choreography.render.access.nats import OPERATOR
 from choreography.topics import CHRONICLE, Naming
 from choreography.up.brokers import BROKERS, Guarded
-from choreography.up.brokers.logins import Logins
+from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import UpError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.commands import work
+from choreography.up.running_tools import work
 from choreography.up.errors import MissingToolError
 from choreography.up.places import cache, only_one
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from choreography.up.commands import ask, work
+from choreography.up.running_tools import ask, work
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import mysql_ready
 from choreography.up.processes import Program

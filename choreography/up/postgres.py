@@ -10,7 +10,7 @@ import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from choreography.up.commands import ask, work
+from choreography.up.running_tools import ask, work
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import succeeds
 from choreography.up.processes import Program

@@ -1,4 +1,7 @@
-"""The web side of a service: deliveries from the sidecar, commands and views for people, health and metrics."""
+"""The web side of a service: deliveries from the sidecar, commands and views for people, health and metrics.
+
+Not here: decisions (`choreography.engine`), and calls to the sidecar (`choreography.sidecar`).
+"""
 
 from choreography.web.serving import serve
 

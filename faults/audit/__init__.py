@@ -2,6 +2,8 @@
 
 It shares no code with the engine. It knows the declarations of the services, since what they say is what must have
 happened, and the form in which outcomes are stored, since that is a promise to auditors.
+
+Not here: causing faults (`faults`).
 """
 
 from faults.audit.evidence import Evidence, Seen, gather

@@ -15,7 +15,7 @@ from choreography.service import Service
 from choreography.topics import dead_letters
 from faults.accounts import Account, Attack, account_of
 from faults.orders import Ordered
-from faults.stage import FLOW, NAMES, TOPICS, Broker, entries
+from faults.replicated_flow import FLOW, NAMES, TOPICS, Broker, entries
 
 _BESIDE: Final = (
     "outcome",

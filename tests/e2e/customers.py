@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as LateError
 from faults.audit import Finding, Seen, gather, judge
 from faults.audit.evidence import Books, waiting
 from faults.orders import HOT, PLENTY, SHELVES, Customers
-from faults.stage import Broker, call_off
+from faults.replicated_flow import Broker, call_off
 from faults.watching import Watch
 from tests.e2e.checkout import OUTSIDE, Checkout, until
 

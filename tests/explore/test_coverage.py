@@ -15,7 +15,7 @@ from choreography.explore.coverage import unreached
 from choreography.explore.model import Model
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.waiting import why_it_stopped
+from choreography.explore.stuck import why_it_stopped
 
 
 class Ordered(Event, owner="shop", subject="order_id", type="gift.ordered.v1"):

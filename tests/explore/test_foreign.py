@@ -20,8 +20,8 @@ from choreography.explore.model import Model
 from choreography.explore.result import Result
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.telling import as_diagram, as_list, as_test
-from choreography.explore.waiting import why_it_stopped
+from choreography.explore.run_report import as_diagram, as_list, as_test
+from choreography.explore.stuck import why_it_stopped
 from choreography.explore.walking import walk
 from tests.explore.brute.comparing import compared
 

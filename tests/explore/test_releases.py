@@ -22,7 +22,7 @@ from choreography.explore.properties import nothing_is_set_aside
 from choreography.explore.result import Limits, Result
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.telling import as_diagram, as_list, as_test
+from choreography.explore.run_report import as_diagram, as_list, as_test
 from tests.explore.brute.plain import failures, worlds
 
 CONTRACTS = """

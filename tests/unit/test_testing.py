@@ -10,7 +10,7 @@ from apps.checkout.contracts import Line, OrderCreated, ShipmentDispatched, Stoc
 from apps.checkout.inventory import Reservation, Shelf, inventory
 from apps.checkout.order import Order, order
 from choreography import Decision, Entity, Event, Id, Service, nothing
-from choreography.insight.examples import choices
+from choreography.analysis.examples import choices
 from choreography.testing import another, every_order, every_state, given, states_of
 
 LINES = (Line(sku="cup", quantity=1, unit_price=500),)

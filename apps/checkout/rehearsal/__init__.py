@@ -2,8 +2,10 @@
 
 It only speaks HTTP to the running services, as customers and auditors would. It may be run again and again on
 the same stores: every rule is about the difference between before and after.
+
+Not here: killing processes (`faults`), and measuring (`bench`).
 """
 
-from apps.checkout.rehearsal._stage import RunningFlow, rehearse
+from apps.checkout.rehearsal._rehearse import RunningFlow, rehearse
 
 __all__ = ["RunningFlow", "rehearse"]

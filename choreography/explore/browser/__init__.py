@@ -1,4 +1,7 @@
-"""The explorer in a browser: step through a flow by hand, look at every service, open what a search found."""
+"""The explorer in a browser: step through a flow by hand, look at every service, open what a search found.
+
+Not here: finding or judging runs (`choreography.explore`), and the HTTP of services (`choreography.web`).
+"""
 
 from choreography.explore.browser.app import explorer
 from choreography.explore.browser.serving import serve

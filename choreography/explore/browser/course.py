@@ -8,7 +8,7 @@ from typing import Final
 
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.runs import Taken
 from choreography.explore.scenario import Scenario
 from choreography.explore.steps import Item

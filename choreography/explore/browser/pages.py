@@ -16,10 +16,10 @@ from choreography.explore.faults import LOST
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.releases import OLD, answered, by_old
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.scenario import Scenario
-from choreography.explore.telling import as_test, sentence, what_came
-from choreography.explore.waiting import why_it_stopped
+from choreography.explore.run_report import as_test, sentence, what_came
+from choreography.explore.stuck import why_it_stopped
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Final
 
 from choreography.explore.faults import LOST
 from choreography.explore.releases import OLD
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.steps import Happened
-from choreography.explore.telling import about
+from choreography.explore.run_report import about
 
 LANE: Final = 190
 ROW: Final = 34

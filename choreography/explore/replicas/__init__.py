@@ -1,6 +1,9 @@
-"""The engine itself under exploration: replicas of one service that die, are answered late, wrongly or not at all."""
+"""The engine itself under exploration: replicas of one service that die, are answered late, wrongly or not at all.
 
-from choreography.explore.replicas.faults import Budget
+Not here: the steps of a whole flow (`choreography.explore`), and the engine that is explored (`choreography.engine`).
+"""
+
+from choreography.explore.replicas.operation_faults import Budget
 from choreography.explore.replicas.program import Program, as_shipped
 from choreography.explore.replicas.scope import EngineFound, EngineResult, EngineScope, Situation
 

@@ -15,7 +15,7 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.identity import Key
 from choreography.engine.operations import Limits
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish
-from choreography.explore.replicas.faults import Budget, Change, ways
+from choreography.explore.replicas.operation_faults import Budget, Change, ways
 from choreography.explore.replicas.program import Memory, Place, Places, Program, Setting, as_shipped
 from choreography.explore.replicas.rows import Rows, outcomes, row
 from choreography.service import Service

@@ -1,6 +1,9 @@
 """A user of the broker for each service: what it may do there, rendered from the declarations. No password is rendered.
 
 Scopes are kept by sidecars. Whoever has the password of a broker passes them, so the broker keeps the same permissions.
+
+Not here: creating these users: on this machine `choreography.up.access` does, in a cluster `helm` hands over the
+rendered files.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Moving what a service kept in a state store of its sidecar into tables of its own."""
+"""Moving what a service kept in a state store of its sidecar into tables of its own.
+
+Not here: what services use while they run (`choreography.stores`).
+"""

@@ -1,6 +1,8 @@
 """The numbered migrations of a service's tables, as SQL for each database.
 
 A new one expands; what nobody needs any more goes a release later. A statement ends with a semicolon and an empty line.
+
+Not here: running them (`choreography.stores.migrating`), and the user's own tables (`choreography.own_tables`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The brokers a flow can be started on: where each comes from, how it is started safely, what its sidecars are told."""
+"""The brokers a flow can be started on: where each comes from, how it is started safely, what its sidecars are told.
+
+Not here: creating topics (`choreography.provision`), and the settings of their components (`components`).
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self, runtime_checkable
 
-from choreography.up.brokers.logins import Logins
+from choreography.up.brokers.broker_users import Logins
 from choreography.up.processes import Program
 
 SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from choreography.provision.eventbridge import COMPONENT
 from choreography.up.brokers import moto
-from choreography.up.brokers.beside import component_beside, require_component
+from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.broker import Place
 from choreography.up.processes import Program
 from choreography.up.progress import Progress

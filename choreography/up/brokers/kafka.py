@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from choreography.provision.clients import speaker
 from choreography.up.brokers.broker import Place
-from choreography.up.brokers.logins import Logins
-from choreography.up.commands import ask, work
+from choreography.up.brokers.broker_users import Logins
+from choreography.up.running_tools import ask, work
 from choreography.up.errors import MissingToolError, UpError
 from choreography.up.places import cache, only_one
 from choreography.up.probes import listening

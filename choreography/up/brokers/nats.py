@@ -9,8 +9,8 @@ from typing import Self
 
 from choreography.render.access.nats import OPERATOR, password_variable
 from choreography.up.brokers.broker import Place
-from choreography.up.brokers.logins import Logins
-from choreography.up.commands import ask
+from choreography.up.brokers.broker_users import Logins
+from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program

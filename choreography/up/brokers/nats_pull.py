@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from choreography.provision.nats_pull import COMPONENT
-from choreography.up.brokers.beside import component_beside, require_component
+from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.nats import Nats, find_nats
 from choreography.up.processes import Program

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import yaml
 
 from choreography.up.brokers.broker import Place
-from choreography.up.brokers.logins import Logins
+from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import amqp_ready, listening
 from choreography.up.processes import Program

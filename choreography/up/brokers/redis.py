@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from choreography.up.brokers.broker import Place
-from choreography.up.brokers.logins import Logins
-from choreography.up.commands import ask
+from choreography.up.brokers.broker_users import Logins
+from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import redis_ready
 from choreography.up.processes import Program

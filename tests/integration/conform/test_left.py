@@ -14,7 +14,7 @@ import pytest
 from choreography.conform.conforming import Place, Subject, _component, _resiliency, _start_broker
 from choreography.conform.rig import Bench, Rig, _settings, rigged
 from choreography.drain import DrainError, Sight, Where
-from choreography.drain.looking import Looker, looker_for
+from choreography.drain.broker_choice import Looker, looker_for
 from choreography.provision import Layout
 from choreography.up import dapr
 from choreography.up.ports import Ports

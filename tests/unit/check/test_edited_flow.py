@@ -13,7 +13,7 @@ import pytest
 from choreography.check import check
 from choreography.check.command import run as run_check
 from choreography.flow import services_of
-from choreography.insight.lock import FILE, merged, read_lock, written
+from choreography.analysis.lock import FILE, merged, read_lock, written
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from rich.console import Console
 from choreography.check import RULES, Report, check, judge_services
 from choreography.check.checking import _BY_CODE
 from choreography.check.finding import CheckError
-from choreography.check.machine import as_json, as_sarif
+from choreography.check.machine_report import as_json, as_sarif
 from choreography.check.suppressions import Suppression, read_suppressions
-from choreography.check.telling import tell
+from choreography.check.text_report import tell
 from tests.unit.check.flaws import beds, journeys, seats, trips
 
 ROOT = Path(__file__).resolve().parents[3]

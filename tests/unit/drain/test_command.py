@@ -19,7 +19,7 @@ from choreography.drain.brokers import aws, rabbitmq
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Round
 from choreography.drain.sight import Sight, Standing
-from choreography.drain.telling import Teller, in_a_line, picture
+from choreography.drain.progress_report import Teller, in_a_line, picture
 from choreography.errors import ChoreographyError
 from choreography.provision import Layout
 from choreography.settings import Settings, span_of

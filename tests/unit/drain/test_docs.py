@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from choreography.cli import app
-from choreography.drain.looking import looker_for
+from choreography.drain.broker_choice import looker_for
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Round
 from choreography.drain.sight import Sight, Standing, Where

@@ -16,9 +16,9 @@ from choreography import Entity, Event, Request, Value
 from choreography.engine.envelope import Envelope
 from choreography.engine.records import EntityRecord
 from choreography.errors import DeclarationError
-from choreography.insight.compatibility import unmet
-from choreography.insight.examples import example
-from choreography.insight.lock import _contract, broken
+from choreography.analysis.compatibility import unmet
+from choreography.analysis.examples import example
+from choreography.analysis.lock import _contract, broken
 from choreography.render.payloads import as_draft_7
 from tests.unit.fields.contracts_made_up import ANY_TYPES, TYPES, WORDS, Typed, contract, fields_of, instances
 

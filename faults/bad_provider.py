@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from faults.stage import Stage
+from faults.replicated_flow import Stage
 
 
 async def answers_500(stage: Stage) -> None:

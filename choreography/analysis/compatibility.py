@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from choreography.insight.limits import limits_unmet, refusal
+from choreography.analysis.value_ranges import limits_unmet, refusal
 
 Schema = Mapping[str, Any]
 

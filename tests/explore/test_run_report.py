@@ -9,7 +9,7 @@ from choreography.explore import Replay, Scenario, World, eventually, scenario
 from choreography.explore.browser.course import Course
 from choreography.explore.browser.pages import Beginning, Page, page_of
 from choreography.explore.model import Model
-from choreography.explore.telling import as_diagram, as_list, as_test
+from choreography.explore.run_report import as_diagram, as_list, as_test
 
 
 class Packed(Event, owner="store", subject="order", type="parcel.packed.v1"):
@@ -52,7 +52,7 @@ def loaded(world: World, order: str) -> bool:
     return len(world.state_of(Load, order).parcels) > 1
 
 
-MODEL = Model("tests.explore.test_telling:MODEL", (store, van), (loaded,), {"two_parcels": two_parcels}, {})
+MODEL = Model("tests.explore.test_run_report:MODEL", (store, van), (loaded,), {"two_parcels": two_parcels}, {})
 
 
 def run(orders: int = 1) -> Replay:
@@ -147,10 +147,10 @@ def test_a_failed_reaction_is_told_with_its_file_and_line() -> None:
         """Refuse one weight by accident."""
         return load.but(parcels=(str(1 // (packed.weight - 9)),))
 
-    model = Model("tests.explore.test_telling:FRAGILE", (store, fragile), (), {"two_parcels": two_parcels}, {})
+    model = Model("tests.explore.test_run_report:FRAGILE", (store, fragile), (), {"two_parcels": two_parcels}, {})
     replay = Replay(model, model.scenario(orders=1))
     replay.to_the_end()
     line = weigh.__code__.co_firstlineno + 3
-    place = f"ZeroDivisionError: integer division or modulo by zero (tests/explore/test_telling.py, line {line})"
+    place = f"ZeroDivisionError: integer division or modulo by zero (tests/explore/test_run_report.py, line {line})"
     assert any(one.endswith(f"SET ASIDE: {place}") for one in as_list(replay))
-    assert "tests/explore/test_telling.py" in as_diagram(replay, "nothing")
+    assert "tests/explore/test_run_report.py" in as_diagram(replay, "nothing")

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from choreography.contracts import Event
 from choreography.errors import ChoreographyError
-from choreography.insight import breaking
-from choreography.insight.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of, schema_of
+from choreography.analysis import breaking
+from choreography.analysis.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of, schema_of
 from choreography.service import Service
 
 FILE: Final = "contracts.lock.json"

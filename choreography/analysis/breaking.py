@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from choreography.insight.compatibility import unmet
-from choreography.insight.lost_fields import lost_fields
-from choreography.insight.promises import Place, Promise
+from choreography.analysis.compatibility import unmet
+from choreography.analysis.lost_fields import lost_fields
+from choreography.analysis.promises import Place, Promise
 
 
 def broken(place: Place, old: Promise, new: Promise) -> list[str]:

@@ -25,7 +25,7 @@ from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.watching import Call, Watched, other_than, shown_calls, wavered
+from choreography.explore.determinism import Call, Watched, other_than, shown_calls, wavered
 from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]

@@ -16,7 +16,7 @@ from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
 from choreography.explore.answering import CarriedOut, ways
 from choreography.explore.changing import changes
-from choreography.explore.deciding import canonical
+from choreography.explore.production_step import canonical
 from choreography.explore.faults import LOST
 from choreography.explore.foreign import Foreign, foreign_events
 from choreography.explore.items import coming, sender_of

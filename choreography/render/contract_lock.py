@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from choreography.insight.lock import FILE, merged, read_lock, written
+from choreography.analysis.lock import FILE, merged, read_lock, written
 from choreography.render.source import Files, Source
 
 

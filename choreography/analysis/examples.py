@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from choreography.contracts import Value
 from choreography.errors import ChoreographyError
 from choreography.fields import MAX_SAFE_INTEGER
-from choreography.insight.sampling import Sample, sample
+from choreography.analysis.sampling import Sample, sample
 
 Made = TypeVar("Made", bound=Value)
 

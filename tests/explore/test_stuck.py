@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choreography.explore import Replay
-from choreography.explore.waiting import why_it_stopped
+from choreography.explore.stuck import why_it_stopped
 
 
 def began(**settings: object) -> Replay:

@@ -13,10 +13,10 @@ from typing import Any, Final
 from choreography.contracts import Entity, Event, Intent
 from choreography.decision import Decided
 from choreography.declaration import Named, Reaction
-from choreography.insight.examples import SIZES, NoExampleError, choices
-from choreography.insight.reaching import rounds
-from choreography.insight.sampling import Sample, sample
-from choreography.insight.trials import (
+from choreography.analysis.examples import SIZES, NoExampleError, choices
+from choreography.analysis.graph import rounds
+from choreography.analysis.sampling import Sample, sample
+from choreography.analysis.reaction_probe import (
     Heard,
     Place,
     call,
@@ -28,7 +28,7 @@ from choreography.insight.trials import (
     said_types,
     states_of,
 )
-from choreography.insight.wiring import reactions_of
+from choreography.analysis.wiring import reactions_of
 from choreography.service import Service
 
 _MOST_STATES: Final = 2_000

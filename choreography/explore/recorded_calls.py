@@ -14,15 +14,15 @@ from choreography.declaration import Command
 from choreography.engine.commanding import Commanding
 from choreography.engine.records import EntityRecord
 from choreography.explore.answering import CarriedOut
-from choreography.explore.deciding import Decided, Deciding, Heard, Made, Tried, canonical
+from choreography.explore.production_step import Decided, Deciding, Heard, Made, Tried, canonical
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
-from choreography.explore.reaching import reached
+from choreography.explore.side_effects import reached
 from choreography.explore.remembering import Texts, judged_again
 from choreography.explore.scenario import Scenario
-from choreography.explore.watching import Call, shown_calls
-from choreography.insight.examples import SIZES, NoExampleError, example_data, variants
+from choreography.explore.determinism import Call, shown_calls
+from choreography.analysis.examples import SIZES, NoExampleError, example_data, variants
 from choreography.service import Service
 
 Kind = Literal["reaction", "command", "effect", "property", "scenario"]

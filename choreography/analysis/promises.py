@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Command
 from choreography.engine.kept_state import older_names
-from choreography.insight.wiring import reactions_of
+from choreography.analysis.wiring import reactions_of
 from choreography.service import Service
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from choreography.declaration import Reaction
 from choreography.explore.elsewhere import Elsewhere
-from choreography.explore.reaching import reached
+from choreography.explore.side_effects import reached
 from choreography.own_tables import Projection
 from choreography.service import Service
 

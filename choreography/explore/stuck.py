@@ -10,7 +10,7 @@ import orjson
 from choreography.contracts import Event
 from choreography.declaration import Reaction
 from choreography.explore.model import Model
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 
 
 @dataclass(frozen=True, slots=True)

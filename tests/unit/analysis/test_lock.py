@@ -12,9 +12,9 @@ from pydantic import Field, create_model
 
 from choreography import Event, Id, Service, Value
 from choreography.check import judge_services
-from choreography.insight.compatibility import unmet
-from choreography.insight.lock import FILE, LockError, is_outdated, merged, read_lock, written
-from choreography.insight.promises import EVENTS, Place, promises_of
+from choreography.analysis.compatibility import unmet
+from choreography.analysis.lock import FILE, LockError, is_outdated, merged, read_lock, written
+from choreography.analysis.promises import EVENTS, Place, promises_of
 
 
 class Part(Value):

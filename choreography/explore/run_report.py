@@ -11,7 +11,7 @@ from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Foreign
 from choreography.explore.properties import Property
 from choreography.explore.releases import OLD, answered, by_old
-from choreography.explore.replaying import Replay
+from choreography.explore.rerunning import Replay
 from choreography.explore.steps import Happened
 
 _DEADLINE = "when the deadline"
