@@ -22,7 +22,7 @@ from bench.systems import SYSTEMS, System
 from bench.tree import checked_out
 from bench.turns import Turns
 from choreography.up import prepare
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 
 class Bench:

@@ -27,7 +27,7 @@ from bench.systems import Stage, System
 from bench.tree import emptied, extracted, same_provider
 from bench.turns import Turns
 from choreography.up import prepare
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _RUNNER: Final = ROOT / "bench" / "checkout_of.py"
 _OURS: Final = "this tree"

@@ -28,7 +28,7 @@ from bench.systems import Stage, as_url, stage_of
 from choreography.up import RunningFlow
 from choreography.up import prepare as provide
 from choreography.up.brokers import Broker
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.toolbox import Tools
 
 _WARM_UP: Final = 200

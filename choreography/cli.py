@@ -16,7 +16,7 @@ from choreography.cli_options import PREFIX_HELP, Broker, Prefix, Store, Traced
 from choreography.exit_codes import BROKEN, HOLDS
 from choreography.refusing import run_or_refuse, seconds_of
 from choreography.up import RunningFlow, prepare
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 RUN_FOLDERS = Path(".run")
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from choreography.up import Tools, prepare
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from faults.disks import mount_small_disks, unmount_small_disks
 from faults.menu import Fault, menu, on_small_disks
 from faults.picture import draw, one_after_another

@@ -19,7 +19,7 @@ from choreography.flow import services_of
 from choreography.topics import Naming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import read_flow
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from faults.accounts import Attack
 from faults.defects.seeding import environment_of
 from faults.proxy import Proxy

@@ -15,7 +15,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from choreography.up import ProcessDiedError, Tools
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from faults.audit import Finding, Seen, gather, judge
 from faults.audit.evidence import Books, waiting
 from faults.menu import Fault

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 __all__ = ["Cluster", "CommandError", "obtain", "running"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from choreography.errors import ChoreographyError
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from lab import obtain, running
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from choreography.up.go_modules import module_folder
 from lab.catalogue import ROOT
 
 if TYPE_CHECKING:
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
     from lab.cluster import Cluster
 
 NAMESPACE = "dapr-system"

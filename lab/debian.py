@@ -18,7 +18,7 @@ from lab.image import Image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choreography.up.progress import Progress, Ticker
+    from choreography.progress import Progress, Ticker
     from lab.docker import Docker
 
 _RELEASE = "bookworm"

@@ -14,7 +14,7 @@ from choreography.up.processes import Program
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choreography.up.progress import Ticker
+    from choreography.progress import Ticker
     from lab.site import Site
 
 # As on the node, the kernel takes its processes and mounts away with the first of them.

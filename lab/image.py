@@ -16,7 +16,7 @@ from choreography.up.places import cache, only_one
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from choreography.up.progress import Progress, Ticker
+    from choreography.progress import Progress, Ticker
     from lab.docker import Docker
 
 

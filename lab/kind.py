@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from choreography.up.errors import UpError
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 _NAME = f"choreography-{os.getuid()}"
 _PROGRAMS = ("docker", "kind", "kubectl", "helm", "skaffold", "go")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from choreography.up.errors import UpError
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
     from lab.image import Image
     from lab.tools import Tools
 

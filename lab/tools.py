@@ -13,7 +13,7 @@ from choreography.up.go_modules import GoProject, obtain
 from choreography.up.servers import can_install, find_zipkin, install
 
 if TYPE_CHECKING:
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 KUBERNETES = "1.34.3"
 _NODE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")

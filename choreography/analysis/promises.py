@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Command
-from choreography.engine.kept_state import older_names
+from choreography.fields.spellings import older_names
 from choreography.analysis.wiring import reactions_of
 from choreography.service import Service
 

@@ -14,7 +14,7 @@ from choreography.check.machine_report import as_json, as_sarif
 from choreography.check.rules import RULES
 from choreography.check.text_report import tell
 from choreography.errors import ChoreographyError
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 UNKNOWN: Final = 2
 

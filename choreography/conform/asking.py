@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, NotMetError, NotShownError, Report, Result
 from choreography.errors import ChoreographyError
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _LONGEST: Final = 400.0
 """Seconds a case may take before it counts as failed."""

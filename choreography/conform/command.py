@@ -18,7 +18,7 @@ from choreography.conform.matrix import keep, write_into
 from choreography.conform.on_database import Database, conform_database
 from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
 from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 __all__ = ["Subject", "database_of", "run", "run_database"]
 

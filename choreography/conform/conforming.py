@@ -30,7 +30,7 @@ from choreography.up.databases import DATABASES
 from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
 """The servers that can be started for a component."""

@@ -24,7 +24,7 @@ from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _OWN: Final = ("postgresql:", "postgres:", "sqlite:")
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic import BaseModel
+
+from choreography.fields.spellings import names_of, spellings
 
 
 class Difference(NamedTuple):
@@ -43,7 +45,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
     """
     if isinstance(stored, dict) and isinstance(value, BaseModel):
         model = type(value)
-        unknown = {name for name in stored.keys() - _names(model) if _path(where, name) not in dropped}
+        unknown = {name for name in stored.keys() - names_of(model) if _path(where, name) not in dropped}
         if unknown:
             missing = frozenset(model.model_fields.keys() - value.model_fields_set)
             yield Difference(where, frozenset(unknown), missing)
@@ -106,7 +108,7 @@ def _fields_over(change: Change, dropped: Sequence[str], where: str) -> dict[str
         if old is not None and new is not None:
             part = Change(stored[old], getattr(before, name), getattr(after, name), written[new])
             merged[new] = laid_over(part, dropped, _path(where, name))
-    unknown = (name for name in stored if name not in _names(model) and _path(where, name) not in dropped)
+    unknown = (name for name in stored if name not in names_of(model) and _path(where, name) not in dropped)
     return merged | {name: stored[name] for name in unknown}
 
 
@@ -144,29 +146,6 @@ def _first(part: Any) -> Any:
 
 def _path(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
-
-
-@cache
-def _names(model: type[BaseModel]) -> frozenset[str]:
-    """Return every name under which a field of a model may be stored."""
-    names = {text for name in model.model_fields for text in spellings(model, name)}
-    return frozenset(names | model.model_computed_fields.keys())
-
-
-def older_names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names under which fields of a model are read besides the one under which each is written."""
-    written = {field.serialization_alias or name for name, field in model.model_fields.items()}
-    return frozenset(_names(model) - written - model.model_fields.keys())
-
-
-@cache
-def spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
-    """Return every name under which a field may be stored: its own, that on the wire, and those of earlier releases."""
-    field = model.model_fields[name]
-    said = field.validation_alias
-    choices = said.choices if isinstance(said, AliasChoices) else [said]
-    read = [one.path[0] if isinstance(one, AliasPath) else one for one in choices]
-    return tuple(dict.fromkeys(str(one) for one in (name, field.serialization_alias, field.alias, *read) if one))
 
 
 def _stored_as(model: type[BaseModel], name: str, stored: Mapping[str, Any]) -> str | None:

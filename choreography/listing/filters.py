@@ -22,7 +22,7 @@ from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from choreography.contracts import Entity
-from choreography.engine.kept_state import spellings
+from choreography.fields.spellings import spellings
 from choreography.errors import DeclarationError
 from choreography.fields import Value, plain_types
 

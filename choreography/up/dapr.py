@@ -12,7 +12,7 @@ from choreography.up.go_modules import GoProject, executable, module_folder, obt
 from choreography.up.places import dapr_home
 
 if TYPE_CHECKING:
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 OLDEST = (1, 18, 0)
 BUILT = "1.18.2"  # the newest whose modules can all be had; a newer daprd on the PATH wins

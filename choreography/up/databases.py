@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self
 from choreography.up.mariadb import MariaDB, find_mariadb
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import find_postgres
 
 

@@ -20,7 +20,7 @@ from choreography.up.places import cache, only_one
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from choreography.up.progress import Progress, Ticker
+    from choreography.progress import Progress, Ticker
 
 # Whatever the user set for other projects must not change how a module's own go.mod is read.
 _CLEAN = {"GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from choreography.up.flowfile import FlowFile
     from choreography.up.ports import Ports
     from choreography.up.processes import Process
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 _BY_SIDECAR: Final = "-by-dapr"
 

@@ -18,7 +18,7 @@ from choreography.up.processes import Program
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 _SYSTEM_USER = "postgres"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 _PR_SET_PDEATHSIG = 1
 _SHOWN_LINES = 12

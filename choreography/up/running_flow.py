@@ -16,7 +16,7 @@ from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from choreography.up.progress import Ticker
+    from choreography.progress import Ticker
 
 _SHOWN_LINES = 12
 

@@ -14,7 +14,7 @@ from choreography.up.errors import MissingToolError
 from choreography.up.places import cache, only_one
 
 if TYPE_CHECKING:
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 _ZIPKIN = "3.5.1"
 _POSTGRES_BINARIES = "/usr/lib/postgresql"  # Debian keeps server programs of each version off the PATH

@@ -14,7 +14,7 @@ from choreography.up.keeping import STORES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from choreography.up.progress import Progress
+    from choreography.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from lab import Cluster, running
 from tests.e2e.checkout import Checkout
 from tests.e2e.test_leave import left_by_the_flow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from lab import kind
 from lab.machine import node
 from lab.node import TUNED, setting
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(kind.answers(), reason="kind makes the cluster h
 CODE = """
 import asyncio, sys
 from pathlib import Path
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from lab.machine import node
 from lab.node import TUNED, setting
 from lab.tools import prepare

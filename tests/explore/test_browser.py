@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 from rich.console import Console
 
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import can_install, install
 
 ROOT = Path(__file__).parents[2]

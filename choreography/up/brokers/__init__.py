@@ -16,7 +16,7 @@ from choreography.up.brokers.nats import find_nats
 from choreography.up.brokers.nats_pull import find_nats_pull
 from choreography.up.brokers.rabbitmq import find_rabbitmq
 from choreography.up.brokers.redis import find_redis
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
     "redis": find_redis,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from choreography.up.brokers import moto
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 
 @dataclass(frozen=True)

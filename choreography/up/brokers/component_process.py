@@ -15,7 +15,7 @@ from choreography.up.brokers.broker import SOCKETS_FOLDER, Place
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import listening_at
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 

@@ -10,7 +10,7 @@ from choreography.up.brokers import moto
 from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.broker import Place
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 
 @dataclass(frozen=True)

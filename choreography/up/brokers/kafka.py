@@ -19,7 +19,7 @@ from choreography.up.errors import MissingToolError, UpError
 from choreography.up.places import cache, only_one
 from choreography.up.probes import listening
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _VERSION: Final = "4.1.1"
 _WHY: Final = (

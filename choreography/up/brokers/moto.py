@@ -12,7 +12,7 @@ from choreography.up.brokers.broker import Place
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.sidecars import LOOPBACK
 
 REGION: Final = "eu-west-1"

@@ -14,7 +14,7 @@ from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import can_install, install
 from choreography.up.sidecars import LOOPBACK
 

@@ -10,7 +10,7 @@ from choreography.up.brokers.component_process import component_beside, require_
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.nats import Nats, find_nats
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 
 @dataclass(frozen=True)

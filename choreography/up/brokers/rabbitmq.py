@@ -20,7 +20,7 @@ from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import amqp_ready, listening
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import can_install, install
 from choreography.up.sidecars import LOOPBACK
 

@@ -16,7 +16,7 @@ from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import redis_ready
 from choreography.up.processes import Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import can_install, install
 
 _IMAGE = "redis:7-alpine"

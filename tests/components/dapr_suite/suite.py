@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from choreography.up.go_modules import GoProject, obtain
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _FOLDER: Final = Path(__file__).parent
 _PROGRAM: Final = "dapr_suite"

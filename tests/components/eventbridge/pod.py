@@ -22,7 +22,7 @@ from choreography.up.dapr import find_or_build
 from choreography.up.ports import Ports
 from choreography.up.probes import http_ready
 from choreography.up.processes import Process, Processes, Program
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from components.eventbridge.names import subscription_name
 from components.eventbridge.settings import Settings
 from components.pluggable.server import SOCKETS_FOLDER

@@ -16,7 +16,7 @@ from choreography.conform.result import FAILED, PASSED, Report
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 COMPONENTS = Path(__file__).parents[3] / "components"
 

@@ -19,7 +19,7 @@ from choreography.provision import Layout
 from choreography.up import dapr
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 COMPONENTS = Path(__file__).parents[3] / "components"
 PATIENCE = 30.0

@@ -19,7 +19,7 @@ from choreography.render import render
 from choreography.up import Tools, prepare
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 LOOPBACK: Final = "127.0.0.1"
 PATIENCE: Final = 20.0

@@ -35,7 +35,7 @@ from choreography.up import dapr
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 STORES = Path(__file__).parents[3] / "components" / "stores"
 CREATED = OrderCreated(

@@ -20,7 +20,7 @@ from choreography.stores.postgres import PostgresStore
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import find_postgres
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from choreography.conform.asking import ConformError
 from choreography.conform.conforming import Subject, conform
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 _OURS = Path(__file__).parents[3] / "components"
 COMPONENTS = sorted(file for place in ("brokers", "stores") for file in (_OURS / place).glob("*.yaml"))

@@ -27,7 +27,7 @@ from choreography.telemetry import Metrics
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from tests.unit.drain.test_replicas import serving
 
 RENDERED = Path(__file__).parents[3] / "apps" / "checkout" / "dapr"

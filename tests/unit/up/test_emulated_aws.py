@@ -13,7 +13,7 @@ from choreography.up import MissingToolError
 from choreography.up.brokers import BROKERS, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.brokers.eventbridge import EventBridge, find_eventbridge
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 
 
 class Place:

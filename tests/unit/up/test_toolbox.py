@@ -12,7 +12,7 @@ from choreography.up import MissingToolError, UpError, prepare
 from choreography.up.brokers.redis import Redis, find_redis
 from choreography.up.dapr import BUILT, OLDEST, find_or_build, parse_version
 from choreography.up.ports import Ports
-from choreography.up.progress import Progress
+from choreography.progress import Progress
 from choreography.up.servers import find_zipkin
 
 
