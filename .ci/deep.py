@@ -19,13 +19,13 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 RECORDS: Final = ROOT / "docs/deep.json"
 PARTS: Final[Mapping[str, Sequence[str]]] = {
-    "explore": ("make", "explore-deep"),
-    "dapr-suite": ("make", "dapr-suite"),
-    "defects": ("make", "defects"),
-    "hurt": ("make", "hurt"),
+    "explore": ("make", "deep-explore"),
+    "dapr-suite": ("make", "deep-dapr-suite"),
+    "defects": ("make", "deep-defects"),
+    "hurt": ("make", "deep-hurt"),
     "faults": ("make", "faults"),
-    "access": ("make", "access-deep"),
-    "bench": ("make", "bench-quick"),
+    "access": ("make", "deep-access"),
+    "bench": ("make", "deep-bench"),
 }
 
 

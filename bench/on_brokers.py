@@ -1,4 +1,4 @@
-"""This project on each broker, so that a user can choose: ``python -m bench.on_brokers``, ``make bench-brokers``."""
+"""This project on each broker, so that a user can choose: ``python -m bench.on_brokers``, ``make bench OF=brokers``."""
 
 from __future__ import annotations
 

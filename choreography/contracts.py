@@ -32,10 +32,23 @@ __all__ = [
 ]
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
-"""A logical id: bounded, printable, so that no store, broker or log line can trip over it."""
+"""A logical id: bounded, printable, so that no store, broker or log line can trip over it.
+
+>>> class Visit(Request):
+...     guest_id: Id
+>>> Visit(guest_id="two\\nlines")
+Traceback (most recent call last):
+pydantic_core._pydantic_core.ValidationError: String should match pattern
+"""
 
 Money = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-"""An amount in the minor unit of its currency (cents), never a float."""
+"""An amount in the minor unit of its currency (cents), never a float.
+
+>>> class Price(Value):
+...     amount: Money
+>>> Price(amount=1999)
+Price(amount=1999)
+"""
 
 _WIRE_TYPE = re.compile(r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*$")
 _KIND = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
@@ -47,7 +60,14 @@ LIBRARY_KINDS: Final = frozenset(
 
 
 class Request(Value):
-    """The body of a command. Unlike an event it refuses unknown fields: a typing error must not pass as silence."""
+    """The body of a command. Unlike an event it refuses unknown fields: a typing error must not pass as silence.
+
+    >>> class NewOrder(Request):
+    ...     sku: Id
+    >>> NewOrder(sku="cup", quantitty=2)
+    Traceback (most recent call last):
+    pydantic_core._pydantic_core.ValidationError: Extra inputs are not permitted
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -63,6 +83,11 @@ class Event(Value):
         undoes: the event whose effect this one takes back.
         final: nobody needs to react to it.
         topic: accepted and ignored, for programs written when a service had one topic for all of its events.
+
+    >>> class OrderCreated(Event, type="order.created.v1", owner="order", subject="order_id"):
+    ...     order_id: Id
+    >>> OrderCreated(order_id="o1").subject
+    'o1'
     """
 
     outlives_releases: ClassVar[bool] = True
@@ -135,6 +160,11 @@ class Answer(Value):
     """What the outside said to an effect. It reaches the service's own reactions like an event, and nobody else.
 
     Class arguments: ``type``, a frozen wire type as for events.
+
+    >>> class CardCharged(Answer, type="card.charged.v1"):
+    ...     order_id: Id
+    >>> CardCharged.wire_type
+    'card.charged.v1'
     """
 
     outlives_releases: ClassVar[bool] = True
@@ -156,13 +186,24 @@ class Answer(Value):
 
 
 class Intent(Value):
-    """What a service has decided to ask of the outside. Committed first, carried out afterwards, never reconsidered."""
+    """What a service has decided to ask of the outside. Committed first, carried out afterwards, never reconsidered.
+
+    >>> class Charge(Intent):
+    ...     order_id: Id
+    ...     amount: Money
+    >>> Charge(order_id="o1", amount=1999)
+    Charge(order_id='o1', amount=1999)
+    """
 
     outlives_releases: ClassVar[bool] = True
 
 
 class Deadline(Value):
-    """The moment a service asked to be reminded of, as its deadline reaction receives it."""
+    """The moment a service asked to be reminded of, as its deadline reaction receives it.
+
+    >>> Deadline(name="overdue", due="2026-01-01T12:00:00Z").due.year
+    2026
+    """
 
     name: str
     due: datetime
@@ -176,6 +217,12 @@ class Entity(Value):
         kind: its frozen name in the store; the lower-cased class name unless given.
         drops: dotted paths of fields that an earlier release kept and nobody needs any more, such as ``lines.note``.
             Any other stored field that this release does not know is kept as it is.
+
+    >>> class Shelf(Entity, key="sku"):
+    ...     sku: Id
+    ...     available: int = 0
+    >>> Shelf(sku="cup").but(available=3)
+    Shelf(sku='cup', available=3)
     """
 
     outlives_releases: ClassVar[bool] = True

@@ -18,10 +18,29 @@ Decision: TypeAlias = Entity | Gone | Said | tuple[Entity | Gone | Said, ...]
 
 The parameter is a declaration, not a decoration: the service refuses at import to say what it does not publish,
 the diagrams are drawn from it, and a type checker holds the reaction to it. A bare ``Decision`` says nothing.
+
+>>> class StockAdded(Event, type="stock.added.v1", owner="inventory", subject="sku"):
+...     sku: Id
+>>> class Shelf(Entity, key="sku"):
+...     sku: Id
+...     available: int = 0
+>>> def stock_up(shelf: Shelf, added: StockAdded) -> Decision:
+...     return shelf.but(available=shelf.available + 1)
+>>> stock_up(Shelf(sku="cup"), StockAdded(sku="cup"))
+Shelf(sku='cup', available=1)
 """
 
 nothing: Final[tuple[Never, ...]] = ()
-"""The deliberate answer that there is nothing to do. Falling off the end of a reaction is a failure instead."""
+"""The deliberate answer that there is nothing to do. Falling off the end of a reaction is a failure instead.
+
+>>> class Parcel(Entity, key="order_id"):
+...     order_id: Id
+...     is_sent: bool = False
+>>> def send(parcel: Parcel) -> Decision:
+...     return nothing if parcel.is_sent else parcel.but(is_sent=True)
+>>> send(Parcel(order_id="o1", is_sent=True)) == nothing
+True
+"""
 
 
 class Decided(NamedTuple):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 class ChoreographyError(Exception):
-    """The one base class: catch it to catch everything this library raises on purpose."""
+    """The one base class: catch it to catch everything this library raises on purpose.
+
+    >>> try:
+    ...     Service("No App Id")
+    ... except ChoreographyError as error:
+    ...     print(error)
+    'No App Id' cannot be a Dapr app id. Use lower-case letters, digits and hyphens.
+    """
 
 
 class DeclarationError(ChoreographyError):

@@ -27,7 +27,18 @@ class Reply:
 
 
 class Outside(Protocol):
-    """One call to one outside system, bound to the idempotency key of the intent it carries out."""
+    """One call to one outside system, bound to the idempotency key of the intent it carries out.
+
+    >>> class Greet(Intent):
+    ...     guest_id: Id
+    >>> class Greeted(Answer, type="guest.greeted.v1"):
+    ...     guest_id: Id
+    >>> door = Service("door")
+    >>> @door.effect(outside="doorman")
+    ... async def greet(wanted: Greet, doorman: Outside) -> Greeted:
+    ...     await doorman.post("/greetings", wanted)
+    ...     return Greeted(guest_id=wanted.guest_id)
+    """
 
     async def post(self, path: str, body: Value) -> Reply:
         """Send ``body`` with the intent's Idempotency-Key.

@@ -45,6 +45,14 @@ class Committing:
         changes: the entities that are not what they were.
         says: the events that are published after the commit.
         asks: the intents that are carried out after the commit.
+
+    >>> from sqlalchemy import Connection, text
+    >>> class OrderPlaced(Event, type="order.placed.v1", owner="order", subject="order_id"):
+    ...     order_id: Id
+    >>> order = Service("order")
+    >>> @order.in_transaction(OrderPlaced)
+    ... def count(connection: Connection, committing: Committing) -> None:
+    ...     connection.execute(text("insert into seen values (:id)"), {"id": committing.event_id})
     """
 
     event_id: str

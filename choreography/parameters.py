@@ -18,6 +18,18 @@ def named_by(path: str) -> NamedBy:
     """Say where in an event the ids of entities stand.
 
     ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` is every shelf that a line of the event names.
+
+    >>> from typing import Annotated
+    >>> class Moved(Event, type="box.moved.v1", owner="store", subject="box_id"):
+    ...     box_id: Id
+    ...     shelf_id: Id
+    >>> class Shelf(Entity, key="sku"):
+    ...     sku: Id
+    ...     boxes: int = 0
+    >>> store = Service("store")
+    >>> @store.on(Moved)
+    ... def shelve(shelf: Annotated[Shelf, named_by("shelf_id")], moved: Moved) -> Decision:
+    ...     return shelf.but(boxes=shelf.boxes + 1)
     """
     return NamedBy(path)
 
@@ -27,7 +39,17 @@ class _NewIdMarker:
 
 
 NewId = Annotated[str, _NewIdMarker()]
-"""A command's parameter that receives a fresh id derived from its Idempotency-Key: a retry gets the same one."""
+"""A command's parameter that receives a fresh id derived from its Idempotency-Key: a retry gets the same one.
+
+>>> class OrderPlaced(Event, type="order.placed.v1", owner="order", subject="order_id"):
+...     order_id: Id
+>>> class NewOrder(Request):
+...     sku: Id
+>>> order = Service("order", publishes=[OrderPlaced])
+>>> @order.command("POST /orders")
+... def place(new: NewOrder, order_id: NewId) -> OrderPlaced:
+...     return OrderPlaced(order_id=order_id)
+"""
 
 
 def is_new_id(annotation: object) -> bool:

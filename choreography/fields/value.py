@@ -16,7 +16,15 @@ from choreography.fields.whole import is_template, refuse_whole
 
 
 class Value(BaseModel):
-    """An immutable part of an event or an entity, such as one line of an order."""
+    """An immutable part of an event or an entity, such as one line of an order.
+
+    >>> class Line(Value):
+    ...     sku: str
+    ...     quantity: int = 1
+    >>> Line(sku="cup").quantity = 2
+    Traceback (most recent call last):
+    pydantic_core._pydantic_core.ValidationError: Instance is frozen
+    """
 
     outlives_releases: ClassVar[bool] = False
     """It is kept or on its way while releases change, so it must be readable by earlier ones."""

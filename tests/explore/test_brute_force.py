@@ -9,7 +9,7 @@ import pytest
 from tests.explore.brute.comparing import compared
 
 VERDICTS = 2_000
-"""In every run of CI; ``make explore-deep`` compares 100,000."""
+"""In every run of CI; ``make deep PARTS=explore`` compares 100,000."""
 
 SHARES = {"broken": 1 / 5, "two flows": 1 / 3, "joins": 1 / 3, "deadlines": 1 / 3}
 

@@ -1,4 +1,4 @@
-"""What takes minutes: run it with ``pytest -m deep tests/explore`` or ``make explore-deep``."""
+"""What takes minutes: run it with ``pytest -m deep tests/explore`` or ``make deep PARTS=explore``."""
 
 from __future__ import annotations
 

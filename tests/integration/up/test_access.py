@@ -15,7 +15,7 @@ from tests.integration.checkout_client import ON_BROKER, Checkout
 from tests.integration.up.thieves import THIEVES, Refused, Thief
 
 QUICK = ("redis", "nats", "nats-pull")
-"""Servers that are up in a moment; the others take minutes, so `make access-deep` asks them."""
+"""Servers that are up in a moment; the others take minutes, so `make deep PARTS=access` asks them."""
 BROKERS = tuple(name if name in QUICK else pytest.param(name, marks=pytest.mark.deep) for name in THIEVES)
 
 
