@@ -21,7 +21,7 @@ from choreography.engine.identity import digest_of
 from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
-from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.carrying_out import CarriedOut, ways
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError

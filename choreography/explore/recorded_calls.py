@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from choreography.declaration import Command
 from choreography.engine.commanding import Commanding
 from choreography.engine.records import EntityRecord
-from choreography.explore.answering import CarriedOut
+from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.production_step import Decided, Deciding, Heard, Made, Tried, canonical
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model

@@ -20,7 +20,7 @@ from choreography.engine.kept_entities import shown
 from choreography.engine.other_releases import unknown_effect, unknown_type
 from choreography.engine.records import EntityRecord
 from choreography.errors import NotYetError
-from choreography.explore.answering import CarriedOut
+from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.production_step import Decided, Deciding, Heard, Place
 from choreography.explore.model import Model
 from choreography.explore.steps import Item

@@ -14,7 +14,7 @@ from choreography.engine.delivery import QUARANTINED_TYPE, read_delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
-from choreography.explore.answering import CarriedOut, ways
+from choreography.explore.carrying_out import CarriedOut, ways
 from choreography.explore.changing import changes
 from choreography.explore.production_step import canonical
 from choreography.explore.faults import LOST

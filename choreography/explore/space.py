@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from choreography.engine.records import EntityRecord
-from choreography.explore.answering import CarriedOut
+from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.arranging import Arranging, State
 from choreography.explore.production_step import Decided, Deciding, Heard, Place, canonical
 from choreography.explore.facts import (

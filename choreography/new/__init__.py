@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import choreography
 from choreography.errors import ChoreographyError
+from choreography.shipped import shipped_components
 
 
 class NewFlowError(ChoreographyError):
@@ -80,8 +81,8 @@ def _settings() -> list[Path]:
 def _components() -> list[Path]:
     """Bring the safe settings of brokers and stores along, from which a flow's Dapr files are rendered."""
     here = Path("components")
-    source = Path(choreography.__file__).parents[1] / "components"
-    if here.exists() or not source.is_dir():
+    source = shipped_components()
+    if here.exists() or source is None:
         return []
     shutil.copytree(source, here, ignore=shutil.ignore_patterns("__pycache__"))
     return [here]

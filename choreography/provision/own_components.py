@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import choreography
 from choreography.provision.layout import ProvisionError
+from choreography.shipped import shipped_components
 
 
 def component_folder(name: str) -> Path | None:
-    """The folder of a component: below this one, or beside this package. It is started in the folder two above."""
-    for root in (Path.cwd(), Path(choreography.__file__).parents[1]):
-        folder = root / "components" / name
-        if (folder / "__main__.py").exists():
-            return folder
+    """The folder of a component: below the working directory, or the one that came with the library. It is started in the folder two above."""
+    for components in (Path.cwd() / "components", shipped_components()):
+        if components is not None and (components / name / "__main__.py").exists():
+            return components / name
     return None
 
 

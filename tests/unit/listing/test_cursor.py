@@ -1,0 +1,49 @@
+"""A cursor names one place of one list, and nothing that a client made up does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from choreography import Entity, Id
+from choreography.listing import Place, ask, read_list
+
+
+class Tree(Entity, key="tree_id"):
+    """A tree."""
+
+    tree_id: Id
+    owner: Id = "nobody"
+
+
+TREES = read_list("/trees", Tree, ("owner",), newest_first=True)
+OTHERS = read_list("/woods", Tree, ("owner",), newest_first=True)
+WHERE = st.builds(
+    Place, st.integers(0, 2**63 - 1), st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+)
+
+
+@given(WHERE)
+def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: Place) -> None:
+    """Whatever the id is."""
+    asked = ask(TREES, b"owner=ann")
+    assert ask(TREES, f"owner=ann&after={asked.cursor(place)}".encode()).after == place
+
+
+@pytest.mark.parametrize("view", [TREES, OTHERS])
+@pytest.mark.parametrize("query", ["", "owner=bob"])
+def test_a_cursor_of_another_question_is_refused(view: object, query: str) -> None:
+    """Its place would mean nothing there."""
+    cursor = ask(TREES, b"owner=ann").cursor(Place(1, "t1"))
+    with pytest.raises(Exception, match="belongs to another list or to other filters"):
+        ask(view, f"{query}&after={cursor}".encode())  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=60))
+def test_a_text_that_is_no_cursor_is_refused_with_a_sentence(text: str) -> None:
+    """It is never taken for a place."""
+    from urllib.parse import quote
+
+    with pytest.raises(Exception, match="cannot be used"):
+        ask(TREES, f"after={quote(text)}".encode())
