@@ -52,3 +52,10 @@ def test_no_package_imports_one_that_imports_it(architecture: ModuleType) -> Non
     """The picture has a top and a bottom."""
     graph = architecture.edges()
     assert not [box for box in graph if box in architecture.reached(graph, box)]
+
+
+def test_every_page_and_every_decision_is_in_an_index() -> None:
+    """A page that nothing leads to is not read."""
+    for folder in (ROOT / "docs", ROOT / "docs/decisions"):
+        index = (folder / "README.md").read_text()
+        assert not [page.name for page in folder.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index]
