@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.unit.engine.replica import NOON, Replica, World, finish, interleaved,
 from tests.unit.engine.store import hidden
 from tests.unit.engine.toy import Asked, Box, Broken, Put, bank, desk
 
+PAGE = Path(__file__).parents[3] / "docs/dead-letters.md"
 BROKEN = wire(Broken(box="a"), "bad")
 PUT = wire(Put(box="a", amount=1), "bad")
 
@@ -40,6 +43,15 @@ def resolved(world: World) -> Outcome:
     outcome = world.store.outcome("bad")
     assert outcome is not None
     return outcome
+
+
+def test_the_request_on_the_page_about_dead_letters_replays(world: World) -> None:
+    """With the service and the id of a letter put in, as the page says."""
+    example = re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert example
+    request = example[1].replace("billing", "desk").replace("the event_id of the letter", "bad")
+    assert Replica(world, service=mended).control(read_delivery(request.encode())) == [True]
+    assert resolved(world).quarantined is None
 
 
 def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> None:
