@@ -10,7 +10,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ END: Final = "<!-- end of packages -->"
 DECLARATIONS: Final = "declarations"
 """The box of the modules that a service is declared with. They stand in no folder of their own."""
 
-Edges = Mapping[str, Set[str]]
+Edges = Mapping[str, AbstractSet[str]]
 
 
 def layers() -> list[list[str]]:
@@ -35,7 +36,7 @@ def layers() -> list[list[str]]:
     return [re.findall(r"\w+", layer) for layer in contract["layers"]]
 
 
-def box_of(module: str, declarations: Set[str]) -> str | None:
+def box_of(module: str, declarations: AbstractSet[str]) -> str | None:
     """Return the box that a module is drawn in: its package, or the declarations; None for what every box uses."""
     _, _, inner = module.partition(".")
     name = inner.partition(".")[0]

@@ -1,4 +1,4 @@
-"""The layout of the repository: each folder says what belongs there, tests stand where their subject stands, names mean one thing."""
+"""The layout of the repository: folders say what belongs there, tests mirror packages, a file name means one thing."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ LEVELS = ("unit", "integration")
 OWN_LEVEL = {"choreography/explore": "explore", "components": "components", "examples": "integration/examples"}
 """Packages whose tests make up a level of their own, or need processes."""
 
-SHARED_NAMES = {
-    "app": "the web application of the package",
-    "command": "the command of `choreography` that the package stands for",
-    "contracts": "contracts of events: their classes, their rules",
-    "errors": "the errors of the package",
-    "events": "events of a flow",
-    "pages": "pages for people",
-    "releases": "two releases of a flow",
-    "result": "what was found",
-    "serving": "serving HTTP in a process",
-} | dict.fromkeys(
-    ("aws", "eventbridge", "kafka", "nats", "nats_pull", "rabbitmq", "redis"), "one broker"
-) | dict.fromkeys(("dapr", "postgres"), "one program")
+SHARED_NAMES = (
+    {
+        "app": "the web application of the package",
+        "command": "the command of `choreography` that the package stands for",
+        "contracts": "contracts of events: their classes, their rules",
+        "errors": "the errors of the package",
+        "events": "events of a flow",
+        "pages": "pages for people",
+        "releases": "two releases of a flow",
+        "result": "what was found",
+        "serving": "serving HTTP in a process",
+    }
+    | dict.fromkeys(("aws", "eventbridge", "kafka", "nats", "nats_pull", "rabbitmq", "redis"), "one broker")
+    | dict.fromkeys(("dapr", "postgres"), "one program")
+)
 """File names that several packages of the library share, and the one thing that each means."""
 
 
@@ -121,7 +123,7 @@ def test_a_file_name_means_one_thing() -> None:
             stems[path.stem].append(str(path))
     twins = {stem: paths for stem, paths in stems.items() if len(paths) > 1 and stem not in SHARED_NAMES}
     assert not twins, "Rename these, or say in SHARED_NAMES which one thing they all mean."
-    assert not [stem for stem in SHARED_NAMES if len(stems[stem]) < 2], "SHARED_NAMES names what is not shared any more."
+    assert not [stem for stem in SHARED_NAMES if len(stems[stem]) < 2], "Take these out of SHARED_NAMES."
 
 
 def test_no_package_holds_a_file_and_its_plural() -> None:

@@ -47,4 +47,3 @@ def test_the_example_of_a_public_name_is_true(name: str) -> None:
     said: list[str] = []
     failed = doctest.DocTestRunner(optionflags=LENIENT).run(example, out=said.append).failed
     assert not failed, "".join(said)
-

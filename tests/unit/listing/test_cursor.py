@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,5 @@ def test_a_cursor_of_another_question_is_refused(view: object, query: str) -> No
 @given(st.text(max_size=60))
 def test_a_text_that_is_no_cursor_is_refused_with_a_sentence(text: str) -> None:
     """It is never taken for a place."""
-    from urllib.parse import quote
-
     with pytest.raises(Exception, match="cannot be used"):
         ask(TREES, f"after={quote(text)}".encode())
