@@ -21,8 +21,8 @@ from bench.results import UNTRACED, Results
 from bench.systems import SYSTEMS, System
 from bench.tree import checked_out
 from bench.turns import Turns
-from choreography.up import prepare
 from choreography.progress import Progress
+from choreography.up import prepare
 
 
 class Bench:

@@ -26,8 +26,8 @@ from bench.pairs import Compared, compared
 from bench.systems import Stage, System
 from bench.tree import emptied, extracted, same_provider
 from bench.turns import Turns
-from choreography.up import prepare
 from choreography.progress import Progress
+from choreography.up import prepare
 
 _RUNNER: Final = ROOT / "bench" / "checkout_of.py"
 _OURS: Final = "this tree"

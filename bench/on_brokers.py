@@ -25,10 +25,10 @@ from bench.meter import Meter
 from bench.orders import Order, orders
 from bench.results import machine
 from bench.systems import Stage, as_url, stage_of
+from choreography.progress import Progress
 from choreography.up import RunningFlow
 from choreography.up import prepare as provide
 from choreography.up.brokers import Broker
-from choreography.progress import Progress
 from choreography.up.toolbox import Tools
 
 _WARM_UP: Final = 200

@@ -14,9 +14,9 @@ from rich.console import Console
 from choreography.cli_migrate import migrate
 from choreography.cli_options import PREFIX_HELP, Broker, Prefix, Store, Traced
 from choreography.exit_codes import BROKEN, HOLDS
+from choreography.progress import Progress
 from choreography.refusing import run_or_refuse, seconds_of
 from choreography.up import RunningFlow, prepare
-from choreography.progress import Progress
 
 RUN_FOLDERS = Path(".run")
 

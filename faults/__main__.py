@@ -16,14 +16,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from choreography.up import Tools, prepare
 from choreography.progress import Progress
+from choreography.up import Tools, prepare
 from faults.disks import mount_small_disks, unmount_small_disks
 from faults.menu import Fault, menu, on_small_disks
 from faults.picture import draw, one_after_another
+from faults.replicated_flow import SkippedError
 from faults.run import Act, Played, play
 from faults.show import Show
-from faults.replicated_flow import SkippedError
 
 RUN_FOLDER = Path(".run/faults")
 PICTURE = Path("docs/faults.svg")

@@ -17,9 +17,9 @@ from typing import Final
 from rich.console import Console
 
 from apps.checkout.rehearsal import rehearse
+from choreography.progress import Progress
 from choreography.up import RunningFlow, prepare
 from choreography.up.brokers import BROKERS
-from choreography.progress import Progress
 
 _KEEPING: Final = ("redis", "kafka", "rabbitmq", "nats", "nats-pull")
 """Those that run as they would anywhere; an emulator keeps nothing, and takes minutes for what is seconds elsewhere."""

@@ -16,10 +16,10 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from choreography.flow import services_of
+from choreography.progress import Progress
 from choreography.topics import Naming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import read_flow
-from choreography.progress import Progress
 from faults.accounts import Attack
 from faults.defects.seeding import environment_of
 from faults.proxy import Proxy

@@ -14,14 +14,14 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from choreography.up import ProcessDiedError, Tools
 from choreography.progress import Progress
+from choreography.up import ProcessDiedError, Tools
 from faults.audit import Finding, Seen, gather, judge
 from faults.audit.evidence import Books, waiting
 from faults.menu import Fault
 from faults.orders import HOT, PLENTY, SHELVES, Customers
-from faults.show import Show
 from faults.replicated_flow import OVERDUE, PROVIDER, SkippedError, Stage, call_off, raised
+from faults.show import Show
 from faults.watching import Suffered, Watch
 
 _QUIET: Final = 240.0

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.running_tools import ask, work
 from choreography.up.errors import UpError
 from choreography.up.places import cache
+from choreography.up.running_tools import ask, work
 from lab.image import Image
 
 if TYPE_CHECKING:

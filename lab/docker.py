@@ -7,9 +7,9 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from choreography.up.running_tools import work
 from choreography.up.probes import succeeds
 from choreography.up.processes import Program
+from choreography.up.running_tools import work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

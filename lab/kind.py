@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.running_tools import ask, work
 from choreography.up.ports import Ports
+from choreography.up.running_tools import ask, work
 from lab.catalogue import PROJECT, ROOT
 from lab.cluster import Cluster
 from lab.dapr import find, install
@@ -22,8 +22,8 @@ from lab.dapr import find, install
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from choreography.up.errors import UpError
     from choreography.progress import Progress
+    from choreography.up.errors import UpError
 
 _NAME = f"choreography-{os.getuid()}"
 _PROGRAMS = ("docker", "kind", "kubectl", "helm", "skaffold", "go")

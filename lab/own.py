@@ -21,8 +21,8 @@ from lab.machine import Machine, node
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from choreography.up.errors import UpError
     from choreography.progress import Progress
+    from choreography.up.errors import UpError
     from lab.image import Image
     from lab.tools import Tools
 

@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 import orjson
 from pydantic import ValidationError
 
+from choreography.analysis.sampling import Sample, sample
 from choreography.contracts import Value
 from choreography.errors import ChoreographyError
 from choreography.fields import MAX_SAFE_INTEGER
-from choreography.analysis.sampling import Sample, sample
 
 Made = TypeVar("Made", bound=Value)
 

@@ -10,12 +10,8 @@ from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Final
 
-from choreography.contracts import Entity, Event, Intent
-from choreography.decision import Decided
-from choreography.declaration import Named, Reaction
 from choreography.analysis.examples import SIZES, NoExampleError, choices
 from choreography.analysis.graph import rounds
-from choreography.analysis.sampling import Sample, sample
 from choreography.analysis.reaction_probe import (
     Heard,
     Place,
@@ -28,7 +24,11 @@ from choreography.analysis.reaction_probe import (
     said_types,
     states_of,
 )
+from choreography.analysis.sampling import Sample, sample
 from choreography.analysis.wiring import reactions_of
+from choreography.contracts import Entity, Event, Intent
+from choreography.decision import Decided
+from choreography.declaration import Named, Reaction
 from choreography.service import Service
 
 _MOST_STATES: Final = 2_000

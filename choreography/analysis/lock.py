@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from choreography.contracts import Event
-from choreography.errors import ChoreographyError
 from choreography.analysis import breaking
 from choreography.analysis.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of, schema_of
+from choreography.contracts import Event
+from choreography.errors import ChoreographyError
 from choreography.service import Service
 
 FILE: Final = "contracts.lock.json"

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from choreography.analysis.wiring import reactions_of
 from choreography.contracts import Entity, Event, Value
 from choreography.declaration import Command
 from choreography.fields.spellings import older_names
-from choreography.analysis.wiring import reactions_of
 from choreography.service import Service
 
 

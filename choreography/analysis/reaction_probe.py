@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from math import prod
 from typing import Any, Final
 
+from choreography.analysis.examples import choices, example, variants
+from choreography.analysis.sampling import Sample, sample
 from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Value
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction
 from choreography.errors import UnsayableEventError
-from choreography.analysis.examples import choices, example, variants
-from choreography.analysis.sampling import Sample, sample
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _SILENCE: Final[frozenset[type[Event | Intent]]] = frozenset()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from choreography.analysis.lock import read_lock
+from choreography.analysis.promises import Lock
+from choreography.analysis.wiring import Wiring
 from choreography.check import suppressions as known
 from choreography.check.files import connections
 from choreography.check.finding import Checked, Finding, Report, finding
@@ -12,9 +15,6 @@ from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
 from choreography.check.versions import deploy_order
 from choreography.flow import package_of, services_of
-from choreography.analysis.lock import read_lock
-from choreography.analysis.promises import Lock
-from choreography.analysis.wiring import Wiring
 from choreography.service import Service
 
 _BY_CODE = {rule.code: rule for rule in RULES}

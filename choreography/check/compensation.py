@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from choreography.analysis.wiring import heard_by
 from choreography.check.finding import Checked, Found
 from choreography.contracts import Event
-from choreography.analysis.wiring import heard_by
 from choreography.service import Service
 
 

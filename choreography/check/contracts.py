@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.check.finding import Checked, Found
-from choreography.check.releases import spoken, told_of
 from choreography.analysis.breaking import broken
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.lock import FILE, is_outdated
 from choreography.analysis.promises import EVENTS, Place
+from choreography.check.finding import Checked, Found
+from choreography.check.releases import spoken, told_of
 
 
 def misread(flow: Checked) -> Iterator[Found]:

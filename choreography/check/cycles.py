@@ -2,7 +2,7 @@
 
 A circle is bounded if one of its reactions cannot say its event twice to the same entity: a join runs once, and the
 states of an entity cut the rest. That is found by letting the service's reactions loose on the entity
-(``choreography.analysis.lifecycle``), so it is an approximation: a circle through ever new entities looks unbounded only
+(`choreography.analysis.lifecycle`), so it is an approximation: a circle through ever new entities looks unbounded only
 if no reaction of it has an entity with states, and a bound that lies in amounts is seen up to ten.
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from choreography.check.finding import Checked, Found
-from choreography.contracts import Event, Intent
 from choreography.analysis.lifecycle import repeats
 from choreography.analysis.wiring import Step
+from choreography.check.finding import Checked, Found
+from choreography.contracts import Event, Intent
 
 
 def unbounded(flow: Checked) -> Iterator[Found]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.check.finding import Checked, Found
 from choreography.analysis.wiring import heard_by, reactions_of
+from choreography.check.finding import Checked, Found
 
 
 def unheard(flow: Checked) -> Iterator[Found]:

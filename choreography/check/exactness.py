@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from choreography.analysis.examples import SIZES, NoExampleError, example
 from choreography.check.finding import Checked, Found
 from choreography.completeness import contracts_of
 from choreography.contracts import Value
-from choreography.analysis.examples import SIZES, NoExampleError, example
 
 
 def changing(flow: Checked) -> Iterator[Found]:

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from choreography.contracts import Entity
-from choreography.errors import ChoreographyError
 from choreography.analysis.lifecycle import Lifecycle, lifecycle
 from choreography.analysis.promises import Lock, Place, Promise, promises_of
 from choreography.analysis.wiring import Wiring
+from choreography.contracts import Entity
+from choreography.errors import ChoreographyError
 from choreography.service import Service
 
 T = TypeVar("T")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from choreography.check.finding import Checked, Found
 from choreography.analysis.breaking import broken
 from choreography.analysis.lock import FILE
 from choreography.analysis.promises import SERVICES, Place, Promise, command_route, entity_of
 from choreography.analysis.wiring import reactions_of
+from choreography.check.finding import Checked, Found
 from choreography.service import Service
 
 _WORDS: Final[Mapping[str, str]] = {

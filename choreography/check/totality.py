@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from choreography.analysis.examples import SIZES, NoExampleError, choices
+from choreography.analysis.lifecycle import Lifecycle
+from choreography.analysis.reaction_probe import Heard, State, call, entities_for, heard_by, ids_in, states_of
+from choreography.analysis.sampling import sample
+from choreography.analysis.wiring import reactions_of
 from choreography.check.finding import Checked, Found
 from choreography.contracts import Entity
 from choreography.declaration import Named, Reaction
-from choreography.analysis.examples import SIZES, NoExampleError, choices
-from choreography.analysis.lifecycle import Lifecycle
-from choreography.analysis.sampling import sample
-from choreography.analysis.reaction_probe import Heard, State, call, entities_for, heard_by, ids_in, states_of
-from choreography.analysis.wiring import reactions_of
 from choreography.service import Service
 
 _MOST_COMBINATIONS: Final = 4_000

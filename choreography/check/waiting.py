@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 
+from choreography.analysis.wiring import Step, reactions_of
 from choreography.check.finding import Checked, Found
 from choreography.declaration import Reaction
-from choreography.analysis.wiring import Step, reactions_of
 from choreography.service import Service
 
 

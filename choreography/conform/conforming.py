@@ -19,18 +19,18 @@ from choreography.conform.result import Report
 from choreography.conform.rig import Bench, rigged
 from choreography.conform.store_cases import STORE_CASES
 from choreography.conform.store_rig import store_rigged
+from choreography.progress import Progress
 from choreography.render.known_components import CONFORMS
 from choreography.render.resources import resource_in
 from choreography.render.setting_rules import judge_settings
 from choreography.render.shapes import misshapen
 from choreography.up import dapr
 from choreography.up.brokers import BROKERS, Pluggable
-from choreography.up.running_tools import ask
 from choreography.up.databases import DATABASES
 from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Process, Processes, Program
-from choreography.progress import Progress
+from choreography.up.running_tools import ask
 
 STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
 """The servers that can be started for a component."""

@@ -17,6 +17,7 @@ from choreography.conform.database_cases import DATABASE_CASES
 from choreography.conform.database_rig import database_rigged
 from choreography.conform.result import Report
 from choreography.conform.store_cases import STORE_CASES
+from choreography.progress import Progress
 from choreography.stores.port import words_of
 from choreography.up.databases import DATABASES
 from choreography.up.errors import UpError
@@ -24,7 +25,6 @@ from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes
-from choreography.progress import Progress
 
 _OWN: Final = ("postgresql:", "postgres:", "sqlite:")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from choreography.drain.draining import Drained, drain
-from choreography.drain.sight import Where
 from choreography.drain.progress_report import Teller
+from choreography.drain.sight import Where
 from choreography.provision import layout_of
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import orjson
 
 from choreography.errors import ChoreographyError
-from choreography.explore.production_step import Deciding
 from choreography.explore.model import Model
+from choreography.explore.production_step import Deciding
 from choreography.explore.recorded_calls import Came, Trial, Trying
 
 

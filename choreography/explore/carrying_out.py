@@ -12,9 +12,9 @@ from choreography.authored import told
 from choreography.contracts import Answer, Value
 from choreography.declaration import Effect
 from choreography.errors import OutsideUnavailableError
+from choreography.explore.determinism import Call
 from choreography.explore.properties import ExploreError
 from choreography.explore.scenario import OutsideModel
-from choreography.explore.determinism import Call
 from choreography.outside import Reply
 
 

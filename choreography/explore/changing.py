@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import Enum
 
+from choreography.analysis.examples import choices
 from choreography.contracts import Entity
 from choreography.fields import as_key
-from choreography.analysis.examples import choices
 
 At = tuple[str, str, str]
 """Where an entity is kept: service, kind, key."""

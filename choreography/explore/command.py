@@ -25,10 +25,10 @@ from choreography.explore.properties import ExploreError
 from choreography.explore.purity import Purity
 from choreography.explore.rerunning import Replay
 from choreography.explore.result import Limits, Tally
+from choreography.explore.run_report import as_diagram, as_list, as_loop, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import search
-from choreography.explore.run_report import as_diagram, as_list, as_loop, as_test
 from choreography.explore.stuck import why_it_stopped
 from choreography.explore.walking import walk
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
+from choreography.analysis.examples import choices
 from choreography.explore.space import Space
 from choreography.explore.stuck import Awaited, chain
-from choreography.analysis.examples import choices
 from choreography.service import Service
 
 _STYLES: Final = {"event": "the reaction", "join": "the join", "deadline": "the deadline"}

@@ -12,12 +12,12 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
+from choreography.analysis.examples import NoExampleError, example, variants
 from choreography.contracts import Event, Value
 from choreography.declaration import Named
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.model import Model
 from choreography.explore.scenario import Scenario
-from choreography.analysis.examples import NoExampleError, example, variants
 
 MOST_EXAMPLES: Final = 6
 """Examples of one event about one flow. Each of them multiplies the states, and more of them rarely tell more."""

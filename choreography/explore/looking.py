@@ -14,14 +14,14 @@ import orjson
 
 from choreography.contracts import Entity
 from choreography.explore.arranging import State, exchanged
+from choreography.explore.bit_layout import Layout, Mask
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.facts import Called, Published, SetAside
 from choreography.explore.flow_ids import ids_of
-from choreography.explore.bit_layout import Layout, Mask
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
-from choreography.explore.side_effects import reached
 from choreography.explore.remembering import Texts, judged_again
+from choreography.explore.side_effects import reached
 from choreography.explore.space import Space
 from choreography.explore.world import Interruption, Part, World
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from choreography.explore.production_step import Heard
 from choreography.explore.flow_ids import ids_of
+from choreography.explore.production_step import Heard
 from choreography.explore.world import Interruption
 
 PLACE: Final = "\ue000"

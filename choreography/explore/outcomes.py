@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from choreography.explore.production_step import Place
 from choreography.explore.facts import Called, Coming, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
 from choreography.explore.naming import SHARED
+from choreography.explore.production_step import Place
 
 MOST_ALIKE: Final = 20
 """So many facts that say the same are told apart; a flow that says it once more may well say it without end."""

@@ -22,10 +22,10 @@ from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
 from choreography.explore.carrying_out import CarriedOut, ways
+from choreography.explore.determinism import Call, Watched, other_than, shown_calls, wavered
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.determinism import Call, Watched, other_than, shown_calls, wavered
 from choreography.in_memory import NOON, InMemory, Released
 
 Place = tuple[str, str, str]

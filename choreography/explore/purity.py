@@ -11,11 +11,12 @@ from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Final, TypeVar
 
-from choreography.explore.production_step import Made
+from choreography.analysis.examples import NoExampleError
+from choreography.explore.determinism import other_than
 from choreography.explore.elsewhere import ELSEWHERE, ImpureError
 from choreography.explore.fresh import FRESH, tried_in_fresh_processes
 from choreography.explore.judging import Judge
-from choreography.explore.space import Space
+from choreography.explore.production_step import Made
 from choreography.explore.recorded_calls import (
     Came,
     Trial,
@@ -30,8 +31,7 @@ from choreography.explore.recorded_calls import (
     trial_of_scenario,
     trials_of_command,
 )
-from choreography.explore.determinism import other_than
-from choreography.analysis.examples import NoExampleError
+from choreography.explore.space import Space
 
 _REACTIONS: Final = 120
 _OTHERS: Final = 60

@@ -10,19 +10,19 @@ import orjson
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from choreography.analysis.examples import SIZES, NoExampleError, example_data, variants
 from choreography.declaration import Command
 from choreography.engine.commanding import Commanding
 from choreography.engine.records import EntityRecord
 from choreography.explore.carrying_out import CarriedOut
-from choreography.explore.production_step import Decided, Deciding, Heard, Made, Tried, canonical
+from choreography.explore.determinism import Call, shown_calls
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model
+from choreography.explore.production_step import Decided, Deciding, Heard, Made, Tried, canonical
 from choreography.explore.properties import Property
-from choreography.explore.side_effects import reached
 from choreography.explore.remembering import Texts, judged_again
 from choreography.explore.scenario import Scenario
-from choreography.explore.determinism import Call, shown_calls
-from choreography.analysis.examples import SIZES, NoExampleError, example_data, variants
+from choreography.explore.side_effects import reached
 from choreography.service import Service
 
 Kind = Literal["reaction", "command", "effect", "property", "scenario"]

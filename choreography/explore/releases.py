@@ -21,8 +21,8 @@ from choreography.engine.other_releases import unknown_effect, unknown_type
 from choreography.engine.records import EntityRecord
 from choreography.errors import NotYetError
 from choreography.explore.carrying_out import CarriedOut
-from choreography.explore.production_step import Decided, Deciding, Heard, Place
 from choreography.explore.model import Model
+from choreography.explore.production_step import Decided, Deciding, Heard, Place
 from choreography.explore.steps import Item
 from choreography.in_memory import InMemory
 from choreography.service import Service

@@ -16,11 +16,11 @@ from choreography.engine.identity import derived_id
 from choreography.engine.records import Wish
 from choreography.explore.carrying_out import CarriedOut, ways
 from choreography.explore.changing import changes
-from choreography.explore.production_step import canonical
 from choreography.explore.faults import LOST
 from choreography.explore.foreign import Foreign, foreign_events
 from choreography.explore.items import coming, sender_of
 from choreography.explore.model import Model
+from choreography.explore.production_step import canonical
 from choreography.explore.properties import ExploreError, Property
 from choreography.explore.releases import OLD, at_odds, carried_out, new_takes, old_of, old_takes
 from choreography.explore.scenario import Scenario

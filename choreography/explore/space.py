@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import orjson
 
 from choreography.engine.records import EntityRecord
-from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.arranging import Arranging, State
-from choreography.explore.production_step import Decided, Deciding, Heard, Place, canonical
+from choreography.explore.bit_layout import Field, Layout
+from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.facts import (
     Called,
     Came,
@@ -28,10 +28,10 @@ from choreography.explore.facts import (
 from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Expected, foreign_events
-from choreography.explore.bit_layout import Field, Layout
 from choreography.explore.model import Model
 from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
 from choreography.explore.outcomes import MOST_ALIKE, Making, Move, Outcome
+from choreography.explore.production_step import Decided, Deciding, Heard, Place, canonical
 from choreography.explore.properties import ExploreError
 from choreography.explore.releases import Releases
 from choreography.explore.scenario import Scenario

@@ -22,9 +22,9 @@ from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from choreography.contracts import Entity
-from choreography.fields.spellings import spellings
 from choreography.errors import DeclarationError
 from choreography.fields import Value, plain_types
+from choreography.fields.spellings import spellings
 
 NULL: Final = "-"
 """Stands for null; every other value begins with an equals sign."""

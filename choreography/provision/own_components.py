@@ -14,7 +14,7 @@ from choreography.shipped import shipped_components
 
 
 def component_folder(name: str) -> Path | None:
-    """The folder of a component: below the working directory, or the one that came with the library. It is started in the folder two above."""
+    """Return the folder of a component: in the working directory, or the one that came with the library."""
     for components in (Path.cwd() / "components", shipped_components()):
         if components is not None and (components / name / "__main__.py").exists():
             return components / name

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
-from choreography.contracts import Event
 from choreography.analysis.examples import NoExampleError, example
 from choreography.analysis.wiring import Wiring, about
+from choreography.contracts import Event
 from choreography.render.payloads import Payloads, payloads_of
 from choreography.render.source import Files, Source, as_yaml
 from choreography.service import Service

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from choreography.contracts import Event
 from choreography.analysis.wiring import heard_by
+from choreography.contracts import Event
 from choreography.service import Service
 
 

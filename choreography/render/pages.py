@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from choreography.analysis.wiring import Wiring, about, reactions_of
 from choreography.contracts import Event
 from choreography.declaration import Reaction
-from choreography.analysis.wiring import Wiring, about, reactions_of
 from choreography.listing import ListView
 from choreography.render.diagram import event_diagram, spoken
 from choreography.render.source import Files, Source

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from choreography.contracts import Entity
-from choreography.declaration import Reaction
 from choreography.analysis.examples import choices
 from choreography.analysis.lifecycle import Lifecycle, Move, State, lifecycle, main_field
+from choreography.contracts import Entity
+from choreography.declaration import Reaction
 from choreography.render.diagram import spoken
 from choreography.service import Service
 

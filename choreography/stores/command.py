@@ -16,11 +16,11 @@ from choreography.errors import ChoreographyError
 from choreography.flow import package_of, services_of
 from choreography.service import Service
 from choreography.stores.address import Address, schema_of
-from choreography.stores.postgres_check import NO_ANSWER
 from choreography.stores.from_dapr.moving import move
 from choreography.stores.from_dapr.sources import MoveError, source_at
 from choreography.stores.logins import Login
 from choreography.stores.migrating import MigrationError, NotThereError, Wanted, as_text, migrate
+from choreography.stores.postgres_check import NO_ANSWER
 from choreography.topics import prefix_of
 
 _AGAIN = 1.0

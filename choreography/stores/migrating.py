@@ -22,10 +22,10 @@ from sqlalchemy.pool import NullPool
 from choreography.errors import ChoreographyError
 from choreography.service import Service
 from choreography.stores.address import Address
-from choreography.stores.postgres_check import NO_ANSWER, untrusted
 from choreography.stores.indexes import make_indexes, standing
 from choreography.stores.list_tables import as_statements, make_in_file, make_in_schema
 from choreography.stores.logins import Login
+from choreography.stores.postgres_check import NO_ANSWER, untrusted
 from choreography.stores.roles import grants, settings_of
 from choreography.stores.views import views
 

@@ -24,12 +24,12 @@ from choreography.engine.operations import (
 from choreography.listing import Asked, ListView
 from choreography.own_tables import OwnTables
 from choreography.stores.address import Address
-from choreography.stores.postgres_check import NO_ANSWER, check_server
 from choreography.stores.connections import SECONDS, Connections
 from choreography.stores.indexes import FOUND
 from choreography.stores.listed import Row, indexes, page, refuse_missing
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import Clock, words_of
+from choreography.stores.postgres_check import NO_ANSWER, check_server
 from choreography.stores.postgres_tables import PostgresTables
 from choreography.stores.statements import reading, writing
 from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of

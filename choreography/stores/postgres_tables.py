@@ -17,10 +17,10 @@ from choreography.engine.beside import Beside, Call
 from choreography.engine.operations import CommitAnswer, Committed, Conflict, Failed, Unknown
 from choreography.errors import SelfCheckError
 from choreography.own_tables import OwnTables, Projection, Takes
-from choreography.stores.postgres_check import Fetch
 from choreography.stores.fitting import Column, Found, refuse_unfit
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import words_of
+from choreography.stores.postgres_check import Fetch
 from choreography.stores.projecting import by_table, postgres_statement, where_of
 
 _SECONDS: Final = 5.0

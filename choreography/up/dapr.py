@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.running_tools import ask
 from choreography.up.go_modules import GoProject, executable, module_folder, obtain
 from choreography.up.places import dapr_home
+from choreography.up.running_tools import ask
 
 if TYPE_CHECKING:
     from choreography.progress import Progress

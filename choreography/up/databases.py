@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from choreography.progress import Progress
 from choreography.up.mariadb import MariaDB, find_mariadb
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Program
-from choreography.progress import Progress
 from choreography.up.servers import find_postgres
 
 

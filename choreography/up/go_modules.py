@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from choreography.up.running_tools import work
 from choreography.up.errors import MissingToolError
 from choreography.up.places import cache, only_one
+from choreography.up.running_tools import work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from choreography.progress import Progress
     from choreography.up.databases import Database, Installed
     from choreography.up.flowfile import FlowFile
     from choreography.up.ports import Ports
     from choreography.up.processes import Process
-    from choreography.progress import Progress
 
 _BY_SIDECAR: Final = "-by-dapr"
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from choreography.up.running_tools import ask, work
+from choreography.progress import Progress
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import mysql_ready
 from choreography.up.processes import Program
-from choreography.progress import Progress
+from choreography.up.running_tools import ask, work
 from choreography.up.servers import can_install, install
 
 _WHY = "Without it there is no store. Mend what MariaDB says below, or use another store."

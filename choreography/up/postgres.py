@@ -10,10 +10,10 @@ import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from choreography.up.running_tools import ask, work
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import succeeds
 from choreography.up.processes import Program
+from choreography.up.running_tools import ask, work
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from choreography.progress import Progress
 from choreography.topics import Naming, prefix_of
 from choreography.up.access import guarded, write_with_logins
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
@@ -16,7 +17,6 @@ from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs
-from choreography.progress import Progress
 from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 

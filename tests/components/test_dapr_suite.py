@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from choreography.progress import Progress
 from choreography.up.probes import listening_at
 from choreography.up.processes import Processes, Program
-from choreography.progress import Progress
 from components.pluggable.server import SOCKETS_FOLDER
 from tests.components.dapr_suite import plain
 from tests.components.dapr_suite.suite import Asked, obtain_suite, run_suite

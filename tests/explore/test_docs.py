@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from choreography.explore.run_report import as_diagram, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.run_report import as_diagram, as_test
 from tests.explore.twins import cancel_race
 
 ROOT = Path(__file__).parents[2]

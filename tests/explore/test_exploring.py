@@ -17,9 +17,9 @@ from choreography.explore.command import explore
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.result import Limits
+from choreography.explore.run_report import as_diagram, as_list
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.run_report import as_diagram, as_list
 from choreography.explore.walking import walk
 from tests.explore import queue_flow
 from tests.explore.twins import cancel_race, forgetful_join

@@ -18,9 +18,9 @@ from choreography.explore.faults import Faults
 from choreography.explore.foreign import foreign_events
 from choreography.explore.model import Model
 from choreography.explore.result import Result
+from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.stuck import why_it_stopped
 from choreography.explore.walking import walk
 from tests.explore.brute.comparing import compared

@@ -20,9 +20,9 @@ from choreography.explore.command import explore
 from choreography.explore.model import Model
 from choreography.explore.properties import nothing_is_set_aside
 from choreography.explore.result import Limits, Result
+from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
-from choreography.explore.run_report import as_diagram, as_list, as_test
 from tests.explore.brute.plain import failures, worlds
 
 CONTRACTS = """

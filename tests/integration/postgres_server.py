@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from choreography.progress import Progress
 from choreography.up import probes
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes, Program
-from choreography.progress import Progress
 from choreography.up.servers import can_install, find_postgres, install
 
 

@@ -17,8 +17,8 @@ from choreography.explore.model import Model
 from choreography.explore.properties import Property
 from choreography.explore.releases import OLD, answered, by_old
 from choreography.explore.rerunning import Replay
-from choreography.explore.scenario import Scenario
 from choreography.explore.run_report import as_test, sentence, what_came
+from choreography.explore.scenario import Scenario
 from choreography.explore.stuck import why_it_stopped
 
 

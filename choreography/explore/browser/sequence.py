@@ -9,8 +9,8 @@ from typing import Final
 from choreography.explore.faults import LOST
 from choreography.explore.releases import OLD
 from choreography.explore.rerunning import Replay
-from choreography.explore.steps import Happened
 from choreography.explore.run_report import about
+from choreography.explore.steps import Happened
 
 LANE: Final = 190
 ROW: Final = 34

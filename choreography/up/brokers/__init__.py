@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from choreography.progress import Progress
 from choreography.up.brokers.aws import find_aws
 from choreography.up.brokers.broker import Broker, Guarded, Managed, Place, Pluggable
 from choreography.up.brokers.eventbridge import find_eventbridge
@@ -16,7 +17,6 @@ from choreography.up.brokers.nats import find_nats
 from choreography.up.brokers.nats_pull import find_nats_pull
 from choreography.up.brokers.rabbitmq import find_rabbitmq
 from choreography.up.brokers.redis import find_redis
-from choreography.progress import Progress
 
 BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
     "redis": find_redis,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from choreography.up.brokers import moto
 from choreography.progress import Progress
+from choreography.up.brokers import moto
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from choreography.progress import Progress
 from choreography.provision.own_components import command_of, component_folder
 from choreography.up.brokers.broker import SOCKETS_FOLDER, Place
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import listening_at
 from choreography.up.processes import Program
-from choreography.progress import Progress
 
 _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
+from choreography.progress import Progress
 from choreography.provision.clients import speaker
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.broker_users import Logins
-from choreography.up.running_tools import ask, work
 from choreography.up.errors import MissingToolError, UpError
 from choreography.up.places import cache, only_one
 from choreography.up.probes import listening
 from choreography.up.processes import Program
-from choreography.progress import Progress
+from choreography.up.running_tools import ask, work
 
 _VERSION: Final = "4.1.1"
 _WHY: Final = (

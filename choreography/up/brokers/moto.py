@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final
 
+from choreography.progress import Progress
 from choreography.up.brokers.broker import Place
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program
-from choreography.progress import Progress
 from choreography.up.sidecars import LOOPBACK
 
 REGION: Final = "eu-west-1"

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from choreography.progress import Progress
 from choreography.render.access.nats import OPERATOR, password_variable
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.broker_users import Logins
-from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program
-from choreography.progress import Progress
+from choreography.up.running_tools import ask
 from choreography.up.servers import can_install, install
 from choreography.up.sidecars import LOOPBACK
 

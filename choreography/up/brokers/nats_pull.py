@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from choreography.progress import Progress
 from choreography.provision.nats_pull import COMPONENT
-from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.broker import Place
+from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.nats import Nats, find_nats
 from choreography.up.processes import Program
-from choreography.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from typing import Any, Final, Self
 
 import yaml
 
+from choreography.progress import Progress
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import amqp_ready, listening
 from choreography.up.processes import Program
-from choreography.progress import Progress
 from choreography.up.servers import can_install, install
 from choreography.up.sidecars import LOOPBACK
 

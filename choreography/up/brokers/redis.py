@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
+from choreography.progress import Progress
 from choreography.up.brokers.broker import Place
 from choreography.up.brokers.broker_users import Logins
-from choreography.up.running_tools import ask
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import redis_ready
 from choreography.up.processes import Program
-from choreography.progress import Progress
+from choreography.up.running_tools import ask
 from choreography.up.servers import can_install, install
 
 _IMAGE = "redis:7-alpine"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from choreography.up.go_modules import GoProject, obtain
 from choreography.progress import Progress
+from choreography.up.go_modules import GoProject, obtain
 
 _FOLDER: Final = Path(__file__).parent
 _PROGRAM: Final = "dapr_suite"

@@ -18,11 +18,11 @@ import yaml
 from aiobotocore.session import get_session
 from aiohttp import web
 
+from choreography.progress import Progress
 from choreography.up.dapr import find_or_build
 from choreography.up.ports import Ports
 from choreography.up.probes import http_ready
 from choreography.up.processes import Process, Processes, Program
-from choreography.progress import Progress
 from components.eventbridge.names import subscription_name
 from components.eventbridge.settings import Settings
 from components.pluggable.server import SOCKETS_FOLDER

@@ -13,10 +13,10 @@ import yaml
 from choreography.conform.asking import ConformError
 from choreography.conform.conforming import Place, Subject, conform
 from choreography.conform.result import FAILED, PASSED, Report
+from choreography.progress import Progress
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.progress import Progress
 
 COMPONENTS = Path(__file__).parents[3] / "components"
 

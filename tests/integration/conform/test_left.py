@@ -15,11 +15,11 @@ from choreography.conform.conforming import Place, Subject, _component, _resilie
 from choreography.conform.rig import Bench, Rig, _settings, rigged
 from choreography.drain import DrainError, Sight, Where
 from choreography.drain.broker_choice import Looker, looker_for
+from choreography.progress import Progress
 from choreography.provision import Layout
 from choreography.up import dapr
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.progress import Progress
 
 COMPONENTS = Path(__file__).parents[3] / "components"
 PATIENCE = 30.0

@@ -15,11 +15,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from choreography.progress import Progress
 from choreography.render import render
 from choreography.up import Tools, prepare
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
-from choreography.progress import Progress
 
 LOOPBACK: Final = "127.0.0.1"
 PATIENCE: Final = 20.0

@@ -25,6 +25,7 @@ from choreography.conform.store_rig import StoreRig, store_rigged
 from choreography.engine.identity import Key, derived_id, intent_key
 from choreography.engine.operations import ANY_ETAG, Committed, Limits, Stored, Write
 from choreography.in_memory import NOON, InMemory
+from choreography.progress import Progress
 from choreography.stores.address import Address
 from choreography.stores.from_dapr.moving import Moved, move
 from choreography.stores.from_dapr.recovering import Old, place_of
@@ -35,7 +36,6 @@ from choreography.up import dapr
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Processes
-from choreography.progress import Progress
 
 STORES = Path(__file__).parents[3] / "components" / "stores"
 CREATED = OrderCreated(

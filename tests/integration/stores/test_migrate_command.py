@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 
 from choreography.errors import ChoreographyError, SelfCheckError
+from choreography.progress import Progress
 from choreography.stores.address import Address
 from choreography.stores.command import Asked, run
 from choreography.stores.postgres import PostgresStore
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
 from choreography.up.processes import Process, Processes
-from choreography.progress import Progress
 from choreography.up.servers import find_postgres
 
 

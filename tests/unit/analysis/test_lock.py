@@ -11,10 +11,10 @@ import pytest
 from pydantic import Field, create_model
 
 from choreography import Event, Id, Service, Value
-from choreography.check import judge_services
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.lock import FILE, LockError, is_outdated, merged, read_lock, written
 from choreography.analysis.promises import EVENTS, Place, promises_of
+from choreography.check import judge_services
 
 
 class Part(Value):

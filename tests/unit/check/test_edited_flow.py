@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from choreography.analysis.lock import FILE, merged, read_lock, written
 from choreography.check import check
 from choreography.check.command import run as run_check
 from choreography.flow import services_of
-from choreography.analysis.lock import FILE, merged, read_lock, written
 
 
 @pytest.fixture

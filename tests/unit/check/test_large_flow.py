@@ -7,11 +7,11 @@ from collections import Counter
 
 from rich.console import Console
 
+from choreography.analysis.graph import rounds
+from choreography.analysis.sampling import sample
 from choreography.check import RULES, judge_services
 from choreography.check.machine_report import as_json, as_sarif
 from choreography.check.text_report import tell
-from choreography.analysis.graph import rounds
-from choreography.analysis.sampling import sample
 from tests.unit.check.large_flow import lanes
 
 

@@ -11,10 +11,10 @@ import pytest
 from pydantic import AliasChoices, Field, create_model
 
 from choreography import Answer, Deadline, Decision, Entity, Event, Id, Intent, NewId, Outside, Request, Service, Value
-from choreography.check import Finding, judge_services
 from choreography.analysis.lock import merged
 from choreography.analysis.lost_fields import lost_fields
 from choreography.analysis.promises import promises_of
+from choreography.check import Finding, judge_services
 
 
 class Washed(Event, type="dish.washed.v1", subject="dish"):

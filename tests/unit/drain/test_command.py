@@ -16,18 +16,18 @@ from rich.console import Console
 from choreography.conform.conforming import Place
 from choreography.drain import DrainError, Where, drain
 from choreography.drain.brokers import aws, rabbitmq
+from choreography.drain.progress_report import Teller, in_a_line, picture
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Round
 from choreography.drain.sight import Sight, Standing
-from choreography.drain.progress_report import Teller, in_a_line, picture
 from choreography.errors import ChoreographyError
+from choreography.progress import Progress
 from choreography.provision import Layout
 from choreography.settings import Settings, span_of
 from choreography.telemetry import Metrics
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
-from choreography.progress import Progress
 from tests.unit.drain.test_replicas import serving
 
 RENDERED = Path(__file__).parents[3] / "apps" / "checkout" / "dapr"

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from choreography import Entity, Event, Request, Value
-from choreography.engine.envelope import Envelope
-from choreography.engine.records import EntityRecord
-from choreography.errors import DeclarationError
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.examples import example
 from choreography.analysis.lock import _contract, broken
+from choreography.engine.envelope import Envelope
+from choreography.engine.records import EntityRecord
+from choreography.errors import DeclarationError
 from choreography.render.payloads import as_draft_7
 from tests.unit.fields.contracts_made_up import ANY_TYPES, TYPES, WORDS, Typed, contract, fields_of, instances
 

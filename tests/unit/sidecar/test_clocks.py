@@ -17,9 +17,9 @@ from choreography.sidecar.clocks import Clocks
 from choreography.sidecar.old_events import OldEvents
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.telemetry import Metrics
-from tests.unit.sidecar.fake_sidecar import FakeSidecar
 from tests.unit.engine.events import came
 from tests.unit.engine.toy import Put
+from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 
 def skew(metrics: Metrics) -> dict[str, float]:

@@ -13,9 +13,9 @@ from choreography.families import family_of
 from choreography.sidecar.client import Sidecar
 from choreography.sidecar.confirms import UNSURE, are_sure
 from choreography.web.app import Front, build_app
-from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.toy import Put, desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 
 NOW = datetime.now(UTC).isoformat()
 UNSURE_ONE = "pubsub.rabbitmq"

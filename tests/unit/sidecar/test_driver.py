@@ -17,9 +17,9 @@ from choreography.families import family_of
 from choreography.sidecar.client import Sidecar
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.web.app import build_app
-from tests.unit.sidecar.fake_sidecar import FakeSidecar, Fault, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar, Fault, alive, ask, batch, ready, until
 
 NOW = datetime.now(UTC).isoformat()
 """The driver goes by the clock, and what is older than the horizon is set aside."""

@@ -15,10 +15,10 @@ from choreography.families import family_of
 from choreography.sidecar import self_check
 from choreography.topics import canary
 from choreography.web.app import build_app
-from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.events import wire
 from tests.unit.engine.store import Store
 from tests.unit.engine.toy import Broken, Put, desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 
 NOW = datetime.now(UTC).isoformat()
 

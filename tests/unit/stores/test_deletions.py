@@ -8,8 +8,8 @@ from choreography.explore.replicas.rows import Rows, written
 from choreography.in_memory import InMemory
 from choreography.sidecar.client import Sidecar
 from choreography.stores.through_sidecar import SidecarStore
-from tests.unit.sidecar.fake_sidecar import FakeSidecar
 from tests.unit.engine.toy import desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 A, B, B2, ABSENT = (Key("desk", "box", name) for name in ("a", "b", "b2", "absent"))
 

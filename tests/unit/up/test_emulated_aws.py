@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from choreography.progress import Progress
 from choreography.up import MissingToolError
 from choreography.up.brokers import BROKERS, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
 from choreography.up.brokers.eventbridge import EventBridge, find_eventbridge
-from choreography.progress import Progress
 
 
 class Place:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from choreography.progress import Progress
 from choreography.up import MissingToolError, UpError, prepare
 from choreography.up.brokers.redis import Redis, find_redis
 from choreography.up.dapr import BUILT, OLDEST, find_or_build, parse_version
 from choreography.up.ports import Ports
-from choreography.progress import Progress
 from choreography.up.servers import find_zipkin
 
 

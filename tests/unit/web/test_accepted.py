@@ -13,8 +13,8 @@ from choreography.engine import commanding
 from choreography.sidecar.client import REMINDERS
 from choreography.web import looking_after
 from choreography.web.app import Front, build_app
-from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 from tests.unit.engine.toy import Opened, desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
 
 HEADERS = {"idempotency-key": "a-key-that-nobody-else-has"}
 

@@ -12,9 +12,9 @@ import pytest
 
 from choreography.web import admission
 from choreography.web.http_limits import LimitedHttp
+from tests.unit.engine.events import wire
 from tests.unit.sidecar.fake_sidecar import batch
 from tests.unit.web.shop import Placed, shop_server
-from tests.unit.engine.events import wire
 
 PATIENCE = 10.0
 HEAD = b"POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

@@ -15,9 +15,9 @@ import aiohttp
 import orjson
 import pytest
 
+from tests.unit.engine.toy import Put
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, until
 from tests.unit.sidecar.test_driver import event
-from tests.unit.engine.toy import Put
 
 MEGABYTES = 200
 MOST_GROWTH = 128 * 1024

@@ -15,12 +15,12 @@ from choreography.engine.identity import Key
 from choreography.families import family_of
 from choreography.web import replaying
 from choreography.web.app import build_app
-from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
-from tests.unit.sidecar.test_driver import Bank
 from tests.unit.engine.events import wire
 from tests.unit.engine.other_desks import release, with_effect
 from tests.unit.engine.releases import newer
 from tests.unit.engine.toy import Asked, Box, Left, Opened, Pay, Put, Right, Shoes, desk
+from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
+from tests.unit.sidecar.test_driver import Bank
 
 NOW = datetime.now(UTC).isoformat()
 
