@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choreography import Entity, Id
@@ -26,6 +26,7 @@ WHERE = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(WHERE)
 def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: Place) -> None:
     """Whatever the id is."""
@@ -42,6 +43,7 @@ def test_a_cursor_of_another_question_is_refused(view: object, query: str) -> No
         ask(view, f"{query}&after={cursor}".encode())  # type: ignore[arg-type]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=60))
 def test_a_text_that_is_no_cursor_is_refused_with_a_sentence(text: str) -> None:
     """It is never taken for a place."""
