@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from choreography.web.batches import PACKED
+from choreography.runtime.bodies.batches import PACKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,4 @@
-"""Everything that talks to the Dapr sidecar: the client, the driver of the engine's operations, the start-up check.
+"""The HTTP API of the Dapr sidecar, and what the sidecar says about itself.
 
-Not here: decisions (`choreography.engine`), routes that a sidecar calls (`choreography.web`), and starting a sidecar
-(`choreography.up`).
+Not here: when it is called and what for (`choreography.runtime`), and starting a sidecar (`choreography.up`).
 """

@@ -18,16 +18,18 @@ from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Commanding
 from choreography.engine.operations import Limits
 from choreography.engine.slots import PARTS
+from choreography.runtime.clocks import Clocks
+from choreography.runtime.deliveries import Deliveries, Receive, Scope, Send
+from choreography.runtime.driver import Driver
+from choreography.runtime.effects import Effects
+from choreography.runtime.intake import Intake
+from choreography.runtime.polling_publisher import Claims, Poster
+from choreography.runtime.replaying import Replaying
+from choreography.runtime.self_check import Canaries, SelfCheck
 from choreography.service import Service
 from choreography.settings import Settings
 from choreography.sidecar import confirms
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.clocks import Clocks
-from choreography.sidecar.driver import Driver
-from choreography.sidecar.effects import Effects
-from choreography.sidecar.intake import Intake
-from choreography.sidecar.posting import Claims, Poster
-from choreography.sidecar.self_check import Canaries, SelfCheck
 from choreography.stores.cleaning import Cleaner
 from choreography.stores.opening import open_store
 from choreography.stores.port import Store
@@ -37,12 +39,10 @@ from choreography.tracing.recorder import Recorder
 from choreography.tracing.spans import Spans
 from choreography.web.command_lane import CommandLane
 from choreography.web.commands import Commands
-from choreography.web.deliveries import Deliveries, Receive, Scope, Send
 from choreography.web.framework import Framework
 from choreography.web.lists import Lists
 from choreography.web.looking_after import LookingAfter
 from choreography.web.openapi import describe_bodies
-from choreography.web.replaying import Replaying
 from choreography.web.routes import CommandRoute, excluded
 
 log = structlog.get_logger()

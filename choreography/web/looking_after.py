@@ -28,10 +28,10 @@ from choreography.engine.memory import Failures
 from choreography.engine.operations import Unknown
 from choreography.engine.records import Outgoing
 from choreography.engine.slots import PARTS, Listed
+from choreography.runtime.bodies.jobs import LARGEST_JOB, reminded_of
+from choreography.runtime.bodies.parts import GoneError, kept, parts_of
+from choreography.runtime.driver import Driver
 from choreography.sidecar.client import REMINDERS, Sidecar
-from choreography.sidecar.driver import Driver
-from choreography.web.bodies import GoneError, kept, parts_of
-from choreography.web.jobs import LARGEST_JOB, reminded_of
 
 _MOST: Final = 20_000
 _SLACK: Final = 5.0

@@ -15,7 +15,7 @@ ACCOUNTING: Final = (
         "a delivery of a type that nobody declared is acknowledged and counted nowhere",
         (
             Change(
-                "choreography.sidecar.intake",
+                "choreography.runtime.intake",
                 "        self._metrics.delivered.inc()\n        self._metrics.ignored(wire_type)",
                 "        self._metrics.delivered.inc()",
             ),

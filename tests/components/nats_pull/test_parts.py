@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 
 from choreography import broker_names
 from choreography.engine.delivery import LARGEST_READ
-from choreography.web import batches
+from choreography.runtime.bodies import batches
 from components.nats_pull.names import consumer_name, inbox_prefix, stream_name
 from components.nats_pull.settings import KNOWN, read_settings
 from components.nats_pull.streams import covers, judge_consumer, judge_stream, wanted_consumer, wanted_stream

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from choreography.engine.delivery import LARGEST_READ, read_delivery
-from choreography.web.batches import bounded
+from choreography.runtime.bodies.batches import bounded
 from tests.unit.engine.events import wire
 from tests.unit.engine.replica import Replica, World
 from tests.unit.engine.toy import Put, desk

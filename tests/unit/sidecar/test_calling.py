@@ -19,7 +19,7 @@ from choreography import ChoreographyError, Id, Intent
 from choreography.engine.records import Wish
 from choreography.errors import OutsideUnavailableError, WrongAddressError
 from choreography.outside import LONGEST_TEXT, Reply
-from choreography.sidecar.calling import Call, read_address, read_reply
+from choreography.runtime.calling import Call, read_address, read_reply
 from choreography.web.app import build_app
 from tests.unit.engine.toy import Asked, desk
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until

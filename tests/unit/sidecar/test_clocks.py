@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from choreography.engine.operations import Limits
 from choreography.errors import SelfCheckError
+from choreography.runtime.clocks import Clocks
+from choreography.runtime.old_events import OldEvents
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.clocks import Clocks
-from choreography.sidecar.old_events import OldEvents
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.telemetry import Metrics
 from tests.unit.engine.events import came

@@ -10,8 +10,8 @@ import pytest
 
 from choreography.engine.operations import Limits
 from choreography.engine.records import Outgoing
+from choreography.runtime.publishing import Publishing
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.publishing import Publishing
 from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 

@@ -12,7 +12,7 @@ import pytest
 from choreography.engine.beside import Beside
 from choreography.engine.operations import ANY_ETAG, CommitAnswer, Write
 from choreography.families import family_of
-from choreography.sidecar import self_check
+from choreography.runtime import self_check
 from choreography.topics import canary
 from choreography.web.app import build_app
 from tests.unit.engine.events import wire

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choreography.engine.delivery import BEGINNING, LARGEST_READ, Overlong
-from choreography.web.batches import Entry, Message, entry_of
-from choreography.web.held import Held, Statuses
-from choreography.web.json_stream import LARGEST_VALUE, NotJsonError
+from choreography.runtime.bodies.batches import Entry, Message, entry_of
+from choreography.runtime.bodies.held import Held, Statuses
+from choreography.runtime.bodies.json_stream import LARGEST_VALUE, NotJsonError
 
 TEXTS = st.text()
 JSON = st.recursive(

@@ -10,8 +10,8 @@ from orjson import JSONDecodeError
 
 from choreography.engine.identity import accepted_key
 from choreography.engine.operations import Limits
+from choreography.runtime.driver import Driver
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.driver import Driver
 from choreography.web.command_lane import CommandLane
 from tests.unit.web.web_desk import EVERY, Desk
 

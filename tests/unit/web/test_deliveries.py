@@ -16,9 +16,9 @@ import pytest
 from choreography.engine.delivery import LARGEST_READ, Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.identity import Key
+from choreography.runtime.bodies.batches import PACKED
 from choreography.sidecar.client import REMINDERS
 from choreography.web.app import build_app
-from choreography.web.batches import PACKED
 from components.pluggable.messages import Delivery as Outgoing
 from components.pluggable.packing import packed
 from tests.unit.engine.toy import Box, Opened, Put, desk

@@ -13,7 +13,7 @@ import pytest
 from choreography import Service
 from choreography.engine.identity import Key
 from choreography.families import family_of
-from choreography.web import replaying
+from choreography.runtime import replaying
 from choreography.web.app import build_app
 from tests.unit.engine.events import wire
 from tests.unit.engine.other_desks import release, with_effect

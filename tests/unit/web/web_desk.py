@@ -17,8 +17,8 @@ from choreography.engine.fate import Fate
 from choreography.engine.identity import Key
 from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
+from choreography.runtime.driver import Driver
 from choreography.sidecar.client import REMINDERS, Sidecar
-from choreography.sidecar.driver import Driver
 from choreography.telemetry import Metrics
 from choreography.web.command_lane import CommandLane
 from choreography.web.looking_after import LookingAfter

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from choreography.engine.delivery import LARGEST_READ, Overlong
-from choreography.web.json_stream import LARGEST_VALUE, JsonStream, NotJsonError, parsed, text_of
-from choreography.web.overlong import Keeping, Skipping
+from choreography.runtime.bodies.json_stream import LARGEST_VALUE, JsonStream, NotJsonError, parsed, text_of
+from choreography.runtime.bodies.overlong import Keeping, Skipping
 
 PACKED: Final = "application/vnd.choreography.packed+json"
 """The content type of an entry that is a pack: its event has the form of a batch and holds several messages.

@@ -10,7 +10,7 @@ from typing import Final, Self
 import orjson
 
 from choreography.engine.delivery import Overlong
-from choreography.web.batches import Entry
+from choreography.runtime.bodies.batches import Entry
 
 _IN_MEMORY: Final = 16 * 1024 * 1024
 _MOST_ENTRIES: Final = 400

@@ -21,15 +21,15 @@ from choreography.engine.delivery import (
 )
 from choreography.engine.reading import read_json, without_mark
 from choreography.errors import InvalidEventError
+from choreography.runtime.bodies.batches import Entry, Message, bounded, decoded, entries_of
+from choreography.runtime.bodies.broker_time import taken_at
+from choreography.runtime.bodies.held import Group, Held, Statuses
+from choreography.runtime.bodies.jobs import LARGEST_JOB, fired
+from choreography.runtime.bodies.json_stream import NotJsonError, text_of
+from choreography.runtime.bodies.parts import GoneError, beginning_of, chained, kept, parts_of
+from choreography.runtime.intake import Intake
 from choreography.service import Service
-from choreography.sidecar.intake import Intake
 from choreography.topics import Naming
-from choreography.web.batches import Entry, Message, bounded, decoded, entries_of
-from choreography.web.bodies import GoneError, beginning_of, chained, kept, parts_of
-from choreography.web.broker_time import taken_at
-from choreography.web.held import Group, Held, Statuses
-from choreography.web.jobs import LARGEST_JOB, fired
-from choreography.web.json_stream import NotJsonError, text_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -13,13 +13,13 @@ from choreography.engine.control import read_control
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures
+from choreography.runtime.clocks import Clocks
+from choreography.runtime.driver import Driver
+from choreography.runtime.effects import Effects
+from choreography.runtime.old_events import OldEvents
+from choreography.runtime.self_check import Canaries
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.clocks import Clocks
-from choreography.sidecar.driver import Driver
-from choreography.sidecar.effects import Effects
-from choreography.sidecar.old_events import OldEvents
-from choreography.sidecar.self_check import Canaries
 from choreography.telemetry import Metrics, named
 from choreography.topics import CONTROL, intents
 from choreography.tracing.spans import Spans

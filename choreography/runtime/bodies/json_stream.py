@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from choreography.engine.delivery import Overlong
-from choreography.web.overlong import Keeping, Skipping
+from choreography.runtime.bodies.overlong import Keeping, Skipping
 
 LARGEST_VALUE: Final = 1024 * 1024
 """Bytes of JSON text. It holds, in base64 and with room to spare, every event that is not too large to be read."""

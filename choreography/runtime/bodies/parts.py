@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from choreography.engine.delivery import Overlong
-from choreography.web.overlong import Keeping
+from choreography.runtime.bodies.overlong import Keeping
 
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -14,9 +14,9 @@ from choreography.engine.answering import INTENT_TYPE
 from choreography.engine.delivery import Delivery
 from choreography.engine.not_yet import NotYet
 from choreography.engine.operations import Limits
+from choreography.runtime.driver import Driver
+from choreography.runtime.effects import Effects
 from choreography.service import Service
-from choreography.sidecar.driver import Driver
-from choreography.sidecar.effects import Effects
 
 _EVERY: Final = 30.0
 """Seconds. Older replicas go on setting aside what they do not know for as long as a release is rolled out."""

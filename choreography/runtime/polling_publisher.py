@@ -11,8 +11,8 @@ import structlog
 from choreography.engine.identity import POSTED
 from choreography.engine.operations import Limits
 from choreography.engine.posting import Note, Posting
+from choreography.runtime.driver import Driver
 from choreography.service import Service
-from choreography.sidecar.driver import Driver
 
 _EVERY: Final = 0.2
 """Seconds between two looks. A pooler passes no notification on, so nobody can be told."""

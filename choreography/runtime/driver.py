@@ -32,10 +32,10 @@ from choreography.engine.operations import (
 from choreography.engine.records import Outcome, Wish
 from choreography.engine.releasing import nudged_deadlines, release
 from choreography.engine.settling import Settler
+from choreography.runtime.publishing import Publishing
+from choreography.runtime.time_limit import time_limit
 from choreography.service import Service
 from choreography.sidecar.client import Sidecar
-from choreography.sidecar.guard import time_limit
-from choreography.sidecar.publishing import Publishing
 from choreography.stores.port import Store
 from choreography.telemetry import Metrics, named
 from choreography.tracing.traceparent import of_all

@@ -20,9 +20,9 @@ from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures
 from choreography.engine.records import Outcome, Wish
 from choreography.errors import ChoreographyError, OutsideUnavailableError
+from choreography.runtime.calling import Call, read_address, setting_of
+from choreography.runtime.driver import Driver
 from choreography.service import Service
-from choreography.sidecar.calling import Call, read_address, setting_of
-from choreography.sidecar.driver import Driver
 
 _IN_BATCH: Final = 0.3
 """Seconds the outside may take over an intent before its batch stops waiting for it. Our own work does not count: it
