@@ -84,11 +84,15 @@ class InMemory:
     """One service with its store."""
 
     def __init__(
-        self, service: Service, store: dict[Key, Stored] | None = None, versions: Iterator[int] | None = None
+        self,
+        service: Service,
+        store: dict[Key, Stored] | None = None,
+        versions: Iterator[int] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         service.check()
         self.service, self.now = service, NOON
-        self._limits = Limits()
+        self._limits = limits or Limits()
         self._store: dict[Key, Stored] = {} if store is None else store
         self._versions = versions or itertools.count(1)
         # It remembers nothing, so that every repeat has to find its outcome in the store.
@@ -112,11 +116,11 @@ class InMemory:
 
     def beside(self, service: Service) -> InMemory:
         """Return another release of this service on the same store."""
-        return InMemory(service, self._store, self._versions)
+        return InMemory(service, self._store, self._versions, self._limits)
 
     def copied(self) -> InMemory:
         """Return this service on a copy of its store."""
-        return InMemory(self.service, dict(self._store), self._versions)
+        return InMemory(self.service, dict(self._store), self._versions, self._limits)
 
     def records(self) -> Iterator[tuple[str, EntityRecord]]:
         """Yield the kind and record of everything it keeps, also of what has only been waited for: slots of joins."""

@@ -7,15 +7,16 @@ Three ask for it: a retry of the command, whoever looks for what it is about, an
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
 
+from choreography.contracts import Event
 from choreography.engine.accepted import Asked, Checked, Recorded, Struck, Verdict, keys_of
 from choreography.engine.commanding import Accepted
-from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope, as_text
 from choreography.engine.identity import Key, accepted_about_key, accepted_key, derived_id
 from choreography.engine.operations import (
@@ -45,9 +46,6 @@ _ATTEMPTS: Final = 3
 _MOST_ABOUT: Final = 64
 """Commands about one thing that are remembered for it until it exists; those beyond are found by their reminder."""
 
-_Reminded = tuple[str, Delivery]
-"""The event of a command as a reminder has it, and the same read."""
-
 
 class Accepting:
     """Keeps and finds the accepted commands of one service."""
@@ -76,7 +74,7 @@ class Accepting:
         self, group: Sequence[Accepted], row: Key, now: datetime
     ) -> Generator[Operation, Answer, list[Verdict] | None]:
         """Record commands in the slot of which somebody is reminded already; None if the store did not say yes."""
-        left = {index: self._asked(one.envelope, Recorded.of(one), now) for index, one in enumerate(group)}
+        left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         read = yield Read(keys_of(left.values()))
         if not isinstance(read, Values):
             raise TypeError(f"The driver answered a read with {read!r}.")
@@ -95,7 +93,7 @@ class Accepting:
 
     def _begun(self, group: Sequence[Accepted], now: datetime) -> Generator[Operation | Remind, Answer, list[Verdict]]:
         """Record commands with a reminder of their own, which begins a slot."""
-        left = {index: self._asked(one.envelope, Recorded.of(one), now) for index, one in enumerate(group)}
+        left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         events = tuple(one.outgoing.encoded for one in group)
         slot = derived_id(as_text(now), *events)
         answer = yield Remind(slot, events, keys_of(left.values()))
@@ -125,19 +123,18 @@ class Accepting:
                 break
         return [verdicts.get(index, Verdict(None)) for index in range(len(group))]
 
-    def check(self, events: Iterable[str], now: datetime) -> Generator[Operation, Answer, Checked]:
+    def check(self, reminded: Sequence[Delivery], now: datetime) -> Generator[Operation, Answer, Checked]:
         """Find out what became of commands that were accepted a while ago, and delete what is kept of settled ones.
 
         An outcome is believed where it is found. That there is no record either is believed only of a single get.
         """
         checked, struck = Checked(), Struck()
         asked: list[Asked] = []
-        reminded = [(event, read_delivery(event.encode())) for event in events]
         if self._limits.snapshot_reads:
             reminded = yield from self._left(reminded)
-        for event, delivery in reminded:
+        for delivery in reminded:
             try:
-                asked.append(self._reminded(delivery, event, now))
+                asked.append(self._reminded(delivery, now))
             except (InvalidEventError, TypeError) as error:
                 checked.unknown += 1
                 checked.problems[delivery.identity] = error
@@ -156,20 +153,18 @@ class Accepting:
             checked.unknown += 1
         return checked
 
-    def _left(self, reminded: Sequence[_Reminded]) -> Generator[Operation, Answer, list[_Reminded]]:
+    def _left(self, reminded: Sequence[Delivery]) -> Generator[Operation, Answer, list[Delivery]]:
         """Return the commands of which anything is kept, and those that cannot be read.
 
         The first outcome deletes the record, and a record that was never written was never answered for. So where
         absence can be believed there is nothing to find out about the others, as nearly all of them are.
         """
-        keys: dict[str, tuple[Key, Key]] = {
-            event: self._keys(delivery.envelope) for event, delivery in reminded if delivery.envelope
-        }
+        keys: dict[str, tuple[Key, Key]] = {one.raw: self._keys(one.envelope) for one in reminded if one.envelope}
         read = yield Read(tuple(sorted({key for pair in keys.values() for key in pair})))
         if not isinstance(read, Values):
             raise TypeError(f"The driver answered a read with {read!r}.")
         kept = read.found.keys() | read.failed
-        return [one for one in reminded if one[0] not in keys or not kept.isdisjoint(keys[one[0]])]
+        return [one for one in reminded if one.raw not in keys or not kept.isdisjoint(keys[one.raw])]
 
     def _keys(self, envelope: Envelope) -> tuple[Key, Key]:
         name = self._service.name
@@ -193,15 +188,15 @@ class Accepting:
         read = yield Read(tuple(sorted(keys)))
         return [Recorded.decode(one.value) for one in read.found.values()] if isinstance(read, Values) else []
 
-    def _reminded(self, delivery: Delivery, event: str, now: datetime) -> Asked:
+    def _reminded(self, delivery: Delivery, now: datetime) -> Asked:
         if delivery.envelope is None:
             raise InvalidEventError(delivery.problem)
-        recorded = Recorded(delivery.envelope.digest, Outgoing("", delivery.envelope.subject, event))
+        recorded = Recorded(delivery.envelope.digest, Outgoing("", delivery.envelope.subject, delivery.raw))
         return self._asked(delivery.envelope, recorded, now)
 
-    def _asked(self, envelope: Envelope, recorded: Recorded, now: datetime) -> Asked:
+    def _asked(self, envelope: Envelope, recorded: Recorded, now: datetime, said: Event | None = None) -> Asked:
         name, event_id, subject = self._service.name, envelope.id, envelope.subject
-        plan = self._planner.plan(Delivery(envelope, "", event_id), now, 0)
+        plan = self._planner.plan(Delivery(envelope, "", event_id), now, 0, said)
         if plan is None:
             raise TypeError(f"{name} does not react to {envelope.type}, which it accepts.")
         return Asked(event_id, recorded, plan, *self._keys(envelope), subject)

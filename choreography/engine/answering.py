@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.contracts import Intent
 from choreography.declaration import Effect
-from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.delivery import INTENT_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope, as_moment, as_text, is_traceparent
 from choreography.engine.identity import Key, derived_id, event_key, outcome_key, valid_id
 from choreography.engine.kept_entities import first_problem
@@ -20,16 +20,22 @@ from choreography.engine.operations import Answer, Confirm, Operation, Stored
 from choreography.engine.other_releases import unknown_effect, unreadable_intent
 from choreography.engine.quarantine import beginning
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
-from choreography.errors import InvalidEventError
+from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
 from choreography.topics import intents
 
-INTENT_TYPE: Final = "choreography.intent.v1"
 _WISH_FIELDS: Final = ("effect", "key", "body", "flow_id")
 
 
 class UnreadableError(Exception):
     """The store could not say whether an intent has been answered."""
+
+
+class Request(NamedTuple):
+    """A committed intent as this release reads it, and the effect that carries it out."""
+
+    effect: Effect
+    intent: Intent
 
 
 class Answering:
@@ -43,9 +49,15 @@ class Answering:
         """Return the effect that carries out an intent; None if a release dropped or renamed it."""
         return self._effects.get(wish.effect)
 
-    def intent(self, effect: Effect, wish: Wish) -> Intent:
-        """Decode the recorded request."""
-        return effect.intent.model_validate_json(wish.body)
+    def request(self, wish: Wish) -> Request | NotYetError:
+        """Read an intent for the effect that carries it out; return why this release cannot, if it cannot."""
+        effect = self.effect(wish)
+        if effect is None:
+            return unknown_effect(self._service, wish.effect)
+        try:
+            return Request(effect, effect.intent.model_validate_json(wish.body))
+        except ValidationError as error:
+            return unreadable_intent(wish.effect, first_problem(error))
 
     def delivery(self, wish: Wish, answer: OutsideAnswer, now: datetime) -> Delivery:
         """Return the answer as a delivery."""
@@ -59,15 +71,11 @@ class Answering:
 
     def not_yet(self, wish: Wish, now: datetime) -> Delivery | None:
         """Return a delivery that keeps an intent for a release that can carry it out; None if this one can."""
-        effect = self.effect(wish)
-        try:
-            problem = unknown_effect(self._service, wish.effect) if effect is None else None
-            if effect is not None:
-                self.intent(effect, wish)
-        except ValidationError as error:
-            problem = unreadable_intent(wish.effect, first_problem(error))
-        if problem is None:
-            return None
+        request = self.request(wish)
+        return self.for_another_release(wish, request, now) if isinstance(request, NotYetError) else None
+
+    def for_another_release(self, wish: Wish, problem: NotYetError, now: datetime) -> Delivery:
+        """Return a delivery that keeps an intent for a release that can carry it out."""
         kept = read_delivery(self.for_later(wish, now).encoded.encode(), wish.traceparent)
         return kept._replace(problem=str(problem), needs=problem.needs, inside=True)
 
@@ -113,15 +121,20 @@ class Answering:
             data=dict(data),
         )
 
-    def recall(self, wish: Wish) -> Generator[Operation, Answer, Outcome | None]:
+    def recall(
+        self, wish: Wish, request: Request | NotYetError | None = None
+    ) -> Generator[Operation, Answer, Outcome | None]:
         """Find out whether an intent has been answered, in the two places where that is recorded.
+
+        Args:
+            wish: the intent as it is recorded.
+            request: the same, if it was read already.
 
         Raises:
             UnreadableError: the store did not say.
         """
         identity = wish.answer_id
-        effect = self.effect(wish)
-        for key in self._entity_keys(effect, wish) if effect else ():
+        for key in self._entity_keys(request or self.request(wish)):
             stored = yield from self._confirm(key)
             folded = EntityRecord.decode(stored.value).outcome_of(event_key(identity)) if stored else None
             if folded is not None:
@@ -135,17 +148,15 @@ class Answering:
             raise UnreadableError(key)
         return answer
 
-    def _entity_keys(self, effect: Effect, wish: Wish) -> list[Key]:
-        keys: dict[Key, None] = {}
-        try:
-            intent = self.intent(effect, wish)
-        except ValidationError:
+    def _entity_keys(self, request: Request | NotYetError) -> list[Key]:
+        if isinstance(request, NotYetError):
             # Of another release: it can only be set aside for a person, and that is recorded apart.
             return []
-        for answer in effect.answers:
+        keys: dict[Key, None] = {}
+        for answer in request.effect.answers:
             for reaction in self._service.subjects[answer.wire_type].reactions:
                 for named in reaction.named:
-                    for logical_id in named.ids(intent):
+                    for logical_id in named.ids(request.intent):
                         keys[Key(self._service.name, named.entity.kind, logical_id)] = None
         return list(keys)
 

@@ -9,8 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from choreography.declaration import Subject
-from choreography.engine.answering import INTENT_TYPE
-from choreography.engine.delivery import CANARY_TYPE, NUDGE_TYPE, QUARANTINED_TYPE, REPLAY_TYPE, Delivery
+from choreography.engine.delivery import (
+    CANARY_TYPE,
+    INTENT_TYPE,
+    NUDGE_TYPE,
+    QUARANTINED_TYPE,
+    REPLAY_TYPE,
+    Delivery,
+)
 from choreography.service import Service
 from choreography.topics import CONTROL, canary, dead_letters, intents
 

@@ -23,8 +23,9 @@ MOMENT: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One accepted command: its event, and that event's text as published."""
+    """One accepted command: its event, in its envelope, and as the text that is published."""
 
+    event: Event
     envelope: Envelope
     outgoing: Outgoing
 
@@ -72,7 +73,7 @@ class Commanding:
         known = self._accepted.get(event_id)
         if known is not None and known.envelope.digest == envelope.digest:
             return known
-        return Accepted(envelope, Outgoing(type(event).topic, event.subject, envelope.encode()))
+        return Accepted(event, envelope, Outgoing(type(event).topic, event.subject, envelope.encode()))
 
     def contradicts(self, accepted: Accepted) -> bool:
         """Tell whether this replica accepted another body under the same key."""

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from choreography.engine.beside import join, projected
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.identity import Key, accepted_about_key, accepted_key, outcome_key
@@ -19,11 +18,12 @@ from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.noting import notes_of_intents
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan
+from choreography.engine.projecting import join, projected
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
 from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
+from choreography.engine.retrying import Retrying
 from choreography.engine.spoilt import UnreadableRecordError, read_kept
-from choreography.engine.suspects import Suspects
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
 
@@ -58,8 +58,8 @@ class AttemptFailedError(Exception):
 class Decider:
     """Decides events of one service, one after another, each on what the ones before it left."""
 
-    def __init__(self, service: Service, limits: Limits, suspects: Suspects, replica: str = "one") -> None:
-        self.service, self.limits, self.suspects = service, limits, suspects
+    def __init__(self, service: Service, limits: Limits, retrying: Retrying, replica: str = "one") -> None:
+        self.service, self.limits, self._retrying = service, limits, retrying
         self._too_old = TooOld()
         self._pages = page_keys(service.name, replica)
 
@@ -143,7 +143,7 @@ class Decider:
         if plan.problem:
             bad = Quarantined(plan.problem, plan.attempts, plan.stack, plan.delivery.raw, plan.needs)
             return (yield from self._set_aside(plan, working, now, bad)), False
-        ran = self.suspects.run(plan, lambda: self._react(plan, working, now))
+        ran = self._retrying.run(plan, lambda: self._react(plan, working, now))
         if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):
             # What it named is not in the transaction, so nothing there proves that what was missing is missing.
             for key in plan.entity_keys:

@@ -16,6 +16,7 @@ NUDGE_TYPE: Final = "choreography.nudge.v1"
 REPLAY_TYPE: Final = "choreography.replay.v1"
 CANARY_TYPE: Final = "choreography.canary.v1"
 QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
+INTENT_TYPE: Final = "choreography.intent.v1"
 
 LARGEST_READ: Final = 256 * 1024
 """Bytes. Four times what every consumer must take; what is larger is set aside unread."""

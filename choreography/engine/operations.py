@@ -196,7 +196,7 @@ Answer = Values | Stored | None | CommitAnswer | Sequence[frozenset[int] | bool]
 NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds the engine keeps.
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from choreography.contracts import Entity, Event
 from choreography.declaration import Subject
 from choreography.engine.belonging import LIBRARY_TYPES, Belonging, family_of
+from choreography.engine.decoding import Heard, heard_value, named_ids
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import Key, event_key, hashed, outcome_key, valid_id
 from choreography.engine.operations import Limits
 from choreography.engine.other_releases import unknown_type
-from choreography.engine.reacting import Heard, heard_value, named_ids
 from choreography.engine.records import Outgoing
 from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
@@ -94,8 +94,15 @@ class Planner:
             return True
         return wire_type in LIBRARY_TYPES or family_of(wire_type) in self._families
 
-    def plan(self, delivery: Delivery, now: datetime, position: int) -> Plan | None:
-        """Return the plan for a delivery, or None if its type is none of this service's business."""
+    def plan(self, delivery: Delivery, now: datetime, position: int, said: Event | None = None) -> Plan | None:
+        """Return the plan for a delivery, or None if its type is none of this service's business.
+
+        Args:
+            delivery: what came.
+            now: the time, by which an event is too old or too far ahead.
+            position: its place in the batch.
+            said: the event as a command made it, which need not be decoded.
+        """
         envelope = delivery.envelope
         wire_type = delivery.type
         subject = self.service.subjects.get(wire_type)
@@ -107,15 +114,24 @@ class Planner:
                 return None
             return self._bare(delivery, position, _digest(delivery), delivery.problem, delivery.needs)
         if subject is not None:
-            return self._planned(delivery, envelope, subject, now, position)
+            return self._planned(delivery, envelope, subject, now, position, said=said)
         if delivery.inside or (self.concerns(delivery.type) and delivery.type not in LIBRARY_TYPES):
             unknown = unknown_type(self.service, envelope.type, inside=delivery.inside)
             return self._bare(delivery, position, envelope.digest, str(unknown), unknown.needs)
         return None
 
-    def _planned(self, delivery: Delivery, envelope: Envelope, subject: Subject, now: datetime, position: int) -> Plan:
+    def _planned(
+        self,
+        delivery: Delivery,
+        envelope: Envelope,
+        subject: Subject,
+        now: datetime,
+        position: int,
+        *,
+        said: Event | None,
+    ) -> Plan:
         try:
-            heard = heard_value(subject, envelope)
+            heard = said if said is not None and type(said) is subject.model else heard_value(subject, envelope)
             named = named_ids(subject, heard)
             if not envelope.subject and isinstance(heard, Event):
                 envelope = envelope.about(valid_id(heard.subject, "subject"))

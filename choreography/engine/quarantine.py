@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import traceback
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
 
 from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id, hashed
+from choreography.engine.plan import Plan
 from choreography.engine.records import Outcome, Outgoing, Quarantined
 from choreography.errors import NotYetError
 from choreography.topics import dead_letters
-
-if TYPE_CHECKING:
-    from choreography.engine.plan import Plan
 
 _SHOWN_EVENT: Final = 24 * 1024
 _SHOWN_STACK: Final = 4 * 1024

@@ -8,25 +8,23 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from pydantic import ValidationError
 
 from choreography.contracts import Deadline, Entity, Event, Intent, Value
 from choreography.decision import Decided, take_apart
 from choreography.declaration import Named, Reaction, Subject
 from choreography.engine.beside import Rows
+from choreography.engine.copies import copied
+from choreography.engine.decoding import Heard, in_slot
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope
 from choreography.engine.identity import Key, derived_id
 from choreography.engine.joining import Slots
-from choreography.engine.kept_entities import first_problem, shown, storable, unshared
-from choreography.engine.other_releases import refuse_unknown_joins, unknown_key, unreadable_slot
+from choreography.engine.kept_entities import shown, storable, unshared
+from choreography.engine.other_releases import refuse_unknown_joins
 from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
-from choreography.errors import InvalidEventError, UnsayableEventError
+from choreography.errors import UnsayableEventError
 from choreography.own_tables import Change
 from choreography.service import Service
-
-Heard = Value | dict[str, Any]
-"""What an event says, decoded by its contract; what a fired deadline says, as it stands."""
 
 _LARGEST_REQUEST: Final = LARGEST_EVENT // 4
 _VACANT: Final = EntityRecord()
@@ -42,6 +40,10 @@ class Ran:
     events: list[Outgoing] = field(default_factory=list)
     dues: list[Due] = field(default_factory=list)
     wishes: list[Wish] = field(default_factory=list)
+    said: list[Event] = field(default_factory=list)
+    """The events as the reactions returned them, for hooks."""
+    asked: list[Intent] = field(default_factory=list)
+    """Likewise the intents."""
     changes: tuple[Change, ...] = ()
     rows: tuple[Rows, ...] = ()
 
@@ -49,40 +51,6 @@ class Ran:
     def silent(self) -> bool:
         """Nothing changed and nothing is to be said."""
         return not (self.records or self.events or self.dues or self.wishes)
-
-
-def heard_value(subject: Subject, envelope: Envelope) -> Heard:
-    """Decode what an event says by its contract. A fired deadline says only which entity it is about.
-
-    Raises:
-        InvalidEventError: the data breaks the contract.
-    """
-    if subject.reactions[0].style == "deadline":
-        return envelope.data
-    try:
-        return unshared(subject.model.model_validate_json(envelope.text, strict=True))
-    except ValidationError as error:
-        raise InvalidEventError(
-            f"The {envelope.type} breaks its contract {subject.model.__name__} {first_problem(error)}"
-        ) from error
-
-
-def named_ids(subject: Subject, heard: Heard) -> list[tuple[type[Entity], str]]:
-    """Return every entity the reactions to this event name, without repeats.
-
-    Raises:
-        NotYetError: a fired deadline names its entity by a field of another release.
-    """
-    if isinstance(heard, dict):
-        reaction = subject.reactions[0]
-        named = reaction.joined.entity
-        if named.key_field not in heard:
-            raise unknown_key(reaction.name, named, subject.wire_type, heard)
-        return [(named, str(heard[named.key_field]))]
-    pairs = (
-        (named.entity, one) for reaction in subject.reactions for named in reaction.named for one in named.ids(heard)
-    )
-    return list(dict.fromkeys(pairs))
 
 
 class Reacting:
@@ -122,7 +90,7 @@ class Reacting:
             if record.slots:
                 refuse_unknown_joins(self.service, entity, logical_id, record)
         for reaction in self.subject.reactions:
-            heard = heard_value(self.subject, self.envelope)
+            heard = self.heard if isinstance(self.heard, dict) else copied(self.heard)
             match reaction.style:
                 case "join":
                     self._join(reaction, heard)
@@ -161,7 +129,8 @@ class Reacting:
         if complete is None:
             return
         parameters = {
-            name: _decode(model, complete[getattr(model, "wire_type", "")], reaction)
+            # Only those that came before this one have to be read from their slots.
+            name: heard if type(heard) is model else in_slot(model, complete[getattr(model, "wire_type", "")], reaction)
             for name, model in reaction.event_parameters.items()
         }
         logical_id = reaction.joined.ids(heard)[0]
@@ -245,6 +214,7 @@ class Reacting:
                 data=event.model_dump(mode="json"),
             )
             self.ran.events.append(Outgoing(type(event).topic, event.subject, envelope.encode()))
+            self.ran.said.append(event)
 
     def _wish(self, reaction: Reaction, intents: Iterable[Intent], cause: str) -> None:
         for position, intent in enumerate(intents):
@@ -258,6 +228,7 @@ class Reacting:
                     "most that still fits into an event, should a person have to look at it."
                 )
             self.ran.wishes.append(Wish(effect, key, body.decode(), self.envelope.flow_id, self.now, self.traceparent))
+            self.ran.asked.append(intent)
 
     def _refuse_undeclared(self, reaction: Reaction, said: Event | Intent) -> None:
         if type(said) not in reaction.said:
@@ -283,13 +254,6 @@ class Reacting:
                 data={reaction.joined.entity.key_field: reaction.joined.ids(self.heard)[0]},
             )
             self.ran.dues.append(Due(due, envelope.encode()))
-
-
-def _decode(model: type[Value], data: Mapping[str, Any], join: Reaction) -> Value:
-    try:
-        return unshared(model.model_validate_json(orjson.dumps(data), strict=True))
-    except ValidationError as error:
-        raise unreadable_slot(join.name, join.joined.entity, model.__name__, first_problem(error)) from error
 
 
 def _written(plain: Any, what: str) -> bytes:

@@ -6,9 +6,9 @@ the attempt is forgotten and the next one reads again: whatever the first did wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,7 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.engine.plan import Plan, Planner
+from choreography.engine.retrying import Retrying, TimeLimit
 from choreography.engine.suspects import Suspects, UnmarkedError
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
@@ -56,7 +57,7 @@ class Settler:
         service: Service,
         limits: Limits,
         published: Published,
-        guard: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext(),
+        time_limit: TimeLimit = lambda _: nullcontext(),
         replica: str = "one",
         *,
         newcomers: Newcomers | None = None,
@@ -64,8 +65,8 @@ class Settler:
         self.service, self.limits, self.published = service, limits, published
         self.newcomers = newcomers
         self.planner = Planner(service, limits)
-        self.suspects = Suspects(service.name, replica, limits, guard)
-        self.decider = Decider(service, limits, self.suspects, replica)
+        self.suspects = Suspects(service.name, replica)
+        self.decider = Decider(service, limits, Retrying(limits, self.suspects, time_limit), replica)
 
     def settle(self, deliveries: Sequence[Delivery], now: datetime) -> Settling:
         """Settle a batch.

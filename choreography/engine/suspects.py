@@ -8,8 +8,7 @@ A replica that ended tidily pays for none of this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,16 +20,11 @@ from choreography.engine.operations import (
     Commit,
     Committed,
     Confirm,
-    Limits,
     Operation,
     Stored,
     Write,
 )
 from choreography.engine.plan import Plan
-from choreography.engine.quarantine import failed
-from choreography.engine.reacting import Ran
-from choreography.engine.records import Quarantined
-from choreography.errors import InvalidEventError, UnsayableEventError
 
 _MOST_NAMED: Final = 2000
 
@@ -42,11 +36,8 @@ class UnmarkedError(Exception):
 class Suspects:
     """What one replica knows of its earlier lives, and what follows from it."""
 
-    def __init__(
-        self, service: str, replica: str, limits: Limits, guard: Callable[[float], AbstractContextManager[None]]
-    ) -> None:
+    def __init__(self, service: str, replica: str) -> None:
         self._key = Key(service, "replica", replica)
-        self._limits, self._guard = limits, guard
         self._deaths: dict[str, int] = {}
         self.on_probation = False
 
@@ -91,23 +82,9 @@ class Suspects:
         value = orjson.dumps({"life": life, "named": named, "deaths": self._deaths}).decode()
         return Commit((Write(self._key, value, ANY_ETAG),))
 
-    def run(self, plan: Plan, react: Callable[[], Ran]) -> Ran | Quarantined:
-        """Run one event's reactions, its attempts inside this one delivery. What they raise is told, not raised."""
-        deaths, raw = self._deaths.get(plan.identity, 0), plan.delivery.raw
-        if deaths >= self._limits.suspect_attempts:
-            reason = f"The process died {deaths} times while this event was run, the last time alone."
-            return Quarantined(reason, deaths, "", raw)
-        for attempt in range(1, self._limits.reaction_attempts + 1):
-            try:
-                if not deaths:
-                    return react()
-                with self._guard(self._limits.alone_seconds):
-                    return react()
-            except (InvalidEventError, UnsayableEventError, TimeoutError) as error:
-                return failed(error, attempt, raw)
-            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is its event's fate
-                last = failed(error, attempt, raw)
-        return last
+    def deaths(self, plan: Plan) -> int:
+        """Return how often the process has died while this event was run."""
+        return self._deaths.get(plan.identity, 0)
 
     def survived(self, plan: Plan) -> None:
         """An event that was settled without a death is suspect no more."""

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from choreography.contracts import Event
+from choreography.engine.decoding import heard_value, named_ids
 from choreography.engine.delivery import QUARANTINED_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import digest_of
-from choreography.engine.reacting import heard_value, named_ids
 from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
 from choreography.explore.carrying_out import CarriedOut, ways

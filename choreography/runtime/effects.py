@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -13,15 +14,19 @@ import structlog
 
 from choreography.contracts import Answer
 from choreography.declaration import Effect
-from choreography.engine.answering import UnreadableError
+from choreography.engine.answering import Answering, Request, UnreadableError
+from choreography.engine.copies import copied
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
-from choreography.engine.memory import Failures
+from choreography.engine.memory import Failures, Published
 from choreography.engine.records import Outcome, Wish
-from choreography.errors import ChoreographyError, OutsideUnavailableError
+from choreography.errors import ChoreographyError, NotYetError, OutsideUnavailableError
 from choreography.runtime.calling import Call, read_address, setting_of
 from choreography.runtime.driver import Driver
+from choreography.runtime.intents import Handed, Intents
+from choreography.runtime.pipeline import Pipeline
+from choreography.runtime.publishing import Publishing
 from choreography.service import Service
 
 _IN_BATCH: Final = 0.3
@@ -35,22 +40,44 @@ _LONGEST_PAUSE: Final = 5.0
 log = structlog.get_logger()
 
 
-class Effects:
-    """Carries out the intents of one service."""
+def require_addresses(service: Service, outsides: Mapping[str, str]) -> None:
+    """Refuse to serve a service of which an outside has no address, or none that can be called.
 
-    def __init__(self, service: Service, driver: Driver, outsides: Mapping[str, str]) -> None:
-        self._driver, self._outsides = driver, outsides
-        self._answering = driver.answering
-        missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
-        if missing:
-            names = ", ".join(map(setting_of, missing))
-            raise ChoreographyError(
-                f"{service.name} calls {', '.join(missing)}, but nobody said where that is. "
-                f"Set {names} to its base URL."
-            )
+    Raises:
+        ChoreographyError: there is one, and the sentence names the setting.
+    """
+    missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
+    if missing:
+        names = ", ".join(map(setting_of, missing))
+        raise ChoreographyError(
+            f"{service.name} calls {', '.join(missing)}, but nobody said where that is. Set {names} to its base URL."
+        )
+    for effect in service.effects.values():
+        read_address(effect.outside, outsides[effect.outside])
+
+
+class Effects:
+    """Carries out the intents of one service: those that are released, and those that come back from their own lane.
+
+    An answer of the outside becomes a delivery like any other, which the pipeline settles and releases.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        intents: Intents,
+        pipeline: Pipeline,
+        driver: Driver,
+        publishing: Publishing,
+        *,
+        published: Published,
+        outsides: Mapping[str, str],
+    ) -> None:
+        self._intents, self._pipeline, self._driver = intents, pipeline, driver
+        self._publishing, self._published, self._outsides = publishing, published, outsides
+        self._answering, self._metrics = Answering(service), driver.metrics
         for effect in service.effects.values():
-            read_address(effect.outside, outsides[effect.outside])
-            driver.metrics.unanswered_by(effect.outside)
+            self._metrics.unanswered_by(effect.outside)
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
         self._moved = dict.fromkeys(self._places, 0.0)
         """When a call of an effect last ended, by the loop's clock."""
@@ -62,35 +89,52 @@ class Effects:
         self._broken = Failures()
         """Which intents fail for no reason that would pass."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
+        self._handling: set[asyncio.Task[bool]] = set()
+        self._lane = asyncio.create_task(self._take_intents(), name="effects")
 
     async def close(self) -> None:
         """Stop what is under way (it is committed, so it will be taken up again) and close the connections."""
-        for task in list(self._under_way.values()):
+        tasks = [self._lane, *self._handling, *self._under_way.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._intents.close()
         await self._session.close()
 
-    async def __call__(self, wish: Wish, *, repeated: bool, nudge: str = "") -> bool:
+    async def _take_intents(self) -> None:
+        while True:
+            handed = await self._intents.next()
+            task = asyncio.create_task(self._handle(handed))
+            self._handling.add(task)
+            task.add_done_callback(self._handling.discard)
+            task.add_done_callback(partial(_tell, handed.ended))
+
+    async def _handle(self, handed: Handed) -> bool:
         """Carry out one intent, or hand it over if that takes long. False if it must be tried again.
 
         The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
         over one order must not hold up the others.
         """
-        if repeated and not nudge and self._driver.has_answered(wish):
+        wish, repeated, nudge, _ = handed
+        if repeated and not nudge and self._has_answered(wish):
             return True
         task = self._under_way_with(wish, repeated=repeated, nudge=nudge)
         if await self._ends_in_time(task, wish) and task.result():
             return True
         later = self._answering.for_later(wish, datetime.now(UTC))
-        return not await self._driver.publishing.publish([later], wish.traceparent)
+        return not await self._publishing.publish([later], wish.traceparent)
+
+    def _has_answered(self, wish: Wish) -> bool:
+        """Tell whether this replica has itself settled and fully published the answer of an intent."""
+        return self._published.knows(wish.answer_id)
 
     async def later(self, delivery: Delivery) -> Fate:
         """Carry out an intent that was handed over, however long it takes. What is none is set aside."""
         wish = self._answering.read_later(delivery)
         if wish is None:
-            [fate] = await self._driver.account([delivery])
+            [fate] = await self._pipeline.account([delivery])
             return fate
-        if self._driver.has_answered(wish):
+        if self._has_answered(wish):
             return Fate.REPEATED
         done = await asyncio.shield(self._under_way_with(wish, repeated=True))
         return Fate.SETTLED if done else Fate.AGAIN
@@ -111,12 +155,12 @@ class Effects:
         task = self._under_way.get(wish.key)
         if task is None:
             task = self._under_way[wish.key] = asyncio.create_task(self._isolated(wish, repeated=repeated, nudge=nudge))
-            self._driver.metrics.in_hand.inc()
+            self._metrics.in_hand.inc()
             task.add_done_callback(lambda _: self._forget(wish.key))
         return task
 
     def _forget(self, key: str) -> None:
-        self._driver.metrics.in_hand.dec()
+        self._metrics.in_hand.dec()
         self._under_way.pop(key, None)
         self._outside_since.pop(key, None)
 
@@ -125,7 +169,7 @@ class Effects:
         try:
             return await self._carry_out(wish, repeated=repeated, nudge=nudge)
         except Exception as error:
-            if self._driver.failed:
+            if self._pipeline.failed:
                 return False
             if not self._broken.enough(wish.key, error):
                 log.exception("intent not carried out", effect=wish.effect, flow_id=wish.flow_id)
@@ -135,26 +179,34 @@ class Effects:
         return await self._settle(self._answering.for_a_person(wish, problem, datetime.now(UTC)))
 
     async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
+        request = self._answering.request(wish)
         if repeated:
             self._outside_since[wish.key] = math.inf
             try:
-                outcome = await self._driver.recall(wish)
+                recalling = self._answering.recall(wish, request)
+                outcome: Outcome | None = await self._driver.drive(recalling, wish.traceparent)
             except UnreadableError:
                 return False
             if outcome is not None:
                 return await self._release_again(wish, outcome, nudge)
             del self._outside_since[wish.key]
-        effect, now = self._answering.effect(wish), datetime.now(UTC)
-        aside = self._not_to_be_called(effect, wish, now)
-        if effect is None or aside:
-            return aside is None or await self._settle(aside)
+        return await self._ask(wish, request)
+
+    async def _ask(self, wish: Wish, request: Request | NotYetError) -> bool:
+        """Ask the outside and settle its answer, or set the intent aside if this release cannot or must not ask."""
+        now = datetime.now(UTC)
+        if isinstance(request, NotYetError):
+            return await self._settle(self._answering.for_another_release(wish, request, now))
+        effect = request.effect
+        if problem := _why_not(effect, wish, now):
+            return await self._settle(self._answering.for_a_person(wish, problem, now))
         failures = self._failures.pop(wish.key, 0)
         try:
-            answer = await self._call_again(effect, wish, failures) if failures else await self._patiently(effect, wish)
-            answered = self._answering.delivery(wish, answer, datetime.now(UTC))
+            call = self._call_again(request, wish, failures) if failures else self._patiently(request, wish)
+            answered = self._answering.delivery(wish, await call, datetime.now(UTC))
         except OutsideUnavailableError as error:
             self._failures[wish.key] = failures + 1
-            self._driver.metrics.unanswered_by(effect.outside).inc()
+            self._metrics.unanswered_by(effect.outside).inc()
             log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
             return False
         except Exception as error:
@@ -163,38 +215,32 @@ class Effects:
             return await self._settle(self._answering.for_a_person(wish, problem, now))
         return await self._settle(answered)
 
-    def _not_to_be_called(self, effect: Effect | None, wish: Wish, now: datetime) -> Delivery | None:
-        """Return the delivery that sets an intent aside which this release cannot, or must not, carry out."""
-        not_yet = self._answering.not_yet(wish, now)
-        problem = "" if effect is None or not_yet else _why_not(effect, wish, now)
-        return self._answering.for_a_person(wish, problem, now) if problem else not_yet
-
-    async def _call_again(self, effect: Effect, wish: Wish, failures: int) -> Answer:
+    async def _call_again(self, request: Request, wish: Wish, failures: int) -> Answer:
         """Wait before calling an outside that gave no answer, longer each time: it has trouble enough of its own."""
         await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2.0**failures))
-        return await self._call(effect, wish)
+        return await self._call(request, wish)
 
-    async def _patiently(self, effect: Effect, wish: Wish) -> Answer:
+    async def _patiently(self, request: Request, wish: Wish) -> Answer:
         """Try a few times at once: a delivery that is answered RETRY holds up its whole batch for much longer."""
         begun = asyncio.get_running_loop().time()
         for pause in _PAUSES:
             try:
-                return await self._call(effect, wish)
+                return await self._call(request, wish)
             except OutsideUnavailableError:
                 if asyncio.get_running_loop().time() - begun > _PATIENCE:
                     raise
                 await asyncio.sleep(pause)
-        return await self._call(effect, wish)
+        return await self._call(request, wish)
 
-    async def _call(self, effect: Effect, wish: Wish) -> Answer:
-        intent = self._answering.intent(effect, wish)
+    async def _call(self, request: Request, wish: Wish) -> Answer:
+        effect = request.effect
         call = Call(self._session, effect.outside, self._outsides[effect.outside], wish)
         clock = asyncio.get_running_loop().time
         async with self._places[effect.name]:
             self._outside_since.setdefault(wish.key, clock())
             try:
                 async with asyncio.timeout(effect.timeout.total_seconds()):
-                    answer: Answer = await effect.function(intent, call)
+                    answer: Answer = await effect.function(copied(request.intent), call)
             except TimeoutError as error:
                 raise OutsideUnavailableError(f"{effect.outside} did not answer within {effect.timeout}.") from error
             finally:
@@ -203,9 +249,9 @@ class Effects:
         return answer
 
     async def _settle(self, delivery: Delivery) -> bool:
-        [fate] = await self._driver.account([delivery])
+        [fate] = await self._pipeline.account([delivery])
         if fate is Fate.QUARANTINED:
-            self._driver.metrics.quarantined_inside.inc()
+            self._metrics.quarantined_inside.inc()
         return fate.done
 
     async def _release_again(self, wish: Wish, outcome: Outcome, nudge: str) -> bool:
@@ -218,7 +264,7 @@ class Effects:
             purpose="nudge" if nudge else "run",
             nudge=nudge,
         )
-        return all(await self._driver.release([Settled(delivery, outcome, repeated=True)]))
+        return all(await self._pipeline.release([Settled(delivery, outcome, repeated=True)]))
 
 
 def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:
@@ -228,6 +274,18 @@ def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:
             "so calling it could do the same thing twice. A person must look."
         )
     return ""
+
+
+def _tell(ended: asyncio.Future[bool], task: asyncio.Task[bool]) -> None:
+    """Tell whoever waits for an intent how its handling ended."""
+    if ended.done():
+        return
+    if task.cancelled():
+        ended.cancel()
+    elif (error := task.exception()) is not None:
+        ended.set_exception(error)
+    else:
+        ended.set_result(task.result())
 
 
 def _words(error: BaseException) -> str:

@@ -14,12 +14,11 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures
 from choreography.runtime.clocks import Clocks
-from choreography.runtime.driver import Driver
 from choreography.runtime.effects import Effects
 from choreography.runtime.old_events import OldEvents
+from choreography.runtime.pipeline import Pipeline
 from choreography.runtime.self_check import Canaries
 from choreography.service import Service
-from choreography.sidecar.client import Sidecar
 from choreography.telemetry import Metrics, named
 from choreography.topics import CONTROL, intents
 from choreography.tracing.spans import Spans
@@ -37,17 +36,16 @@ class Intake:
     def __init__(
         self,
         service: Service,
-        driver: Driver,
-        sidecar: Sidecar,
-        canaries: Canaries,
+        pipeline: Pipeline,
         effects: Effects,
+        canaries: Canaries,
         *,
         metrics: Metrics,
         spans: Spans,
         clocks: Clocks,
     ) -> None:
-        self._service, self._driver, self._sidecar = service, driver, sidecar
-        self._canaries, self._effects = canaries, effects
+        self._service, self._pipeline = service, pipeline
+        self._effects, self._canaries = effects, canaries
         self._metrics, self._spans, self._clocks = metrics, spans, clocks
         self._old_events = OldEvents()
         self._failures = Failures()
@@ -100,7 +98,7 @@ class Intake:
             try:
                 return await way(deliveries)
             except Exception:
-                if self._driver.failed:
+                if self._pipeline.failed:
                     raise
                 log.exception("deliveries are handled one by one, as they failed together")
         return [await self._alone(way, delivery) for delivery in deliveries]
@@ -110,7 +108,7 @@ class Intake:
         try:
             [fate] = await way([delivery])
         except Exception as error:
-            if self._driver.failed:
+            if self._pipeline.failed:
                 raise
             if not self._failures.enough(delivery.identity, error):
                 log.exception("a delivery failed and will be delivered again", **named(delivery))
@@ -119,13 +117,13 @@ class Intake:
                 f"Its handling failed {self._failures.most} times in the same way: {type(error).__name__}: {error}"
             )
             aside = delivery._replace(identity=f"{delivery.identity}~failing", problem=problem)
-            [fate] = await self._driver.account([aside])
+            [fate] = await self._pipeline.account([aside])
         self._failures.forget(delivery.identity)
         return fate
 
     async def _events(self, deliveries: Sequence[Delivery]) -> list[Fate]:
         await self.open.wait()
-        return await self._driver.account(deliveries)
+        return await self._pipeline.account(deliveries)
 
     async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
         """Take canaries, also before the store is known to be safe; whatever else came is set aside when it is."""
@@ -138,7 +136,7 @@ class Intake:
 
     async def _control(self, deliveries: Sequence[Delivery]) -> list[Fate]:
         await self.open.wait()
-        return [_together(await self._driver.account(read_control(one, self._service.name))) for one in deliveries]
+        return [_together(await self._pipeline.account(read_control(one, self._service.name))) for one in deliveries]
 
     async def _intents(self, deliveries: Sequence[Delivery]) -> list[Fate]:
         await self.open.wait()

@@ -32,7 +32,7 @@ class Claims(Protocol):
         ...
 
 
-class Poster:
+class PollingPublisher:
     """Publishes the events that an application has committed."""
 
     def __init__(self, service: Service, store: Claims, driver: Driver, limits: Limits) -> None:

@@ -10,12 +10,13 @@ from typing import Final
 
 import structlog
 
-from choreography.engine.answering import INTENT_TYPE
-from choreography.engine.delivery import Delivery
+from choreography.engine.answering import Answering
+from choreography.engine.delivery import INTENT_TYPE, Delivery
 from choreography.engine.not_yet import NotYet
 from choreography.engine.operations import Limits
 from choreography.runtime.driver import Driver
 from choreography.runtime.effects import Effects
+from choreography.runtime.pipeline import Pipeline
 from choreography.service import Service
 
 _EVERY: Final = 30.0
@@ -31,8 +32,9 @@ log = structlog.get_logger()
 class Replaying:
     """What waits for this release, looked for when it starts, and ever more rarely down to each half minute."""
 
-    def __init__(self, service: Service, driver: Driver, effects: Effects, limits: Limits) -> None:
-        self._driver, self._effects = driver, effects
+    def __init__(self, service: Service, driver: Driver, pipeline: Pipeline, effects: Effects, limits: Limits) -> None:
+        self._driver, self._pipeline, self._effects = driver, pipeline, effects
+        self._answering = Answering(service)
         self._not_yet = NotYet(service, limits.horizon_seconds + 2 * limits.skew_seconds)
 
     async def forever(self) -> None:
@@ -62,7 +64,7 @@ class Replaying:
         waiting = {one: delivery for one, delivery in found.items() if delivery}
         intents = {one: delivery for one, delivery in waiting.items() if _is_intent(delivery)}
         events = {one: delivery for one, delivery in waiting.items() if one not in intents}
-        settled = await self._driver.submit(list(events.values()))
+        settled = await self._pipeline.submit(list(events.values()))
         carried_out = await asyncio.gather(*(self._carry_out(*pair, now) for pair in intents.items()))
         done = [one for one, ended in zip([*events, *intents], [*settled, *carried_out], strict=True) if ended]
         # What did not end for the sake of the store, the broker or the outside is tried again at the next look.
@@ -70,8 +72,8 @@ class Replaying:
         return len(done)
 
     async def _carry_out(self, identity: str, delivery: Delivery, now: datetime) -> bool:
-        wish = self._driver.answering.read_later(delivery)
-        if wish is None or self._driver.answering.not_yet(wish, now):
+        wish = self._answering.read_later(delivery)
+        if wish is None or self._answering.not_yet(wish, now):
             return True
         ended = (await self._effects.later(delivery)).done
         if ended:

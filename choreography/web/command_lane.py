@@ -11,7 +11,8 @@ from choreography.engine.accepted import Verdict
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted
 from choreography.engine.records import Outgoing
-from choreography.runtime.driver import BUSY, GATHERING, Driver
+from choreography.runtime.driver import Driver
+from choreography.runtime.group_commit import BUSY, GATHERING
 from choreography.sidecar.client import Sidecar
 from choreography.tracing.traceparent import of_all
 

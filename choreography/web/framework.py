@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
+from dapr.ext.fastapi import DaprApp
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from choreography.service import Service
+from choreography.settings import Settings
+from choreography.tracing.opentelemetry import set_up
+from choreography.tracing.recorder import Recorder
+from choreography.web.openapi import describe_bodies
+from choreography.web.routes import excluded
 
 _MISTAKE: Final = {"detail": "This service made a mistake over the request. Its log says more."}
 
 log = structlog.get_logger()
+
+
+def framework_app(
+    service: Service,
+    settings: Settings,
+    recorder: Recorder | None,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> FastAPI:
+    """Return the FastAPI app of a service, traced if there is a recorder."""
+    # Its pages load nothing from elsewhere, so they work where a browser reaches nobody else.
+    app: FastAPI = FastAPIOffline(title=service.name, description=_about(service), lifespan=lifespan)
+    # Ordinary Dapr subscriptions of one's own can stand beside the reactions: app.state.dapr.subscribe(...).
+    app.state.dapr = DaprApp(app)
+    describe_bodies(app, service)
+    if recorder:
+        set_up(service.name, recorder, settings.sampling)
+        ours = {
+            *(command.path for command in service.commands),
+            *(view.path for view in service.views),
+            *(view.path for view in service.lists),
+        }
+        FastAPIInstrumentor.instrument_app(app, excluded_urls=excluded(ours), exclude_spans=["receive", "send"])
+    return app
+
+
+def _about(service: Service) -> str:
+    topics = ", ".join(f"`{topic}`" for topic in service.topics)
+    said = f"Publishes to the topics {topics}. " if topics else ""
+    return f"{said}Commands are answered 202 and take effect as events."
 
 
 class Framework:

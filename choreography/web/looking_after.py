@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from choreography.engine.accepted import Checked, Recorded
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import MOMENT
-from choreography.engine.delivery import Delivery, read_delivery
+from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import as_moment
 from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures
@@ -117,13 +117,14 @@ class LookingAfter:
     async def _look(self, reminded: Sequence[Delivery], now: datetime) -> int:
         """Look for the outcomes of commands; return how many must be looked at again."""
         unreadable = [one for one in reminded if one.envelope is None]
-        events = [one.raw for one in reminded if one.envelope is not None]
-        checked: Checked = await self._driver.drive(self._accepting.check(events, now), "")
+        readable = [one for one in reminded if one.envelope is not None]
+        checked: Checked = await self._driver.drive(self._accepting.check(readable, now), "")
         for event_id, problem in checked.problems.items():
             log.error("nobody can tell whether an accepted command was settled", event_id=event_id, exc_info=problem)
         await self._publish(checked.lost, now)
+        by_text = {one.raw: one for one in readable}
         spoilt = [
-            _spoilt(text, checked.problems[event_id], self._failures.most)
+            _spoilt(by_text[text], checked.problems[event_id], self._failures.most)
             for event_id, text in checked.spoilt.items()
             if self._failures.enough(event_id, checked.problems[event_id])
         ]
@@ -133,15 +134,18 @@ class LookingAfter:
 
     async def _publish(self, lost: Sequence[Outgoing], now: datetime) -> None:
         topics: dict[str, list[Outgoing]] = {}
+        ids: dict[str, str] = {}
         for event in lost:
-            if self._patience.ends(event, now):
+            told = orjson.loads(event.encoded)
+            if self._patience.ends(told["id"], as_moment(told["time"]), now):
                 # Before it is published, as others ask for it meanwhile.
-                self._patience.begin(event, now)
+                self._patience.begin(told["id"], now)
+                ids[event.encoded] = told["id"]
                 topics.setdefault(event.topic, []).append(event)
         for events in topics.values():
             failed = await self._sidecar.publish(events)
             for index in failed:
-                self._patience.forget(events[index])
+                self._patience.forget(ids[events[index].encoded])
             if len(failed) < len(events):
                 said = len(events) - len(failed)
                 self._driver.metrics.commands_again.inc(said)
@@ -169,29 +173,26 @@ class _Patience:
         self._every, self._young = every, min(every, MOMENT)
         self._said: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
 
-    def ends(self, event: Outgoing, now: datetime) -> bool:
-        """Tell whether it is time."""
-        told = orjson.loads(event.encoded)
-        times, last = self._said.get(told["id"], (0, as_moment(told["time"])))
+    def ends(self, event_id: str, at: datetime, now: datetime) -> bool:
+        """Tell whether it is time to publish an event of that moment again."""
+        times, last = self._said.get(event_id, (0, at))
         # Half of the time between two reminders is left out, so that no reminder comes a moment too early.
         return now - last >= (self._every * (2 ** (times - 1) - 0.5) if times else self._young)
 
-    def begin(self, event: Outgoing, now: datetime) -> None:
+    def begin(self, event_id: str, now: datetime) -> None:
         """Note that it is published again."""
-        event_id = orjson.loads(event.encoded)["id"]
         times, _ = self._said.pop(event_id, (0, now))
         self._said[event_id] = (times + 1, now)
         if len(self._said) > _MOST:
             self._said.popitem(last=False)
 
-    def forget(self, event: Outgoing) -> None:
+    def forget(self, event_id: str) -> None:
         """Forget an event that the broker did not take: it was not said."""
-        self._said.pop(orjson.loads(event.encoded)["id"], None)
+        self._said.pop(event_id, None)
 
 
-def _spoilt(event: str, problem: Exception, times: int) -> Delivery:
+def _spoilt(delivery: Delivery, problem: Exception, times: int) -> Delivery:
     """Return a command's event with the reason to set it aside."""
-    delivery = read_delivery(event.encode())
     reason = (
         f"Nobody can tell whether this accepted command was settled: what the store holds about it could not be read "
         f"{times} times in the same way ({type(problem).__name__}: {problem}). Mend the record, then replay this event."

@@ -51,7 +51,7 @@ RELEASES: Final = (
         "unknown-key-is-empty",
         31,
         "a deadline that names its entity by another field reaches the entity without a name",
-        "reacting",
+        "decoding",
         "        if named.key_field not in heard:\n",
         "        if False:\n",
     ),

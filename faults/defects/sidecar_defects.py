@@ -40,11 +40,13 @@ SIDECAR: Final = (
         "answered-before-settled",
         0,
         "the sidecar hears SUCCESS as soon as a batch has arrived",
-        "runtime.driver",
-        "        settled = await future\n",
-        "        async def later() -> None:\n            await self.release(await future)\n\n"
-        "        self._late = asyncio.create_task(later())\n        return [True] * len(deliveries)\n"
-        "        settled = await future\n",
+        "runtime.pipeline",
+        "        settled = await self._commits.settle(deliveries)\n",
+        "        import asyncio\n\n"
+        "        async def later() -> None:\n"
+        "            await self.release(await self._commits.settle(deliveries))\n\n"
+        "        self._late = asyncio.create_task(later())\n        return [Fate.SETTLED] * len(deliveries)\n"
+        "        settled = await self._commits.settle(deliveries)\n",
     ),
     _driver(
         "lost-answer-is-a-yes",
@@ -210,11 +212,11 @@ SIDECAR: Final = (
         "held-until-the-canary-is-back",
         23,
         "what waited for a service takes the workers that would bring its canary, so it never starts",
-        "web.app",
-        "            deliveries.open.set()\n"
-        "            if self.settings.self_check:\n                await check.of_broker()",
-        "            if self.settings.self_check:\n                await check.of_broker()\n"
-        "            deliveries.open.set()",
+        "runtime.lifetime",
+        "            runtime.intake.open.set()\n"
+        "            if self._settings.self_check:\n                await check.of_broker()",
+        "            if self._settings.self_check:\n                await check.of_broker()\n"
+        "            runtime.intake.open.set()",
     ),
     _declared(
         "two-deciders",

@@ -34,12 +34,14 @@ class Entry(NamedTuple):
         event: its bytes, as they were on the broker.
         metadata: what the broker says about it.
         problem: why it is no entry at all, if it is none.
+        parsed: the event, if it came as JSON inside the batch, which is parsed already.
     """
 
     entry_id: str | None
     event: bytes | Overlong
     metadata: Mapping[str, Any]
     problem: str = ""
+    parsed: Mapping[str, Any] | None = None
 
 
 def entries_of(said: Any) -> Sequence[Entry]:
@@ -53,11 +55,8 @@ def entry_of(said: Any) -> Entry:
     if not isinstance(said, dict):
         return Entry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
     metadata = said.get("metadata")
-    return Entry(
-        _entry_id(said.get("entryId")),
-        bounded(event_bytes(said.get("event"))),
-        metadata if isinstance(metadata, dict) else {},
-    )
+    raw, event = _event_of(said.get("event"))
+    return Entry(_entry_id(said.get("entryId")), raw, metadata if isinstance(metadata, dict) else {}, parsed=event)
 
 
 def _unpacked(entry: Entry, content_type: object) -> Sequence[Entry]:
@@ -156,10 +155,12 @@ class Message:
             else:
                 await stream.value(Skipping())
         metadata = parsed(values.get("metadata", _NOTHING))
+        raw, event = _read_event(values.get("event", _NOTHING))
         entry = Entry(
             _entry_id(parsed(values.get("entryId", _NOTHING))),
-            _event(values.get("event", _NOTHING)),
+            raw,
             metadata if isinstance(metadata, dict) else {},
+            parsed=event,
         )
         return _unpacked(entry, parsed(values.get("contentType", _NOTHING)))
 
@@ -174,13 +175,19 @@ class Message:
         return entries
 
 
-def _event(value: bytes | Overlong) -> bytes | Overlong:
+def _event_of(event: Any) -> tuple[bytes | Overlong, Mapping[str, Any] | None]:
+    """Return the bytes of an event, and the event itself if it came as JSON and is not too large."""
+    raw = bounded(event_bytes(event))
+    return raw, event if isinstance(event, dict) and not isinstance(raw, Overlong) else None
+
+
+def _read_event(value: bytes | Overlong) -> tuple[bytes | Overlong, Mapping[str, Any] | None]:
     if isinstance(value, Overlong):
-        return value
+        return value, None
     try:
-        return bounded(event_bytes(orjson.loads(value)))
+        return _event_of(orjson.loads(value))
     except orjson.JSONDecodeError:
-        return bounded(value)
+        return bounded(value), None
 
 
 def _no_entry(value: bytes | Overlong) -> Entry:

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from choreography.engine.delivery import Delivery, Overlong, read_delivery, too_large, unreadable
+from choreography.engine.delivery import Delivery, Overlong, read_delivery, read_parsed, too_large, unreadable
 from choreography.engine.reading import read_json
 from choreography.errors import InvalidEventError
 
@@ -53,4 +53,6 @@ def _listed(body: bytes | Overlong, member: str, held: str) -> list[object] | De
 
 
 def _event(said: object) -> Delivery:
-    return read_delivery(said.encode("utf-8", "replace") if isinstance(said, str) else orjson.dumps(said))
+    if isinstance(said, str):
+        return read_delivery(said.encode("utf-8", "replace"))
+    return read_parsed(said, orjson.dumps(said))

@@ -145,8 +145,7 @@ async def test_what_was_moved_is_known_again_and_nothing_is_run_twice(kept: Kept
         assert result.left == 1
         rows = rows_of(own(service, tmp_path))
         assert set(before._store) <= set(rows)
-        after = InMemory(service, dict(rows))
-        after._limits.snapshot_reads = True
+        after = InMemory(service, dict(rows), limits=Limits(snapshot_reads=True))
         again = after.hear(after.delivery(RESERVED if service is shipping else CREATED))
         assert after._store == rows, f"{service.name} has run the event again"
         known = before.hear(before.delivery(RESERVED if service is shipping else CREATED))

@@ -11,7 +11,7 @@ import pytest
 from choreography.engine.accepted import Checked, Recorded, Verdict
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
-from choreography.engine.delivery import read_delivery
+from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.identity import Key, accepted_about_key, accepted_key
 from choreography.engine.operations import Commit, Limits, Read, Remind, Stored, Unknown, Write
 from choreography.engine.records import MOST_FOLDED
@@ -47,9 +47,14 @@ def accept(world: World, *commands: Accepted) -> list[Verdict]:
     return verdicts
 
 
+def reminded(*events: str) -> list[Delivery]:
+    """Return events as they are read from a reminder."""
+    return [read_delivery(event.encode()) for event in events]
+
+
 def check(world: World, *commands: Accepted) -> Checked:
     """Look at commands as the scheduler reminds of them."""
-    events = [one.outgoing.encoded for one in commands]
+    events = reminded(*(one.outgoing.encoded for one in commands))
     checked: Checked = Replica(world).drive(Accepting(desk, world.limits).check(events, CLEARLY_LATER))
     return checked
 
@@ -354,7 +359,7 @@ def test_what_is_cleared_up_never_takes_a_command_with_it_that_came_meanwhile() 
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
     settle(world, first)
     Replica(world).deliver(came(Emptied(box="a"), "e3"))
-    checking = Replica(world)._drive(Accepting(desk, Limits()).check([first.outgoing.encoded], CLEARLY_LATER))
+    checking = Replica(world)._drive(Accepting(desk, Limits()).check(reminded(first.outgoing.encoded), CLEARLY_LATER))
     while not isinstance(next(checking), Commit):
         pass
     accept(world, second)
@@ -393,7 +398,7 @@ def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_othe
     world, lost = World(desk), command()
     accept(world, lost)
     foreign = event if isinstance(event, str) else Commanding(desk).accept(event, "e1", NOON, "").outgoing.encoded
-    events = [foreign, lost.outgoing.encoded]
+    events = reminded(foreign, lost.outgoing.encoded)
     checked: Checked = Replica(world).drive(Accepting(desk, Limits()).check(events, NOON))
     assert checked.left == 2
     assert len(checked.problems) == 1
@@ -405,7 +410,7 @@ def test_a_reminder_reads_no_more_of_a_command_of_which_nothing_is_kept() -> Non
     world, lost, settled = World(desk, limits=Limits(snapshot_reads=True)), command(), command("k2")
     accept(world, lost, settled)
     settle(world, settled)
-    checking = Accepting(desk, world.limits).check([settled.outgoing.encoded], CLEARLY_LATER)
+    checking = Accepting(desk, world.limits).check(reminded(settled.outgoing.encoded), CLEARLY_LATER)
     asked = next(checking)
     assert isinstance(asked, Read)
     assert {key.kind for key in asked.keys} == {"accepted", "accepted-about"}

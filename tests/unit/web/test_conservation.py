@@ -205,8 +205,8 @@ async def test_a_canary_that_comes_back_is_accounted_for(running: Running) -> No
 
 async def test_what_fails_the_same_way_again_is_set_aside(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 29: the third time is enough. Its neighbours are settled each time, and nobody else is held up."""
-    driver = running.app._running.driver
-    account = driver.account
+    pipeline = running.app.serving.runtime.pipeline
+    account = pipeline.account
 
     async def failing(deliveries: Sequence[Delivery]) -> list[Fate]:
         if any(delivery.identity == "odd" for delivery in deliveries):
@@ -214,7 +214,7 @@ async def test_what_fails_the_same_way_again_is_set_aside(running: Running, monk
         fates: list[Fate] = await account(deliveries)
         return fates
 
-    monkeypatch.setattr(driver, "account", failing)
+    monkeypatch.setattr(pipeline, "account", failing)
     odd, good = event(Put(box="odd", amount=1), "odd"), event(Put(box="b", amount=1), "good")
     assert [await running.deliver(odd, good) for _ in range(3)] == [[False, True], [False, True], [True, True]]
     assert (await accounts(running.app)).ends() == {"settled": 1, "repeats": 2, "quarantined": 1, "retries": 2}

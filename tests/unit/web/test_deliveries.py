@@ -59,7 +59,7 @@ class Taking:
     def metric(self, name: str, wire_type: str = "") -> float:
         """What the service has counted."""
         labels = {"service": "desk"} | ({"type": wire_type} if wire_type else {})
-        return self.app._running.metrics.registry.get_sample_value(f"choreography_{name}", labels) or 0.0
+        return self.app.metrics.registry.get_sample_value(f"choreography_{name}", labels) or 0.0
 
 
 def wrapped(topic: str, raw: bytes) -> dict[str, str]:
@@ -86,16 +86,16 @@ async def taking() -> AsyncIterator[Taking]:
         async with alive(app):
             await until(lambda: ready(app))
             made = Taking(app, sidecar)
-            driver = app._running.driver
-            assert driver is not None
-            account = driver.account
+            assert app.serving is not None
+            pipeline = app.serving.runtime.pipeline
+            account = pipeline.account
 
             async def noted(deliveries: Sequence[Delivery]) -> list[Fate]:
                 made.submitted += deliveries
                 fates: list[Fate] = await account(deliveries)
                 return fates
 
-            driver.account = noted  # type: ignore[method-assign] # still the driver, only overheard
+            pipeline.account = noted  # type: ignore[method-assign] # still the pipeline, only overheard
             yield made
     assert not refused
 
@@ -426,7 +426,7 @@ async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
 async def test_ignored_types_do_not_make_the_metrics_grow_without_end(taking: Taking) -> None:
     """Whoever may publish chooses them."""
     for number in range(60):
-        taking.app._running.metrics.ignored(f"strange.{number}.v1")
+        taking.app.metrics.ignored(f"strange.{number}.v1")
     assert taking.metric("ignored_total", "strange.49.v1") == 1
     assert taking.metric("ignored_total", "other") == 10
 

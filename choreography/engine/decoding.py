@@ -1,0 +1,65 @@
+"""What an event says, decoded by its contract. It is decoded once on its way: reactions get copies of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from choreography.contracts import Entity, Value
+from choreography.declaration import Reaction, Subject
+from choreography.engine.envelope import Envelope
+from choreography.engine.kept_entities import first_problem, unshared
+from choreography.engine.other_releases import unknown_key, unreadable_slot
+from choreography.errors import InvalidEventError
+
+Heard = Value | dict[str, Any]
+"""What an event says, decoded by its contract; what a fired deadline says, as it stands."""
+
+
+def heard_value(subject: Subject, envelope: Envelope) -> Heard:
+    """Decode what an event says by its contract. A fired deadline says only which entity it is about.
+
+    Raises:
+        InvalidEventError: the data breaks the contract.
+    """
+    if subject.reactions[0].style == "deadline":
+        return envelope.data
+    try:
+        return unshared(subject.model.model_validate_json(envelope.text, strict=True))
+    except ValidationError as error:
+        raise InvalidEventError(
+            f"The {envelope.type} breaks its contract {subject.model.__name__} {first_problem(error)}"
+        ) from error
+
+
+def named_ids(subject: Subject, heard: Heard) -> list[tuple[type[Entity], str]]:
+    """Return every entity the reactions to this event name, without repeats.
+
+    Raises:
+        NotYetError: a fired deadline names its entity by a field of another release.
+    """
+    if isinstance(heard, dict):
+        reaction = subject.reactions[0]
+        named = reaction.joined.entity
+        if named.key_field not in heard:
+            raise unknown_key(reaction.name, named, subject.wire_type, heard)
+        return [(named, str(heard[named.key_field]))]
+    pairs = (
+        (named.entity, one) for reaction in subject.reactions for named in reaction.named for one in named.ids(heard)
+    )
+    return list(dict.fromkeys(pairs))
+
+
+def in_slot(model: type[Value], data: Mapping[str, Any], join: Reaction) -> Value:
+    """Decode an event that has waited in the slot of a join.
+
+    Raises:
+        NotYetError: another release has put it there, in words that this one does not understand.
+    """
+    try:
+        return unshared(model.model_validate_json(orjson.dumps(data), strict=True))
+    except ValidationError as error:
+        raise unreadable_slot(join.name, join.joined.entity, model.__name__, first_problem(error)) from error

@@ -1,0 +1,58 @@
+"""Where a reaction is retried: its attempts at one event, all of them inside one delivery of that event.
+
+Whatever a reaction raises is the fate of its event and of no other: after a few attempts the event is quarantined. A
+conflict in the store, or a store in trouble, is no attempt of the reaction: then :mod:`settling` reads and runs anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from choreography.engine.operations import Limits
+from choreography.engine.plan import Plan
+from choreography.engine.quarantine import failed
+from choreography.engine.reacting import Ran
+from choreography.engine.records import Quarantined
+from choreography.engine.suspects import Suspects
+from choreography.errors import InvalidEventError, UnsayableEventError
+
+TimeLimit = Callable[[float], AbstractContextManager[None]]
+"""Raises TimeoutError inside its block when that has run for so many seconds."""
+
+
+class Retrying:
+    """Runs the reactions to one event until they end without an exception, or have failed often enough.
+
+    Args:
+        limits: how often a reaction is tried, and how long a suspect may run.
+        suspects: which events the process has died over.
+        time_limit: ends the run of a suspect. Others run without one, as it costs more than they do.
+    """
+
+    def __init__(self, limits: Limits, suspects: Suspects, time_limit: TimeLimit) -> None:
+        self._limits, self._suspects, self._time_limit = limits, suspects, time_limit
+
+    def run(self, plan: Plan, react: Callable[[], Ran]) -> Ran | Quarantined:
+        """Run the reactions to one event; return what they decided, or why the event is quarantined.
+
+        Args:
+            plan: the event.
+            react: runs its reactions once, on the records as they were read.
+        """
+        deaths, raw = self._suspects.deaths(plan), plan.delivery.raw
+        if deaths >= self._limits.suspect_attempts:
+            reason = f"The process died {deaths} times while this event was run, the last time alone."
+            return Quarantined(reason, deaths, "", raw)
+        for attempt in range(1, self._limits.reaction_attempts + 1):
+            try:
+                if not deaths:
+                    return react()
+                with self._time_limit(self._limits.alone_seconds):
+                    return react()
+            except (InvalidEventError, UnsayableEventError, TimeoutError) as error:
+                # Another attempt would end the same way.
+                return failed(error, attempt, raw)
+            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is its event's fate
+                last = failed(error, attempt, raw)
+        return last

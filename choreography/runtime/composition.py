@@ -1,0 +1,110 @@
+"""The composition root: makes every part of the way of a delivery, each with what it needs, and sets nothing later.
+
+The parts form a line, not a circle, because two queues stand between them. Deliveries wait in the group commit; intents
+that are released wait in a queue of their own, from which the effects take them. An answer of the outside is one more
+delivery, so it waits in the group commit like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from choreography.engine.memory import Newcomers, Published
+from choreography.engine.operations import Limits
+from choreography.engine.settling import Settler
+from choreography.runtime.clocks import Clocks
+from choreography.runtime.deliveries import Deliveries
+from choreography.runtime.driver import Driver
+from choreography.runtime.effects import Effects, require_addresses
+from choreography.runtime.group_commit import GroupCommit
+from choreography.runtime.intake import Intake
+from choreography.runtime.intents import Intents
+from choreography.runtime.pipeline import Pipeline
+from choreography.runtime.publishing import Publishing
+from choreography.runtime.self_check import Canaries
+from choreography.runtime.time_limit import time_limit
+from choreography.service import Service
+from choreography.settings import Settings
+from choreography.sidecar.client import Sidecar
+from choreography.stores.opening import open_store
+from choreography.stores.port import Store
+from choreography.telemetry import Metrics
+from choreography.tracing.recorder import Recorder
+from choreography.tracing.spans import Spans
+
+_SURE: Final = 100
+"""Events in a row that began a record, before the next are expected to. Four of twelve reads of an order are saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts of one service, in the order in which a delivery meets them, and what they share."""
+
+    deliveries: Deliveries
+    intake: Intake
+    pipeline: Pipeline
+    commits: GroupCommit
+    driver: Driver
+    publishing: Publishing
+    effects: Effects
+    published: Published
+    canaries: Canaries
+    clocks: Clocks
+    spans: Spans
+    store: Store
+    sidecar: Sidecar
+    limits: Limits
+    metrics: Metrics
+
+
+def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Recorder | None) -> Runtime:
+    """Make all parts of a service. The lanes among them are at work at once; deliveries wait until the intake is open.
+
+    Raises:
+        ChoreographyError: an outside has no address, or the settings name a store that cannot serve this service.
+    """
+    require_addresses(service, settings.outsides)
+    sidecar = Sidecar(settings)
+    store = open_store(service, settings, sidecar)
+    limits = Limits(snapshot_reads=store.snapshot_reads)
+    published = Published(limits.remembered)
+    # A snapshot reads everything in one round trip, so there is nothing to save by not reading.
+    newcomers = None if limits.snapshot_reads else Newcomers(_SURE)
+    settler = Settler(service, limits, published, time_limit, settings.replica, newcomers=newcomers)
+
+    intents, publishing = Intents(), Publishing(sidecar, limits)
+    driver = Driver(store, sidecar, publishing, intents, metrics)
+    commits = GroupCommit(settler, driver)
+    pipeline = Pipeline(commits, driver, limits, published)
+    effects = Effects(service, intents, pipeline, driver, publishing, published=published, outsides=settings.outsides)
+
+    canaries = Canaries(service.name, store)
+    clocks = Clocks(service.name, settings.replica, store, metrics, limits)
+    spans = Spans(service.name, recorder, settings.sampling)
+    intake = Intake(service, pipeline, effects, canaries, metrics=metrics, spans=spans, clocks=clocks)
+    deliveries = Deliveries(
+        service,
+        intake,
+        concerns=settler.planner.concerns,
+        names=sidecar.names,
+        token=settings.app_token,
+        intake_open=settings.intake_open,
+    )
+    return Runtime(
+        deliveries=deliveries,
+        intake=intake,
+        pipeline=pipeline,
+        commits=commits,
+        driver=driver,
+        publishing=publishing,
+        effects=effects,
+        published=published,
+        canaries=canaries,
+        clocks=clocks,
+        spans=spans,
+        store=store,
+        sidecar=sidecar,
+        limits=limits,
+        metrics=metrics,
+    )

@@ -1,0 +1,55 @@
+"""The queue between releasing and the effects: committed intents that wait to be carried out.
+
+Whoever releases an intent waits for its end, and knows nothing of how it is carried out. Whoever carries it out settles
+the answer like any other delivery, and knows nothing of who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from choreography.engine.operations import NOTHING_FAILED
+from choreography.engine.records import Wish
+
+
+class Handed(NamedTuple):
+    """One intent as it was handed over.
+
+    Attributes:
+        wish: the committed intent.
+        repeated: it was released before, so it may have been answered.
+        nudge: the id of the nudge that asks for its answer to be published again, if one does.
+        ended: True once the intent is answered and the answer is settled; False if it must be tried again.
+    """
+
+    wish: Wish
+    repeated: bool
+    nudge: str
+    ended: asyncio.Future[bool]
+
+
+class Intents:
+    """The intents of one service that wait for its effects."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Handed] = asyncio.Queue()
+
+    async def carry_out(self, wishes: Sequence[Wish], *, repeated: bool, nudge: str) -> frozenset[int]:
+        """Hand intents over and wait for the end of each. Return the indices of those that must be tried again."""
+        loop = asyncio.get_running_loop()
+        handed = [Handed(wish, repeated, nudge, loop.create_future()) for wish in wishes]
+        for one in handed:
+            self._waiting.put_nowait(one)
+        ended = await asyncio.gather(*(one.ended for one in handed))
+        return NOTHING_FAILED if all(ended) else frozenset(index for index, done in enumerate(ended) if not done)
+
+    async def next(self) -> Handed:
+        """Wait for the next intent and take it."""
+        return await self._waiting.get()
+
+    def close(self) -> None:
+        """Let nobody wait for what nobody will carry out: it is committed, so it comes again."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait().ended.cancel()
