@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from choreography.contracts import Answer, Event, Intent, Value
+from choreography.declaration import Effect, View
+from choreography.declared import Declared
 from choreography.errors import DeclarationError
-
-if TYPE_CHECKING:
-    from choreography.declaration import Effect, View
-    from choreography.listing import ListView
-    from choreography.service import Service
+from choreography.listing import ListView
 
 
-def refuse_incomplete(service: Service) -> None:
+def refuse_incomplete(service: Declared) -> None:
     """Refuse a service that forgot something.
 
     Raises:
@@ -49,7 +46,7 @@ def refuse_incomplete(service: Service) -> None:
     _check_own_tables(service)
 
 
-def contracts_of(service: Service) -> Iterator[type[Value]]:
+def contracts_of(service: Declared) -> Iterator[type[Value]]:
     """Yield everything that a service reads, writes, keeps or asks. Some come more than once."""
     yield from service.publishes
     yield from service.entities
@@ -61,7 +58,7 @@ def contracts_of(service: Service) -> Iterator[type[Value]]:
         yield from (model for reaction in subject.reactions for model in reaction.hears)
 
 
-def _check_finished(service: Service, contract: type[Value]) -> None:
+def _check_finished(service: Declared, contract: type[Value]) -> None:
     try:
         contract.model_rebuild()
     except PydanticUndefinedAnnotation as error:
@@ -71,7 +68,7 @@ def _check_finished(service: Service, contract: type[Value]) -> None:
         ) from error
 
 
-def _check_intents(service: Service) -> None:
+def _check_intents(service: Declared) -> None:
     intents = {
         said
         for subject in service.subjects.values()
@@ -86,7 +83,7 @@ def _check_intents(service: Service) -> None:
         )
 
 
-def _check_answer(service: Service, effect: Effect, answer: type[Answer]) -> None:
+def _check_answer(service: Declared, effect: Effect, answer: type[Answer]) -> None:
     if answer.wire_type not in service.subjects:
         raise DeclarationError(
             f"The effect {effect.name} may answer {answer.__name__}, to which nothing reacts. "
@@ -101,7 +98,7 @@ def _check_answer(service: Service, effect: Effect, answer: type[Answer]) -> Non
                 )
 
 
-def _check_joins(service: Service) -> None:
+def _check_joins(service: Declared) -> None:
     reactions = [reaction for subject in service.subjects.values() for reaction in subject.reactions]
     undone = {(one.name, one.hears[0]) for one in reactions if one.style == "undo"}
     for reaction in reactions:
@@ -114,7 +111,7 @@ def _check_joins(service: Service) -> None:
                     )
 
 
-def _check_own_tables(service: Service) -> None:
+def _check_own_tables(service: Declared) -> None:
     for projection in service.projections:
         if projection.entity not in service.entities:
             raise DeclarationError(

@@ -1,7 +1,7 @@
-"""The declaration of a service: its name, what it publishes, and its reactions.
+"""Declaring a service: its name, what it publishes, and its reactions, each with a decorator of its own.
 
 This is the one home of every fact about a service. The runtime, the Dapr files, the diagrams, the lint and the
-model checker all read it from here.
+model checker all read it from here (see :mod:`choreography.declared` for the facts themselves).
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from choreography.completeness import refuse_incomplete
-from choreography.contracts import Entity, Event, Intent
+from choreography.contracts import Entity, Event
 from choreography.declaration import (
-    Command,
-    Effect,
     Heard,
     Reaction,
     Subject,
@@ -27,10 +25,10 @@ from choreography.declaration import (
     undo_of,
     with_delay,
 )
+from choreography.declared import Declared
 from choreography.errors import DeclarationError
 from choreography.families import warn_of_topic
-from choreography.listing import By, ListView, read_list
-from choreography.own_tables import OwnTables
+from choreography.listing import By, read_list
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,7 +36,7 @@ _NAME: Final = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _LONG: Final = timedelta(days=1)
 
 
-class Service(OwnTables):
+class Service(Declared):
     """One deployable: a name (its Dapr app id), the events it publishes, the entities it owns and its reactions.
 
     Args:
@@ -62,15 +60,7 @@ class Service(OwnTables):
             raise DeclarationError(f"{name!r} cannot be a Dapr app id. Use lower-case letters, digits and hyphens.")
         if topic:
             warn_of_topic(f"The service {name}", "Remove it.", depth=1)
-        super().__init__()
-        self.name, self.publishes, self.starts = name, tuple(publishes), starts
-        self.outbox = outbox
-        self.subjects: dict[str, Subject] = {}
-        self.deadlines: dict[str, list[Reaction]] = {}
-        self.effects: dict[type[Intent], Effect] = {}
-        self.commands: list[Command] = []
-        self.views: list[View] = []
-        self.lists: list[ListView] = []
+        super().__init__(name, tuple(publishes), outbox=outbox, starts=starts)
         for event in self.publishes:
             if sum(other.wire_type == event.wire_type for other in self.publishes) > 1:
                 raise DeclarationError(f"{name} publishes {event.wire_type} twice. Keep one of the two.")
@@ -215,34 +205,6 @@ class Service(OwnTables):
             raise DeclarationError(f"{self.name} has no deadline {name!r}; it has {', '.join(sorted(known))}.")
         for reactions in self.deadlines.values():
             reactions[:] = [replace(one, within=within) if one.name == name else one for one in reactions]
-
-    def due_type(self, reaction: Reaction) -> str:
-        """Return the wire type under which a fired deadline reaches the engine."""
-        return f"{self.name}.{reaction.name.replace('_', '-')}.due.v1"
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics of the events it publishes, one for each family."""
-        return tuple(sorted({event.topic for event in self.publishes}))
-
-    @property
-    def hears(self) -> dict[str, list[type[Event]]]:
-        """The events it reacts to, by topic."""
-        heard: dict[str, list[type[Event]]] = {}
-        for subject in self.subjects.values():
-            if subject.topic and issubclass(subject.model, Event):
-                heard.setdefault(subject.topic, []).append(subject.model)
-        return heard
-
-    @property
-    def entities(self) -> frozenset[type[Entity]]:
-        """The entities it owns."""
-        return frozenset(
-            named.entity
-            for subject in self.subjects.values()
-            for reaction in subject.reactions
-            for named in reaction.named
-        )
 
     def check(self) -> None:
         """Refuse what only shows once the whole file has been read.
