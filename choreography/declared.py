@@ -5,12 +5,14 @@ They are collected by the decorators of :class:`choreography.service.Service`, a
 
 from __future__ import annotations
 
-from typing import Literal
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Literal, Self
 
 from choreography.contracts import Entity, Event, Intent
 from choreography.declaration import Command, Effect, Reaction, Subject, View
 from choreography.listing import ListView
-from choreography.own_tables import OwnTables
+from choreography.own_tables import OwnTables, Projection
 
 
 class Declared(OwnTables):
@@ -40,6 +42,12 @@ class Declared(OwnTables):
         self.commands: list[Command] = []
         self.views: list[View] = []
         self.lists: list[ListView] = []
+
+    def deciding_by(self, subjects: Mapping[str, Subject], projections: Iterable[Projection]) -> Self:
+        """Return the same service with other functions behind its reactions and projections."""
+        other = copy.copy(self)
+        vars(other).update(subjects=dict(subjects), projections=list(projections))
+        return other
 
     def due_type(self, reaction: Reaction) -> str:
         """Return the wire type under which a fired deadline reaches the engine."""

@@ -41,14 +41,12 @@ class Progress:
     @contextmanager
     def doing(self, what: str) -> Iterator[Ticker]:
         """Show a step that takes long enough for a person to wonder whether it still moves."""
-        ticker = Ticker(self, what)
         if not self.console.is_terminal:
             self.note(f"{what} ...")
-            yield ticker
+            yield Ticker(self, what)
             return
         with self.console.status(escape(what)) as status:
-            ticker.show = status.update
-            yield ticker
+            yield Ticker(self, what, show=status.update)
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -31,24 +31,30 @@ class Watched:
     Attributes:
         ran: the service and the name of each of them that was ever called.
         impure: what was seen of those that are not pure.
-        again: where each call is made again, which also shows if it changed what it was given; nowhere if this is None.
     """
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self.ran: set[tuple[str, str]] = set()
         self.impure: list[Impure] = []
-        self.again: Elsewhere | None = None
+        self._again: Elsewhere | None = None
 
     def service(self, service: Service) -> Service:
         """Return a service that decides the same and is watched."""
-        watched = copy.copy(service)
-        watched.subjects = {
+        subjects = {
             wire_type: replace(subject, reactions=[self._reaction(service.name, one) for one in subject.reactions])
             for wire_type, subject in service.subjects.items()
         }
-        watched.projections = [self._projection(service.name, one) for one in service.projections]
-        return watched
+        return service.deciding_by(subjects, [self._projection(service.name, one) for one in service.projections])
+
+    @contextmanager
+    def also_in(self, elsewhere: Elsewhere) -> Iterator[None]:
+        """Make each call inside the block once more elsewhere, which also shows if it changed what it was given."""
+        self._again = elsewhere
+        try:
+            yield
+        finally:
+            self._again = None
 
     def taken(self) -> list[Call]:
         """Return the calls since this was last asked."""
@@ -75,8 +81,8 @@ class Watched:
                 decided, error = _called(function, given)
             self._calls.append((name, repr(error) if error else decided))
             self.impure += [Impure(f"{service}.{name}", (f"{what}.",)) for what in beyond]
-            if self.again:
-                with self.again:
+            if self._again:
+                with self._again:
                     other = _called(function, given)
                 if (other[0], repr(other[1])) != (decided, repr(error)):
                     came = (repr(error or decided), repr(other[1] or other[0]))

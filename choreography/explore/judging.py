@@ -116,6 +116,11 @@ class Judge:
         """Tell whether a property that looks at more than one flow can see these."""
         return not self._looked_at.isdisjoint(sorts)
 
+    def begin(self, *, reducing: bool) -> None:
+        """Begin a search, which leaves out what makes no difference if it is ``reducing``."""
+        self.reducing = reducing
+        self.forget()
+
     def forget(self) -> None:
         """Begin again, with what is known of what the properties look at."""
         self.broken.clear()
@@ -144,7 +149,7 @@ class Judge:
 
     def _settle(self, verdict: Verdicts) -> None:
         """Begin again if what a property looks at makes a difference to what may be left out."""
-        verdict.changed = False
+        verdict.noticed()
         before = self._kinds()
         self._sort_out()
         if before != self._kinds():

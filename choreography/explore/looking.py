@@ -188,6 +188,10 @@ class Verdicts:
         self.everywhere = self.across = not (prop.each and space.flows)
         self.named = bool(prop.each and space.flows)
 
+    def noticed(self) -> None:
+        """Count as known what it has looked at so far."""
+        self.changed = False
+
     def __call__(self, state: State) -> bool:
         """Tell whether the property holds in a state of all flows; in all its arrangements, unless it is exact."""
         node, place = self._root, self._at

@@ -91,14 +91,13 @@ class Move:
 
 
 class Making:
-    """An outcome in the making."""
+    """An outcome in the making, with the label of the step that leads to it."""
 
-    def __init__(self, bit_of: BitOf, move: Move) -> None:
-        self._bit_of = bit_of
+    def __init__(self, bit_of: BitOf, move: Move, label: str = "") -> None:
+        self._bit_of, self._label = bit_of, label
         self._clear, self._kept = {True: 0, False: 0}, {True: 0, False: 0}
         self._facts: list[tuple[int, Fact]] = []
         self._sorts: set[tuple[str, ...]] = set()
-        self.label = ""
         if not isinstance(move.pending, Coming):
             self._clear[move.home == SHARED] |= bit_of(move.pending, move.home)
 
@@ -123,7 +122,7 @@ class Making:
             self._kept[True],
             tuple(self._facts),
             frozenset(self._sorts),
-            self.label,
+            self._label,
         )
         fresh = outcome.told_apart(0, 0, self._bit_of, cut)
         outcome.crowded = fresh is None

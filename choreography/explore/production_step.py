@@ -145,9 +145,9 @@ class Deciding:
             ExploreError: the second time something was different, against what the engine promises.
         """
         delivery, memory, watched = self._delivery(heard), self._memories[heard.service], self._watched
-        watched.again = self.elsewhere
-        released, decided, after = self._hear(heard, kept, delivery)
-        watched.again, calls = None, watched.taken()
+        with watched.also_in(self.elsewhere):
+            released, decided, after = self._hear(heard, kept, delivery)
+        calls = watched.taken()
         self._refuse_impure(heard, kept, decided, calls)
         again = memory.hear(delivery)
         same = {place: memory.record(*place[1:]) for place in kept} == after

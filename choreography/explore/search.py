@@ -89,7 +89,7 @@ def _until_settled(space: Space, limits: Limits, told: Told) -> Result:
 
 def _settled(space: Space, judge: Judge, limits: Limits, told: Told) -> Result:
     while True:
-        judge.forget()
+        judge.begin(reducing=limits.reduce and len(space.flows) > 1)
         try:
             return Search(space, judge, limits, told).run()
         except RestartError:
@@ -106,7 +106,7 @@ class Search:
         tables: dict[int, dict[tuple[int, int], Local]] = {one: {} for one in classes}
         self._locals = [(one, tables[one]) for one in classes]
         self._shared: dict[int, Local] = {}
-        self._reduce = limits.reduce and len(space.flows) > 1
+        self._reduce = judge.reducing
         self._seen: dict[State, State | None] = {}
         self._most = limits.states
         self._shown: dict[str, State] = {}
@@ -114,7 +114,6 @@ class Search:
         self._bounds: dict[str, None] = {}
         self._begun, self._late = 0.0, False
         self.tally = Tally()
-        judge.reducing = self._reduce
 
     def run(self) -> Result:
         """Explore, until everything is seen or a bound is reached; a while longer if something is found."""

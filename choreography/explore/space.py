@@ -230,8 +230,7 @@ class Space:
             yield self._decided(move, heard, decided, label, number)
 
     def _decided(self, move: Move, heard: Heard, decided: Decided, label: str, number: int) -> Outcome:
-        made = Making(self.bit, move)
-        made.label = label
+        made = Making(self.bit, move, label)
         for place, record in decided.kept:
             home = self.naming.near(number, place[2])
             field = self.field(place, home)
@@ -250,8 +249,7 @@ class Space:
         return made.done(self.cut)
 
     def _lost(self, move: Move) -> Outcome:
-        made = Making(self.bit, move)
-        made.label = LOST
+        made = Making(self.bit, move, LOST)
         made.add(SHARED, Lost())
         return made.done(self.cut)
 
@@ -262,11 +260,10 @@ class Space:
         return made.done(self.cut)
 
     def _carried_out(self, move: Move, wanted: Wanted, way: CarriedOut, number: int, *, lost: bool) -> Outcome:
-        made = Making(self.bit, move)
+        made = Making(self.bit, move, f"{way.label}, lost" if lost else way.label)
         for call in way.calls:
             home = self.naming.near(number, call)
             made.add(home, Called(orjson.loads(call)[0], self.naming.neutral(call, home)))
-        made.label = f"{way.label}, lost" if lost else way.label
         if lost:
             # Asked again under the same key, which this outside has forgotten.
             made.add(number, replace(wanted, nth=2))

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import asyncpg
 from alembic import command
@@ -121,8 +121,7 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -
     shown = []
     for one in wanted:
         told = io.StringIO()
-        config = _config(one, dialect="postgresql")
-        config.output_buffer = told
+        config = _config(one, output=told, dialect="postgresql")
         with redirect_stdout(told):
             command.upgrade(config, f"{since}:head" if since else "head", sql=True)
         schema = one.address.schema
@@ -228,8 +227,8 @@ def _schema_views(one: Wanted) -> Sequence[str]:
     return views(one.address.schema, one.service.entities, postgres=True)
 
 
-def _config(one: Wanted, *, schema: str | None = None, **given: Any) -> Config:
-    config = Config()
+def _config(one: Wanted, *, schema: str | None = None, output: TextIO | None = None, **given: Any) -> Config:
+    config = Config(output_buffer=output)
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes.update({"schema": one.address.schema if schema is None else schema, **given})
     return config

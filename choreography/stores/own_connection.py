@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
@@ -17,6 +17,8 @@ _REFUSED: Final = re.compile(
     r"set(?!\s+(?:local|constraints|transaction)\b)|reset|discard|listen|unlisten)\b",
     re.IGNORECASE,
 )
+
+Engine = TypeVar("Engine")
 
 NOT_PREPARED: Final = ("26000", "42P05")
 """A prepared statement is not there, or is already: a pooler has exchanged the server."""
@@ -33,14 +35,20 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
 
     Attributes:
         status: what the server said to the last statement without arguments: after a COMMIT, whether it was one.
-        sqlalchemy: the engine of SQLAlchemy that has this connection and no other, once a hook needed it.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.status = ""
-        self.sqlalchemy: Any = None
+        self._engine: Any = None
         self._lent = False
+
+    def kept_engine(self, make: Callable[[], Engine]) -> Engine:
+        """Return the engine that has this connection and no other, made when a hook first needs it."""
+        if self._engine is None:
+            self._engine = make()
+        engine: Engine = self._engine
+        return engine
 
     @contextmanager
     def lent(self) -> Iterator[None]:

@@ -29,17 +29,17 @@ async def call_with_sqlalchemy(connection: OwnConnection, call: Call) -> None:
 
 def _engine_of(connection: OwnConnection) -> AsyncEngine:
     """Return the engine that has this connection and no other."""
-    engine: AsyncEngine | None = connection.sqlalchemy
-    if engine is None:
 
-        async def lend(**_: Any) -> OwnConnection:
-            return connection
+    async def lend(**_: Any) -> OwnConnection:
+        return connection
 
-        engine = connection.sqlalchemy = create_async_engine(
+    def made() -> AsyncEngine:
+        return create_async_engine(
             "postgresql+asyncpg://",
             pool_size=1,
             max_overflow=0,
             # A prepared statement is of no use any more once the connection was given back to its pool.
             connect_args={"async_creator_fn": lend, "prepared_statement_cache_size": 0},
         )
-    return engine
+
+    return connection.kept_engine(made)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from choreography.engine.delivery import Delivery
@@ -97,6 +98,7 @@ class Spans:
                 self._recorder.add(Finished("SERVER", f"{method} {route}", *span.ids(), began, time.time_ns(), tags))
 
 
+@dataclass(slots=True)
 class Serving:
     """The span of one request. Whose flow it begins is known only when its event is made.
 
@@ -105,10 +107,11 @@ class Serving:
         error: what went wrong, if it is the service's fault.
     """
 
-    def __init__(self, place: Place | None, share: float) -> None:
-        self._place, self._share = place, share
-        self._span_id = new_span_id()
-        self.status, self.error = 0, ""
+    _place: Place | None
+    _share: float
+    status: int = 0
+    error: str = ""
+    _span_id: str = field(default_factory=new_span_id)
 
     @property
     def place(self) -> Place:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _SCHEDULER = "dapr-scheduler-server-0"
 
 
+def zipkin_endpoint(ports: Ports) -> str:
+    """Return where spans are sent."""
+    return f"http://{LOOPBACK}:{ports.of('zipkin')}/api/v2/spans"
+
+
 @dataclass
 class Programs:
     """Turns the entries of a run file, and the servers beneath them, into programs that can be started."""
@@ -40,10 +45,10 @@ class Programs:
     tools: Tools
     resources: Path
     configuration: Path | None
+    kept: Keeping
     traced: bool
     environment: Mapping[str, str]
     detours: Mapping[str, int] = field(default_factory=dict)
-    keeping: Keeping | None = None
     addresses: dict[str, Addresses] = field(default_factory=dict)
 
     @cached_property
@@ -97,7 +102,7 @@ class Programs:
         outside = {
             other.outside_variable: f"http://{LOOPBACK}:{self.ports.of(other.name)}" for other in self.file.outside
         }
-        traces = {"ZIPKIN_ENDPOINT": self.zipkin_endpoint()} if self.traced else {}
+        traces = {"ZIPKIN_ENDPOINT": zipkin_endpoint(self.ports)} if self.traced else {}
         return Program(
             name=name,
             command=app.command,
@@ -144,12 +149,6 @@ class Programs:
         broker = self.tools.broker
         return broker.login(self, app) if isinstance(broker, Guarded) else {}
 
-    @property
-    def kept(self) -> Keeping:
-        """Where state is kept."""
-        assert self.keeping is not None  # noqa: S101 - whoever plans the programs sets it
-        return self.keeping
-
     def _way_to_database(self) -> int:
         return self._way_to(self.kept.database.name) if self.kept.database is not None else 0
 
@@ -177,10 +176,6 @@ class Programs:
     def log(self, name: str) -> Path:
         """The log of a process."""
         return self.folder("logs") / f"{name}.log"
-
-    def zipkin_endpoint(self) -> str:
-        """Where spans are sent."""
-        return f"http://{LOOPBACK}:{self.ports.of('zipkin')}/api/v2/spans"
 
     def _scheduler(self) -> Program:
         port, health = self.ports.of("scheduler"), self.ports.of("scheduler-health")

@@ -16,7 +16,7 @@ from choreography.up.keeping import keep
 from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
-from choreography.up.programs import Programs
+from choreography.up.programs import Programs, zipkin_endpoint
 from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 
@@ -253,21 +253,21 @@ class RunningFlow:
             prefix = self._environment.get("CHOREOGRAPHY_TOPIC_PREFIX") or prefix_of(self.file.name)
             tools, logins = guarded(tools, self._access, self.services, Naming(prefix))
             self.resources = write_with_logins(self.resources, self.run_folder / "resources-with-logins", logins)
+        traces = zipkin_endpoint(self._ports) if self.zipkin else None
+        keeping = keep(self.store, self.file, self.run_folder, tools.database, self._ports)
         programs = Programs(
             file=self.file,
             run_folder=self.run_folder,
             ports=self._ports,
             tools=tools,
             resources=self.resources,
-            configuration=None,
+            configuration=write_configuration(self.file.configuration, self.run_folder / "config.yaml", traces),
+            kept=keeping,
             traced=self.zipkin,
             environment=self._environment,
             detours=self._detours,
         )
-        traces = programs.zipkin_endpoint() if self.zipkin else None
-        programs.configuration = write_configuration(self.file.configuration, self.run_folder / "config.yaml", traces)
-        programs.keeping = keep(self.store, self.file, self.run_folder, tools.database, self._ports)
-        programs.keeping.prepare(self._progress)
+        keeping.prepare(self._progress)
         return programs
 
     async def _start_everything(self) -> None:
