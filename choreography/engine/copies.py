@@ -36,6 +36,6 @@ def _copied_part(part: Any) -> Any:
         return copied(part)
     if type(part) is tuple:
         return tuple(map(_copied_part, part))
-    if isinstance(part, FrozenDict):
+    if isinstance(part, dict):
         return FrozenDict({key: _copied_part(inner) for key, inner in part.items()})
     return part
