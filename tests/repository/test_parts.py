@@ -165,7 +165,7 @@ def test_a_circle_would_be_seen() -> None:
     assert circles({"a": {"b"}, "b": set()}) == []
 
 
-@pytest.mark.parametrize("package", ["runtime", "engine"])
+@pytest.mark.parametrize("package", ["runtime", "engine", "web"])
 def test_the_page_of_a_package_names_its_files(package: str) -> None:
     """It is the way in, so it must not lead to a file that is gone."""
     text = ast.get_docstring(_tree(ROOT / package / "__init__.py")) or ""
