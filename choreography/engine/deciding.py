@@ -18,11 +18,11 @@ from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.noting import notes_of_intents
 from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
 from choreography.engine.plan import Plan
-from choreography.engine.projecting import join, projected
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
 from choreography.engine.records import Outcome, Quarantined, decode_outcome, encode_outcome
 from choreography.engine.retrying import Retrying
+from choreography.engine.rows_and_hooks import join, projected
 from choreography.engine.spoilt import UnreadableRecordError, read_kept
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service

@@ -1,7 +1,7 @@
 """The way of a delivery: from the route that the sidecar posts to, to the broker that gets what follows from it.
 
-HTTP for people is not here (see ``web``), nor is any rule about events (see ``engine``). Read the files in this order;
-each of them uses only what comes after it:
+Not here: HTTP for people (`choreography.web`), and rules about events (`choreography.engine`). Read the files in this
+order; each of them uses only what comes after it:
 
 1. ``deliveries.py``: the route. It reads a request with ``bodies/``, and answers SUCCESS or RETRY for each event in it.
 2. ``intake.py``: sends each delivery the way of its topic, keeps failures apart, and counts what became of each.

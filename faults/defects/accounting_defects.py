@@ -6,7 +6,7 @@ from typing import Final
 
 from faults.defects.seeding import Change, Defect, in_engine
 
-_CONSERVATION: Final = ("tests/unit/web/test_conservation.py",)
+_CONSERVATION: Final = ("tests/unit/runtime/test_conservation.py",)
 
 ACCOUNTING: Final = (
     Defect(

@@ -190,7 +190,7 @@ COMMITTING: Final = (
         "rows-of-the-first-change",
         0,
         "of an entity that changed twice in a batch the rows of the first change are written",
-        "projecting",
+        "rows_and_hooks",
         "    working.rows.update(((one.projection.table, one.key), one) for one in ran.rows)\n",
         "    working.rows = {(one.projection.table, one.key): one for one in ran.rows} | working.rows\n",
     ),

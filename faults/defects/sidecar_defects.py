@@ -6,9 +6,9 @@ from typing import Final
 
 from faults.defects.seeding import Change, Defect
 
-_DRIVER: Final = ("tests/unit/sidecar/test_driver.py",)
+_DRIVER: Final = ("tests/unit/runtime/test_driver.py",)
 _CHECKOUT: Final = ("tests/unit/apps/checkout",)
-_WEB: Final = ("tests/unit/web/test_deliveries.py", "tests/unit/web/test_batches.py")
+_WEB: Final = ("tests/unit/runtime/test_deliveries.py", "tests/unit/runtime/test_batches.py")
 
 
 def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
@@ -16,11 +16,11 @@ def _driver(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
 
 
 def _called(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
-    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/sidecar/test_calling.py",))
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/runtime/test_calling.py",))
 
 
 def _started(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
-    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/sidecar/test_start.py",))
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/runtime/test_start.py",))
 
 
 def _delivered(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
@@ -32,7 +32,7 @@ def _declared(name: str, rule: int, does: str, module: str, *text: str) -> Defec
 
 
 def _closed(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
-    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/sidecar/test_intake.py",))
+    return Defect(name, rule, does, (Change(f"choreography.{module}", *text),), ("tests/unit/runtime/test_intake.py",))
 
 
 SIDECAR: Final = (

@@ -30,7 +30,6 @@ SHARED_NAMES = (
         "errors": "the errors of the package",
         "events": "events of a flow",
         "pages": "pages for people",
-        "posting": "events that an application publishes",
         "releases": "two releases of a flow",
         "result": "what was found",
         "serving": "serving HTTP in a process",

@@ -1,1 +1,4 @@
-"""Reading what the sidecar posts while it arrives: batches, single messages and fired jobs."""
+"""Reading the bodies that the sidecar posts, while they arrive: batches, single messages and fired jobs.
+
+Not here: what an event says (`choreography.engine.reading`, `choreography.engine.decoding`).
+"""

@@ -7,8 +7,7 @@ import pytest
 
 from choreography import Event, Intent, Service
 from choreography.engine import not_yet
-from choreography.engine.delivery import INTENT_TYPE
-from choreography.engine.delivery import Delivery
+from choreography.engine.delivery import INTENT_TYPE, Delivery
 from choreography.engine.not_yet import NotYet, page_keys, read_page
 from choreography.engine.records import Quarantined
 from tests.unit.engine.events import came, fired, raw, record_of, state_of, wire

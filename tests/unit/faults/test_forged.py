@@ -11,9 +11,9 @@ from choreography.web.app import build_app
 from faults.accounts import Account
 from faults.audit.poison import names_of
 from faults.forged import EVERYBODY, FOREIGN_TYPE, SERVICES, forged, jobs
+from tests.unit.runtime.test_conservation import page
+from tests.unit.runtime.test_deliveries import as_the_sidecar_does, entry, post
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ready, until
-from tests.unit.web.test_conservation import page
-from tests.unit.web.test_deliveries import as_the_sidecar_does, entry, post
 
 
 def test_something_forged_comes_by_every_topic_that_anybody_subscribes_to() -> None:

@@ -14,8 +14,8 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.web.app import build_app
 from tests.unit.engine.toy import Put, desk
+from tests.unit.runtime.test_driver import NOW, Bank, Running, event
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, ready, until
-from tests.unit.sidecar.test_driver import NOW, Bank, Running, event
 
 _SDK_TYPE: Final = "com.dapr.event.sent"
 ENDS: Final = ("settled", "repeats", "quarantined", "too_old", "ignored", "retries")

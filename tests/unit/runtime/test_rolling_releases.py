@@ -19,8 +19,8 @@ from tests.unit.engine.events import wire
 from tests.unit.engine.other_desks import release, with_effect
 from tests.unit.engine.releases import newer
 from tests.unit.engine.toy import Asked, Box, Left, Opened, Pay, Put, Right, Shoes, desk
+from tests.unit.runtime.test_driver import Bank
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
-from tests.unit.sidecar.test_driver import Bank
 
 NOW = datetime.now(UTC).isoformat()
 

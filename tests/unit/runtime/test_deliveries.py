@@ -22,8 +22,8 @@ from choreography.web.app import build_app
 from components.pluggable.messages import Delivery as Outgoing
 from components.pluggable.packing import packed
 from tests.unit.engine.toy import Box, Opened, Put, desk
+from tests.unit.runtime.test_driver import event
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
-from tests.unit.sidecar.test_driver import event
 from tests.unit.web.unreadable_jobs import UNREADABLE_JOBS
 
 

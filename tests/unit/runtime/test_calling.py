@@ -22,8 +22,8 @@ from choreography.outside import LONGEST_TEXT, Reply
 from choreography.runtime.calling import Call, read_address, read_reply
 from choreography.web.app import build_app
 from tests.unit.engine.toy import Asked, desk
+from tests.unit.runtime.test_driver import event
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, batch, ready, until
-from tests.unit.sidecar.test_driver import event
 
 
 class Tell(Intent):

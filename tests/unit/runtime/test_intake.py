@@ -8,8 +8,8 @@ import pytest
 
 from choreography.web.app import build_app
 from tests.unit.engine.toy import Asked, Opened, Put, desk
+from tests.unit.runtime.test_driver import Bank, Running, event
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ask, ready, until
-from tests.unit.sidecar.test_driver import Bank, Running, event
 
 
 @pytest.fixture

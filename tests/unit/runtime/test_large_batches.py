@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from tests.unit.engine.toy import Put
+from tests.unit.runtime.test_driver import event
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, until
-from tests.unit.sidecar.test_driver import event
 
 MEGABYTES = 200
 MOST_GROWTH = 128 * 1024
