@@ -21,7 +21,7 @@ from choreography.engine.delivery import (
 )
 from choreography.engine.reading import read_json, without_mark
 from choreography.errors import InvalidEventError
-from choreography.runtime.bodies.batches import Entry, Message, bounded, decoded, entries_of
+from choreography.runtime.bodies.batches import Entry, Message, ParsedBytes, bounded, decoded, entries_of
 from choreography.runtime.bodies.broker_time import taken_at
 from choreography.runtime.bodies.held import Group, Held, Statuses
 from choreography.runtime.bodies.jobs import LARGEST_JOB, fired
@@ -35,10 +35,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-Parsed = Mapping[str, Any] | None
-"""An event whose JSON was parsed with the body that it came in; None if only its bytes came."""
-
-Read = Callable[[str, bytes | Overlong, Mapping[str, object], Parsed], Delivery | None]
+Read = Callable[[str, bytes | Overlong, Mapping[str, object]], Delivery | None]
 
 _AT_ONCE: Final = 1024 * 1024
 """Bytes. A body up to this is parsed as a whole, which costs less than reading it as a stream; nearly every one is."""
@@ -92,13 +89,12 @@ class Deliveries:
                 pass
             else:
                 if not isinstance(message, dict):
-                    return await self._single("", bounded(beginning), None, scope, read)
+                    return await self._single("", bounded(beginning), scope, read)
                 topic = self._topic_of(message.get("topic"))
                 if isinstance(message.get("entries"), list):
                     entries = [one for said in message["entries"] for one in entries_of(said)]
                     return await self._batch(topic, entries, read)
-                parsed = None if _wraps_bytes(message) else message
-                return await self._single(topic, bounded(_raw_bytes(message)), parsed, scope, read)
+                return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
         return await self._streamed(Message(chained(beginning, parts)), scope, read)
 
     async def _batch(self, topic: str, entries: Sequence[Entry], read: Read) -> dict[str, Any]:
@@ -110,11 +106,9 @@ class Deliveries:
         """Return the topic by which a message came, as the flow names it; nothing if the message does not say."""
         return self._names.of_flow(said) if isinstance(said, str) else ""
 
-    async def _single(
-        self, topic: str, event: bytes | Overlong, parsed: Parsed, scope: Scope, read: Read
-    ) -> dict[str, Any]:
+    async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
         metadata = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        delivery = read(topic, event, metadata, parsed)
+        delivery = read(topic, event, metadata)
         done = delivery is None or all(await self._settle(topic, [delivery]))
         return {"status": "SUCCESS" if done else "RETRY"}
 
@@ -128,7 +122,7 @@ class Deliveries:
                 await self._settle_broken(message, whole)
             return {"statuses": statuses.as_json()}
         event = _streamed_event(message, whole) if is_json else whole
-        return await self._single(self._topic_of(message.topic), event, None, scope, read)
+        return await self._single(self._topic_of(message.topic), event, scope, read)
 
     async def _settle_stream(self, message: Message, read: Read, statuses: Statuses) -> bool:
         """Settle the entries of a batch in groups while it arrives; tell whether it was JSON to its end."""
@@ -160,25 +154,20 @@ class Deliveries:
         await self._settle(self._topic_of(message.topic), [delivery._replace(problem=problem)])
 
     async def _settle_entries(self, topic: str, entries: Sequence[Entry], read: Read, statuses: Statuses) -> None:
-        deliveries = [
-            _no_entry(one) if one.problem else read(topic, one.event, one.metadata, one.parsed) for one in entries
-        ]
+        deliveries = [_no_entry(one) if one.problem else read(topic, one.event, one.metadata) for one in entries]
         done = iter(await self._settle(topic, [one for one in deliveries if one is not None]))
         for entry, delivery in zip(entries, deliveries, strict=True):
             statuses.add(entry, done=delivery is None or next(done))
 
-    def _event(
-        self, topic: str, event: bytes | Overlong, metadata: Mapping[str, object], parsed: Parsed
-    ) -> Delivery | None:
+    def _event(self, topic: str, event: bytes | Overlong, metadata: Mapping[str, object]) -> Delivery | None:
         """Read one event; None if it is no business of this service."""
         if isinstance(event, Overlong):
             return too_large(event)
         raw = without_mark(event)
-        if parsed is None:
-            try:
-                parsed = read_json(raw)
-            except InvalidEventError as error:
-                return unreadable(raw, str(error))
+        try:
+            parsed: Any = event.parsed if isinstance(event, ParsedBytes) else read_json(raw)
+        except InvalidEventError as error:
+            return unreadable(raw, str(error))
         if not isinstance(parsed, dict):
             return read_parsed(parsed, raw)
         if topic in self._topics and not self._concerns(parsed.get("type")):
@@ -186,9 +175,7 @@ class Deliveries:
             return None
         return read_parsed(parsed, raw, topic=topic, taken=taken_at(metadata) if parsed.get("time") is None else "")
 
-    def _undelivered(
-        self, _topic: str, event: bytes | Overlong, _metadata: Mapping[str, object], _parsed: Parsed
-    ) -> Delivery:
+    def _undelivered(self, _topic: str, event: bytes | Overlong, _metadata: Mapping[str, object]) -> Delivery:
         """Take what the sidecar could not hand over."""
         if isinstance(event, Overlong):
             return too_large(event)
@@ -226,19 +213,17 @@ def _is_wrapped(type_: object, source: object) -> bool:
 
 
 def _raw_bytes(message: dict[str, Any]) -> bytes:
-    """Return the event of a message that came alone: the bytes that the sidecar wrapped, or the message itself."""
-    return decoded(message["data_base64"]) if _wraps_bytes(message) else orjson.dumps(message)
+    """Return the event of a message that came alone: the bytes that the sidecar wrapped, or the message itself.
 
-
-def _wraps_bytes(message: dict[str, Any]) -> bool:
-    """Tell whether a message is an envelope of the sidecar's own around raw bytes.
-
-    A subscription to raw payloads wraps each in such an envelope; an event of somebody else may hold ``data_base64``
-    just as well, and that is then what it says and not what it is.
+    A subscription to raw payloads wraps each in an envelope of the sidecar's own; an event of somebody else may hold
+    ``data_base64`` just as well, and that is then what it says and not what it is.
     """
-    return isinstance(message.get("data_base64"), str) and (
+    held = message.get("data_base64")
+    if isinstance(held, str) and (
         "specversion" not in message or _is_wrapped(message.get("type"), message.get("source"))
-    )
+    ):
+        return decoded(held)
+    return ParsedBytes(message)
 
 
 def _streamed_event(message: Message, whole: bytes | Overlong) -> bytes | Overlong:

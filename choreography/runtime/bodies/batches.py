@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
@@ -34,14 +34,12 @@ class Entry(NamedTuple):
         event: its bytes, as they were on the broker.
         metadata: what the broker says about it.
         problem: why it is no entry at all, if it is none.
-        parsed: the event, if it came as JSON inside the batch, which is parsed already.
     """
 
     entry_id: str | None
     event: bytes | Overlong
     metadata: Mapping[str, Any]
     problem: str = ""
-    parsed: Mapping[str, Any] | None = None
 
 
 def entries_of(said: Any) -> Sequence[Entry]:
@@ -55,8 +53,11 @@ def entry_of(said: Any) -> Entry:
     if not isinstance(said, dict):
         return Entry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
     metadata = said.get("metadata")
-    raw, event = _event_of(said.get("event"))
-    return Entry(_entry_id(said.get("entryId")), raw, metadata if isinstance(metadata, dict) else {}, parsed=event)
+    return Entry(
+        _entry_id(said.get("entryId")),
+        bounded(event_bytes(said.get("event"))),
+        metadata if isinstance(metadata, dict) else {},
+    )
 
 
 def _unpacked(entry: Entry, content_type: object) -> Sequence[Entry]:
@@ -70,9 +71,27 @@ def _unpacked(entry: Entry, content_type: object) -> Sequence[Entry]:
     return [entry_of(one)._replace(entry_id=entry.entry_id) for one in held]
 
 
+class ParsedBytes(bytes):
+    """The bytes of an event that came as JSON inside a body, with what they say: it is parsed already.
+
+    Attributes:
+        parsed: the event.
+    """
+
+    parsed: Mapping[str, Any]
+
+    def __new__(cls, parsed: Mapping[str, Any]) -> Self:
+        """Write the event as it would have been parsed."""
+        self = super().__new__(cls, orjson.dumps(parsed))
+        self.parsed = parsed
+        return self
+
+
 def event_bytes(event: Any) -> bytes:
     """Return an event as it was on the broker: the sidecar hands bytes over in base64, and JSON as it is."""
-    return decoded(event) if isinstance(event, str) else orjson.dumps(event)
+    if isinstance(event, str):
+        return decoded(event)
+    return ParsedBytes(event) if isinstance(event, dict) else orjson.dumps(event)
 
 
 def decoded(text: str) -> bytes:
@@ -155,12 +174,10 @@ class Message:
             else:
                 await stream.value(Skipping())
         metadata = parsed(values.get("metadata", _NOTHING))
-        raw, event = _read_event(values.get("event", _NOTHING))
         entry = Entry(
             _entry_id(parsed(values.get("entryId", _NOTHING))),
-            raw,
+            _event(values.get("event", _NOTHING)),
             metadata if isinstance(metadata, dict) else {},
-            parsed=event,
         )
         return _unpacked(entry, parsed(values.get("contentType", _NOTHING)))
 
@@ -175,19 +192,13 @@ class Message:
         return entries
 
 
-def _event_of(event: Any) -> tuple[bytes | Overlong, Mapping[str, Any] | None]:
-    """Return the bytes of an event, and the event itself if it came as JSON and is not too large."""
-    raw = bounded(event_bytes(event))
-    return raw, event if isinstance(event, dict) and not isinstance(raw, Overlong) else None
-
-
-def _read_event(value: bytes | Overlong) -> tuple[bytes | Overlong, Mapping[str, Any] | None]:
+def _event(value: bytes | Overlong) -> bytes | Overlong:
     if isinstance(value, Overlong):
-        return value, None
+        return value
     try:
-        return _event_of(orjson.loads(value))
+        return bounded(event_bytes(orjson.loads(value)))
     except orjson.JSONDecodeError:
-        return bounded(value), None
+        return bounded(value)
 
 
 def _no_entry(value: bytes | Overlong) -> Entry:
