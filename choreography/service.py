@@ -45,6 +45,11 @@ class Service(Declared):
         outbox: whether its application publishes too, in transactions of its own (``choreography.outbox``).
         starts: whether a new deployment wants the events from before its first subscription.
         topic: accepted and ignored, for programs written when a service had one topic for all of its events.
+
+    >>> class OrderPlaced(Event, type="order.placed.v1", owner="order", subject="order_id"):
+    ...     order_id: Id
+    >>> Service("order", publishes=[OrderPlaced])
+    <choreography.Service order>
     """
 
     def __init__(
