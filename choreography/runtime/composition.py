@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from choreography.engine.backlog import Backlog
 from choreography.engine.memory import Newcomers, Published
 from choreography.engine.operations import Limits
 from choreography.engine.settling import Settler
@@ -49,6 +50,7 @@ class Runtime:
     publishing: Publishing
     effects: Effects
     published: Published
+    backlog: Backlog
     canaries: Canaries
     clocks: Clocks
     spans: Spans
@@ -82,7 +84,8 @@ def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Re
     canaries = Canaries(service.name, store)
     clocks = Clocks(service.name, settings.replica, store, metrics, limits)
     spans = Spans(service.name, recorder, settings.sampling)
-    intake = Intake(service, pipeline, effects, canaries, metrics=metrics, spans=spans, clocks=clocks)
+    backlog = Backlog(service.name, (one.event.wire_type for one in service.commands), settings.reminder)
+    intake = Intake(service, pipeline, effects, canaries, metrics=metrics, spans=spans, clocks=clocks, backlog=backlog)
     deliveries = Deliveries(
         service,
         intake,
@@ -100,6 +103,7 @@ def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Re
         publishing=publishing,
         effects=effects,
         published=published,
+        backlog=backlog,
         canaries=canaries,
         clocks=clocks,
         spans=spans,

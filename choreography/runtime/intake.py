@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
+from choreography.engine.backlog import Backlog
 from choreography.engine.control import read_control
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
@@ -43,10 +45,12 @@ class Intake:
         metrics: Metrics,
         spans: Spans,
         clocks: Clocks,
+        backlog: Backlog,
     ) -> None:
         self._service, self._pipeline = service, pipeline
         self._effects, self._canaries = effects, canaries
         self._metrics, self._spans, self._clocks = metrics, spans, clocks
+        self._backlog = backlog
         self._old_events = OldEvents()
         self._failures = Failures()
         self.open = asyncio.Event()
@@ -67,6 +71,7 @@ class Intake:
                 fates = await self._traced(topic, deliveries)
             finally:
                 self._metrics.ended(fates, deliveries)
+                self._backlog.ended(deliveries, fates, datetime.now(UTC))
                 for delivery, fate in zip(deliveries, fates, strict=True):
                     if fate is Fate.TOO_OLD:
                         self._old_events.saw(delivery)

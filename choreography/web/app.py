@@ -104,6 +104,7 @@ class Front:
             accepting,
             driver,
             sidecar,
+            backlog=runtime.backlog,
             every=settings.reminder,
             intake_open=settings.intake_open,
             trusts=runtime.deliveries.trusts,

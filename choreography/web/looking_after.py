@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from choreography.engine.accepted import Checked, Recorded
 from choreography.engine.accepting import Accepting
+from choreography.engine.backlog import Backlog
 from choreography.engine.commanding import MOMENT
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import as_moment
@@ -44,6 +45,7 @@ class LookingAfter:
     """Answers reminders, and those who ask for what a command is about.
 
     Args:
+        backlog: which events are probably still to come, so that no copy of them is published.
         every: how long after its command a reminder comes, and how often it comes again.
         intake_open: if not, what has no outcome is in hand, as the broker may be about to be left.
         trusts: whether a caller is the service's own sidecar.
@@ -56,12 +58,14 @@ class LookingAfter:
         driver: Driver,
         sidecar: Sidecar,
         *,
+        backlog: Backlog,
         every: timedelta,
         intake_open: bool,
         trusts: Callable[[Scope], bool],
         set_aside: Callable[[str, Sequence[Delivery]], Awaitable[list[Fate]]],
     ) -> None:
         self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
+        self._backlog = backlog
         self._intake_open, self._trusts, self._set_aside = intake_open, trusts, set_aside
         self._failures = Failures()
         self._patience = _Patience(every)
@@ -137,7 +141,8 @@ class LookingAfter:
         ids: dict[str, str] = {}
         for event in lost:
             told = orjson.loads(event.encoded)
-            if self._patience.ends(told["id"], as_moment(told["time"]), now):
+            at = as_moment(told["time"])
+            if self._patience.ends(told["id"], at, now) and not self._backlog.holds(at, now):
                 # Before it is published, as others ask for it meanwhile.
                 self._patience.begin(told["id"], now)
                 ids[event.encoded] = told["id"]

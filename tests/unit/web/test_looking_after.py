@@ -61,6 +61,38 @@ async def test_a_consumer_that_is_far_behind_is_not_given_ever_more_to_do(clock:
     assert len(stage.said) == 7
 
 
+async def test_an_event_that_still_waits_behind_those_being_handled_is_not_published_again(clock: Clock) -> None:
+    """Commands came faster than their events are handled: a copy would only make the queue longer."""
+    stage = Desk()
+    earlier, late = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=60))
+    clock.at = NOON + timedelta(seconds=100)
+    stage.handled(earlier, clock.at)
+    assert await stage.remind(late) == 500
+    assert await stage.looking_after.accepted(late.envelope.subject) is True
+    assert stage.said == []
+
+
+async def test_an_event_is_lost_once_younger_ones_are_handled(clock: Clock) -> None:
+    """Then it was not before the consumer, so it is published again at the next reminder."""
+    stage = Desk()
+    lost, younger = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=6))
+    clock.at = NOON + timedelta(seconds=100)
+    stage.handled(younger, clock.at)
+    assert await stage.remind(lost) == 500
+    assert stage.said == [lost.outgoing.encoded]
+
+
+async def test_an_event_is_lost_once_none_is_handled_any_more(clock: Clock) -> None:
+    """The queue is empty, or its consumer stands still; a repeat shows neither."""
+    stage = Desk()
+    earlier, lost = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=60))
+    stage.handled(earlier, NOON + timedelta(seconds=70))
+    stage.handled(earlier, NOON + timedelta(seconds=100))
+    clock.at = NOON + timedelta(seconds=101)
+    assert await stage.remind(lost) == 500
+    assert stage.said == [lost.outgoing.encoded]
+
+
 async def test_nobody_is_hurried(clock: Clock) -> None:
     """What was accepted a moment ago is still on its way, but it is accepted."""
     stage = Desk()

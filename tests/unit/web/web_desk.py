@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
 from prometheus_client import generate_latest
 
 from choreography.engine.accepting import Accepting
+from choreography.engine.backlog import Backlog
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.fate import Fate
@@ -23,7 +24,7 @@ from choreography.telemetry import Metrics
 from choreography.web.command_lane import CommandLane
 from choreography.web.looking_after import LookingAfter
 from tests.unit.engine.replica import NOON, Replica, World
-from tests.unit.engine.toy import NewBox, desk
+from tests.unit.engine.toy import NewBox, Opened, desk
 
 EVERY = timedelta(seconds=30)
 
@@ -43,10 +44,12 @@ class Desk:
         self.commanding = Commanding(desk)
         self.accepting = Accepting(desk, Limits(), slot_lasts=slot_lasts)
         driver, sidecar = cast("Driver", self), cast("Sidecar", self)
+        self.backlog = Backlog("desk", [Opened.wire_type], EVERY)
         self.looking_after = LookingAfter(
             self.accepting,
             driver,
             sidecar,
+            backlog=self.backlog,
             every=EVERY,
             intake_open=intake_open,
             trusts=lambda scope: scope["trusted"],
@@ -77,15 +80,15 @@ class Desk:
         self.said += [event.encoded for event in events]
         return frozenset()
 
-    def asked(self, key: str, trace: str = "", owner: str = "ann") -> Accepted:
+    def asked(self, key: str, trace: str = "", owner: str = "ann", at: datetime = NOON) -> Accepted:
         """Return the event that a request with this key becomes."""
         event_id = self.commanding.event_id("caller", "POST /boxes", key)
         event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner=owner)})
-        return self.commanding.accept(event, event_id, NOON, trace)
+        return self.commanding.accept(event, event_id, at, trace)
 
-    def accept(self, key: str) -> Accepted:
+    def accept(self, key: str, at: datetime = NOON) -> Accepted:
         """Record one command, whose event is lost."""
-        accepted = self.asked(key)
+        accepted = self.asked(key, at=at)
         Replica(self.world).drive(self.accepting.accept([accepted], NOON))
         return accepted
 
@@ -117,6 +120,11 @@ class Desk:
     def settle(self, accepted: Accepted) -> None:
         """Let the event arrive."""
         Replica(self.world).deliver(read_delivery(accepted.outgoing.encoded.encode()))
+
+    def handled(self, accepted: Accepted, at: datetime) -> None:
+        """Let the event arrive at that moment, at the replica that is reminded of others."""
+        delivery = read_delivery(accepted.outgoing.encoded.encode())
+        self.backlog.ended([delivery], [one.fate for one in Replica(self.world).settle(delivery)], at)
 
     @property
     def in_hand(self) -> float:
