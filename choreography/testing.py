@@ -30,7 +30,9 @@ from choreography.contracts import Answer, Entity, Event, Gone, Intent, Value
 from choreography.declaration import Reaction
 from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.records import Outgoing, Wish
+from choreography.fields import alternatives
 from choreography.in_memory import InMemory, Released
+from choreography.analysis.examples import example as made_up
 from choreography.service import Service
 
 __all__ = ["Came", "Given", "another", "every_order", "every_state", "given", "states_of"]
@@ -169,9 +171,14 @@ class Came:
 
 
 def states_of(example: Entity) -> list[Entity]:
-    """Return ``example`` in every state it can be in: each combination of its Literal, Enum and bool fields."""
+    """Return ``example`` in every state it can be in: each combination of its Literal, Enum and bool fields.
+
+    A field that holds a tagged union takes each of its alternatives, in each combination of the alternative's own
+    fields. What an alternative needs besides is taken from the state of ``example`` where that has it, else made up.
+    """
     fields = type(example).model_fields.items()
-    choices = {name: _choices(field.annotation) for name, field in fields if _choices(field.annotation)}
+    choices = {name: _choices(field.annotation, getattr(example, name)) for name, field in fields}
+    choices = {name: values for name, values in choices.items() if values}
     return [example.but(**dict(zip(choices, picked, strict=True))) for picked in itertools.product(*choices.values())]
 
 
@@ -242,7 +249,24 @@ def _gone(entity: Entity) -> str:
     return f"no {type(entity).__name__} {entity.key!r}"
 
 
-def _choices(annotation: Any) -> tuple[Any, ...]:
+def _choices(annotation: Any, now: Any) -> tuple[Any, ...]:
+    states = alternatives(annotation)
+    if states:
+        none = (None,) if type(None) in typing.get_args(annotation) else ()
+        return none + tuple(one for state in states for one in _every(state, now))
+    return _few(annotation)
+
+
+def _every(state: type[Any], now: Any) -> Iterator[Any]:
+    """Yield a state in each combination of its closed fields; its other fields are those of the state ``now``."""
+    fields = state.model_fields
+    given = {name: getattr(now, name) for name in fields if hasattr(now, name)}
+    closed = {name: _few(field.annotation) for name, field in fields.items() if _few(field.annotation)}
+    for picked in itertools.product(*closed.values()):
+        yield made_up(state, **given | dict(zip(closed, picked, strict=True)))
+
+
+def _few(annotation: Any) -> tuple[Any, ...]:
     if annotation is bool:
         return (False, True)
     if isinstance(annotation, type) and issubclass(annotation, Enum):

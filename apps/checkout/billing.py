@@ -1,10 +1,10 @@
 """Billing charges the customer through a payment provider, and refunds when the order is cancelled.
 
-The provider is asked only after the wish is committed, always with the same key, so nobody pays twice. An order
-cancelled while the provider is thinking is refunded as soon as it says that it charged.
+The provider is asked only after the intent is committed, always with the same key, so nobody pays twice. An order that
+is cancelled while a charge is under way is refunded as soon as the provider answers that it charged.
 """
 
-from typing import Literal
+from typing import assert_never
 
 from apps.checkout.contracts import (
     Currency,
@@ -14,18 +14,17 @@ from apps.checkout.contracts import (
     PaymentDeclined,
     PaymentRefunded,
 )
-from choreography import Answer, Decision, Entity, Id, Intent, Money, Outside, Service, nothing
-
-
-class Payment(Entity, key="order_id"):
-    """Where one order's money is."""
-
-    order_id: Id
-    status: Literal["new", "charging", "charged", "declined", "refunding", "refunded", "cancelled"] = "new"
-    cancelled_meanwhile: bool = False
-    charge_id: str = ""
-    amount: Money = 0
-    currency: str = ""
+from apps.checkout.payment import (
+    Cancelled,
+    Charged,
+    Charging,
+    Declined,
+    New,
+    Payment,
+    Refunded,
+    Refunding,
+)
+from choreography import Answer, Decision, Id, Intent, Money, Outside, Service, nothing
 
 
 class Charge(Intent):
@@ -91,62 +90,93 @@ async def refund_card(refund: Refund, provider: Outside) -> CardRefunded:
 @billing.on(OrderCreated)
 def charge(payment: Payment, created: OrderCreated) -> Decision[Charge]:
     """Charge for a new order, unless its cancellation came first."""
-    if payment.status != "new":
-        return nothing
-    wish = Charge(
-        order_id=created.order_id,
-        customer_id=created.customer_id,
-        amount=created.total,
-        currency=created.currency,
-    )
-    return payment.but(status="charging", amount=created.total, currency=created.currency), wish
+    match payment.state:
+        case New():
+            intent = Charge(
+                order_id=created.order_id,
+                customer_id=created.customer_id,
+                amount=created.total,
+                currency=created.currency,
+            )
+            return payment.but(state=Charging(amount=created.total, currency=created.currency)), intent
+        case Charging() | Charged() | Declined() | Refunding() | Refunded() | Cancelled():
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @billing.on(CardCharged)
 def record_charge(payment: Payment, answer: CardCharged) -> Decision[PaymentCharged | Refund]:
     """The customer paid; if the order was cancelled meanwhile, give it back at once."""
-    if payment.status != "charging":
-        return nothing
-    charged = payment.but(status="charged", charge_id=answer.charge_id)
-    fact = PaymentCharged(order_id=payment.order_id, amount=payment.amount, currency=payment.currency)
-    if payment.cancelled_meanwhile:
-        return charged.but(status="refunding"), fact, _refund(charged)
-    return charged, fact
+    match payment.state:
+        case Charging(amount=amount, currency=currency, cancelled_meanwhile=cancelled):
+            charged = Charged(amount=amount, currency=currency, charge_id=answer.charge_id)
+            fact = PaymentCharged(order_id=payment.order_id, amount=amount, currency=currency)
+            if cancelled:
+                return payment.but(state=_refunding(charged, cancelled_meanwhile=True)), fact, _refund(payment, charged)
+            return payment.but(state=charged), fact
+        case New() | Charged() | Declined() | Refunding() | Refunded() | Cancelled():
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @billing.on(CardRefused)
 def record_refusal(payment: Payment, answer: CardRefused) -> Decision[PaymentDeclined]:
     """The customer did not pay."""
-    if payment.status != "charging":
-        return nothing
-    return payment.but(status="declined"), PaymentDeclined(
-        order_id=payment.order_id, amount=payment.amount, currency=payment.currency, reason=answer.reason
-    )
+    match payment.state:
+        case Charging(amount=amount, currency=currency, cancelled_meanwhile=cancelled):
+            declined = Declined(amount=amount, currency=currency, cancelled_meanwhile=cancelled)
+            return payment.but(state=declined), PaymentDeclined(
+                order_id=payment.order_id, amount=amount, currency=currency, reason=answer.reason
+            )
+        case New() | Charged() | Declined() | Refunding() | Refunded() | Cancelled():
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @billing.on(OrderCancelled)
 def give_back(payment: Payment, cancelled: OrderCancelled) -> Decision[Refund]:
     """Refund what was charged, now or as soon as the provider has answered."""
-    match payment.status:
-        case "new":
-            return payment.but(status="cancelled")
-        case "charging":
-            return payment.but(cancelled_meanwhile=True)
-        case "charged":
-            return payment.but(status="refunding"), _refund(payment)
-        case "declined" | "refunding" | "refunded" | "cancelled":
+    match payment.state:
+        case New():
+            return payment.but(state=Cancelled())
+        case Charging(amount=amount, currency=currency):
+            return payment.but(state=Charging(amount=amount, currency=currency, cancelled_meanwhile=True))
+        case Charged() as charged:
+            return payment.but(state=_refunding(charged)), _refund(payment, charged)
+        case Declined() | Refunding() | Refunded() | Cancelled():
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @billing.on(CardRefunded)
 def record_refund(payment: Payment, answer: CardRefunded) -> Decision[PaymentRefunded]:
     """The customer has the money back."""
-    if payment.status != "refunding":
-        return nothing
-    return payment.but(status="refunded"), PaymentRefunded(
-        order_id=payment.order_id, amount=payment.amount, currency=payment.currency
+    match payment.state:
+        case Refunding(amount=amount, currency=currency, charge_id=charge_id, cancelled_meanwhile=cancelled):
+            refunded = Refunded(
+                amount=amount, currency=currency, charge_id=charge_id, cancelled_meanwhile=cancelled
+            )
+            return payment.but(state=refunded), PaymentRefunded(
+                order_id=payment.order_id, amount=amount, currency=currency
+            )
+        case New() | Charging() | Charged() | Declined() | Refunded() | Cancelled():
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _refunding(charged: Charged, *, cancelled_meanwhile: bool = False) -> Refunding:
+    return Refunding(
+        amount=charged.amount,
+        currency=charged.currency,
+        charge_id=charged.charge_id,
+        cancelled_meanwhile=cancelled_meanwhile,
     )
 
 
-def _refund(payment: Payment) -> Refund:
-    return Refund(order_id=payment.order_id, charge_id=payment.charge_id, amount=payment.amount)
+def _refund(payment: Payment, charged: Charged) -> Refund:
+    return Refund(order_id=payment.order_id, charge_id=charged.charge_id, amount=charged.amount)

@@ -72,17 +72,17 @@ class StockAdded(Event, owner="inventory", subject="sku", type="stock.added.v1")
 
 
 class StockReserved(StockEvent, type="stock.reserved.v1"):
-    """Every line of the order was set aside."""
+    """Every line of the order was reserved."""
 
 
 class StockRejected(StockEvent, type="stock.rejected.v1"):
-    """At least one line could not be had, so nothing was set aside."""
+    """At least one line could not be had, so nothing was reserved."""
 
     reason: Reason
 
 
 class StockReleased(StockEvent, type="stock.released.v1", undoes=StockReserved, final=True):
-    """What had been set aside is back on its shelf."""
+    """What had been reserved is back on its shelf."""
 
 
 class PaymentEvent(Event, owner="billing", subject="order_id"):

@@ -1,10 +1,10 @@
-"""Inventory sets stock aside for an order, every line or none, and gives it back when the order is cancelled.
+"""Inventory reserves stock for an order, every line or none, and releases it when the order is cancelled.
 
 A shelf is two counters, so a product that thousands of orders fight for stays as small as any other.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
@@ -67,16 +67,20 @@ def stock_up(shelf: Shelf, added: StockAdded) -> Decision:
 def reserve(
     reservation: Reservation, shelves: Shelves, created: OrderCreated
 ) -> Decision[StockReserved | StockRejected]:
-    """Set every line aside, or none. A cancellation that came first leaves nothing to do."""
-    if reservation.status != "new":
-        return nothing
-    wanted = _quantities(created.lines)
-    short = sorted(sku for sku, quantity in wanted.items() if shelves[sku].available < quantity)
-    if short:
-        reason = f"not enough {short[0]}"
-        return reservation.but(status="rejected"), StockRejected(order_id=created.order_id, reason=reason)
-    taken = (_moved(shelves[sku], quantity) for sku, quantity in wanted.items())
-    return (reservation.but(status="held"), *taken, StockReserved(order_id=created.order_id))
+    """Reserve every line, or none. If the cancellation came first, there is nothing to do."""
+    match reservation.status:
+        case "new":
+            wanted = _quantities(created.lines)
+            short = sorted(sku for sku, quantity in wanted.items() if shelves[sku].available < quantity)
+            if short:
+                reason = f"not enough {short[0]}"
+                return reservation.but(status="rejected"), StockRejected(order_id=created.order_id, reason=reason)
+            taken = (_moved(shelves[sku], quantity) for sku, quantity in wanted.items())
+            return (reservation.but(status="held"), *taken, StockReserved(order_id=created.order_id))
+        case "held" | "rejected" | "released" | "cancelled":
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @inventory.on(OrderCancelled)
@@ -90,6 +94,8 @@ def release(reservation: Reservation, shelves: Shelves, cancelled: OrderCancelle
             return reservation.but(status="cancelled")
         case "rejected" | "released" | "cancelled":
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _quantities(lines: tuple[Line, ...]) -> dict[str, int]:

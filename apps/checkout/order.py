@@ -5,7 +5,7 @@ shipment withheld because the customer or the order's deadline asked in time.
 """
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
@@ -104,6 +104,8 @@ def follow(order: Order, created: OrderCreated) -> Decision[OrderCompleted | Ord
             return known, _completed(known)
         case "cancelled":
             return known, _cancelled(known)
+        case unreachable:
+            assert_never(unreachable)
 
 
 @order.on(ShipmentDispatched)
@@ -116,6 +118,8 @@ def complete(order: Order, dispatched: ShipmentDispatched) -> Decision[OrderComp
             return order.but(status="completed"), _completed(order)
         case "completed" | "cancelled":
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @order.on(StockRejected)
@@ -139,9 +143,13 @@ def cancel_as_asked(order: Order, withheld: ShipmentWithheld) -> Decision[OrderC
 @order.on(CancellationRequested)
 def note_request(order: Order, request: CancellationRequested) -> Decision:
     """Let the customer see that somebody asked."""
-    if order.cancellation != "not asked for":
-        return nothing
-    return order.but(cancellation="asked for")
+    match order.cancellation:
+        case "not asked for":
+            return order.but(cancellation="asked for")
+        case "asked for" | "refused":
+            return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @order.on(CancellationRefused)
@@ -150,14 +158,16 @@ def note_refusal(order: Order, refused: CancellationRefused) -> Decision:
     return order.but(cancellation="refused")
 
 
-@order.deadline(after=OrderCreated, within=timedelta(minutes=15))
-def overdue(order: Order, deadline: Deadline) -> Decision[CancellationRequested]:
+@order.deadline(after=OrderCreated, within=timedelta(minutes=15), name="overdue")
+def give_up(order: Order, deadline: Deadline) -> Decision[CancellationRequested]:
     """An order that has not ended in time asks to be cancelled; shipping decides."""
     match order.status:
         case "placed":
             return CancellationRequested(order_id=order.order_id, reason="not completed in time")
         case "unknown" | "completed" | "cancelled":
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _cancel(order: Order, reason: str) -> Decision[OrderCancelled]:
@@ -169,6 +179,8 @@ def _cancel(order: Order, reason: str) -> Decision[OrderCancelled]:
             return cancelled, _cancelled(cancelled)
         case "completed" | "cancelled":
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _completed(order: Order) -> OrderCompleted:

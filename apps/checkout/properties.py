@@ -6,7 +6,6 @@ An order ends completed, paid once and dispatched, or cancelled with money and s
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apps.checkout.billing import Payment
 from apps.checkout.contracts import (
     CancellationRefused,
     CancellationRequested,
@@ -23,6 +22,7 @@ from apps.checkout.contracts import (
 from apps.checkout.inventory import Reservation, Shelf
 from apps.checkout.notification import Notice
 from apps.checkout.order import Order
+from apps.checkout.payment import Cancelled, Declined, Payment, Refunded
 from apps.checkout.shipping import Shipment
 from choreography.explore import Reply, Scenario, World, always, eventually, never, outside, scenario, sometimes
 
@@ -142,7 +142,7 @@ def cancelled_is_given_back(world: World, order_id: str) -> bool:
         return True
     return (
         charged(world, order_id) == refunded(world, order_id)
-        and world.state_of(Payment, order_id).status in ("declined", "refunded", "cancelled")
+        and isinstance(world.state_of(Payment, order_id).state, Declined | Refunded | Cancelled)
         and world.state_of(Reservation, order_id).status in ("rejected", "released", "cancelled")
         and world.state_of(Shipment, order_id).status != "dispatched"
     )
@@ -169,7 +169,11 @@ def cancelled_in_time(world: World, order_id: str) -> bool:
 @sometimes
 def cancelled_while_charging(world: World, order_id: str) -> bool:
     """An order can be cancelled while the provider thinks; it is refunded at once."""
-    return world.state_of(Payment, order_id).cancelled_meanwhile and bool(world.said(PaymentRefunded, order_id))
+    match world.state_of(Payment, order_id).state:
+        case Refunded(cancelled_meanwhile=True):
+            return bool(world.said(PaymentRefunded, order_id))
+        case _:
+            return False
 
 
 @sometimes(stock=0)

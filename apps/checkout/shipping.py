@@ -1,6 +1,6 @@
 """Shipping waits until an order is both reserved and paid, then dispatches it. It is the point of no return."""
 
-from typing import Literal
+from typing import Literal, assert_never
 
 from apps.checkout.contracts import (
     CancellationRefused,
@@ -31,6 +31,8 @@ def dispatch(shipment: Shipment, reserved: StockReserved, paid: PaymentCharged) 
             return shipment.but(status="dispatched"), ShipmentDispatched(order_id=shipment.order_id)
         case "withheld" | "dispatched":
             return nothing
+        case unreachable:
+            assert_never(unreachable)
 
 
 @shipping.on(CancellationRequested)
@@ -43,3 +45,5 @@ def withhold(shipment: Shipment, request: CancellationRequested) -> Decision[Shi
             return CancellationRefused(order_id=request.order_id, reason="already dispatched")
         case "withheld":
             return nothing
+        case unreachable:
+            assert_never(unreachable)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from choreography.analysis.sampling import Sample, sample
 from choreography.contracts import Value
 from choreography.errors import ChoreographyError
-from choreography.fields import MAX_SAFE_INTEGER
+from choreography.fields import MAX_SAFE_INTEGER, alternatives
 
 Made = TypeVar("Made", bound=Value)
 
@@ -67,9 +68,24 @@ def _made_up(model: type[Value], size: int) -> bytes:
 
 
 def choices(model: type[Value]) -> dict[str, tuple[Any, ...]]:
-    """Return the fields of a model that hold one of a few values, with those values."""
-    closed = {name: _choices(field.annotation) for name, field in model.model_fields.items()}
-    return {name: values for name, values in closed.items() if values}
+    """Return the fields of a model that hold one of a few values, with those values.
+
+    A field that holds a tagged union has an example of each alternative, in each combination of its own closed fields.
+    """
+    return dict(_closed(model))
+
+
+@lru_cache(maxsize=1_024)
+def _closed(model: type[Value]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    closed = ((name, _choices(field.annotation)) for name, field in model.model_fields.items())
+    return tuple((name, values) for name, values in closed if values)
+
+
+def same_choice(value: Any) -> Any:
+    """Return what two values of a closed field have in common if they are the same choice, whatever else they hold."""
+    if not isinstance(value, Value):
+        return value
+    return type(value), tuple(getattr(value, name) for name in _plain_choices(type(value)))
 
 
 def variants(model: type[Made], size: int = 1, limit: int = 64) -> Sample[Made]:
@@ -86,6 +102,33 @@ def example_data(schema: Mapping[str, Any], size: int = 1) -> Any:
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
+    states = alternatives(annotation)
+    return _of_states(annotation, states) if states else _few(annotation)
+
+
+def _of_states(annotation: Any, states: Iterable[type[Any]]) -> tuple[Any, ...]:
+    try:
+        made = tuple(one for state in states for one in _every(state))
+    except NoExampleError:
+        # The field is open then, like any other for which nothing can be made up.
+        return ()
+    return (None, *made) if type(None) in get_args(annotation) else made
+
+
+def _every(state: type[Value]) -> Iterator[Value]:
+    closed = _plain_choices(state)
+    for picked in itertools.product(*closed.values()):
+        yield example(state, **dict(zip(closed, picked, strict=True)))
+
+
+@lru_cache(maxsize=1_024)
+def _plain_choices(model: type[Value]) -> Mapping[str, tuple[Any, ...]]:
+    """Return the closed fields of a state. It may hold states of its own kind, so unions inside it stay open."""
+    closed = {name: _few(field.annotation) for name, field in model.model_fields.items()}
+    return {name: values for name, values in closed.items() if values}
+
+
+def _few(annotation: Any) -> tuple[Any, ...]:
     if annotation is bool:
         return (False, True)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -93,7 +136,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     if type(None) in get_args(annotation) and get_origin(annotation) is not tuple:
-        inner = [_choices(part) for part in get_args(annotation) if part is not type(None)]
+        inner = [_few(part) for part in get_args(annotation) if part is not type(None)]
         return (None, *inner[0]) if len(inner) == 1 and inner[0] else ()
     return ()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from choreography.analysis.examples import SIZES, NoExampleError, choices
 from choreography.analysis.graph import rounds
@@ -29,6 +29,7 @@ from choreography.analysis.wiring import reactions_of
 from choreography.contracts import Entity, Event, Intent
 from choreography.decision import Decided
 from choreography.declaration import Named, Reaction
+from choreography.fields import tag_of
 from choreography.service import Service
 
 _MOST_STATES: Final = 2_000
@@ -41,6 +42,16 @@ _COUNTED: Final = 10
 """Numbers up to this one are told apart, so that "three attempts" has an end; larger ones are all alike."""
 
 State = tuple[Any, ...]
+
+
+class Tagged(NamedTuple):
+    """One alternative of a tagged union: its tag, and its fields as far as they are told apart."""
+
+    tag: str
+    fields: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return self.tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +248,19 @@ def _became(decided: Decided, named: Named, here: Entity | None) -> Entity | Non
 def _state(entity: Entity | None) -> State | None:
     if entity is None:
         return None
-    return tuple(_told_apart(getattr(entity, name)) for name in _told_fields(type(entity)))
+    return tuple(_told_apart(getattr(entity, name), tag) for name, tag in _told_fields(type(entity)))
 
 
 @lru_cache(maxsize=256)
-def _told_fields(entity: type[Entity]) -> tuple[str, ...]:
-    return tuple(name for name in entity.model_fields if name != entity.key_field)
+def _told_fields(entity: type[Entity]) -> tuple[tuple[str, str], ...]:
+    """Return the fields besides the key, each with the tag of the states that it may hold."""
+    fields = entity.model_fields.items()
+    return tuple((name, tag_of(field.annotation)) for name, field in fields if name != entity.key_field)
 
 
-def _told_apart(value: Any) -> Any:
+def _told_apart(value: Any, tag: str = "") -> Any:
+    if tag and value is not None:
+        return Tagged(str(getattr(value, tag)), tuple(map(_told_apart, value.__dict__.values())))
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, int) and not isinstance(value, bool):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from choreography.analysis.examples import SIZES, NoExampleError, choices
+from choreography.analysis.examples import SIZES, NoExampleError, choices, same_choice
 from choreography.analysis.lifecycle import Lifecycle
 from choreography.analysis.reaction_probe import Heard, State, call, entities_for, heard_by, ids_in, states_of
 from choreography.analysis.sampling import sample
@@ -125,14 +125,14 @@ def _lived(life: Lifecycle) -> Lived:
     lived: dict[tuple[Any, ...], list[Entity]] = {}
     for entity in life.states.values():
         if entity is not None:
-            alike = lived.setdefault(tuple(getattr(entity, name) for name in closed), [])
+            alike = lived.setdefault(tuple(same_choice(getattr(entity, name)) for name in closed), [])
             if len(alike) < _MOST_LIVES:
                 alike.append(entity)
     return lived
 
 
 def _matching(lived: Lived, state: State) -> Sequence[Entity]:
-    return () if state is None else lived.get(tuple(state.values()), ())
+    return () if state is None else lived.get(tuple(map(same_choice, state.values())), ())
 
 
 def _refusal(

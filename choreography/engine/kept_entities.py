@@ -55,7 +55,9 @@ def storable(entity: Entity, stored: Mapping[str, Any] | None) -> dict[str, Any]
 
 def unshared(value: Kept) -> Kept:
     """Return a value no part of which is a default that all values of its class share."""
-    return value.model_copy(deep=True) if _has_shared_defaults(type(value)) else value
+    held = value.__dict__
+    shared = any(held[name] is default for name, default in _shared_defaults(type(value)))
+    return value.model_copy(deep=True) if shared else value
 
 
 def first_problem(error: ValidationError) -> str:
@@ -73,7 +75,7 @@ def _decoded(entity: type[Entity], logical_id: str, state: Mapping[str, Any]) ->
 
 
 @cache
-def _has_shared_defaults(model: type[Value]) -> bool:
-    return any(
-        isinstance(field.default, (Value, tuple)) and field.default != () for field in model.model_fields.values()
-    )
+def _shared_defaults(model: type[Value]) -> tuple[tuple[str, Any], ...]:
+    """Return the defaults that hold other values, by field."""
+    defaults = ((name, field.default) for name, field in model.model_fields.items())
+    return tuple((name, one) for name, one in defaults if isinstance(one, (Value, tuple)) and one != ())

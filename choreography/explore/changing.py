@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import lru_cache
+from typing import Any
 
 from choreography.analysis.examples import choices
-from choreography.contracts import Entity
-from choreography.fields import as_key
+from choreography.contracts import Entity, Value
+from choreography.fields import as_key, parts_of, spread
 
 At = tuple[str, str, str]
 """Where an entity is kept: service, kind, key."""
@@ -18,18 +20,35 @@ def changes(before: Mapping[At, Entity], after: Mapping[At, Entity]) -> Iterator
     for place, entity in after.items():
         old = before.get(place)
         blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old
+        was, now = _shown(blank), _shown(entity)
         changed = [
             name
-            for name in type(entity).model_fields
+            for name, value in now.items()
             if name != entity.key_field
-            and isinstance(getattr(entity, name), str | bool | int | Enum)
-            and (blank is None or getattr(blank, name) != getattr(entity, name))
+            and isinstance(value, str | bool | int | Enum)
+            and (blank is None or name not in was or was[name] != value)
         ]
-        closed = choices(type(entity))
         # Where an entity says which state it is in, the rest is detail.
-        states = [name for name in changed if name in closed and closed[name] != (False, True)]
+        telling = _telling(type(entity))
+        states = [name for name in changed if name in telling]
         if changed:
-            told = ", ".join(f"{name.replace('_', ' ')} {as_key(getattr(entity, name))}" for name in states or changed)
+            told = ", ".join(f"{name.replace('_', ' ')} {as_key(now[name])}" for name in states or changed)
             yield f"{type(entity).__name__} {entity.key}: {told}"
     for place in before.keys() - after.keys():
         yield f"{type(before[place]).__name__} {before[place].key}: gone"
+
+
+def _shown(entity: Entity | None) -> dict[str, Any]:
+    """Return the fields of an entity, and those of the states that it holds, side by side."""
+    if entity is None:
+        return {}
+    held = {name: dict(value) if isinstance(value, Value) else value for name, value in entity}
+    return spread(type(entity), held)
+
+
+@lru_cache(maxsize=1_024)
+def _telling(entity: type[Entity]) -> frozenset[str]:
+    """Return the names of what tells in which state an entity is: tags of its states, and its closed fields."""
+    closed = {name for name, values in choices(entity).items() if values != (False, True)}
+    tags = {parts[0].shown_as for parts in parts_of(entity).values()}
+    return frozenset(closed | tags)

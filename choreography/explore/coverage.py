@@ -7,8 +7,10 @@ from enum import Enum
 from typing import Any, Final
 
 from choreography.analysis.examples import choices
+from choreography.contracts import Value
 from choreography.explore.space import Space
 from choreography.explore.stuck import Awaited, chain
+from choreography.fields import tag_of
 from choreography.service import Service
 
 _STYLES: Final = {"event": "the reaction", "join": "the join", "deadline": "the deadline"}
@@ -69,11 +71,18 @@ def _cases(space: Space, services: Iterable[Service]) -> Iterator[str]:
         for entity in sorted(owner.entities, key=lambda one: one.kind):
             states = seen.get((owner.name, entity.kind), [])
             for name, values in choices(entity).items():
-                there = {state.get(name) for state in states} | {_plain(entity.model_fields[name].default)}
-                left = [repr(_plain(one)) for one in values if _plain(one) not in there]
-                if left and set(values) != {False, True}:
-                    yield f"no {entity.__name__} of {owner.name} ever had {name} {' or '.join(left)}"
+                field = entity.model_fields[name]
+                tag = tag_of(field.annotation)
+                there = {_plain(one, tag) for one in (field.default, *(state.get(name) for state in states))}
+                left = dict.fromkeys(repr(_plain(one, tag)) for one in values if _plain(one, tag) not in there)
+                if left and (tag or set(values) != {False, True}):
+                    yield f"no {entity.__name__} of {owner.name} ever had {tag or name} {' or '.join(left)}"
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, tag: str) -> object:
+    """Return a value of a closed field as it is written; of a state, its tag."""
+    if isinstance(value, Mapping):
+        return value.get(tag)
+    if isinstance(value, Value):
+        return getattr(value, tag)
     return value.value if isinstance(value, Enum) else value

@@ -12,6 +12,7 @@ from choreography.fields.frozen import FrozenDict
 from choreography.fields.key_types import as_key, refuse_as_key
 from choreography.fields.leaves import MAX_SAFE_INTEGER
 from choreography.fields.plain import plain_types
+from choreography.fields.states import alternatives, parts_of, spread, tag_of
 from choreography.fields.value import Value
 from choreography.fields.whole import is_generic, is_template
 
@@ -19,9 +20,13 @@ __all__ = [
     "MAX_SAFE_INTEGER",
     "FrozenDict",
     "Value",
+    "alternatives",
     "as_key",
     "is_generic",
     "is_template",
+    "parts_of",
     "plain_types",
     "refuse_as_key",
+    "spread",
+    "tag_of",
 ]

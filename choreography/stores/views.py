@@ -1,15 +1,15 @@
-"""A view for each entity, with a column for each of its fields, so that anybody who knows SQL can ask questions."""
+"""A view for each entity, with a column for each field and each part of its state, for anybody who knows SQL."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from choreography.contracts import Entity
-from choreography.fields import plain_types
+from choreography.fields import parts_of, plain_types
 
 _COLUMNS: Final[dict[type, str]] = {
     bool: "boolean",
@@ -21,19 +21,59 @@ _COLUMNS: Final[dict[type, str]] = {
     date: "date",
 }
 _SHOWN: Final = {
-    "boolean": "{schema}.as_truth(state -> '{field}')",
-    "numeric": "{schema}.as_number(state -> '{field}')",
-    "double precision": "{schema}.as_float(state -> '{field}')",
-    "text": "state ->> '{field}'",
-    "timestamptz": "{schema}.as_moment(state ->> '{field}')",
-    "date": "{schema}.as_day(state ->> '{field}')",
-    "jsonb": "state -> '{field}'",
+    "boolean": "{schema}.as_truth({json})",
+    "numeric": "{schema}.as_number({json})",
+    "double precision": "{schema}.as_float({json})",
+    "text": "{text}",
+    "timestamptz": "{schema}.as_moment({text})",
+    "date": "{schema}.as_day({text})",
+    "jsonb": "{json}",
 }
 """How a column shows a field. None of these raises: what an older release wrote in another form is null there."""
 _TAKEN: Final = frozenset(
     {"entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands", "alembic_version"}
     | {"entity_records", "outcome_records", "note_records"}
 )
+
+
+class Column(NamedTuple):
+    """One column of a view.
+
+    Attributes:
+        name: its name.
+        annotation: everything that it may show.
+        places: where that is kept, as paths into the kept state; the first place that holds something is shown.
+    """
+
+    name: str
+    annotation: Any
+    places: tuple[tuple[str, ...], ...]
+
+    def read(self, arrow: str) -> str:
+        """Return how PostgreSQL reads it: as JSON with the arrow ``->``, as text with ``->>``."""
+        return _first([" ".join(["state", *_steps(path[:-1], "->"), *_steps(path[-1:], arrow)]) for path in self.places])
+
+    def read_in_sqlite(self) -> str:
+        """Return how SQLite reads it."""
+        return _first([f"state ->> '$.{'.'.join(path)}'" for path in self.places])
+
+
+def columns_of(entity: type[Entity]) -> list[Column]:
+    """Return a column for each field of an entity; a field that holds a tagged union has a column for each part.
+
+    A part that the entity ``drops`` was a field of its own in an earlier release. Its column stays where it was, so
+    that other views may stand on it, and shows what that release kept.
+    """
+    states, columns = parts_of(entity), list[Column]()
+    for name, info in entity.model_fields.items():
+        if name not in states:
+            columns.append(Column(name, info.annotation, ((name,),)))
+            continue
+        earlier = {dropped: place for place, dropped in enumerate(entity.drops)}
+        for part in sorted(states[name], key=lambda one: earlier.get(one.shown_as, len(earlier))):
+            beside = ((part.shown_as,),) if part.shown_as in earlier else ()
+            columns.append(Column(part.shown_as, part.annotation, ((name, part.name), *beside)))
+    return columns
 
 
 def view_name(kind: str) -> str:
@@ -63,8 +103,9 @@ def _in_postgres(schema: str, entity: type[Entity]) -> str:
     field that goes, or becomes another type, needs a new view.
     """
     columns = [
-        _SHOWN[column_of(info.annotation)].format(schema=schema, field=field) + f' as "{field}"'
-        for field, info in entity.model_fields.items()
+        _SHOWN[column_of(column.annotation)].format(schema=schema, json=column.read("->"), text=column.read("->>"))
+        + f' as "{column.name}"'
+        for column in columns_of(entity)
     ]
     name = f'{schema}."{view_name(entity.kind)}"'
     chosen = ", ".join([*_extra(entity), *columns])
@@ -77,13 +118,23 @@ def _in_postgres(schema: str, entity: type[Entity]) -> str:
 
 def _in_sqlite(entity: type[Entity]) -> list[str]:
     name = f'"{view_name(entity.kind)}"'
-    columns = ", ".join([*_extra(entity), *(f"state ->> '$.{field}' as \"{field}\"" for field in entity.model_fields)])
+    shown = (f'{column.read_in_sqlite()} as "{column.name}"' for column in columns_of(entity))
+    columns = ", ".join([*_extra(entity), *shown])
     kept = f"entities where kind = '{entity.kind}' and state is not null"
     return [f"drop view if exists {name}", f"create view {name} as select {columns} from {kept}"]
 
 
 def _extra(entity: type[Entity]) -> list[str]:
-    return [f'"{extra}"' for extra in ("version", "changed_at") if extra not in entity.model_fields]
+    shown = {column.name for column in columns_of(entity)}
+    return [f'"{extra}"' for extra in ("version", "changed_at") if extra not in shown]
+
+
+def _steps(path: Iterable[str], arrow: str) -> list[str]:
+    return [f"{arrow} '{name}'" for name in path]
+
+
+def _first(places: Sequence[str]) -> str:
+    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
 
 
 def column_of(annotation: Any) -> str:

@@ -136,9 +136,8 @@ def _disagreeing(evidence: Evidence, orders: dict[str, dict[str, Any]]) -> Itera
     reservations = evidence.stores["inventory"].states("reservation", "order_id")
     shipments = evidence.stores["shipping"].states("shipment", "order_id")
     for one, order in orders.items():
-        payment, reservation, shipment = (
-            held.get(one, {}).get("status") for held in (payments, reservations, shipments)
-        )
+        payment = payments.get(one, {}).get("state", {}).get("status")
+        reservation, shipment = (held.get(one, {}).get("status") for held in (reservations, shipments))
         if order["status"] == "completed":
             fits = (payment, reservation, shipment) == ("charged", "held", "dispatched")
         else:

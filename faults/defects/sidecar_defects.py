@@ -232,8 +232,8 @@ SIDECAR: Final = (
         18,
         "a charge that is answered after the cancellation is kept",
         "billing",
-        "    if payment.cancelled_meanwhile:",
-        "    if False:",
+        "            if cancelled:",
+        "            if False:",
     ),
     _declared(
         "compensation-not-idempotent",

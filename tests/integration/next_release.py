@@ -24,9 +24,7 @@ _SECOND_REACTION: Final = '''
 @notification.on(OrderCompletedV2)
 def tell_completed_v2(notice: Notice, completed: OrderCompletedV2) -> Decision:
     """Tell the customer, as of the first version."""
-    if notice.told != "nothing":
-        return nothing
-    return notice.but(customer_id=completed.customer_id, told="completed")
+    return tell_completed(notice, completed)
 '''
 
 
@@ -42,7 +40,7 @@ def write_next_release(folder: Path) -> Path:
         ("OrderCompleted", "OrderCompletedV2"),
         ("    total: Money = 0\n", "    total: Money = 0\n    marks: int = 0\n"),
         ('known.but(status="placed")', 'known.but(status="placed", marks=1)'),
-        ("within=timedelta(minutes=15))\ndef overdue(", 'within=timedelta(minutes=15), name="overdue")\ndef give_up('),
+        ("def give_up(", "def ask_to_be_cancelled("),
     )
     _edit(
         package / "shipping.py",

@@ -20,6 +20,7 @@ from choreography.explore.rerunning import Replay
 from choreography.explore.run_report import as_test, sentence, what_came
 from choreography.explore.scenario import Scenario
 from choreography.explore.stuck import why_it_stopped
+from choreography.fields import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +171,14 @@ def _panels(
 
 
 def _kept(entity: Entity, before: Entity | None) -> Kept:
-    was = before.model_dump(mode="json") if before else {}
+    kind = type(entity)
+    was = spread(kind, before.model_dump(mode="json")) if before else {}
     fields = tuple(
         Field(name.replace("_", " "), _value(value), before is None or was.get(name) != value)
-        for name, value in entity.model_dump(mode="json").items()
+        for name, value in spread(kind, entity.model_dump(mode="json")).items()
         if name != entity.key_field
     )
-    return Kept(f"{type(entity).__name__} {entity.key}", fields)
+    return Kept(f"{kind.__name__} {entity.key}", fields)
 
 
 def _value(value: object) -> str:

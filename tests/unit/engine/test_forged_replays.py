@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from apps.checkout.billing import CardCharged, Payment, billing
+from apps.checkout.billing import CardCharged, billing
 from apps.checkout.contracts import Line, OrderCreated
+from apps.checkout.payment import Payment
 from tests.unit.engine.events import came, replay, state_of, wire
 from tests.unit.engine.replica import Replica, World, said
 

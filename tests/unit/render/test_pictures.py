@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from apps.checkout.billing import Payment, billing
+from apps.checkout.billing import billing
 from apps.checkout.contracts import OrderCreated
 from apps.checkout.inventory import Shelf, inventory
 from apps.checkout.shipping import Shipment, shipping

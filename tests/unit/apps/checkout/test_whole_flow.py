@@ -12,7 +12,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.checkout.billing import CardCharged, CardRefunded, CardRefused, Charge, Payment, Refund, billing
+from apps.checkout.billing import CardCharged, CardRefunded, CardRefused, Charge, Refund, billing
 from apps.checkout.contracts import (
     CancellationRequested,
     Line,

@@ -1,0 +1,110 @@
+"""Fields that hold one of several states, each with data of its own: a tagged union of values.
+
+Such a field is shown to people as its parts, side by side, as if they were fields of the entity itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+import typing
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+
+class Part(NamedTuple):
+    """One field of the states that a tagged union holds.
+
+    Attributes:
+        field: the field of the entity that holds the state.
+        name: the field of the state.
+        annotation: everything that the states may hold under that name.
+        shown_as: the name under which it is shown beside the fields of the entity: its own, with that of ``field``
+            before it where its own is taken.
+    """
+
+    field: str
+    name: str
+    annotation: Any
+    shown_as: str
+
+
+def alternatives(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """Return the classes that a tagged union chooses from; nothing for any other annotation.
+
+    ``None`` may be among the alternatives of the annotation and is left out of the result.
+    """
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        unwrapped = _unwrapped(annotation)
+        return () if unwrapped is annotation else alternatives(unwrapped)
+    parts = [_unwrapped(part) for part in typing.get_args(annotation) if part is not types.NoneType]
+    models = tuple(part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+    return models if len(models) == len(parts) > 1 and _tag(models) else ()
+
+
+def tag_of(annotation: Any) -> str:
+    """Return the name of the field that tells the alternatives of a tagged union apart; empty for anything else."""
+    return _tag(alternatives(annotation))
+
+
+@lru_cache(maxsize=1_024)
+def parts_of(model: type[BaseModel]) -> Mapping[str, tuple[Part, ...]]:
+    """Return the parts of each field of a model that holds a tagged union, the tag first."""
+    taken, found = set(model.model_fields), dict[str, tuple[Part, ...]]()
+    for field, info in model.model_fields.items():
+        models = alternatives(info.annotation)
+        if models:
+            found[field] = tuple(
+                Part(field, name, annotation, f"{field}_{name}" if name in taken else name)
+                for name, annotation in _parts(models)
+            )
+            taken |= {part.shown_as for part in found[field]}
+    return found
+
+
+def spread(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a written model with the parts of its states in their place."""
+    states, shown = parts_of(model), dict[str, Any]()
+    for name, value in data.items():
+        if name in states and isinstance(value, Mapping):
+            shown |= {part.shown_as: value[part.name] for part in states[name] if part.name in value}
+        else:
+            shown[name] = value
+    return shown
+
+
+def _parts(models: tuple[type[BaseModel], ...]) -> list[tuple[str, Any]]:
+    held: dict[str, list[Any]] = {_tag(models): []}
+    for model in models:
+        for name, info in model.model_fields.items():
+            held.setdefault(name, []).append(info.annotation)
+    return [(name, functools.reduce(operator.or_, annotations)) for name, annotations in held.items()]
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """Return what an alias or an ``Annotated`` stands for."""
+    if hasattr(annotation, "__value__"):
+        return _unwrapped(annotation.__value__)
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _unwrapped(typing.get_args(annotation)[0])
+    return annotation
+
+
+@lru_cache(maxsize=1_024)
+def _tag(models: tuple[type[BaseModel], ...]) -> str:
+    for name in models[0].model_fields if models else ():
+        values = [_literals(model, name) for model in models]
+        if all(values) and len(frozenset().union(*values)) == sum(map(len, values)):
+            return name
+    return ""
+
+
+def _literals(model: type[BaseModel], name: str) -> frozenset[Any]:
+    info = model.model_fields.get(name)
+    if info is None or typing.get_origin(info.annotation) is not Literal:
+        return frozenset()
+    return frozenset(typing.get_args(info.annotation))
