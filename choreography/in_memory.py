@@ -64,19 +64,19 @@ class Released:
 
     @property
     def quarantined(self) -> list[str]:
-        """Why deliveries were set aside."""
+        """Why deliveries were quarantined."""
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [one.reason for one in bad if one]
 
     @property
     def explained(self) -> list[str]:
-        """Why deliveries were set aside, each with the file and line of the author's code that failed."""
+        """Why deliveries were quarantined, each with the file and line of the author's code that failed."""
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [f"{one.reason} ({place})" if (place := place_in(one.stack)) else one.reason for one in bad if one]
 
     @property
     def waits(self) -> bool:
-        """Some of them were set aside for another release, which runs them by itself."""
+        """Some of them were quarantined for another release, which runs them by itself."""
         return any(one.outcome.quarantined.needs for one in self.settled if one.outcome and one.outcome.quarantined)
 
 

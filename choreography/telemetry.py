@@ -33,7 +33,7 @@ class Metrics:
         self._fates = {
             Fate.SETTLED: self._counter("settled", "Deliveries whose reactions ran."),
             Fate.REPEATED: self._counter("repeats", "Deliveries found already settled."),
-            Fate.QUARANTINED: self._counter("quarantined", "Deliveries set aside with a record and a dead letter."),
+            Fate.QUARANTINED: self._counter("quarantined", "Deliveries quarantined with a record and a dead letter."),
             Fate.TOO_OLD: self._counter("too_old", "Deliveries too old to be run, beyond the one that got a letter."),
             Fate.AGAIN: self._counter("retries", "Deliveries answered RETRY."),
         }
@@ -52,7 +52,7 @@ class Metrics:
             registry=self.registry,
         )
         self.clock_skew("publishers", 0)
-        self.quarantined_inside = self._counter("quarantined_inside", "Intents and answers set aside.")
+        self.quarantined_inside = self._counter("quarantined_inside", "Intents and answers quarantined.")
         self.attempts = self._counter("commit_retries", "Commits tried again.")
         self._unanswered = Counter(
             "choreography_unanswered",

@@ -105,7 +105,7 @@ class Came:
     Attributes:
         facts: the entities that are not what they were, the events said and the intents decided. What was only sent
             again is no new fact: it has the id it had.
-        quarantined: why events were set aside, if any were.
+        quarantined: why events were quarantined, if any were.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Came:
         return self._exactly([])
 
     def then_quarantined(self, part: str) -> Self:
-        """Check that the event was set aside, for a reason that holds ``part``, and that nothing else came of it."""
+        """Check that the event was quarantined, for a reason that holds ``part``, and that nothing else came of it."""
         if self.facts or not any(part in reason for reason in self.quarantined):
             expected = [f"nothing but a quarantine because of {part!r}"]
             self._fail([*_lines("expected", expected), *_lines("came", [*self.explained, *self.facts])])
@@ -193,7 +193,7 @@ def every_state(
         service: whose reactions are tried.
         heard: the events, and answers of effects.
         examples: entities, each of which is put into every state it can be in.
-        refusals: parts of the reasons for which an event may be set aside all the same.
+        refusals: parts of the reasons for which an event may be quarantined all the same.
 
     Returns:
         How many pairs of state and event were tried.

@@ -31,7 +31,7 @@ class Forged:
 
     Attributes:
         topic: by which it is sent, as the flow knows it.
-        aside: the services that must set it aside. Every other service that is given it must ignore it, or run it.
+        aside: the services that must quarantine it. Every other service that is given it must ignore it, or run it.
         ignored: the services that must count it by its type and do nothing else.
         kept: the text that their records keep, if it is another than that of the message.
         metadata: what the broker says about it.
@@ -167,7 +167,7 @@ def _foreign() -> Iterator[Forged]:
 
 
 def _fast_clocks() -> Iterator[Forged]:
-    """Say something sound: ten minutes ahead it is run at once, and two days ahead it is set aside."""
+    """Say something sound: ten minutes ahead it is run at once, and two days ahead it is quarantined."""
     for ahead, aside in ((timedelta(minutes=10), _NOBODY), (timedelta(days=2), _hearing(OrderCompleted.topic))):
         data = {"order_id": f"ahead-{uuid.uuid4().hex}", "customer_id": "c"}
         moment = (datetime.now(UTC) + ahead).isoformat(timespec="milliseconds")

@@ -88,7 +88,7 @@ RULES: Final = (
     Rule(
         "CHO118",
         "versions of an event that pass each other by",
-        "Whoever hears one version of an event gets all of them, and sets aside each that it does not know.",
+        "Whoever hears one version of an event gets all of them, and quarantines each that it does not know.",
         missed_versions,
     ),
     Rule(

@@ -19,7 +19,7 @@ def missed_versions(flow: Checked) -> Iterator[Found]:
                 yield Found(
                     f"{consumer.name}:{event.wire_type}",
                     f"{consumer.name} hears {' and '.join(heard)} and not {event.wire_type} ({event.__name__}), which "
-                    f"{publisher.name} publishes, so {consumer.name} would set each of them aside.",
+                    f"{publisher.name} publishes, so {consumer.name} would quarantine each of them.",
                     f"Let {consumer.name} react to {event.__name__} as well, and deploy it before {publisher.name} "
                     f"says it; or let {publisher.name} say {' or '.join(heard)} only.",
                     event,

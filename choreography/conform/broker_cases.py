@@ -162,7 +162,7 @@ async def keeps_what_came_before_the_first_subscription(rig: Rig) -> str:
 
 
 async def poison_blocks_nobody(rig: Rig) -> str:
-    """What is no event must arrive, so that it can be set aside, and its neighbours beside it."""
+    """What is no event must arrive, so that it can be quarantined, and its neighbours beside it."""
     one = await rig.replica("one")
     poison = [b"this is not JSON", b"\xff\xfe\x00\x01", b"[1, 2"]
     pubsub = rig.pubsub.format(topic=rig.topic)
@@ -189,7 +189,7 @@ async def dead_letters_arrive(rig: Rig) -> str:
     raw = b"this is not JSON"
     require(await one.publish_bytes(pubsub, rig.topic, raw) < 300, "it could not be published")
     await rig.until(
-        lambda: any(raw in heard.raw or heard.topic == rig.aside for heard in rig.app.done),
+        lambda: any(raw in heard.raw or heard.topic == rig.dead_letter_topic for heard in rig.app.done),
         "the dead letter",
     )
     return "it came to the topic for what could not be handed over"

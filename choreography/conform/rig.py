@@ -144,7 +144,7 @@ class Rig:
     _made: list[Replica] = field(default_factory=list)
 
     @property
-    def aside(self) -> str:
+    def dead_letter_topic(self) -> str:
         """Where a sidecar puts what it cannot hand over."""
         return f"{self.topic}-undelivered"
 
@@ -213,7 +213,7 @@ class Rig:
     def _write(self, name: str, *, hears: bool, **subscription: Any) -> Path:
         folder = self.bench.folder / f"{self.topic}-{name}"
         folder.mkdir(parents=True, exist_ok=True)
-        topics = (self.topic, self.aside)
+        topics = (self.topic, self.dead_letter_topic)
         documents = [self._subscription(topic, subscription) for topic in topics] if hears else []
         (folder / "component.yaml").write_text(yaml.safe_dump_all(self._components(topics)))
         (folder / "resiliency.yaml").write_text(yaml.safe_dump(_without_scopes(self._resiliency(topics))))
@@ -241,7 +241,7 @@ class Rig:
         }
         if topic == self.topic:
             spec["bulkSubscribe"] = {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 1}
-            spec["deadLetterTopic"] = self.aside
+            spec["deadLetterTopic"] = self.dead_letter_topic
             spec |= more
         return {
             "apiVersion": "dapr.io/v2alpha1",
@@ -274,7 +274,7 @@ async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncItera
     try:
         if bench.address:
             kind = str(bench.component["spec"]["type"])
-            topics = (rig.topic, rig.aside)
+            topics = (rig.topic, rig.dead_letter_topic)
             pattern = PUBSUB_OF_TOPIC if "{topic}" in pubsub else pubsub
             hearers = tuple((rig.app_id, topic) for topic in topics)
             await provision(Layout(kind, pattern, topics, hearers, _settings(bench.component)), bench.address)

@@ -59,7 +59,7 @@ class Sight:
 
     Attributes:
         standings: one for every subscriber of every topic.
-        kept: messages of topics for what was set aside. Nobody takes them away, so nobody waits for them.
+        kept: messages of topics for what was quarantined. Nobody takes them away, so nobody waits for them.
         marks: by topic, how far it was published to. Equal marks mean that nothing was published in between. Empty
             where a broker does not tell.
     """
@@ -69,8 +69,8 @@ class Sight:
     marks: Mapping[str, str] = field(default_factory=dict)
 
 
-def aside(layout: Layout) -> tuple[str, ...]:
-    """The topics to which something is set aside: those that nobody hears, and what sidecars could not hand over."""
+def dead_letter_topics(layout: Layout) -> tuple[str, ...]:
+    """The topics to which something is quarantined: those that nobody hears, and what sidecars could not hand over."""
     heard = {topic for _, topic in layout.hearers}
     unreadable = {undelivered(app) for app, _ in layout.hearers}
     return tuple(topic for topic in layout.topics if topic not in heard or topic in unreadable)

@@ -91,7 +91,7 @@ def sort_of(fact: Fact | Coming) -> tuple[str, ...]:
         case Called(outside, _, _):
             return ("calls", outside)
         case SetAside():
-            return ("set aside",)
+            return ("quarantined",)
         case OnItsWay() | Wanted() | Coming():
             return ("pending",)
         case Lost() | Came():
@@ -111,7 +111,7 @@ def named(fact: Fact) -> str:
         case Called(outside):
             text = f"{outside} was called"
         case SetAside(service, wire_type):
-            text = f"{service} set {wire_type} aside"
+            text = f"{service} quarantined {wire_type}"
         case Wanted(service, effect):
             text = f"{service} waited for {effect}"
         case OnItsWay(heard):

@@ -114,7 +114,7 @@ class Looker:
                 if home == SHARED:
                     return Look(part, NOWHERE, mask, JUDGED)
                 return Look(part, mask, NOWHERE, JUDGED if home == self._flow else home)
-        elif part[0] == "set aside":
+        elif part[0] == "quarantined":
             sort = part
         else:
             sort = part[:2]
@@ -275,4 +275,4 @@ def _sorts(look: Look, space: Space) -> set[tuple[str, ...]]:
             for entity in service.entities:
                 if (entity.__module__, entity.__name__) == look.part[1:3]:
                     return {("kind", service.name, entity.kind)}
-    return {look.part if look.part[0] == "set aside" else look.part[:2]}
+    return {look.part if look.part[0] == "quarantined" else look.part[:2]}

@@ -44,7 +44,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of it: records that are new, what is said, asked, begun and written; or why it was set aside."""
+    """What came of it: records that are new, what is said, asked, begun and written; or why it was quarantined."""
 
     kept: tuple[tuple[Place, EntityRecord], ...] = ()
     said: tuple[tuple[str, str], ...] = ()
@@ -53,7 +53,7 @@ class Decided:
     rows: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     not_yet: bool = False
-    """It was set aside for another release, which runs it by itself."""
+    """It was quarantined for another release, which runs it by itself."""
 
     @property
     def told(self) -> str:

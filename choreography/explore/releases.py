@@ -1,6 +1,6 @@
 """Two releases of a flow side by side: each delivery is handled by the one or the other, on the same state.
 
-What the old release does not know it sets aside as *not yet*, and the new one runs it by itself later. So that is no
+What the old release does not know it quarantines as *not yet*, and the new one runs it by itself later. So that is no
 step: the delivery is as much on its way as before. What the new one cannot run nobody will.
 """
 
@@ -95,7 +95,7 @@ def carried_out(
 
 
 def new_takes(model: Model, item: Item) -> bool:
-    """Tell whether this release hears what is on its way, or at least sets it aside."""
+    """Tell whether this release hears what is on its way, or at least quarantines it."""
     inside = item.style != "event"
     return hears(model, item.service, item.type) or bool(unknown(model.service(item.service), item.type, inside=inside))
 
@@ -150,7 +150,7 @@ def hears(model: Model | None, service: str, wire_type: str) -> bool:
 
 
 def unknown(service: Service, wire_type: str, *, inside: bool) -> str:
-    """Say why a release sets aside what it does not hear; nothing if it is not even subscribed to it."""
+    """Say why a release quarantines what it does not hear; nothing if it is not even subscribed to it."""
     families = {family_of(one) for one in service.subjects}
     if not inside and family_of(wire_type) not in families:
         return ""

@@ -121,7 +121,7 @@ def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
     notes = [
         *(["the old release"] if by_old(one.replies) else []),
         *(one.changed or (["changes nothing"] if one.idle else [])),
-        *([f"set aside: {one.problem}"] if one.problem else []),
+        *([f"quarantined: {one.problem}"] if one.problem else []),
     ]
     if notes:
         yield f"Note over {service}: {_plain('<br/>'.join(notes))}"

@@ -105,9 +105,9 @@ def _silent(replay: Replay | None, service: str, heard: Collection[str]) -> str:
     for lost in replay.lost:
         if lost.service == service and lost.type in heard:
             return f", to which {lost.name} was lost on its way"
-    for problem in map(orjson.loads, replay.read(("set aside",))):
+    for problem in map(orjson.loads, replay.read(("quarantined",))):
         if problem[:1] == [service] and problem[1] in heard:
-            return f", which set {replay.model.event_name(problem[1])} aside"
+            return f", which quarantined {replay.model.event_name(problem[1])}"
     for item in replay.pending:
         if item.service == service and item.type in heard:
             return f", to which {item.name} is still on its way"

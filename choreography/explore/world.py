@@ -97,7 +97,7 @@ class World:
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
         """The events that ended in quarantine."""
-        return tuple(SetAside(*orjson.loads(text)) for text in self._source.read(("set aside",)))
+        return tuple(SetAside(*orjson.loads(text)) for text in self._source.read(("quarantined",)))
 
 
 Any_ = TypeVar("Any_", bound=Value)

@@ -44,7 +44,7 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         f"sum by (service) (increase({_P}quarantined_total{mine}[15m])) > 0",
         "0m",
         "critical",
-        "{{ $labels.service }} has set an event aside, so at least one flow stands still.",
+        "{{ $labels.service }} has quarantined an event, so at least one flow stands still.",
         "Read why in the service's dead-letters topic: a contract that is broken, a reaction that failed, an event "
         "that is too large, a clock that is wrong, or somebody who says what is not theirs to say. Mend the cause, "
         "deploy, then ask for a replay by the name in the letter. Nothing is lost meanwhile.",
@@ -54,7 +54,7 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
         f"sum by (service) (increase({_P}quarantined_inside_total{mine}[15m])) > 0",
         "0m",
         "critical",
-        "{{ $labels.service }} has set aside an intent, or the answer of an outside to one.",
+        "{{ $labels.service }} has quarantined an intent, or the answer of an outside to one.",
         "Read why in its dead-letters topic. Ask the outside, by the idempotency key in the letter, whether it was "
         "done; do it or undo it by hand. An answer on which a reaction failed is replayed once the reaction is mended.",
     )

@@ -18,7 +18,7 @@ _EVENTBRIDGE: Final = (
         "maxReceives",
         lambda value: 0 < whole(value, 10) < 1000,
         "10",
-        "A message is set aside after so many reads, however long the store is away.",
+        "A message is quarantined after so many reads, however long the store is away.",
         'Write "1000", or "0" for never.',
     ),
 )
@@ -174,7 +174,7 @@ BROKER_RULES: Final[dict[str, tuple[Rule, ...]]] = {
             "maxDeliver",
             lambda value: 0 < whole(value) < 1000,
             "0",
-            "A message is set aside after so many deliveries, however long the store is away.",
+            "A message is quarantined after so many deliveries, however long the store is away.",
             'Write "0" for never, or "1000".',
         ),
         Rule(

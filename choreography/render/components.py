@@ -80,10 +80,10 @@ def _one_topic(base: str, topic: str, services: Sequence[Service], names: Naming
     hears = [service.name for service in services if topic in subscribed_by(service)]
     says = [service.name for service in services if topic in published_by(service)] + [CHRONICLE] * (topic == CONTROL)
     apps = [name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)]
-    # Its sidecar sets aside on the same component what it cannot hand over.
-    aside = {name: names.on_broker(undelivered(name)) for name in hears if undelivered(name) != topic}
-    grants = {name: ([known] if name in says else []) + ([aside[name]] if name in aside else []) for name in apps}
-    topics = [known, *sorted(aside.values())]
+    # Its sidecar quarantines on the same component what it cannot hand over.
+    unreadable = {name: names.on_broker(undelivered(name)) for name in hears if undelivered(name) != topic}
+    grants = {name: ([known] if name in says else []) + ([unreadable[name]] if name in unreadable else []) for name in apps}
+    topics = [known, *sorted(unreadable.values())]
     metadata = (
         _setting("publishingScopes", _joined({name: ",".join(granted) for name, granted in grants.items()}))
         + _setting("subscriptionScopes", _joined({name: known if name in (*hears, CHRONICLE) else "" for name in apps}))

@@ -9,7 +9,7 @@ _BY_SERVICE: Final = "sum by (service) (rate(choreography_{}_total[$__rate_inter
 _SHARE: Final = "histogram_quantile({}, sum by (service, le) (rate(choreography_{}_bucket[$__rate_interval])))"
 
 _PANELS: Final = (
-    ("Set aside: flows that stand still", "sum by (service) (increase(choreography_quarantined_total[1h]))", "short"),
+    ("Quarantined: flows that stand still", "sum by (service) (increase(choreography_quarantined_total[1h]))", "short"),
     ("Commands accepted per second", _BY_SERVICE.format("commands"), "reqps"),
     ("Deliveries per second", _BY_SERVICE.format("deliveries"), "ops"),
     ("Events published per second", _BY_SERVICE.format("published"), "ops"),

@@ -10,7 +10,7 @@ from choreography.topics import PUBSUB, UNPREFIXED, Naming, canary, intents, sub
 
 BATCH: Final = 100
 FEW: Final = 10
-"""What is set aside is rare, and a batch holds workers of the broker's component for as long as it may become."""
+"""What is quarantined is rare, and a batch holds workers of the broker's component for as long as it may become."""
 EVENTS_ROUTE: Final = "/events"
 UNDELIVERED_ROUTE: Final = "/undelivered"
 
@@ -28,12 +28,12 @@ def subscriptions_of(
     """
     more = "".join(f'    {name}: "{value}"\n' for name, value in (metadata or {}).items())
     own = (canary(service.name), intents(service.name), undelivered(service.name))
-    aside = names.on_broker(undelivered(service.name))
+    unreadable = names.on_broker(undelivered(service.name))
     subscriptions = {}
     for topic in subscribed_by(service):
         short = topic.removeprefix(f"{service.name}-") if topic in own else topic
         name = f"{service.name}-{short}"
-        rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(aside)
+        rest = _UNDELIVERED if topic == undelivered(service.name) else _EVENTS.format(unreadable)
         known = names.on_broker(topic)
         head = _HEAD.format(name=name, topic=known, pubsub=pubsub.format(topic=known))
         subscriptions[name] = f"{head}{more}{rest}scopes:\n  - {service.name}\n"
@@ -53,7 +53,7 @@ spec:
 
 _EVENTS: Final = f"""\
     # The sidecar hands the bytes on as they are. If it parsed them, it would re-encode every number, acknowledge or
-    # set aside what it cannot read, and (before 1.18.3) end itself over a traceparent that is not a text.
+    # quarantine what it cannot read, and (before 1.18.3) end itself over a traceparent that is not a text.
     rawPayload: "true"
   routes:
     # A default, so that no event is without a route: in bulk such an event is posted to "/" and then forgotten.

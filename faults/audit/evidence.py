@@ -194,7 +194,7 @@ class Books:
         dsn: the database, as a URL or in words of which the first five say where it is.
         provider: the base URL of the payment provider.
         hostile: messages that we put there ourselves.
-        aimed: which services must set each of them aside.
+        aimed: which services must quarantine each of them.
         attacks: what was seen of the processes when they came.
         processes: the base URL of every replica that says what it has counted.
     """

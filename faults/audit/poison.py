@@ -40,7 +40,7 @@ def judge(evidence: Evidence) -> Iterable[Finding]:
 
 
 def _missing(evidence: Evidence, names: dict[bytes, frozenset[str]], kept: set[tuple[str, str]]) -> list[str]:
-    """Return what somebody should have set aside and has not.
+    """Return what somebody should have quarantined and has not.
 
     Of a burst of events of one type that are too old, a service keeps the first and counts those after it.
     """

@@ -88,7 +88,7 @@ ACCEPTING: Final = (
     in_engine(
         "quarantined-command-denied",
         30,
-        "whoever asks for an order that was set aside is told that there never was one",
+        "whoever asks for an order that was quarantined is told that there never was one",
         "accepting",
         "            struck.strike(one, read, about=not earlier.quarantined)",
         "            struck.strike(one, read, about=True)",

@@ -47,7 +47,7 @@ ACCOUNTING: Final = (
     in_engine(
         "false-event-takes-the-place",
         27,
-        "an event that is not believed is set aside under the id of the true one, which is then a conflict",
+        "an event that is not believed is quarantined under the id of the true one, which is then a conflict",
         "plan",
         '        named = delivery.identity if delivery.envelope is None else f"{delivery.identity}~{digest}"',
         "        named = delivery.identity",
@@ -78,7 +78,7 @@ ACCOUNTING: Final = (
     in_engine(
         "clocks-believed",
         32,
-        "an event from ten minutes ahead is set aside, so one wrong clock empties a shop",
+        "an event from ten minutes ahead is quarantined, so one wrong clock empties a shop",
         "operations",
         "    skew_seconds: int = 24 * 3600",
         "    skew_seconds: int = 300",

@@ -123,7 +123,7 @@ COMMITTING: Final = (
     in_engine(
         "set-aside-unguarded",
         7,
-        "an event is set aside though another replica has done it meanwhile, and what it said is lost",
+        "an event is quarantined though another replica has done it meanwhile, and what it said is lost",
         "deciding",
         "            working.guarded.update(plan.entity_keys)\n",
         "            pass\n",

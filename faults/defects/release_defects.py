@@ -58,7 +58,7 @@ RELEASES: Final = (
     in_engine(
         "not-yet-not-noted",
         31,
-        "what is set aside for another release is found by nobody but a person",
+        "what is quarantined for another release is found by nobody but a person",
         "deciding",
         "        if bad.needs and not (yield from self._note(plan, bad.needs, working)):",
         "        if False and not (yield from self._note(plan, bad.needs, working)):",

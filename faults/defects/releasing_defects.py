@@ -52,7 +52,7 @@ RELEASING: Final = (
     in_engine(
         "conflicts-counted-as-failures",
         15,
-        "an event that met other writers too often is set aside as if it were bad",
+        "an event that met other writers too often is quarantined as if it were bad",
         "settling",
         "                case _:\n                    yield Pause(attempt)\n",
         "                case Conflict(detail) if attempt == attempts - 1:\n"
@@ -182,7 +182,7 @@ RELEASING: Final = (
     in_engine(
         "named-twice",
         15,
-        "an event that came twice in a batch counts as having killed two processes, and is set aside unrun",
+        "an event that came twice in a batch counts as having killed two processes, and is quarantined unrun",
         "suspects",
         "        named = list(dict.fromkeys(plan.identity for plan in plans if _may_run(plan)))",
         "        named = [plan.identity for plan in plans if _may_run(plan)]",

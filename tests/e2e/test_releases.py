@@ -78,7 +78,7 @@ async def _switch(checkout: Checkout, *, down: bool) -> None:
 
 
 class Letters:
-    """Why services set events aside, since this was made."""
+    """Why services quarantine events, since this was made."""
 
     def __init__(self, broker: redis.asyncio.Redis) -> None:
         self._broker = broker
@@ -101,7 +101,7 @@ class Letters:
 
 @pytest.fixture
 async def letters(checkout: Checkout) -> AsyncIterator[Letters]:
-    """The topics to which services write when they set something aside."""
+    """The topics to which services write when they quarantine something."""
     at = urlsplit(checkout.address("redis"))
     async with redis.asyncio.Redis(host=at.hostname or "", port=at.port or 0) as broker:
         found = Letters(broker)

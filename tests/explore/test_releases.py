@@ -181,7 +181,7 @@ def test_a_state_that_the_new_release_cannot_read_is_broken(here: Path) -> None:
 
 
 def test_what_the_old_release_does_not_know_waits_for_the_new_one(here: Path) -> None:
-    """A status that it cannot read is set aside as not yet, and comes home by itself: the flow ends."""
+    """A status that it cannot read is quarantined as not yet, and comes home by itself: the flow ends."""
     written(
         here / "claims",
         'status: Literal["new", "paid", "settled"] = "new"',

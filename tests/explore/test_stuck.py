@@ -1,4 +1,4 @@
-"""Why somebody did not speak is true: lost, away, set aside, still on its way, or decided otherwise."""
+"""Why somebody did not speak is true: lost, away, quarantined, still on its way, or decided otherwise."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class Checkout:
         await self.broker.xdel(ON_BROKER(event.topic), event.entry)
 
     async def dead_letters(self, service: str) -> list[dict[str, Any]]:
-        """Return what a service has set aside."""
+        """Return what a service has quarantined."""
         return [event.attributes["data"] for event in await self.entries(f"{service}-dead-letters")]
 
     async def nudge(self, nudge: str, events: list[Event]) -> None:

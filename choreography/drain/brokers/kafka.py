@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
+from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
 from choreography.provision import Layout
 
 _Offsets = Mapping[Any, int]
@@ -45,7 +45,7 @@ async def look(layout: Layout, where: Where) -> Sight:
             Standing(app, topic, _left(topic, committed[app], begins=begins, ends=ends))
             for app, topic in layout.hearers
         ),
-        {topic: _left(topic, {}, begins=begins, ends=ends) for topic in aside(layout)},
+        {topic: _left(topic, {}, begins=begins, ends=ends) for topic in dead_letter_topics(layout)},
         {topic: str(sum(end for one, end in ends.items() if one.topic == topic)) for topic in layout.topics},
     )
 

@@ -9,7 +9,7 @@ from nats.errors import Error
 from nats.js.errors import NotFoundError
 
 from choreography.broker_names import stream_name
-from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
+from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
 from choreography.provision import Layout
 
 
@@ -36,7 +36,7 @@ async def look(layout: Layout, where: Where) -> Sight:
         raise DrainError(f"NATS did not say what its streams still hold: {error!r}. Is JetStream on?") from error
     return Sight(
         tuple(standings),
-        {topic: streams[topic].messages for topic in aside(layout)},
+        {topic: streams[topic].messages for topic in dead_letter_topics(layout)},
         {topic: str(stream.last_seq) for topic, stream in streams.items()},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from choreography.drain.brokers.nats import settles
-from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
+from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
 from choreography.provision import Layout, ProvisionError
 from choreography.provision.nats_pull import ask
 
@@ -22,6 +22,6 @@ async def look(layout: Layout, where: Where) -> Sight:
     topics = {one["topic"]: one for one in counted if "app" not in one}
     return Sight(
         tuple(Standing(one["app"], one["topic"], one["waiting"], one["in_hand"]) for one in counted if "app" in one),
-        {topic: topics[topic]["kept"] for topic in aside(layout)},
+        {topic: topics[topic]["kept"] for topic in dead_letter_topics(layout)},
         {topic: str(one["last"]) for topic, one in topics.items()},
     )

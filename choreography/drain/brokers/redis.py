@@ -7,7 +7,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from choreography.drain.sight import DrainError, Sight, Standing, Where, aside
+from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
 from choreography.provision import Layout
 
 _MOST: Final = 10_000
@@ -27,7 +27,7 @@ async def look(layout: Layout, where: Where) -> Sight:
             groups = {topic: await _groups(client, topic) for topic in layout.topics}
             return Sight(
                 tuple([await _standing(client, app, topic, groups[topic].get(app)) for app, topic in layout.hearers]),
-                {topic: await client.xlen(topic) for topic in aside(layout)},
+                {topic: await client.xlen(topic) for topic in dead_letter_topics(layout)},
                 {topic: await _last(client, topic) for topic in layout.topics},
             )
     except (RedisError, OSError, TimeoutError) as error:

@@ -31,7 +31,7 @@ _HEAD_TO_PULL: Final = """\
 # Streams and consumers are made beforehand, by {operator} (`choreography provision`). No service may make any.
 # Each has an inbox of its own, where what it pulled arrives, and may listen to no other.
 # Whoever may pull says where the answer goes. A stolen password can so have events that its service hears published to
-# another topic; a service takes an event only on its contract's topic, so it sets them aside or ignores them.
+# another topic; a service takes an event only on its contract's topic, so it quarantines them or ignores them.
 users = [
 """
 

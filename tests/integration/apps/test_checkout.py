@@ -63,7 +63,7 @@ async def test_an_order_without_stock_is_cancelled_and_costs_nothing(checkout: C
 
 
 async def test_a_declined_order_is_cancelled_and_its_stock_released(checkout: Checkout, sku: str) -> None:
-    """What had been set aside is back on its shelf."""
+    """What had been quarantined is back on its shelf."""
     await checkout.stock(sku, 5)
     await checkout.faults(decline_above=10_000)
     order_id = await checkout.place(sku, quantity=2, price=9_000)

@@ -73,7 +73,7 @@ async def all_told(checkout: Checkout, orders: Iterable[str]) -> None:
 
 
 async def letters(checkout: Checkout) -> list[str]:
-    """Return why notification has set something aside."""
+    """Return why notification has quarantined something."""
     return [str(letter["reason"]) for letter in await checkout.dead_letters("notification")]
 
 

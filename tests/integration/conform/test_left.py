@@ -78,9 +78,9 @@ async def looking(tmp_path: Path, broker: str) -> AsyncIterator[Looking]:
             served.forgets,
         )
         async with rigged(bench, processes, ports) as rig:
-            hearers = tuple((rig.app_id, topic) for topic in (rig.topic, rig.aside))
+            hearers = tuple((rig.app_id, topic) for topic in (rig.topic, rig.dead_letter_topic))
             kind = str(component["spec"]["type"])
-            layout = Layout(kind, rig.pubsub, (rig.topic, rig.aside), hearers, _settings(component))
+            layout = Layout(kind, rig.pubsub, (rig.topic, rig.dead_letter_topic), hearers, _settings(component))
             where = Where(
                 served.address, f"http://{_login(served.address)}127.0.0.1:{place.port('rabbitmq-management')}"
             )

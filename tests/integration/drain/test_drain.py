@@ -84,7 +84,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
 
         await shop.faults(delay_ms=800)
         orders = await asyncio.gather(*(shop.place(sku) for _ in range(UNDER_WAY)))
-        # Nobody can charge nothing, so billing sets it aside, and this order waits for its deadline only.
+        # Nobody can charge nothing, so billing quarantines it, and this order waits for its deadline only.
         data = {"order_id": stuck} | ORDER | {"total": 0}
         data["lines"] = [{"sku": sku, "quantity": 1, "unit_price": 1}]
         await shop.inject("order.created", order_event(data=data, subject=stuck))

@@ -260,7 +260,7 @@ async def test_the_canary_comes_back_too(stage: Stage) -> None:
 
 @pytest.mark.parametrize("data", [b"this is not JSON", b"[1, 2]", b"\xff\xfe\x00", b""])
 async def test_what_is_no_event_arrives_as_it_was_beside_its_neighbours(stage: Stage, data: bytes) -> None:
-    """The sidecar parses nothing, so it hands over every byte, and the service can set it aside with its reason."""
+    """The sidecar parses nothing, so it hands over every byte, and the service can quarantine it with its reason."""
     around = [json.dumps({"id": "before"}).encode(), json.dumps({"id": "after"}).encode()]
     for text in (around[0], data, around[1]):
         await stage.add("order.created", text)

@@ -277,7 +277,7 @@ def test_a_service_that_is_called_otherwise_is_told_once() -> None:
 
 @pytest.mark.parametrize("change", [{}, {"entity": WiderPlate}, {"entity": DroppingPlate}, {"entity": AliasedPlate}])
 def test_what_is_added_or_given_up_on_purpose_is_fine(change: dict[str, Any]) -> None:
-    """An older replica sets aside what it cannot read, and keeps what it does not know."""
+    """An older replica quarantines what it cannot read, and keeps what it does not know."""
     assert breaks(kitchen(**change)) == []
 
 

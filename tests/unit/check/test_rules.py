@@ -208,7 +208,7 @@ def test_a_consumer_may_read_less_but_never_more_than_is_promised(
 
 
 def test_a_consumer_that_expects_an_event_from_another_service_is_found() -> None:
-    """It would set aside every event that comes."""
+    """It would quarantine every event that comes."""
     third = Service("umpire")
 
     @third.on(PingElsewhere)

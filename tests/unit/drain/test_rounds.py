@@ -6,7 +6,7 @@ import pytest
 
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Proof, Round
-from choreography.drain.sight import Sight, Standing, aside
+from choreography.drain.sight import Sight, Standing, dead_letter_topics
 from choreography.provision import Layout
 
 SETTLES = 5.0
@@ -89,4 +89,4 @@ def test_what_was_set_aside_is_on_topics_that_nobody_hears_and_on_those_of_what_
     """Nobody takes it away, so nobody waits for it."""
     hearers = (("billing", "billing-undelivered"), ("billing", "orders"))
     layout = Layout("pubsub.redis", "pubsub", ("billing-dead-letters", "billing-undelivered", "orders"), hearers)
-    assert aside(layout) == ("billing-dead-letters", "billing-undelivered")
+    assert dead_letter_topics(layout) == ("billing-dead-letters", "billing-undelivered")

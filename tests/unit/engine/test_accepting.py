@@ -382,7 +382,7 @@ def test_a_quarantined_command_is_settled_and_still_found_by_what_it_is_about() 
 
 
 def test_a_twin_that_says_something_else_deletes_no_record() -> None:
-    """Rule 1: it has the id of the command's event and is set aside, and the command is still to be settled."""
+    """Rule 1: it has the id of the command's event and is quarantined, and the command is still to be settled."""
     world, one = World(desk), command()
     accept(world, one)
     settle(world, one)

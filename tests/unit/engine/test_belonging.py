@@ -1,4 +1,4 @@
-"""Types are bound to topics and sources: whatever comes another way is set aside, unrun, and says both."""
+"""Types are bound to topics and sources: whatever comes another way is quarantined, unrun, and says both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def by(topic: str, delivery: Delivery) -> Delivery:
 
 
 def reason(world: World, *deliveries: Delivery) -> str:
-    """Deliver; return why the one that must be set aside is, after which no box may have changed."""
+    """Deliver; return why the one that must be quarantined is, after which no box may have changed."""
     assert Replica(world).deliver(*deliveries) == [True] * len(deliveries)
     assert state_of(world, Box, "a") is None
     [text] = world.broker.texts()

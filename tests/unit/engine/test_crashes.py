@@ -53,7 +53,7 @@ def full() -> World:
 
 
 def quarantined() -> World:
-    """Return the world of a mended desk, with an event that an earlier release set aside."""
+    """Return the world of a mended desk, with an event that an earlier release quarantined."""
     world = World(mended, bank)
     Replica(world, service=desk).deliver(came(Broken(box="a"), "bad"))
     # Its dead letter is out already, and the replay will replace the record that holds it.

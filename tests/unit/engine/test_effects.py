@@ -131,7 +131,7 @@ def test_an_intent_whose_effect_was_renamed_goes_to_a_person() -> None:
 
 
 def test_an_intent_that_this_release_cannot_read_is_looked_up_apart() -> None:
-    """Rule 19: then it can only have been set aside for a person."""
+    """Rule 19: then it can only have been quarantined for a person."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
     wish = wish_of(world)._replace(body='{"crate": "a"}')

@@ -43,7 +43,7 @@ def fate(raw: bytes) -> tuple[str, str]:
     if not outcomes:
         return "it is ignored", ""
     [outcome] = outcomes
-    return ("it is set aside", outcome.quarantined.reason) if outcome.quarantined else ("it runs", "")
+    return ("it is quarantined", outcome.quarantined.reason) if outcome.quarantined else ("it runs", "")
 
 
 def without(attributes: dict[str, Any]) -> dict[str, Any]:

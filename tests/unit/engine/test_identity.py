@@ -136,7 +136,7 @@ HOSTILE: list[Any] = ["a\x00b", "", "x" * 10_000, 7, None, "a\ufffdb", "a\x1fb",
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_an_event_with_a_hostile_id_is_kept_under_its_bytes(hostile: Any) -> None:
-    """Rule 3: it is set aside and told, its neighbours are run, and no key can be broken by it."""
+    """Rule 3: it is quarantined and told, its neighbours are run, and no key can be broken by it."""
     world = World(desk)
     bad = raw(wire(PUT, "e1") | {"id": hostile})
     assert Replica(world).deliver(bad, came(PUT, "e2")) == [True, True]

@@ -117,7 +117,7 @@ def test_an_integer_that_sidecars_would_change_is_refused_before_the_commit() ->
 
 @pytest.mark.parametrize("subject", ["", "x" * 300, "a\x00b"])
 def test_an_event_about_a_subject_that_consumers_refuse_is_refused_before_the_commit(subject: str) -> None:
-    """Rule 12: every consumer would set it aside."""
+    """Rule 12: every consumer would quarantine it."""
     world = World(desk)
     Replica(world).deliver(came(Put(box=subject, amount=1), "bad", subject="a"))
     assert state_of(world, Box, subject) is None

@@ -258,7 +258,7 @@ class Rang(Event, type="door.rang.v1", subject="door"):
 
 
 def rung(entity: type[Entity]) -> tuple[list[str], dict[str, Any] | None]:
-    """Return why a ring is set aside by a release, and the state after it. Another release had opened the door."""
+    """Return why a ring is quarantined by a release, and the state after it. Another release had opened the door."""
     service = Service("porch")
 
     def answer(door: Any, rang: Rang) -> Any:  # noqa: ARG001 - it is heard

@@ -1,4 +1,4 @@
-"""What only another release can run is never taken as done: it is set aside, noted, and replayed by itself there."""
+"""What only another release can run is never taken as done: it is quarantined, noted, and replayed by itself there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEFT, RIGHT, LOST = Left(box="a"), Right(box="a"), LeftLost(box="a")
 
 
 def aside(world: World) -> list[Quarantined]:
-    """Return what is set aside."""
+    """Return what is quarantined."""
     return [one.quarantined for one in world.store.outcomes() if one.quarantined]
 
 
@@ -226,7 +226,7 @@ def test_more_than_a_page_holds_go_on_the_next_and_the_last_is_told(monkeypatch:
 
 
 def test_replicas_begin_on_pages_of_their_own() -> None:
-    """They need not wait for each other to set something aside."""
+    """They need not wait for each other to quarantine something."""
     assert len({page_keys("desk", f"replica-{number}")[0] for number in range(20)}) > 10
 
 

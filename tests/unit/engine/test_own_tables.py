@@ -110,7 +110,7 @@ def test_a_repeat_and_a_quarantined_event_call_no_hook(told: Service) -> None:
 
 
 def test_if_a_hook_fails_only_its_event_fails(told: Service) -> None:
-    """Its neighbours commit, and it is set aside with its attempts and its stack, as if a reaction had failed."""
+    """Its neighbours commit, and it is quarantined with its attempts and its stack, as if a reaction had failed."""
     world = world_of(told)
     world.store.answers_beside = failing("bad", Failed("ValueError: no", "in note"))
     neighbours = [came(Put(box="a", amount=1), f"e{number}") for number in range(5)]

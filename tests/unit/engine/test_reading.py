@@ -163,7 +163,7 @@ def test_a_refused_batch_is_split_at_once_and_only_the_culprit_is_set_aside() ->
 
 
 def test_an_event_on_which_the_store_breaks_is_handed_back_alone() -> None:
-    """Rule 7: an error is no refusal, so it is not set aside; but its neighbours need not wait for it."""
+    """Rule 7: an error is no refusal, so it is not quarantined; but its neighbours need not wait for it."""
     world = World(desk)
     world.store.breaks = lambda writes: any('"coins":7' in (write.value or "") for write in writes)
     batch = [came(Put(box=f"b{number}", amount=number), f"e{number}") for number in range(16)]

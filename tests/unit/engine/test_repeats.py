@@ -217,7 +217,7 @@ def test_whatever_strays_onto_the_topic_of_nudges_is_set_aside_unrun(stray: Deli
 
 
 def test_a_replay_for_another_service_asks_for_nothing_here() -> None:
-    """It names whose records it means; one that names nobody is set aside."""
+    """It names whose records it means; one that names nobody is quarantined."""
     assert read_control(replay("r1", wire(PUT, "e1"), service="other"), "desk") == []
     nobody = replay("r1", wire(PUT, "e1"))
     assert nobody.envelope is not None

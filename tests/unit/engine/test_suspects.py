@@ -1,4 +1,4 @@
-"""Suspects: an event that kills the process is found and set aside, and innocent neighbours are run."""
+"""Suspects: an event that kills the process is found and quarantined, and innocent neighbours are run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def live(world: World, *events: object, name: str = "one") -> list[bool] | None:
 
 
 def test_an_event_that_kills_the_process_is_found_and_its_neighbours_are_run(world: World) -> None:
-    """Rule 15: once unmarked, once in a batch, once alone; then it is set aside unrun."""
+    """Rule 15: once unmarked, once in a batch, once alone; then it is quarantined unrun."""
     lives = [live(world, "e1", "cursed", "e2") for _ in range(4)]
     assert lives == [None, None, None, [True, True, True]]
     assert state_of(world, Box, "a") == Box(box="a", coins=2)
@@ -75,7 +75,7 @@ def test_the_mark_is_durable_before_anything_is_run(world: World) -> None:
 
 
 def test_each_suspect_is_run_under_a_time_limit(world: World) -> None:
-    """Rule 15: and what exceeds it is set aside at once."""
+    """Rule 15: and what exceeds it is quarantined at once."""
     entered: list[float] = []
 
     @contextmanager

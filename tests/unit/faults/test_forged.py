@@ -29,7 +29,7 @@ def test_whoever_must_set_something_aside_or_ignore_it_is_given_it() -> None:
 
 
 def test_every_service_is_attacked_in_every_way() -> None:
-    """Each must set something aside and ignore something; nothing is for nobody to set aside but what is sound."""
+    """Each must quarantine something and ignore something; nothing is for nobody to quarantine but what is sound."""
     made = forged()
     assert frozenset[str]().union(*(one.aside for one in made)) == EVERYBODY
     assert frozenset[str]().union(*(one.ignored for one in made)) == EVERYBODY
@@ -44,7 +44,7 @@ def test_two_rounds_forge_different_events() -> None:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 async def test_a_service_makes_of_it_what_the_auditor_expects(service: Service) -> None:
-    """In batches by every route, and as jobs: each is set aside, ignored or run by whom it should be, and counted."""
+    """In batches by every route, and as jobs: each is quarantined, ignored or run by whom it should be, and counted."""
     messages, sidecar = forged(), FakeSidecar()
     async with sidecar.listening():
         settings = sidecar.settings(self_check=False, outsides={"payment-provider": "http://127.0.0.1:9"})

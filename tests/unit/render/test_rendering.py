@@ -193,7 +193,7 @@ def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", PER_TOPIC)
 def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it(broker: str) -> None:
-    """Each may say what it publishes, and set aside there what it hears and cannot hand over."""
+    """Each may say what it publishes, and quarantine there what it hears and cannot hand over."""
     created, canary = (per_topic(broker)[f"checkout.{topic}"] for topic in ("order.created", "order-canary"))
     assert grants(created, "publishingScopes") == {
         "order": {"checkout.order.created", "checkout.order-undelivered"},

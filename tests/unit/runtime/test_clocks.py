@@ -72,7 +72,7 @@ async def test_a_store_that_does_not_tell_its_time_is_not_guessed_at() -> None:
 
 
 async def test_a_service_whose_clock_is_days_wrong_refuses_to_start() -> None:
-    """Whatever it published would be set aside by everybody."""
+    """Whatever it published would be quarantined by everybody."""
     _, _, refusal = await measured(timedelta(days=2))
     assert "Correct whichever clock is wrong" in refusal
 

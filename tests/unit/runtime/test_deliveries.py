@@ -151,7 +151,7 @@ def as_the_sidecar_does(topic: str, *entries: dict[str, Any], **more: Any) -> by
 
 
 async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
-    """More than the 32 MiB that used to be refused whole: the large are set aside, the others are settled."""
+    """More than the 32 MiB that used to be refused whole: the large are quarantined, the others are settled."""
     huge = [b'{"n":%d,"padding":"' % number + b"x" * 1_000_000 + b'"}' for number in range(30)]
     numbers = range(30)
     entries = [entry(f"h{one}", huge[one]) for one in numbers] + [entry(f"g{one}", put(f"b{one}")) for one in numbers]
@@ -177,7 +177,7 @@ async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking)
 
 
 async def test_what_could_not_be_handed_over_comes_in_batches(taking: Taking) -> None:
-    """Each message is set aside by itself, however large the metadata that it brings, and is a repeat the next time."""
+    """Each message is quarantined by itself, however large the metadata that it brings, and is a repeat the next time."""
     many = {f"x-{number}": "y" * 1000 for number in range(40)}
     raws = [b"", b"hello", put("a"), b"x" * 2_000_000]
     entries = [entry(str(place), raw, metadata=many) for place, raw in enumerate(raws)]
@@ -330,7 +330,7 @@ def pack(entry_id: str, *raw: bytes, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["at once", "as a stream"])
 async def test_every_message_of_a_pack_is_settled_by_itself(taking: Taking, streamed: bool) -> None:
-    """Sound ones run, one that is no event is set aside, and the pack is answered once all are done."""
+    """Sound ones run, one that is no event is quarantined, and the pack is answered once all are done."""
     more = {"padding": "x" * 2_000_000} if streamed else {}
     poison = b"\xff no event"
     body = as_the_sidecar_does(Put.topic, pack("0", put("a"), poison, put("b")), pack("1", put("c")), **more)
@@ -412,7 +412,7 @@ async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: 
 
 
 async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
-    """Alone and in a batch alike: acknowledged, neither run nor set aside, and visible."""
+    """Alone and in a batch alike: acknowledged, neither run nor quarantined, and visible."""
     said = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.dapr.event.sent", "data": "x"}
     strange = orjson.dumps(said)
     body = as_the_sidecar_does(Put.topic, entry("0", strange), entry("1", put("a")))

@@ -22,7 +22,7 @@ from tests.unit.engine.toy import Asked, Box, Moved, Opened, Put, StreetEvent, d
 from tests.unit.sidecar.fake_sidecar import FakeSidecar, Fault, alive, ask, batch, ready, until
 
 NOW = datetime.now(UTC).isoformat()
-"""The driver goes by the clock, and what is older than the horizon is set aside."""
+"""The driver goes by the clock, and what is older than the horizon is quarantined."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Two releases of one service on one store: what the one sets aside, the other replays by itself."""
+"""Two releases of one service on one store: what the one quarantines, the other replays by itself."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def deliver(app: Any, *events: dict[str, Any]) -> list[bool]:
 
 
 def set_aside(sidecar: FakeSidecar) -> list[str]:
-    """Return why events are set aside."""
+    """Return why events are quarantined."""
     return [one.quarantined.reason for one in sidecar.store.outcomes() if one.quarantined]
 
 

@@ -169,7 +169,7 @@ async def test_a_reminder_that_cannot_be_read_is_set_aside(body: bytes) -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_what_is_unreadable_in_a_reminder_holds_up_no_command_beside_it() -> None:
-    """The command is published again and reminded of again; the rest is set aside, once."""
+    """The command is published again and reminded of again; the rest is quarantined, once."""
     stage = Desk()
     lost = stage.accept("k1")
     body = orjson.dumps({"commands": [lost.outgoing.encoded, "no event", 5, None, {}], "more": 1})
