@@ -157,9 +157,7 @@ def record_refund(payment: Payment, answer: CardRefunded) -> Decision[PaymentRef
     """The customer has the money back."""
     match payment.state:
         case Refunding(amount=amount, currency=currency, charge_id=charge_id, cancelled_meanwhile=cancelled):
-            refunded = Refunded(
-                amount=amount, currency=currency, charge_id=charge_id, cancelled_meanwhile=cancelled
-            )
+            refunded = Refunded(amount=amount, currency=currency, charge_id=charge_id, cancelled_meanwhile=cancelled)
             return payment.but(state=refunded), PaymentRefunded(
                 order_id=payment.order_id, amount=amount, currency=currency
             )

@@ -1,4 +1,4 @@
-"""What billing keeps of one order's money: a payment is in exactly one state, and each state holds what is known in it."""
+"""Billing keeps one payment for each order. It is in exactly one state, and each state has its own data."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 

@@ -82,7 +82,9 @@ def _one_topic(base: str, topic: str, services: Sequence[Service], names: Naming
     apps = [name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)]
     # Its sidecar quarantines on the same component what it cannot hand over.
     unreadable = {name: names.on_broker(undelivered(name)) for name in hears if undelivered(name) != topic}
-    grants = {name: ([known] if name in says else []) + ([unreadable[name]] if name in unreadable else []) for name in apps}
+    grants = {
+        name: ([known] if name in says else []) + ([unreadable[name]] if name in unreadable else []) for name in apps
+    }
     topics = [known, *sorted(unreadable.values())]
     metadata = (
         _setting("publishingScopes", _joined({name: ",".join(granted) for name, granted in grants.items()}))

@@ -51,7 +51,9 @@ class Column(NamedTuple):
 
     def read(self, arrow: str) -> str:
         """Return how PostgreSQL reads it: as JSON with the arrow ``->``, as text with ``->>``."""
-        return _first([" ".join(["state", *_steps(path[:-1], "->"), *_steps(path[-1:], arrow)]) for path in self.places])
+        return _first(
+            [" ".join(["state", *_steps(path[:-1], "->"), *_steps(path[-1:], arrow)]) for path in self.places]
+        )
 
     def read_in_sqlite(self) -> str:
         """Return how SQLite reads it."""

@@ -55,6 +55,8 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
                 yield name
             case ast.MatchAs(name=str(name)) | ast.alias(asname=str(name)):
                 yield name
+            case _:
+                pass
 
 
 def in_words(identifier: str) -> str:

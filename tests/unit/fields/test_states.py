@@ -64,7 +64,8 @@ def test_a_tagged_union_is_known_by_its_tag() -> None:
     assert alternatives(Lamp.model_fields["now"].annotation) == (Off, On)
     assert alternatives(Lamp.model_fields["before"].annotation) == (Off, On)
     assert alternatives(Annotated[Off | On, "as an alias"]) == (Off, On)
-    assert [tag_of(hint) for hint in (Off | On, Off, int | str, Off | None, tuple[Off | On, ...])] == ["mode", *4 * [""]]
+    assert tag_of(Off | On) == "mode"
+    assert [hint for hint in (Off, int | str, Off | None, tuple[Off | On, ...]) if tag_of(hint)] == []
 
 
 def test_every_state_is_tried_in_each_of_its_own_combinations() -> None:
@@ -72,7 +73,7 @@ def test_every_state_is_tried_in_each_of_its_own_combinations() -> None:
     tried = [(one.mode, getattr(one, "warm", None)) for one in choices(Lamp)["now"]]
     assert tried == [("off", None), ("on", False), ("on", True), ("blinking", False), ("blinking", True)]
     bright = Lamp(lamp="l1", now=On(mode="on", watts=60))
-    states = [one.now for one in states_of(bright) if one.before is None]
+    states = [one.now for one in states_of(bright) if isinstance(one, Lamp) and one.before is None]
     assert states[0] == Off()
     assert all(isinstance(one, On) and one.watts == 60 for one in states[1:])
     assert len(states_of(bright)) == 5 * 6
@@ -103,8 +104,8 @@ def test_a_view_has_a_column_for_each_part_and_shows_what_an_earlier_release_kep
     assert columns["mode"].read("->>") == "state -> 'now' ->> 'mode'"
     assert columns["watts"].read_in_sqlite() == "coalesce(state ->> '$.now.watts', state ->> '$.watts')"
     (made,) = views("house", [Lamp], postgres=True)
-    assert 'house.as_number(coalesce(state -> \'now\' -> \'watts\', state -> \'watts\')) as "watts"' in made
-    assert 'house.as_truth(state -> \'now\' -> \'warm\') as "warm"' in made
+    assert "house.as_number(coalesce(state -> 'now' -> 'watts', state -> 'watts')) as \"watts\"" in made
+    assert "house.as_truth(state -> 'now' -> 'warm') as \"warm\"" in made
 
 
 def test_a_state_is_given_and_found_like_any_other_field() -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from apps.checkout.billing import billing
 from apps.checkout.contracts import OrderCreated
 from apps.checkout.inventory import Shelf, inventory
+from apps.checkout.payment import Payment
 from apps.checkout.shipping import Shipment, shipping
 from choreography import Decision, Entity, Event, Id, Service
 from choreography.flow import services_of

@@ -177,7 +177,7 @@ async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking)
 
 
 async def test_what_could_not_be_handed_over_comes_in_batches(taking: Taking) -> None:
-    """Each message is quarantined by itself, however large the metadata that it brings, and is a repeat the next time."""
+    """Each message is quarantined by itself, however large its metadata is, and is a repeat the next time."""
     many = {f"x-{number}": "y" * 1000 for number in range(40)}
     raws = [b"", b"hello", put("a"), b"x" * 2_000_000]
     entries = [entry(str(place), raw, metadata=many) for place, raw in enumerate(raws)]

@@ -46,7 +46,6 @@ DECLINED = PaymentDeclined(order_id="o1", amount=500, currency="EUR", reason="no
 REFUNDED = PaymentRefunded(order_id="o1", amount=500, currency="EUR")
 
 
-
 def payment(state: State) -> Payment:
     """Return the payment of the order in a state."""
     return Payment(order_id="o1", state=state)
@@ -94,9 +93,7 @@ def test_a_charged_card_is_a_payment() -> None:
 
 def test_a_refused_card_is_a_declined_payment() -> None:
     """The refusal: the provider said no."""
-    given(billing, CREATED).when(CARD_REFUSED).then(
-        payment(Declined(amount=500, currency="EUR")), DECLINED
-    )
+    given(billing, CREATED).when(CARD_REFUSED).then(payment(Declined(amount=500, currency="EUR")), DECLINED)
 
 
 def test_an_answer_that_was_not_asked_for_says_nothing() -> None:

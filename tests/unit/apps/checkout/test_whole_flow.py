@@ -24,6 +24,7 @@ from apps.checkout.contracts import (
 from apps.checkout.inventory import Reservation, Shelf, inventory
 from apps.checkout.notification import Notice, notification
 from apps.checkout.order import Order, order
+from apps.checkout.payment import Payment
 from apps.checkout.shipping import Shipment, shipping
 from choreography import Answer, Event
 from choreography.engine.answering import Answering
