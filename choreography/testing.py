@@ -26,13 +26,13 @@ from typing import Any, Literal, NoReturn, Self, TypeAlias
 
 import orjson
 
+from choreography.analysis.examples import example as made_up
 from choreography.contracts import Answer, Entity, Event, Gone, Intent, Value
 from choreography.declaration import Reaction
 from choreography.engine.delivery import QUARANTINED_TYPE
 from choreography.engine.records import Outgoing, Wish
 from choreography.fields import alternatives
 from choreography.in_memory import InMemory, Released
-from choreography.analysis.examples import example as made_up
 from choreography.service import Service
 
 __all__ = ["Came", "Given", "another", "every_order", "every_state", "given", "states_of"]

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from choreography import Decision, Entity, Event, Service, Value, nothing
-from choreography.fields import alternatives, parts_of, spread, tag_of
 from choreography.analysis.examples import choices
 from choreography.analysis.lifecycle import lifecycle
+from choreography.fields import alternatives, parts_of, spread, tag_of
 from choreography.stores.views import columns_of, views
 from choreography.testing import given, states_of
 
