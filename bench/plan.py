@@ -48,6 +48,6 @@ FULL = Plan(
     rates={5: 8, 20: 5, 50: 3, 100: 3, 200: 2},
     growth=(1_000, 4_000, 5_000, 10_000, 30_000),
     growing=("choreography, untraced",),
-    replicas=(1, 2, 3, 4),
+    replicas=(1, 2),
     replica_burst=3_000,
 )
