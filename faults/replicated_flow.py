@@ -41,6 +41,8 @@ REDELIVERED_AFTER: Final = 8.0
 """Seconds after which the broker takes a delivery for abandoned: rendered shorter than shipped, so that a run can wait
 for it many times."""
 
+_WRITING: Final = 60.0
+"""Seconds for tens of megabytes of hostile events on a slow machine; the client's own five are too few."""
 _TRIES: Final = 6
 
 
@@ -160,7 +162,7 @@ async def raised(
             resources=_impatient(read_flow(FLOW).resources_for("redis"), folder / "resources"),
             detours={"postgres": store.port, "redis": broker.port},
         )
-        async with flow, redis.asyncio.Redis(port=flow.redis_port) as client:
+        async with flow, redis.asyncio.Redis(port=flow.redis_port, socket_timeout=_WRITING) as client:
             stage = Stage(flow, store, broker, session, client, chance)
             await stage.provider()
             alive = asyncio.create_task(stage.keep_alive())
