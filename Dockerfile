@@ -11,7 +11,7 @@ FROM ${BASE} AS build
 ARG SOURCE_DATE_EPOCH=0
 ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0 PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY requirements-image.txt requirements-sbom.txt /locks/
+COPY locks/requirements-image.txt locks/requirements-sbom.txt /locks/
 # Only what was pinned, and only wheels: nothing of a stranger runs while the image is built. /venv itself has no pip.
 RUN python3 -m venv /tools && python3 -m venv --without-pip /venv \
     && /tools/bin/pip --python /venv/bin/python3 install --quiet --no-compile --only-binary :all: --require-hashes \

@@ -139,11 +139,13 @@ clean: ## forget all state of earlier runs
 	rm -rf .run
 
 lock: $(READY) ## pin every dependency anew
-	$(COMPILE) --output-file requirements.txt pyproject.toml
-	$(COMPILE) --extra dev --extra provision --extra brokers --output-file requirements-dev.txt pyproject.toml
-	$(COMPILE) --extra provision -c requirements-dev.txt --output-file requirements-image.txt pyproject.toml
-	$(COMPILE) --output-file requirements-sbom.txt requirements-sbom.in
-	$(COMPILE) --extra dev --extra provision --extra brokers --extra bench -c requirements-dev.txt --output-file requirements-bench.txt pyproject.toml
+	$(COMPILE) --output-file locks/requirements.txt pyproject.toml
+	$(COMPILE) --extra dev --extra provision --extra brokers --output-file locks/requirements-dev.txt pyproject.toml
+	$(COMPILE) --extra provision -c locks/requirements-dev.txt --output-file locks/requirements-image.txt pyproject.toml
+	$(COMPILE) --output-file locks/requirements-sbom.txt locks/requirements-sbom.in
+	$(COMPILE) --extra dev --extra provision --extra brokers --extra bench -c locks/requirements-dev.txt --output-file locks/requirements-bench.txt pyproject.toml
+	$(COMPILE) --output-file locks/requirements-eventbridge.txt locks/requirements-eventbridge.in
+	$(COMPILE) --output-file locks/requirements-nats-pull.txt locks/requirements-nats-pull.in
 
 # Parts of the verbs above; nobody has to type them.
 .PHONY: integration tools deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
@@ -179,17 +181,17 @@ deep-bench:
 	@$(MAKE) bench QUICK=1
 
 # The stamp is written last: an installation that was interrupted is done again.
-$(READY): requirements-dev.txt pyproject.toml
+$(READY): locks/requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is missing or older than 3.11, so nothing here can run. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments, so dependencies have no place. Install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "making .venv with the pinned dependencies (about a minute, once)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/requirements-dev.txt
 	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-bench/.ready: requirements-bench.txt pyproject.toml
+.venv-bench/.ready: locks/requirements-bench.txt pyproject.toml
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.txt
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/requirements-bench.txt
 	@PYTHONWARNINGS=ignore .venv-bench/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -67,7 +67,8 @@ class Catalogue:
 
     def project(self) -> Image:
         """The image of every service of ours, from the Dockerfile that is shipped."""
-        copied = ("choreography", "apps", "components", "LICENSE", "requirements-image.txt", "requirements-sbom.txt")
+        locks = ("locks/requirements-image.txt", "locks/requirements-sbom.txt")
+        copied = ("choreography", "apps", "components", "LICENSE", *locks)
         return Built((PROJECT,), _DOCKERFILE, {name: ROOT / name for name in copied}, BASE)
 
     def _server(self, name: str, files: dict[str, Path] | None = None, *, base: Image | None = None) -> Image:

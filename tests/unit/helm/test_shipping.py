@@ -45,7 +45,7 @@ def resources(overlay: Path) -> Iterator[Path]:
 
 def test_the_image_holds_what_was_tested() -> None:
     """Every version in it is the one that the tests run on."""
-    image, tested = pins("requirements-image.txt"), pins("requirements-dev.txt")
+    image, tested = pins("locks/requirements-image.txt"), pins("locks/requirements-dev.txt")
     assert image
     assert image == {name: tested[name] for name in image}
     assert "moto" not in image
@@ -69,7 +69,7 @@ def test_the_image_holds_every_client_that_provisioning_imports() -> None:
     }
     clients = imported & {"aio_pika", "aiobotocore", "aiokafka", "botocore", "nats"}
     assert len(clients) == 5
-    assert {names.get(client, client) for client in clients} <= pins("requirements-image.txt").keys()
+    assert {names.get(client, client) for client in clients} <= pins("locks/requirements-image.txt").keys()
 
 
 def test_the_image_is_built_from_pinned_wheels_and_runs_as_a_number() -> None:
@@ -84,7 +84,7 @@ def test_the_image_is_built_from_pinned_wheels_and_runs_as_a_number() -> None:
 
 def test_every_lock_file_has_a_hash_for_everything_and_no_address() -> None:
     """A registry is whoever installs chooses."""
-    for path in ROOT.glob("requirements*.txt"):
+    for path in ROOT.glob("locks/*.txt"):
         text = path.read_text()
         assert "://" not in text, path.name
         assert re.findall(r"^[a-zA-Z0-9_.-]+==.*[^\\]$", text, re.MULTILINE) == [], path.name
