@@ -54,15 +54,17 @@ integration: tools
 
 test: unit integration ## unit, then integration tests with real sidecars and brokers     TESTS="tests/integration/stores ..."
 
-lint: $(READY) ## style, format, types, and which package may import which
+lint: $(READY) ## style, format, types, which package may import which, and how much is rendered
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python .ci/rendered.py --share
 
 check: $(READY) ## the lint across services, and whether everything rendered is as the declarations say
 	@$(BIN)/choreography check apps.checkout
 	@$(BIN)/choreography render apps.checkout --check
+	@$(BIN)/python .ci/rendered.py
 
 # The tests see all states and thousands of random runs; the command alone makes each decision again, in another process.
 explore: $(READY) ## the model checker: every order of every event, exhaustively and at random
@@ -108,7 +110,7 @@ bench: .venv-bench/.ready tools ## this project beside others, in turns     QUIC
 
 ##@ To ship
 
-.PHONY: image secrets chart cluster
+.PHONY: image secrets chart manifests cluster
 # SOURCE_DATE_EPOCH: the time of the last commit, so that the same commit gives the same files.
 image: ## build the image of all services     OF=eventbridge or OF=nats-pull for a component, IMAGE= BASE=
 	docker build --tag $(or $(IMAGE_$(OF)),$(error OF=$(OF) names no image of this repository. Known are eventbridge and nats-pull, and nothing for the services)) \
@@ -118,16 +120,16 @@ image: ## build the image of all services     OF=eventbridge or OF=nats-pull for
 secrets: ## draw the passwords of a cluster for development, into files that git ignores
 	@k8s/secrets/make
 
-chart: $(READY) ## render the chart's files and k8s/flow anew, lint the chart and try its templates
-	@test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make chart HELM=/path/to/helm" >&2; exit 1; }
-	@$(BIN)/choreography render apps.checkout
+# Skaffold calls it before each deployment.
+chart: $(READY) ## render what the chart holds of the flow, so that Helm can place it
+	@$(BIN)/choreography render apps.checkout --chart helm/choreography
+
+manifests: chart needs-helm ## place the chart into k8s/flow, for those without Helm in their cluster
 	@for broker in $(IN_CLUSTER); do \
-		{ echo "# Rendered by \`make chart\`; edit helm/choreography instead."; \
+		{ echo "# Rendered by \`make manifests\`; edit helm/choreography instead."; \
 		$(HELM) template checkout helm/choreography --namespace checkout $(RENDER) --values k8s/flow/values.yaml \
-			--values helm/choreography/values/$$broker.yaml; } > k8s/flow/$$broker/flow.yaml || exit 1; \
+			--values helm/choreography/values/$$broker.yaml; } > k8s/flow/$$broker/made-by-make-manifests.yaml || exit 1; \
 	done
-	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
-	@HELM=$(HELM) $(BIN)/pytest --quiet -m helm tests/unit/helm
 
 cluster: $(READY) ## a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
 	@$(BIN)/python -m lab
@@ -148,12 +150,20 @@ lock: $(READY) ## pin every dependency anew
 	$(COMPILE) --output-file locks/requirements-nats-pull.txt locks/requirements-nats-pull.in
 
 # Parts of the verbs above; nobody has to type them.
-.PHONY: integration tools deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
+.PHONY: integration tools chart-test needs-helm deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
 
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
 tools: $(READY)
 	@$(BIN)/choreography tools --broker $(BROKER) --store postgres
 	@$(BIN)/python -m tests.components.dapr_suite.suite
+
+needs-helm:
+	@test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make HELM=/path/to/helm ..." >&2; exit 1; }
+
+# Helm's own lint, and what the templates make of values.
+chart-test: chart needs-helm
+	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
+	@HELM=$(HELM) $(BIN)/pytest --quiet -m helm tests/unit/helm
 
 # Two orders whole, many random runs (see docs/explore.md).
 deep-explore: $(READY)

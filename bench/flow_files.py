@@ -13,6 +13,7 @@ import yaml
 
 from bench.broker import TOPICS
 from choreography.flow import services_of
+from choreography.render import render
 from choreography.render.subscriptions import subscriptions_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -50,10 +51,10 @@ def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) 
     for part in (_RESOURCES, _STORE):
         resources = folder / "dapr" / part
         resources.mkdir(parents=True, exist_ok=True)
-        for path in sorted((CHECKOUT / "dapr" / part).glob("*.yaml")):
-            kept = [resource for resource in yaml.safe_load_all(path.read_text()) if keeps(resource)]
+        for name, text in _rendered(part).items():
+            kept = [resource for resource in yaml.safe_load_all(text) if keeps(resource)]
             if kept:
-                (resources / path.name).write_text(yaml.safe_dump_all(kept, sort_keys=False))
+                (resources / name).write_text(yaml.safe_dump_all(kept, sort_keys=False))
     apps: list[dict[str, Any]] = [
         {"appID": name, "appDirPath": str(ROOT), "command": ["python", "-m", module, name]} for name in services
     ]
@@ -62,6 +63,12 @@ def _write(folder: Path, module: str, services: tuple[str, ...], keeps: Change) 
     common = {"resourcesPaths": [f"dapr/{_RESOURCES}"], "appProtocol": "http"}
     (folder / "dapr.yaml").write_text(yaml.safe_dump({"version": 1, "common": common, "apps": apps}, sort_keys=False))
     return folder
+
+
+def _rendered(part: str) -> dict[str, str]:
+    """Return the files of one folder of Dapr resources of the checkout, by name."""
+    texts = render("apps.checkout", broker="redis", store="postgres")
+    return {path.name: text for path, text in texts.items() if path.parent.match(f"dapr/{part}")}
 
 
 def _heard_by_all(resource: dict[str, Any]) -> bool:

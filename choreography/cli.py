@@ -69,22 +69,19 @@ def up(
     """Set up this machine, start a flow with everything it needs, and rehearse it."""
     # Only this command starts sidecars.
     from choreography.check import refuse_unsafe  # noqa: PLC0415
-    from choreography.up.command import run, write_prefixed  # noqa: PLC0415
+    from choreography.up.command import run  # noqa: PLC0415
 
     console = Console()
     progress = Progress(console)
-    place = RUN_FOLDERS / flow.resolve().name
-    written = place / "rendered" if topic_prefix else flow
     running = RunningFlow(
         flow,
-        place,
+        RUN_FOLDERS / flow.resolve().name,
         broker=broker,
         store=store,
         zipkin=zipkin,
         progress=progress,
         environment={"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {},
-        resources=write_prefixed(flow, broker, topic_prefix, written) if topic_prefix else None,
-        access=written / "access" if access else None,
+        access=access,
     )
     refuse_unsafe(running.resources)
     running.prepare()
@@ -99,7 +96,7 @@ def tools(broker: Broker = "redis", store: Store = "sqlite", zipkin: Traced = Tr
 
 @app.command()
 def provision(
-    resources: Annotated[Path, typer.Argument(help="Rendered Dapr files, such as apps/checkout/dapr/kafka.")],
+    resources: Annotated[Path, typer.Argument(help="Rendered Dapr files, such as .run/checkout/rendered/dapr/kafka.")],
     *,
     address: Annotated[str, typer.Option(envvar="BROKER_ADDRESS", help="Where it is, as its component says it.")],
     partitions: Annotated[int, typer.Option(min=1, help="Of each topic; no more replicas than that have work.")] = 12,
@@ -181,7 +178,9 @@ def render(
     flow: Annotated[str, typer.Argument(help="The package of a flow, such as apps.checkout.")],
     *,
     check: Annotated[bool, typer.Option("--check", help="Only compare, and fail on a difference.")] = False,
-    chart: Annotated[Path | None, typer.Option(help="A copy of helm/choreography that shall hold this flow.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="A chart that shall hold this flow, such as helm/choreography.")
+    ] = None,
     topic_prefix: Annotated[str, typer.Option(help=PREFIX_HELP)] = "",
 ) -> None:
     """Write everything that follows from a flow's declarations: Dapr files, diagrams, pages, AsyncAPI, Kubernetes."""

@@ -19,7 +19,8 @@ from choreography.flow import services_of
 from choreography.progress import Progress
 from choreography.topics import Naming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
-from choreography.up.flowfile import read_flow
+from choreography.up.flowfile import FlowFile, read_flow
+from choreography.up.rendered import with_rendered
 from faults.accounts import Attack
 from faults.defects.seeding import environment_of
 from faults.proxy import Proxy
@@ -159,7 +160,7 @@ async def raised(
             drain=False,
             environment={"CHOREOGRAPHY_DEADLINES": f"overdue={OVERDUE:.0f}s"}
             | (environment_of(defect) if defect else {}),
-            resources=_impatient(read_flow(FLOW).resources_for("redis"), folder / "resources"),
+            resources=_impatient(with_rendered(read_flow(FLOW), folder, "redis"), folder / "resources"),
             detours={"postgres": store.port, "redis": broker.port},
         )
         async with flow, redis.asyncio.Redis(port=flow.redis_port, socket_timeout=_WRITING) as client:
@@ -177,11 +178,11 @@ def _postgres_port(flow: RunningFlow) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _impatient(resources: Path, target: Path) -> Path:
+def _impatient(flow: FlowFile, target: Path) -> Path:
     """Copy the flow's resources with a broker that gives up on a delivery sooner."""
     target.mkdir(parents=True, exist_ok=True)
     sooner = {"processingTimeout": REDELIVERED_AFTER * 1000, "redeliverInterval": 1000}
-    for file in resources.glob("*.yaml"):
+    for file in flow.resources_for("redis").glob("*.yaml"):
         text = file.read_text()
         for name, milliseconds in sooner.items():
             text = re.sub(rf'(name: {name}\n\s+value: )"\d+"', rf'\g<1>"{milliseconds:.0f}"', text)

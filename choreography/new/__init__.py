@@ -39,7 +39,12 @@ def new_flow(where: str) -> list[Path]:
     if target.exists() and any(target.iterdir()):
         raise NewFlowError(f"{target} is not empty, and nothing of yours is overwritten. Name another folder.")
     target.mkdir(parents=True, exist_ok=True)
-    words = {"package": ".".join(folder.parts), "folder": str(folder), "root": "/".join([".."] * len(folder.parts))}
+    words = {
+        "package": ".".join(folder.parts),
+        "folder": str(folder),
+        "name": folder.name,
+        "root": "/".join([".."] * len(folder.parts)),
+    }
     written = [*_packages(target), *(_fill(file, target, words) for file in _templates())]
     return [*written, *_settings(), *_components()]
 

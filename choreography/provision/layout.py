@@ -55,7 +55,7 @@ def layout_of(folder: Path) -> Layout:
     if len(kinds) != 1:
         raise ProvisionError(
             f"{folder} names {', '.join(kinds) or 'no broker'}, so it is unclear what to provision. "
-            "Name a folder with the components of one broker, such as apps/checkout/dapr/kafka."
+            "Name a folder with the components of one broker, such as .run/checkout/rendered/dapr/kafka."
         )
     hearers = {
         (app, str(one.spec.get("topic"))) for one in resources if one.kind == "Subscription" for app in one.scopes

@@ -4,6 +4,6 @@ Not here: what the declarations mean (`choreography.analysis`), and the template
 (`helm`).
 """
 
-from choreography.render.command import compare, render, write
+from choreography.render.command import compare, fill_chart, render, render_into, write
 
-__all__ = ["compare", "render", "write"]
+__all__ = ["compare", "fill_chart", "render", "render_into", "write"]

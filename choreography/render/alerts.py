@@ -6,32 +6,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from choreography.analysis.wiring import Wiring
-from choreography.render.source import Files, Source, documents
+from choreography.render.source import Files, Source, as_yaml
 from choreography.service import Service
 
 _P: Final = "choreography_"
 
 
+FILE: Final = "alerts.yaml"
+"""A rule file of Prometheus; for its operator the chart places the same rules."""
+
+
 def alert_files(source: Source) -> Files:
     """Render the alert rules of a flow."""
-    told = "For the Prometheus operator. Every alert says what to do; services are named, so that none can be missing."
-    return {"k8s/alerts.yaml": documents([(told, alert_rules(source.title, source.services))])}
+    return {FILE: as_yaml(alert_rules(source.title, source.services))}
 
 
 def alert_rules(flow: str, services: Sequence[Service]) -> dict[str, Any]:
-    """Return the rules of a flow."""
+    """Return the rules of a flow. Each says what to do, and services are named, so that none can be missing."""
     names = "|".join(service.name for service in services)
     mine = f'{{service=~"{names}"}}'
     return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {"name": f"{flow}-choreography", "labels": {"app.kubernetes.io/part-of": flow}},
-        "spec": {
-            "groups": [
-                {"name": f"{flow}.events", "rules": list(_events(mine))},
-                {"name": f"{flow}.services", "rules": list(_services(Wiring(services)))},
-            ]
-        },
+        "groups": [
+            {"name": f"{flow}.events", "rules": list(_events(mine))},
+            {"name": f"{flow}.services", "rules": list(_services(Wiring(services)))},
+        ]
     }
 
 

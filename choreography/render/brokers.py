@@ -34,7 +34,7 @@ class Broker:
         trigger: KEDA's trigger for a service, a topic that it hears, and what the broker calls the service.
         per_topic: whether each topic of a service has a queue of its own.
         address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
-        advice: what a reader should know before scaling on it.
+        advice: what a reader should know before scaling on it; the chart shows it above each autoscaler.
         elsewhere: whether it is never in the cluster, so that no pod can be selected.
         management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
         same_address: whether KEDA takes the address in the form in which the component takes it.

@@ -12,7 +12,8 @@ import yaml
 from choreography.flow import FlowError
 from choreography.render import components
 from choreography.render.access import LOGIN, login_settings
-from choreography.render.alerts import alert_rules
+from choreography.render.alerts import FILE as ALERTS
+from choreography.render.alerts import alert_files
 from choreography.render.autoscalers import triggers_of
 from choreography.render.brokers import BROKERS, Broker
 from choreography.render.chart_values import values_files
@@ -37,7 +38,8 @@ _PREFIXED: Final = Naming("the-topic-prefix")
 _ONE_PROCESS: Final = "state.sqlite"
 """A file that one process may open, which no pod can hand over to the next one; charts refuse it."""
 
-_STORE_PORTS: Final[Mapping[str, int]] = {"state.postgresql": 5432, "state.mysql": 3306}
+_POSTGRES: Final = "state.postgresql"
+_STORE_PORTS: Final[Mapping[str, int]] = {_POSTGRES: 5432, "state.mysql": 3306}
 """Where stores listen, unless a chart is told otherwise."""
 
 
@@ -65,7 +67,7 @@ def chart_files(source: Source, chart: Path) -> Files:
 def _files(source: Source) -> Iterator[tuple[str, str]]:
     yield "flow.yaml", as_yaml(_flow(source))
     yield "configuration.yaml", source.component("tracing.yaml")
-    yield "alerts.yaml", as_yaml(alert_rules(source.title, source.services)["spec"])
+    yield ALERTS, alert_files(source)[ALERTS]
     yield "dashboard.json", dashboard(source.title, source.name)
     for store in (one for one in source.stores if _kind_of(read(one)) != _ONE_PROCESS):
         base = components.statestore(read(store), source.services)
@@ -103,6 +105,8 @@ def _flow(source: Source) -> dict[str, Any]:
         "package": source.name,
         "observer": CHRONICLE,
         "topicPrefix": source.names.prefix,
+        # Of the database to which services speak without a sidecar.
+        "databasePort": _STORE_PORTS[_POSTGRES],
         "services": {service.name: _service(source, service) for service in source.services},
     }
 
@@ -140,6 +144,7 @@ def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -
             "key": facts["address"] if broker.same_address else broker.address,
             "environment": broker.environment,
             "prefixed": broker.prefixed,
+            "advice": broker.advice,
             "triggers": {
                 service.name: list(triggers_of(service, broker, names)) for service in source.services if service.hears
             },

@@ -245,8 +245,8 @@ helm uninstall {name} --namespace NAMESPACE
 
 It needs Kubernetes 1.30 and Dapr 1.18 with its scheduler. What each broker needs, and how to run it in production, is
 in `docs/kubernetes.md` and `docs/production.md`. `files/` is rendered from the declarations of the flow and
-`components/` by `choreography render`; the templates only place it. A name that is not below is refused, and so is a
-pair that cannot be.
+`components/` by `choreography render`, before the chart is installed or packaged (`make chart`, in its repository); the
+templates only place it. A name that is not below is refused, and so is a pair that cannot be.
 
 | value | default | |
 | --- | --- | --- |

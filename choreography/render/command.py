@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +12,11 @@ from choreography.render.access import FOLDER as ACCESS
 from choreography.render.access import access_files
 from choreography.render.alerts import alert_files
 from choreography.render.asyncapi import asyncapi_file
-from choreography.render.autoscalers import autoscaler_files
 from choreography.render.chart import chart_files, charts_of, stray_files
 from choreography.render.contract_lock import lock_file
 from choreography.render.dapr import dapr_files
-from choreography.render.network_policies import network_policy_files
 from choreography.render.pages import flow_page, service_pages
-from choreography.render.source import Appearance, Source, source_of
+from choreography.render.source import RUN, Appearance, Source, source_of
 
 APPEARANCES: Final[tuple[Appearance, ...]] = (
     dapr_files,
@@ -24,15 +24,13 @@ APPEARANCES: Final[tuple[Appearance, ...]] = (
     service_pages,
     asyncapi_file,
     lock_file,
-    network_policy_files,
-    autoscaler_files,
     alert_files,
     access_files,
 )
 """The one list of what is rendered."""
 
 _FOLDERS: Final = ("dapr", "docs", "k8s", ACCESS)
-"""Folders of a flow that hold what is rendered; `dapr` nothing else."""
+"""Folders that hold what is rendered, or once did; `dapr` nothing else."""
 
 _MARKS: Final = (b"# Rendered by ", b"<!-- Rendered by ")
 
@@ -47,7 +45,7 @@ def render(
     Raises:
         FlowError: the flow, or the component file of a broker or store, is not there.
     """
-    return _rendered(source_of(flow, broker, store, topic_prefix))
+    return _of_flow(source_of(flow, broker, store, topic_prefix))
 
 
 def write(flow: str, chart: Path | None = None, topic_prefix: str = "") -> list[Path]:
@@ -62,27 +60,49 @@ def write(flow: str, chart: Path | None = None, topic_prefix: str = "") -> list[
         FlowError: the flow is not there, or the folder holds no chart.
     """
     source = source_of(flow, None, None, topic_prefix)
-    texts = _rendered(source) | _of_charts(source, *([chart.resolve()] if chart else []))
-    changed = []
-    for path, text in texts.items():
-        if not path.exists() or path.read_text() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            changed.append(path)
-    for path in _strays(source, texts):
-        if path.read_bytes().startswith(_MARKS):
-            path.unlink()
-            changed.append(path)
-    return changed
+    texts = _of_flow(source) | _of_charts(source, {*charts_of(source), *([chart.resolve()] if chart else [])})
+    changed = _put(texts)
+    return [*changed, *_remove(_strays(source, texts))]
+
+
+def render_into(
+    folder: Path, flow: str, *, broker: str | None = None, store: str | None = None, topic_prefix: str = ""
+) -> None:
+    """Write the files of a flow into another folder than its own, but for the lock, which only the flow's own may hold.
+
+    Raises:
+        FlowError: the flow, or the component file of a broker or store, is not there.
+    """
+    source = replace(source_of(flow, broker, store, topic_prefix), rendered=folder.resolve())
+    texts = {path: text for path, text in _of_flow(source).items() if path.is_relative_to(source.rendered)}
+    _put(texts)
+    # The files of another broker, rendered there before, stay.
+    folders = {path.parent for path in texts}
+    _remove(path for path in _rendered_once(source.rendered) if path.parent in folders and path not in texts)
+
+
+def fill_chart(flow: str, chart: Path) -> list[Path]:
+    """Write what a chart holds of a flow, and nothing else; return what changed.
+
+    Raises:
+        FlowError: the flow is not there, or the folder holds no chart.
+    """
+    source = source_of(flow, None, None)
+    texts = _of_charts(source, [chart.resolve()])
+    changed = _put(texts)
+    return [*changed, *_remove(stray_files(chart.resolve(), texts))]
 
 
 def compare(flow: str, topic_prefix: str = "") -> list[str]:
-    """Return in sentences how the files of a flow differ from what its declarations say."""
+    """Return in sentences how the files that are kept for a flow differ from what its declarations say.
+
+    What lies below `.run` is nobody's to keep: it is rendered anew by whoever uses it.
+    """
     source = source_of(flow, None, None, topic_prefix)
-    texts = _rendered(source) | _of_charts(source)
+    texts = _of_flow(source) | _of_charts(source, charts_of(source))
     again = f"Run `choreography render {source.name}`."
     differences = []
-    for path, text in texts.items():
+    for path, text in _kept(source, texts):
         shown = path.relative_to(source.root)
         if not path.exists():
             differences.append(f"{shown} is missing. {again}")
@@ -90,26 +110,27 @@ def compare(flow: str, topic_prefix: str = "") -> list[str]:
             differences.append(f"{shown} differs from what the declarations say. {again}")
     differences += [
         f"{path.relative_to(source.root)} is not rendered from anything, but a sidecar would read it. Remove it."
-        if path.is_relative_to(source.folder / "dapr")
+        if path.is_relative_to(source.rendered / "dapr")
         else f"{path.relative_to(source.root)} was rendered once and nothing asks for it any more. {again}"
         for path in _strays(source, texts)
+        if not path.is_relative_to(source.root / RUN)
     ]
     return differences
 
 
-def _rendered(source: Source) -> dict[Path, str]:
+def _of_flow(source: Source) -> dict[Path, str]:
     return {
-        source.folder / name: _head(source, name) + text
+        (source.folder if name == LOCK else source.rendered) / name: _head(source, name) + text
         for appearance in APPEARANCES
         for name, text in appearance(source).items()
     }
 
 
-def _of_charts(source: Source, *more: Path) -> dict[Path, str]:
-    """What the charts of a flow hold of it."""
+def _of_charts(source: Source, charts: Iterable[Path]) -> dict[Path, str]:
+    """What charts hold of a flow."""
     return {
         chart / name: text if name.endswith((".json", "README.md")) else _head(source, name) + text
-        for chart in {*charts_of(source), *more}
+        for chart in charts
         for name, text in chart_files(source, chart).items()
     }
 
@@ -122,12 +143,39 @@ def _head(source: Source, name: str) -> str:
     return "" if name == LOCK else f"# {told} or components/ instead.\n"
 
 
-def _strays(source: Source, texts: dict[Path, str]) -> list[Path]:
-    files = (path for name in _FOLDERS for path in (source.folder / name).rglob("*") if path.is_file())
-    strays = (path for path in files if path not in texts)
-    # A sidecar reads whatever is in its folder; beside pages and manifests a person may keep something else.
-    own = sorted(
-        path for path in strays if path.is_relative_to(source.folder / "dapr") or path.read_bytes().startswith(_MARKS)
-    )
-    # So does a chart: what lies where a broker's files are is a broker.
+def _kept(source: Source, texts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+    return ((path, text) for path, text in texts.items() if not path.is_relative_to(source.root / RUN))
+
+
+def _put(texts: Mapping[Path, str]) -> list[Path]:
+    changed = []
+    for path, text in texts.items():
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            changed.append(path)
+    return changed
+
+
+def _remove(strays: Iterable[Path]) -> list[Path]:
+    """Remove what was rendered, and leave what a person wrote."""
+    rendered = [path for path in strays if path.read_bytes().startswith(_MARKS)]
+    for path in rendered:
+        path.unlink()
+    return rendered
+
+
+def _strays(source: Source, texts: Mapping[Path, str]) -> list[Path]:
+    found = {*_rendered_once(source.rendered, "dapr"), *_rendered_once(source.folder)}
+    own = sorted(path for path in found if path not in texts)
+    # A chart reads whatever is in its folder: what lies where a broker's files are is a broker.
     return [*own, *(path for chart in charts_of(source) for path in stray_files(chart, texts))]
+
+
+def _rendered_once(folder: Path, *whole: str) -> Iterator[Path]:
+    """Yield the files that were rendered into a folder, and all files of the folders in it that are named."""
+    files = [path for path in folder.glob("*") if path.is_file()]
+    files += [path for name in _FOLDERS for path in (folder / name).rglob("*") if path.is_file()]
+    for path in files:
+        if path.relative_to(folder).parts[0] in whole or path.read_bytes().startswith(_MARKS):
+            yield path

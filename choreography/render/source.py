@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import yaml
 
@@ -14,8 +14,11 @@ from choreography.flow import FlowError, module_of, package_of, services_of
 from choreography.service import Service
 from choreography.topics import Naming, prefix_of
 
+RUN: Final = ".run"
+"""The folder below which everything is that can be made again; version control ignores it."""
+
 Files: TypeAlias = dict[str, str]
-"""Texts by path, relative to the folder of the flow."""
+"""Texts by path, relative to the folder that they are rendered into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Source:
         about: what the package says about itself.
         folder: where the package is.
         root: the folder it is imported from.
+        rendered: the folder that its files are rendered into.
         brokers: the chosen files in components/brokers.
         stores: the chosen files in components/stores.
         names: what its topics are called on the broker.
@@ -39,6 +43,7 @@ class Source:
     services: Sequence[Service]
     folder: Path
     root: Path
+    rendered: Path
     brokers: tuple[Path, ...]
     stores: tuple[Path, ...]
     names: Naming
@@ -84,10 +89,16 @@ def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: st
         services=services,
         folder=folder,
         root=root,
+        rendered=_rendered(folder, root),
         brokers=_chosen(bases / "brokers", broker),
         stores=_chosen(bases / "stores", store),
         names=names,
     )
+
+
+def _rendered(folder: Path, root: Path) -> Path:
+    """Return where a flow's files are rendered: not beside its code, unless a folder `dapr` there says otherwise."""
+    return folder if (folder / "dapr").is_dir() else root / RUN / folder.name / "rendered"
 
 
 def _chosen(folder: Path, name: str | None) -> tuple[Path, ...]:
@@ -136,10 +147,3 @@ _Plain.add_representer(str, _text)
 def as_yaml(content: Mapping[str, Any]) -> str:
     """Return a mapping as YAML in the order given."""
     return yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
-
-
-def documents(commented: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return several YAML documents, each with the reason for it above."""
-    return "---\n".join(
-        "".join(f"# {line}\n" for line in reason.splitlines()) + as_yaml(content) for reason, content in commented
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import shutil
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -15,37 +14,13 @@ from rich.table import Table
 
 from choreography.authored import import_authored
 from choreography.flow import package_at
-from choreography.render import render
-from choreography.render.access import FOLDER as ACCESS
 from choreography.settings import Settings
-from choreography.up.errors import FlowFileError
 from choreography.up.running_flow import RunningFlow
 
 
 def run(flow: RunningFlow, folder: Path, orders: int, console: Console, *, leave: bool) -> int:
     """Start a flow, rehearse it and, unless it is to be left then, serve it until a signal. Return the exit code."""
     return _run_until_signal(_perform(flow, package_at(folder), orders, console, leave=leave))
-
-
-def write_prefixed(folder: Path, broker: str, topic_prefix: str, target: Path) -> Path:
-    """Render a flow with another prefix of its topics into a folder: what sidecars read, and what users may do.
-
-    Returns:
-        The folder of the Dapr resources; beside it is the folder ``access``.
-    """
-    if not package_at(folder):
-        raise FlowFileError(
-            f"{folder} is no package below this folder, so its Dapr files cannot be rendered with the prefix "
-            f"{topic_prefix!r}. Type the command where the flow is imported from."
-        )
-    shutil.rmtree(target, ignore_errors=True)
-    for path, text in render(package_at(folder), broker=broker, topic_prefix=topic_prefix).items():
-        place = path.relative_to(folder.resolve())
-        if place.parts[0] in ("dapr", ACCESS):
-            copy = target / place
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(text)
-    return target / "dapr" / broker
 
 
 async def _perform(flow: RunningFlow, package: str, orders: int, console: Console, *, leave: bool) -> int:

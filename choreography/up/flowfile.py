@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from choreography.render.access import FOLDER as ACCESS
 from choreography.topics import STORES_FOLDER
 from choreography.up.errors import FlowFileError
 
@@ -61,15 +62,21 @@ class FlowFile:
 
     def resources_for(self, broker: str) -> Path:
         """The folder of components for a broker: a sibling of the one the file names."""
-        return _existing(self._rendered / broker, "no broker")
+        return _existing(self.rendered / broker, "no broker")
 
     def state_resources_for(self, store: str) -> Path:
         """The folder with the state store of sidecars, for a database that services do not speak to themselves."""
-        return _existing(self._rendered / STORES_FOLDER / store, "no store")
+        return _existing(self.rendered / STORES_FOLDER / store, "no store")
 
     @property
-    def _rendered(self) -> Path:
+    def rendered(self) -> Path:
+        """The folder with a folder of Dapr resources for each broker."""
         return self.resources.parent if self.resources else self.path.parent / "dapr"
+
+    @property
+    def access(self) -> Path:
+        """The folder that says what the user of each service may do on a broker."""
+        return self.rendered.parent / ACCESS
 
 
 def _existing(folder: Path, lacks: str) -> Path:
@@ -80,7 +87,8 @@ def _existing(folder: Path, lacks: str) -> Path:
         hint = f"Did you mean {near[0]}? Else render" if near else "Render"
         raise FlowFileError(
             f"{folder} is not there, so a sidecar would have {lacks}. "
-            f"{hint} it (`choreography render`), or choose one that is there: {', '.join(known) or 'none is'}."
+            f"{hint} it where the flow is imported from (`choreography render`), or choose one that is there: "
+            f"{', '.join(known) or 'none is'}."
         )
     return folder
 

@@ -17,6 +17,7 @@ from choreography.up.places import alone
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs, zipkin_endpoint
+from choreography.up.rendered import with_rendered
 from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 
@@ -53,7 +54,7 @@ class RunningFlow:
         drain: bool = True,
         resources: Path | None = None,
         detours: Mapping[str, int] | None = None,
-        access: Path | None = None,
+        access: bool = False,
     ) -> None:
         """Describe the flow; nothing is started before the block is entered.
 
@@ -63,20 +64,20 @@ class RunningFlow:
             broker: what events travel on.
             store: where state is kept.
             zipkin: whether to collect traces.
-            environment: told to every service and outside program, over what the run file says.
+            environment: told to every service and outside program, over what the run file says; Dapr files follow it.
             replicas: how many of every service, or of those named.
             tools: the programs, when they were prepared before.
             progress: who is told how far the start is.
             drain: whether sidecars may finish what is under way (some seconds) when everything is stopped.
             resources: a folder of Dapr resources to use instead of the flow's own.
             detours: ports by which sidecars reach `redis` or `postgres` instead of their own, such as a proxy's.
-            access: the rendered folder `access` of the flow, for a user of the broker for each service; None is one
-                login for all.
+            access: whether each service has a user of the broker; else they share one login.
         """
-        self.file = read_flow(Path(flow))
         self.run_folder = Path(run_folder).resolve()
         self.broker, self.store, self.zipkin = broker, store, zipkin
-        self._environment = dict(environment or {})
+        self._environment = environment or {}
+        self._prefix = self._environment.get("CHOREOGRAPHY_TOPIC_PREFIX", "")
+        self.file = with_rendered(read_flow(Path(flow)), self.run_folder, broker, self._prefix)
         self._replicas = replicas
         self._tools = tools
         self._progress = progress or Progress.silent()
@@ -130,8 +131,8 @@ class RunningFlow:
 
     def sidecar(self, name: str) -> Sidecar:
         """The sidecar of a service or of a replica."""
-        addresses = self._programs.address_of(name)
-        return Sidecar(addresses.url, addresses.api_token)
+        found = self._programs.address_of(name)
+        return Sidecar(found.url, found.api_token)
 
     def app_token(self, name: str) -> str:
         """The token by which an app knows its own sidecar, for tests that deliver to the app themselves."""
@@ -193,8 +194,7 @@ class RunningFlow:
         """Start a sidecar without an app, to publish as `app_id` to `topics`, which the scopes then grant it."""
         guest = f"{app_id}-guest"
         addresses = self._programs.give_addresses(guest, app_id, None)
-        folder = self.run_folder / "guests" / app_id
-        resources = write_guest_resources(self.resources, folder, app_id, topics)
+        resources = write_guest_resources(self.resources, self.run_folder / "guests" / app_id, app_id, topics)
         if component := self._programs.component(guest):
             beside = self._processes.join(component)
             await beside.start()
@@ -249,9 +249,9 @@ class RunningFlow:
         self.prepare()
         tools = self._tools
         assert tools is not None  # noqa: S101 - prepare() sees to it
-        if self._access is not None:
-            prefix = self._environment.get("CHOREOGRAPHY_TOPIC_PREFIX") or prefix_of(self.file.name)
-            tools, logins = guarded(tools, self._access, self.services, Naming(prefix))
+        if self._access:
+            prefix = self._prefix or prefix_of(self.file.name)
+            tools, logins = guarded(tools, self.file.access, self.services, Naming(prefix))
             self.resources = write_with_logins(self.resources, self.run_folder / "resources-with-logins", logins)
         traces = zipkin_endpoint(self._ports) if self.zipkin else None
         keeping = keep(self.store, self.file, self.run_folder, tools.database, self._ports)

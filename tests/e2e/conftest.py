@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from choreography.progress import Progress
+from choreography.render import fill_chart
 from lab import Cluster, running
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import CHART, Checkout
 from tests.e2e.test_leave import left_by_the_flow
 from tests.e2e.trouble import told
 
@@ -72,7 +73,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncIterator[Cluster]:
-    """A cluster with Dapr and our image, gone when the tests are."""
+    """A cluster with Dapr and our image, gone when the tests are; and the chart, rendered."""
+    await asyncio.to_thread(fill_chart, "apps.checkout", Path(CHART))
     async with running(FOLDER, Progress()) as one:
         _shown.append(one)
         death = asyncio.create_task(one.until_death())

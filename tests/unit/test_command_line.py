@@ -17,10 +17,12 @@ import pytest
 from choreography import cli
 from choreography.exit_codes import BROKEN, CANNOT_RUN, HOLDS, NOT_ALL_SEEN
 from choreography.explore.result import Limits
+from tests.rendered_flow import rendered_flow
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = str(ROOT / "apps" / "checkout")
-DAPR = f"{CHECKOUT}/dapr/kafka"
+RENDERED = rendered_flow() / "dapr"
+DAPR = str(RENDERED / "kafka")
 REDIS = str(ROOT / "components" / "brokers" / "redis.yaml")
 NUMBERS = itertools.count()
 
@@ -131,8 +133,8 @@ def refused(ended: Ended) -> str:
         (["tools", "--broker", "pigeon"], "Choose one of: redis"),
         (["provision", "nowhere", "--address", "x"], "is not a folder"),
         (["provision", DAPR], "Missing option '--address'"),
-        (["provision", f"{CHECKOUT}/dapr/rabbitmq", "--address", "nonsense"], "could not be provisioned"),
-        (["provision", f"{CHECKOUT}/dapr/nats", "--address", "localhost:1"], "did not make the streams"),
+        (["provision", str(RENDERED / "rabbitmq"), "--address", "nonsense"], "could not be provisioned"),
+        (["provision", str(RENDERED / "nats"), "--address", "localhost:1"], "did not make the streams"),
         (["drain", "nowhere", "--address", "x"], "is not a folder"),
         (["drain", DAPR, "--address", "x", "--within", "soon"], "is no span of time"),
         (["drain", DAPR, "--address", "x", "--within", "-5s"], "less than no time"),

@@ -1,5 +1,8 @@
 {{/* What the declarations say of the flow. */}}
 {{- define "choreography.flow" -}}
+{{- if not (.Files.Get "files/flow.yaml") -}}
+{{- fail "The chart holds no flow: its folder files/ is rendered from the declarations, and is not there. In the Choreography repository run `make chart`; for a flow of yours, `choreography render apps.yours --chart CHART`." -}}
+{{- end -}}
 {{- .Files.Get "files/flow.yaml" -}}
 {{- end -}}
 
@@ -39,7 +42,7 @@
 
 {{- define "choreography.storePort" -}}
 {{- if include "choreography.directly" . -}}
-{{- .Values.networkPolicy.storePort | default 5432 -}}
+{{- .Values.networkPolicy.storePort | default (include "choreography.flow" . | fromYaml).databasePort -}}
 {{- else -}}
 {{- .Values.networkPolicy.storePort | default (.Files.Get (printf "%s/facts.yaml" (include "choreography.storeFolder" .)) | fromYaml).port -}}
 {{- end -}}

@@ -14,7 +14,6 @@ import aiohttp
 import redis.asyncio
 
 from choreography.up import RunningFlow
-from choreography.up.command import write_prefixed
 from tests.integration.checkout_client import Checkout, Event
 
 FLOW = Path("apps/checkout")
@@ -25,9 +24,8 @@ ONCE = {"order": "orders", "stock": "stock", "payment": "payments", "shipment": 
 @asynccontextmanager
 async def checkout(folder: Path, topic_prefix: str = "") -> AsyncIterator[Checkout]:
     """Run the flow; state and broker are those of the last time. Another prefix stands for topics nobody hears now."""
-    resources = write_prefixed(FLOW, "redis", topic_prefix, folder / "resources") if topic_prefix else None
     environment = {"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {}
-    flow = RunningFlow(FLOW, folder, resources=resources, environment=environment, drain=False)
+    flow = RunningFlow(FLOW, folder, environment=environment, drain=False)
     await asyncio.to_thread(flow.prepare)
     async with flow, aiohttp.ClientSession() as session, redis.asyncio.Redis(port=flow.redis_port) as broker:
         yield Checkout(flow, session, broker)

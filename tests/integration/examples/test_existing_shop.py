@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from choreography.errors import ChoreographyError
 from choreography.up import RunningFlow
-from choreography.up.command import write_prefixed
 from choreography.up.ports import Ports
 from examples.existing_shop.models import Base
 from examples.paid_orders.contracts import OrderPlaced
@@ -78,8 +77,7 @@ async def until(ask: Callable[[], Awaitable[Any]], expected: object) -> None:
 async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     """Run the flow, and the application with the database role of its service."""
     folder = tmp_path_factory.mktemp("existing-shop")
-    resources = write_prefixed(FLOW, "redis", "", folder / "resources")
-    flow = RunningFlow(FLOW, folder, store="postgres", resources=resources, drain=False)
+    flow = RunningFlow(FLOW, folder, store="postgres", drain=False)
     await asyncio.to_thread(flow.prepare)
     async with flow, aiohttp.ClientSession() as http:
         database: Any = flow._programs.kept.database

@@ -16,10 +16,10 @@ import pytest
 from aiohttp import web
 
 from choreography.progress import Progress
-from choreography.render import render
 from choreography.up import Tools, prepare
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
+from tests.rendered_flow import rendered_flow
 
 LOOPBACK: Final = "127.0.0.1"
 PATIENCE: Final = 20.0
@@ -172,15 +172,14 @@ async def staged(
 
 @pytest.fixture
 async def stage(tools: Tools, tmp_path: Path) -> AsyncIterator[Stage]:
-    """The files as they are committed."""
+    """The files as they are rendered."""
     async with staged(tools, rendered(), tmp_path) as opened:
         yield opened
 
 
 def rendered() -> Path:
     """The folder of the checkout flow on Redis; those of the stores are beside it."""
-    files = render("apps.checkout", broker="redis")
-    return next(path.parent for path in files if path.name == "pubsub.yaml")
+    return rendered_flow() / "dapr" / "redis"
 
 
 class running:  # noqa: N801 - reads like the functions around it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -27,7 +26,7 @@ async def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         tmp_path_factory.mktemp(f"access-{request.param}"),
         broker=request.param,
         drain=False,
-        access=Path("apps/checkout/access"),
+        access=True,
     )
     flow.prepare()
     # Nothing here looks into the broker by Redis' protocol, whichever it is.

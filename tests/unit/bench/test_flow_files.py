@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from bench.flow_files import CHECKOUT, SCOPES, SERVICES, write_floor, write_quickstart, write_without_sidecars
+from bench.flow_files import SCOPES, SERVICES, write_floor, write_quickstart, write_without_sidecars
 from choreography.up import read_flow
+from tests.rendered_flow import rendered_flow
 
 
 def resources(flow: Path) -> list[dict[str, Any]]:
     """Read what a flow's sidecars are given."""
-    folders = (read_flow(flow).resources_for("redis"), flow / "dapr" / "stores" / "postgres")
+    folders = (flow / "dapr" / "redis", flow / "dapr" / "stores" / "postgres")
     files = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
     return [one for path in files for one in yaml.safe_load_all(path.read_text())]
 
@@ -29,7 +30,7 @@ def test_the_floor_has_our_broker_and_our_subscriptions(tmp_path: Path) -> None:
     """To the letter, and no store."""
     flow = write_floor(tmp_path)
     assert [app.name for app in read_flow(flow).services] == list(SERVICES)
-    assert settings(flow, "pubsub.") == settings(CHECKOUT, "pubsub.")
+    assert settings(flow, "pubsub.") == settings(rendered_flow(), "pubsub.")
     kinds = {(one["kind"], one["spec"].get("type", "")) for one in resources(flow)}
     assert kinds == {("Component", "pubsub.redis"), ("Resiliency", ""), ("Subscription", "")}
     heard = {(one["scopes"][0], one["spec"]["topic"]) for one in resources(flow) if one["kind"] == "Subscription"}
@@ -40,8 +41,8 @@ def test_the_floor_has_our_broker_and_our_subscriptions(tmp_path: Path) -> None:
 def test_the_quickstart_has_our_store_and_subscribes_itself(tmp_path: Path) -> None:
     """Only the number of messages under way is its own: as many as it has threads."""
     flow = write_quickstart(tmp_path)
-    assert settings(flow, "state.") == settings(CHECKOUT, "state.")
-    assert settings(flow, "pubsub.") == settings(CHECKOUT, "pubsub.") | {"concurrency": "40"}
+    assert settings(flow, "state.") == settings(rendered_flow(), "state.")
+    assert settings(flow, "pubsub.") == settings(rendered_flow(), "pubsub.") | {"concurrency": "40"}
     assert not [one for one in resources(flow) if one["kind"] == "Subscription"]
 
 

@@ -21,7 +21,7 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of checkout as a package of its own."""
     folder = tmp_path / "shop_copy"
     here = Path(__file__).parents[3] / "apps/checkout"
-    shutil.copytree(here, folder, ignore=shutil.ignore_patterns("__pycache__", "dapr*", "docs", "k8s", "properties.py"))
+    shutil.copytree(here, folder, ignore=shutil.ignore_patterns("__pycache__", "dapr*", "properties.py"))
     for file in folder.glob("*.py"):
         file.write_text(file.read_text().replace("apps.checkout", "shop_copy"))
     monkeypatch.syspath_prepend(tmp_path)

@@ -28,9 +28,10 @@ from choreography.telemetry import Metrics
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
+from tests.rendered_flow import rendered_flow
 from tests.unit.drain.test_replicas import serving
 
-RENDERED = Path(__file__).parents[3] / "apps" / "checkout" / "dapr"
+RENDERED = rendered_flow() / "dapr"
 LEFT = Round(
     0,
     Sight((Standing("billing", "orders", 1234, 5), Standing("order", "payments", 0))),

@@ -1,4 +1,4 @@
-"""Where there is no Helm, what needs it is left to `make chart`, and said so."""
+"""Where there is no Helm, what needs it is left to `make chart-test`, and said so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     """Tell which Helm is used, as what is not run must not look like what passed."""
-    return f"helm: {helm() or 'not here, so the templates of the chart are left to `make chart`'}"
+    return f"helm: {helm() or 'not here, so the templates of the chart are left to `make chart-test`'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import yaml
 
+from tests.rendered_flow import rendered_chart
+
 ROOT = Path(__file__).parents[3]
-CHART = ROOT / "helm/choreography"
+CHART = rendered_chart()
 VERSION = "1.30.0"
 
 Rendered = list[dict[str, Any]]

@@ -14,7 +14,7 @@ from choreography.flow import services_of
 from choreography.render.alerts import alert_rules
 from tests.unit.helm.placing import CHART, ROOT
 
-PAGES = [ROOT / "docs/kubernetes.md", ROOT / "docs/production.md", CHART / "README.md"]
+PAGES = [ROOT / "docs/kubernetes.md", ROOT / "docs/production.md", ROOT / "helm/choreography/README.md"]
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
@@ -39,7 +39,7 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_everybody_who_is_called_is_told_for_what() -> None:
     """Every alert stands on the page, and no other."""
     rules = alert_rules("checkout", services_of("apps.checkout"))
-    alerts = {rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     assert set(re.findall(r"\bChoreography[A-Z]\w+", (ROOT / "docs/production.md").read_text())) == alerts
 
 

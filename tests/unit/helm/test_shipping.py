@@ -16,7 +16,7 @@ import yaml
 from choreography.flow import services_of
 from choreography.stores.address import schema_of
 from choreography.stores.logins import Login
-from tests.unit.helm.placing import ROOT, pods, restricted
+from tests.unit.helm.placing import CHART, ROOT, pods, restricted
 
 K8S = ROOT / "k8s"
 MANIFESTS = sorted(path for path in (K8S / "dependencies").rglob("*.yaml") if path.name != "kustomization.yaml")
@@ -183,7 +183,7 @@ def test_every_secret_that_is_generated_is_made_with_the_keys_that_are_asked_for
     keys = {name: {line.split("=", 1)[0] for line in text.splitlines()} for name, text in texts.items()}
     asked = set()
     for broker in BROKERS:
-        facts = yaml.safe_load((ROOT / f"helm/choreography/files/brokers/{broker}/facts.yaml").read_text())
+        facts = yaml.safe_load((CHART / f"files/brokers/{broker}/facts.yaml").read_text())
         asked |= {facts["address"], facts["scaling"]["key"]}
     assert keys["choreography-broker"] == asked
     values = yaml.safe_load((ROOT / "helm/choreography/values.yaml").read_text())

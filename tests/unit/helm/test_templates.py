@@ -15,7 +15,6 @@ from choreography.flow import services_of
 from choreography.provision import layout_of
 from choreography.render import render
 from choreography.render.brokers import BROKERS
-from choreography.render.network_policies import policies
 from tests.unit.helm.placing import CHART, ROOT, Rendered, of_kind, place, pods, refusal, restricted, setting, template
 
 pytestmark = pytest.mark.helm
@@ -456,41 +455,6 @@ def test_a_real_provider_takes_the_place_of_the_stand_in() -> None:
     assert {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]} in egress
 
 
-def reaches(policy: dict[str, Any]) -> set[str]:
-    """Return whom a policy lets its pods call, by the one label that tells them apart."""
-    told = set()
-    for rule in policy["spec"]["egress"]:
-        for peer in rule["to"]:
-            (how,) = peer.values()
-            if how.get("cidr") is not None:
-                told.add("anywhere" if how["cidr"] == "0.0.0.0/0" else how["cidr"])
-                continue
-            labels = dict(how["matchLabels"])
-            labels.pop("app.kubernetes.io/part-of", None)
-            # The rendered policies know Zipkin by its name, the chart by what it is for.
-            told |= {"traces" if label == "zipkin" else label for label in labels.values()}
-    return told
-
-
-@pytest.mark.parametrize("broker", sorted(BROKERS))
-def test_the_chart_opens_what_the_rendered_policies_open(broker: str) -> None:
-    """Who may call whom follows from the declarations in both places."""
-    placed = of_kind(on(broker), "NetworkPolicy")
-    assert placed["checkout-default-deny"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert placed["checkout-default-deny"]["spec"].keys() == {"podSelector", "policyTypes"}
-    for _, policy in policies("checkout", SERVICES, BROKERS[broker]):
-        if policy["metadata"]["name"] in NAMES:
-            assert reaches(placed[policy["metadata"]["name"]]) == reaches(dict(policy))
-
-
-def test_only_services_that_take_requests_are_open_to_people() -> None:
-    """Deliveries come over loopback, which no policy sees."""
-    placed = of_kind(place(), "NetworkPolicy")
-    edge = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/component": "edge"}}}
-    opened = {name for name in NAMES if any(edge in rule["from"] for rule in placed[name]["spec"]["ingress"])}
-    assert opened == {service.name for service in SERVICES if service.commands or service.views}
-
-
 def test_a_pod_ends_in_the_order_in_which_nothing_is_lost() -> None:
     """Deliveries stop, the sidecar still commits, the process ends, then the kubelet may kill."""
     rendered = place()
@@ -518,10 +482,14 @@ def test_production_spreads_grows_and_calls_somebody() -> None:
 
 @pytest.mark.parametrize("broker", IN_CLUSTER)
 def test_the_files_for_those_without_helm_are_the_chart(broker: str) -> None:
-    """Rendered, never written twice: `make chart`."""
-    told = template("--values", "k8s/flow/values.yaml", "--values", f"helm/choreography/values/{broker}.yaml")
-    head = "# Rendered by `make chart`; edit helm/choreography instead.\n"
-    assert (ROOT / f"k8s/flow/{broker}/flow.yaml").read_text() == head + told.stdout
+    """`make manifests` places it without a release: no password is drawn, and nothing is for Helm alone."""
+    rendered = on(broker, "--values", "k8s/flow/values.yaml")
+    assert set(of_kind(rendered, "Deployment")) == {*NAMES, "payment-provider"}
+    assert not of_kind(rendered, "Secret")
+    assert not of_kind(rendered, "Pod")
+    kustomization = yaml.safe_load((ROOT / f"k8s/flow/{broker}/kustomization.yaml").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"k8s/flow/$$broker/{name}" in makefile for name in kustomization["resources"])
 
 
 def test_every_template_is_placed_by_some_values() -> None:

@@ -16,8 +16,8 @@ import yaml
 from choreography.render.chart_values import ChartValuesError, Entry, entries_of
 from choreography.render.dashboard import dashboard
 from choreography.telemetry import Metrics
+from tests.unit.helm.placing import CHART
 
-CHART = Path(__file__).parents[3] / "helm/choreography"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 FILES = [*sorted(CHART.glob("values-*.yaml")), *sorted((CHART / "values").glob("*.yaml"))]

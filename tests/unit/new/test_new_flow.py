@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 BIN = Path(sys.executable).parent
 
@@ -29,8 +30,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_new_flow_has_everything_it_needs_to_run(made: Path) -> None:
     """Services, run file, Dapr files and the components they are rendered from."""
-    for path in ("visit.py", "door.py", "dapr.yaml", "FLOW.md", "dapr/redis/pubsub.yaml"):
+    for path in ("visit.py", "door.py", "dapr.yaml"):
         assert (made / "apps/visits" / path).is_file(), path
+    for path in ("FLOW.md", "dapr/redis/pubsub.yaml"):
+        assert (made / ".run/visits/rendered" / path).is_file(), path
+    named = yaml.safe_load((made / "apps/visits/dapr.yaml").read_text())["common"]
+    assert all((made / "apps/visits" / path).resolve().is_dir() for path in named["resourcesPaths"])
+    assert (made / "apps/visits" / named["configFilePath"]).resolve().is_file()
     assert (made / "components/brokers/redis.yaml").is_file()
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from choreography.render import command, render
+from choreography.render import command
 from choreography.render.component_lint import judge
 from choreography.render.connection_rules import judge_connections, tell_connections
 from choreography.render.resources import Resource
+from tests.rendered_flow import rendered_flow
 
 COMPONENTS = Path(command.__file__).parents[2] / "components"
 
@@ -388,7 +389,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted({path.parent for path in render("apps.checkout")}), ids=lambda path: path.name
+    "folder", sorted({path.parent for path in rendered_flow().rglob("*.*")}), ids=lambda path: path.name
 )
 def test_the_rendered_files_are_accepted(folder: Path) -> None:
     """What we ask of others we do ourselves."""

@@ -114,6 +114,7 @@ def document() -> dict[str, Any]:
         services=(tea, tins),
         folder=Path(),
         root=Path(),
+        rendered=Path(),
         brokers=(),
         stores=(),
         names=Naming("tea"),

@@ -315,7 +315,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
         copy.write_text(file.read_text())
     # A name of its own each time, as Python remembers what it has imported.
     package = tmp_path / f"flow_in_{tmp_path.name}"
-    package.mkdir()
+    # A folder `dapr` is where a flow keeps what is rendered, in version control.
+    (package / "dapr").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "shipping.py").write_text('from choreography import Service\n\nshipping = Service("shipping")\n')
     monkeypatch.syspath_prepend(tmp_path)
