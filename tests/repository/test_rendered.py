@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from choreography.render.contracts import lock_file
+from choreography.render.contract_lock import lock_file
 
 from choreography.render.command import APPEARANCES
 from choreography.render.source import source_of
