@@ -7,9 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from choreography.render.contract_lock import lock_file
 
 from choreography.render.command import APPEARANCES
+from choreography.render.contract_lock import lock_file
 from choreography.render.source import source_of
 
 ROOT = Path(__file__).parents[2]
