@@ -116,9 +116,9 @@ def shown(before: Texts, now: Texts, paths: Iterable[str]) -> Iterator[str]:
         texts = before.get(path, "").splitlines(), now.get(path, "").splitlines()
         lines = difflib.unified_diff(*texts, n=1, lineterm="")
         alike.setdefault(tuple(lines)[2:], []).append(path)
-    for lines, names in alike.items():
-        if lines:
-            yield from (f"--- {', '.join(names)}", *lines)
+    for changed, names in alike.items():
+        if changed:
+            yield from (f"--- {', '.join(names)}", *changed)
 
 
 def rendered_at(commit: str) -> dict[str, str] | None:
@@ -264,11 +264,10 @@ def main(arguments: Sequence[str]) -> int:
         case ["--print"]:
             print(json.dumps(rendered(find_helm())))
             return 0
-    print(
-        f"{' '.join(arguments)}: not understood. Say nothing, --since COMMIT, --write, --share or --print.",
-        file=sys.stderr,
-    )
-    return 2
+        case _:
+            known = "nothing, --since COMMIT, --write, --share or --print"
+            print(f"{' '.join(arguments)}: not understood. Say {known}.", file=sys.stderr)
+            return 2
 
 
 if __name__ == "__main__":
