@@ -25,6 +25,7 @@ IMAGE_eventbridge ?= eventbridge-component:0.3.0
 IMAGE_nats-pull ?= nats-pull-component:0.1.0
 BASE ?=
 HELM ?= $(or $(shell command -v helm),$(lastword $(sort $(wildcard $(HOME)/.cache/choreography/helm-*/helm))))
+NEEDS_HELM = test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make HELM=/path/to/helm ..." >&2; exit 1; }
 # Of the cluster it renders for; without one Helm would take its own.
 RENDER := --kube-version 1.30.0
 # Brokers that k8s/ can run in the cluster.
@@ -110,7 +111,7 @@ bench: .venv-bench/.ready tools ## this project beside others, in turns     QUIC
 
 ##@ To ship
 
-.PHONY: image secrets chart manifests cluster
+.PHONY: image secrets chart manifests chart-test cluster
 # SOURCE_DATE_EPOCH: the time of the last commit, so that the same commit gives the same files.
 image: ## build the image of all services     OF=eventbridge or OF=nats-pull for a component, IMAGE= BASE=
 	docker build --tag $(or $(IMAGE_$(OF)),$(error OF=$(OF) names no image of this repository. Known are eventbridge and nats-pull, and nothing for the services)) \
@@ -124,12 +125,18 @@ secrets: ## draw the passwords of a cluster for development, into files that git
 chart: $(READY) ## render what the chart holds of the flow, so that Helm can place it
 	@$(BIN)/choreography render apps.checkout --chart helm/choreography
 
-manifests: chart needs-helm ## place the chart into k8s/flow, for those without Helm in their cluster
+manifests: chart ## place the chart into k8s/flow, for those without Helm in their cluster
+	@$(NEEDS_HELM)
 	@for broker in $(IN_CLUSTER); do \
 		{ echo "# Rendered by \`make manifests\`; edit helm/choreography instead."; \
 		$(HELM) template checkout helm/choreography --namespace checkout $(RENDER) --values k8s/flow/values.yaml \
 			--values helm/choreography/values/$$broker.yaml; } > k8s/flow/$$broker/made-by-make-manifests.yaml || exit 1; \
 	done
+
+chart-test: chart ## lint the chart, and try what its templates make of values
+	@$(NEEDS_HELM)
+	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
+	@HELM=$(HELM) $(BIN)/pytest --quiet -m helm tests/unit/helm
 
 cluster: $(READY) ## a Kubernetes with Dapr on this machine, until Ctrl-C, and how to use it
 	@$(BIN)/python -m lab
@@ -150,20 +157,12 @@ lock: $(READY) ## pin every dependency anew
 	$(COMPILE) --output-file locks/requirements-nats-pull.txt locks/requirements-nats-pull.in
 
 # Parts of the verbs above; nobody has to type them.
-.PHONY: integration tools chart-test needs-helm deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
+.PHONY: integration tools deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
 
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
 tools: $(READY)
 	@$(BIN)/choreography tools --broker $(BROKER) --store postgres
 	@$(BIN)/python -m tests.components.dapr_suite.suite
-
-needs-helm:
-	@test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make HELM=/path/to/helm ..." >&2; exit 1; }
-
-# Helm's own lint, and what the templates make of values.
-chart-test: chart needs-helm
-	@$(HELM) lint --quiet --strict $(RENDER) helm/choreography
-	@HELM=$(HELM) $(BIN)/pytest --quiet -m helm tests/unit/helm
 
 # Two orders whole, many random runs (see docs/explore.md).
 deep-explore: $(READY)
