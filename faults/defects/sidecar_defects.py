@@ -223,9 +223,8 @@ SIDECAR: Final = (
         22,
         "order cancels by itself when a customer asks, while shipping may already have sent the parcel",
         "order",
-        '    if order.cancellation != "not asked for":\n        return nothing\n'
-        '    return order.but(cancellation="asked for")',
-        "    return _cancel(order, request.reason)",
+        '            return order.but(cancellation="asked for")',
+        "            return _cancel(order, request.reason)",
     ),
     _declared(
         "late-cancellation-overlooked",
