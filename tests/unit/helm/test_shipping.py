@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from choreography import provision
 from choreography.flow import services_of
 from choreography.stores.address import schema_of
 from choreography.stores.logins import Login
@@ -57,7 +58,7 @@ def test_the_image_holds_every_client_that_provisioning_imports() -> None:
     names = {"aio_pika": "aio-pika", "nats": "nats-py", "botocore": "botocore"}
     imported = {
         alias.split(".")[0]
-        for path in (ROOT / "choreography/provision").glob("*.py")
+        for path in Path(provision.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         for alias in (
             [one.name for one in node.names]
