@@ -11,13 +11,13 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from choreography.flow import services_of
-from choreography.topics import Naming, prefix_of
+from choreography.topics import TopicNaming, prefix_of
 
 TOPICS: Final = {"order": "orders", "inventory": "stock", "billing": "payments", "shipping": "shipments"}
 """The topics of the systems beside ours, by who publishes there: one for each service."""
 
 _OURS: Final = {event.wire_type: event for service in services_of("apps.checkout") for event in service.publishes}
-_NAMES: Final = Naming(prefix_of("apps.checkout"))
+_NAMES: Final = TopicNaming(prefix_of("apps.checkout"))
 
 _PAGE: Final = 5000
 _LOOK_EVERY: Final = 0.025

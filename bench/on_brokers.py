@@ -28,7 +28,7 @@ from bench.systems import Stage, as_url, stage_of
 from choreography.progress import Progress
 from choreography.up import RunningFlow
 from choreography.up import prepare as provide
-from choreography.up.brokers import Broker
+from choreography.up.brokers import BrokerServer
 from choreography.up.toolbox import Tools
 
 _WARM_UP: Final = 200
@@ -75,7 +75,7 @@ class Turns:
         )
         return turn
 
-    async def _measure(self, stage: Stage, books: Books, broker: Broker) -> Turn:
+    async def _measure(self, stage: Stage, books: Books, broker: BrokerServer) -> Turn:
         load = Load(stage.orders)
         await prepare(stage)
         await load.place(self._more(_WARM_UP))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from choreography.service import Service
-from choreography.topics import Naming, all_topics, subscribed_by
+from choreography.topics import TopicNaming, all_topics, subscribed_by
 
 _LONGEST_ON_AWS: Final = 80
 _LONGEST: Final = {"EventBridge (detail-type)": 128, "Kafka (topic)": 249}
@@ -59,7 +59,7 @@ def aws_queue(known: str) -> str:
     return aws_name(known.replace(".", "_"))
 
 
-def of_prefix(base: str, names: Naming) -> str:
+def of_prefix(base: str, names: TopicNaming) -> str:
     """Complete a name that is written with the prefix of all topics, as ``{prefix}.`` or ``{prefix}_``."""
     return re.sub(r"\{prefix\}([._])", rf"{names.prefix}\1" if names.prefix else "", base)
 
@@ -73,7 +73,7 @@ def of_topic(base: str, topic: str) -> str:
     return base.replace("{topic}", topic).replace("{stream}", stream_name(topic))
 
 
-def unusable(services: Sequence[Service], names: Naming) -> Iterator[str]:
+def unusable(services: Sequence[Service], names: TopicNaming) -> Iterator[str]:
     """Yield a sentence for each topic whose name is too long for a broker, or becomes that of another topic there."""
     topics = [names.on_broker(topic) for topic in all_topics(services)]
     queues = {queue_name(one.name, names.on_broker(topic)) for one in services for topic in subscribed_by(one)}

@@ -164,12 +164,12 @@ def conform(
 ) -> None:
     """Show, on the real broker or store, whether it does what the guarantee rests on."""
     # Only this command tests components.
-    from choreography.conform.command import Subject, database_of, run, run_database  # noqa: PLC0415
+    from choreography.conform.command import ComponentUnderTest, database_of, run, run_database  # noqa: PLC0415
 
     cases, folder = tuple(only or ()), RUN_FOLDERS / "conform"
     if database := database_of(component):
         raise typer.Exit(run_database(database, cases, folder / database.name, Console(), docs))
-    subject = Subject(Path(component), start, address, resiliency, cases, patience, not unjudged)
+    subject = ComponentUnderTest(Path(component), start, address, resiliency, cases, patience, not unjudged)
     raise typer.Exit(run(subject, folder / subject.component.stem, Console(), docs))
 
 

@@ -43,13 +43,13 @@ def migrate(
     """Make the tables of every service of a flow, or bring them to this release."""
     # Only this command needs Alembic.
     from choreography.settings import span_of  # noqa: PLC0415
-    from choreography.stores.command import Asked, run  # noqa: PLC0415
+    from choreography.stores.command import MigrateRequest, run  # noqa: PLC0415
 
     try:
         patience = span_of(within).total_seconds()
     except ValueError as error:
         raise typer.BadParameter(f"{error}.", param_hint="--within") from error
-    asked = Asked(
+    asked = MigrateRequest(
         flow,
         database=database,
         database_file=database_file,

@@ -52,7 +52,7 @@ class Decided(NamedTuple):
     intents: list[Intent]
 
 
-def take_apart(answer: Any, reaction: str) -> Decided:
+def read_decision(answer: Any, reaction: str) -> Decided:
     """Sort a reaction's answer into its parts.
 
     Raises:

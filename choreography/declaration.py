@@ -22,7 +22,7 @@ from choreography.outside import Outside
 from choreography.parameters import NamedBy, is_new_id
 from choreography.paths import refuse_our_path
 
-Heard = type[Event] | type[Answer]
+Consumed = type[Event] | type[Answer]
 
 Style = Literal["event", "join", "undo", "deadline"]
 """An undo belongs to a join: it empties the slot of what it takes back."""
@@ -55,7 +55,7 @@ class Reaction:
     name: str
     function: Callable[..., Any]
     style: Style
-    hears: tuple[Heard, ...]
+    hears: tuple[Consumed, ...]
     named: tuple[Named, ...]
     said: frozenset[type[Event | Intent]]
     event_parameters: Mapping[str, type[Value]]
@@ -105,7 +105,7 @@ class View:
 
 
 @dataclass(slots=True)
-class Subject:
+class ConsumedType:
     """Everything a service does with one wire type: its model and its reactions, in the order declared."""
 
     wire_type: str
@@ -114,7 +114,7 @@ class Subject:
     reactions: list[Reaction] = field(default_factory=list)
 
 
-def read_reaction(function: Callable[..., Any], hears: tuple[Heard, ...], name: str, style: Style) -> Reaction:
+def read_reaction(function: Callable[..., Any], hears: tuple[Consumed, ...], name: str, style: Style) -> Reaction:
     """Read one reaction's signature and refuse what could not run."""
     hints = typing.get_type_hints(function, include_extras=True)
     where = f"The reaction {name}"
@@ -167,7 +167,7 @@ def _check_style(
     style: str,
     named: Sequence[Named],
     events: Mapping[str, type[Value]],
-    hears: Sequence[Heard],
+    hears: Sequence[Consumed],
 ) -> None:
     if style != "event" and (len(named) != 1 or named[0].many):
         raise DeclarationError(f"{where} waits, so it needs exactly one entity to remember by; it names {len(named)}.")
@@ -201,7 +201,7 @@ def _read_named(annotation: Any, parameter: str) -> Named | None:
     return None
 
 
-def _checked_name(named: Named, hears: Sequence[Heard], where: str) -> Named:
+def _checked_name(named: Named, hears: Sequence[Consumed], where: str) -> Named:
     if not named.optional and not named.entity.can_be_blank():
         raise DeclarationError(
             f"{where} takes {named.entity.__name__}, which has no blank form to show when none exists yet. "
@@ -212,7 +212,7 @@ def _checked_name(named: Named, hears: Sequence[Heard], where: str) -> Named:
     return named
 
 
-def _check_path(model: Any, path: tuple[str, ...], where: str, root: Heard) -> None:
+def _check_path(model: Any, path: tuple[str, ...], where: str, root: Consumed) -> None:
     while typing.get_origin(model) in (tuple, Annotated):
         model = typing.get_args(model)[0]
     if not path:

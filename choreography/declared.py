@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
 from choreography.contracts import Entity, Event, Intent
-from choreography.declaration import Command, Effect, Reaction, Subject, View
+from choreography.declaration import Command, ConsumedType, Effect, Reaction, View
 from choreography.listing import ListView
 from choreography.own_tables import OwnTables, Projection
 
@@ -36,14 +36,14 @@ class Declared(OwnTables):
     ) -> None:
         super().__init__()
         self.name, self.publishes, self.outbox, self.starts = name, publishes, outbox, starts
-        self.subjects: dict[str, Subject] = {}
+        self.subjects: dict[str, ConsumedType] = {}
         self.deadlines: dict[str, list[Reaction]] = {}
         self.effects: dict[type[Intent], Effect] = {}
         self.commands: list[Command] = []
         self.views: list[View] = []
         self.lists: list[ListView] = []
 
-    def deciding_by(self, subjects: Mapping[str, Subject], projections: Iterable[Projection]) -> Self:
+    def deciding_by(self, subjects: Mapping[str, ConsumedType], projections: Iterable[Projection]) -> Self:
         """Return the same service with other functions behind its reactions and projections."""
         other = copy.copy(self)
         vars(other).update(subjects=dict(subjects), projections=list(projections))

@@ -13,7 +13,7 @@ from choreography.authored import import_authored
 from choreography.broker_names import unusable
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.topics import CHRONICLE, Naming, prefix_of
+from choreography.topics import CHRONICLE, TopicNaming, prefix_of
 
 
 class FlowError(ChoreographyError):
@@ -70,7 +70,7 @@ def services_of(flow: str) -> tuple[Service, ...]:
     _refuse_twins(package.__name__, "app id", [service.name for service in services])
     _refuse_shared_families(package.__name__, services)
     _refuse_reserved(services)
-    if sentences := list(unusable(services, Naming(prefix_of(package.__name__)))):
+    if sentences := list(unusable(services, TopicNaming(prefix_of(package.__name__)))):
         raise FlowError(" ".join(sentences))
     return tuple(services)
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from choreography.authored import place_in
 from choreography.contracts import Answer, Entity, Event
+from choreography.earlier_names import EarlierName
 from choreography.engine.beside import Rows
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery, read_delivery
@@ -41,7 +42,7 @@ from choreography.engine.operations import (
     Values,
     Write,
 )
-from choreography.engine.records import Due, EntityRecord, Outgoing, Wish
+from choreography.engine.records import CommittedIntent, EntityRecord, Outgoing, ScheduledDeadline
 from choreography.engine.releasing import release
 from choreography.engine.settling import Settler
 from choreography.service import Service
@@ -53,14 +54,17 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class Released:
+class Delivered:
     """What became of some deliveries, and all that was let out because of them."""
 
     settled: Sequence[Settled] = ()
     events: list[Outgoing] = field(default_factory=list)
-    dues: list[Due] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
+    deadlines: list[ScheduledDeadline] = field(default_factory=list)
+    intents: list[CommittedIntent] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
+
+    dues = EarlierName("deadlines")
+    wishes = EarlierName("intents")
 
     @property
     def quarantined(self) -> list[str]:
@@ -98,7 +102,7 @@ class InMemory:
         # It remembers nothing, so that every repeat has to find its outcome in the store.
         self._published = Published(0)
         self._settler = Settler(service, self._limits, self._published)
-        self._released = Released()
+        self._released = Delivered()
 
     @property
     def entities(self) -> dict[tuple[str, str], Entity]:
@@ -172,13 +176,13 @@ class InMemory:
         )
         return read_delivery(envelope.encode().encode())._replace(inside=inside)
 
-    def fired(self, due: Due) -> Delivery:
+    def fired(self, due: ScheduledDeadline) -> Delivery:
         """Return a deadline as it is delivered when it comes."""
         return read_delivery(due.encoded.encode())._replace(inside=True)
 
-    def hear(self, *deliveries: Delivery) -> Released:
+    def hear(self, *deliveries: Delivery) -> Delivered:
         """Settle deliveries as one batch, and release what follows from them."""
-        self._released = Released()
+        self._released = Delivered()
         settled = _driven(self._settler.settle(deliveries, self.now), self._perform)
         _driven(release(settled, self._limits, self._published), self._perform)
         self._released.settled = settled
@@ -214,10 +218,10 @@ class InMemory:
         match part:
             case Publish(events):
                 self._released.events += events
-            case CarryOut(wishes):
-                self._released.wishes += wishes
-            case Schedule(dues):
-                self._released.dues += dues
+            case CarryOut(intents):
+                self._released.intents += intents
+            case Schedule(deadlines):
+                self._released.deadlines += deadlines
                 return True
         return NOTHING_FAILED
 

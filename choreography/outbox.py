@@ -29,7 +29,7 @@ from choreography.engine.commanding import Commanding
 from choreography.engine.identity import OUTCOME, POSTED, derived_id
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 
 __all__ = ["Outbox"]
 
@@ -50,7 +50,7 @@ class Outbox:
                 f"{service.name} is not declared with an outbox, so its process would not look for what an application "
                 f"publishes. Declare it: Service({service.name!r}, outbox=True, ...)."
             )
-        Address.read("postgresql://", schema)  # a schema that it takes is safe in a statement
+        DatabaseAddress.read("postgresql://", schema)  # a schema that it takes is safe in a statement
         self._service, self._commanding = service, Commanding(service)
         held = [bindparam(name, type_=String) for name in _NAMES]
         self._insert = text(

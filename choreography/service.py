@@ -15,9 +15,9 @@ from typing import Any, Final, Literal, TypeVar
 from choreography.completeness import refuse_incomplete
 from choreography.contracts import Entity, Event
 from choreography.declaration import (
-    Heard,
+    Consumed,
+    ConsumedType,
     Reaction,
-    Subject,
     View,
     read_command,
     read_effect,
@@ -79,7 +79,7 @@ class Service(Declared):
     def __repr__(self) -> str:
         return f"<choreography.Service {self.name}>"
 
-    def on(self, heard: Heard, *, name: str = "") -> Callable[[Function], Function]:
+    def on(self, heard: Consumed, *, name: str = "") -> Callable[[Function], Function]:
         """Declare a reaction to one event, or to the answer of an effect."""
 
         def declare(function: Function) -> Function:
@@ -122,7 +122,7 @@ class Service(Declared):
                     "Rename one."
                 )
             self.deadlines.setdefault(after.wire_type, []).append(timed)
-            self.subjects[wire_type] = Subject(wire_type, after, "", [timed])
+            self.subjects[wire_type] = ConsumedType(wire_type, after, "", [timed])
             return function
 
         return declare
@@ -228,7 +228,7 @@ class Service(Declared):
                     f'{model.__name__} has no wire type. Add type="order.created.v1" to its class line.'
                 )
             topic = model.topic if issubclass(model, Event) else ""
-            subject = self.subjects.setdefault(model.wire_type, Subject(model.wire_type, model, topic))
+            subject = self.subjects.setdefault(model.wire_type, ConsumedType(model.wire_type, model, topic))
             if subject.model is not model:
                 raise DeclarationError(
                     f"{self.name} reads {model.wire_type} both as {subject.model.__name__} and as {model.__name__}. "

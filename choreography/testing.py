@@ -30,9 +30,9 @@ from choreography.analysis.examples import example as made_up
 from choreography.contracts import Answer, Entity, Event, Gone, Intent, Value
 from choreography.declaration import Reaction
 from choreography.engine.delivery import QUARANTINED_TYPE
-from choreography.engine.records import Outgoing, Wish
+from choreography.engine.records import CommittedIntent, Outgoing
 from choreography.fields import alternatives
-from choreography.in_memory import InMemory, Released
+from choreography.in_memory import Delivered, InMemory
 from choreography.service import Service
 
 __all__ = ["Came", "Given", "another", "every_order", "every_state", "given", "states_of"]
@@ -49,7 +49,7 @@ class Another:
     number: int
 
 
-Heard: TypeAlias = Event | Answer | Another
+Input: TypeAlias = Event | Answer | Another
 Fact: TypeAlias = Entity | Event | Intent | Gone
 
 
@@ -58,7 +58,7 @@ def another(heard: Event | Answer, number: int = 2) -> Another:
     return Another(heard, number)
 
 
-def given(service: Service, *earlier: Entity | Heard) -> Given:
+def given(service: Service, *earlier: Entity | Input) -> Given:
     """Begin a test: a service, the entities it keeps, and the events it has already heard, in this order."""
     return Given(service, earlier)
 
@@ -66,9 +66,9 @@ def given(service: Service, *earlier: Entity | Heard) -> Given:
 class Given:
     """A service with a past, waiting for what is to be tested."""
 
-    def __init__(self, service: Service, earlier: Iterable[Entity | Heard]) -> None:
+    def __init__(self, service: Service, earlier: Iterable[Entity | Input]) -> None:
         self._service, self._memory = service, InMemory(service)
-        self._story, self._past = [f"given {service.name}"], list[Released]()
+        self._story, self._past = [f"given {service.name}"], list[Delivered]()
         for one in earlier:
             self._story.append(f"      {one!r}")
             if isinstance(one, Entity):
@@ -78,7 +78,7 @@ class Given:
             for reason in self._past[-1].explained:
                 raise AssertionError("\n".join([*self._story, f"but that was quarantined: {reason}"]))
 
-    def when(self, *heard: Heard) -> Came:
+    def when(self, *heard: Input) -> Came:
         """Deliver events, and answers of effects, one after the other."""
         before = self._memory.entities
         came = [_hear(self._memory, one) for one in heard]
@@ -88,8 +88,8 @@ class Given:
         """Let the deadline ``name``, which the event ``of`` started, come."""
         due_type = self._service.due_type(_deadline(self._service, name))
         # What an event schedules follows from the event alone, so a service without a past can say it.
-        dues = _hear(InMemory(self._service), of).dues
-        fired = [self._memory.fired(due) for due in dues]
+        deadlines = _hear(InMemory(self._service), of).deadlines
+        fired = [self._memory.fired(due) for due in deadlines]
         fired = [one for one in fired if one.envelope and one.envelope.type == due_type]
         if not fired:
             raise TypeError(f"The deadline {name!r} does not start at {type(of).__name__}.")
@@ -113,23 +113,23 @@ class Came:
         memory: InMemory,
         story: Sequence[str],
         before: dict[tuple[str, str], Entity],
-        past: Sequence[Released],
-        came: Sequence[Released],
+        past: Sequence[Delivered],
+        came: Sequence[Delivered],
     ) -> None:
         self._service, self._story = memory.service, story
         after = memory.entities
         self.quarantined = tuple(reason for one in came for reason in one.quarantined)
         self.explained = tuple(reason for one in came for reason in one.explained)
         told = {event.encoded for one in past for event in one.events}
-        asked = {wish for one in past for wish in one.wishes}
+        asked = {committed for one in past for committed in one.intents}
         self.facts: tuple[Value | str, ...] = (
             *(entity for place, entity in after.items() if before.get(place) != entity),
             *(_gone(entity) for place, entity in before.items() if place not in after),
             *_said(self._service, (event for one in came for event in one.events if event.encoded not in told)),
-            *_wished(self._service, (wish for one in came for wish in one.wishes if wish not in asked)),
+            *_wished(self._service, (committed for one in came for committed in one.intents if committed not in asked)),
         )
-        self._dues = {
-            (orjson.loads(due.encoded)["type"], due.at - memory.now) for released in came for due in released.dues
+        self._deadlines = {
+            (orjson.loads(due.encoded)["type"], due.at - memory.now) for released in came for due in released.deadlines
         }
 
     def then(self, first: Fact, *others: Fact) -> Self:
@@ -150,8 +150,8 @@ class Came:
     def then_due(self, name: str, *, after: timedelta) -> Self:
         """Check that the deadline ``name`` will come so long ``after`` the event that started it."""
         wanted = (self._service.due_type(_deadline(self._service, name)), after)
-        if wanted not in self._dues:
-            came = [f"{due_type} after {later}" for due_type, later in sorted(self._dues)]
+        if wanted not in self._deadlines:
+            came = [f"{due_type} after {later}" for due_type, later in sorted(self._deadlines)]
             self._fail([*_lines("expected", [f"{wanted[0]} after {after}"]), *_lines("came", came or ["no deadline"])])
         return self
 
@@ -213,13 +213,13 @@ def every_state(
     return len(grid)
 
 
-def every_order(service: Service, heard: Sequence[Event | Answer], *earlier: Entity | Heard) -> Iterator[Came]:
+def every_order(service: Service, heard: Sequence[Event | Answer], *earlier: Entity | Input) -> Iterator[Came]:
     """Return what comes of these events in each order they can arrive in."""
     for order in itertools.permutations(heard):
         yield given(service, *earlier).when(*order)
 
 
-def _hear(memory: InMemory, heard: Heard) -> Released:
+def _hear(memory: InMemory, heard: Input) -> Delivered:
     said, number = (heard.heard, heard.number) if isinstance(heard, Another) else (heard, 1)
     return memory.hear(memory.delivery(said, number))
 
@@ -239,10 +239,10 @@ def _said(service: Service, events: Iterable[Outgoing]) -> Iterator[Event]:
             yield models[told["type"]].model_validate_json(orjson.dumps(told["data"]), strict=True)
 
 
-def _wished(service: Service, wishes: Iterable[Wish]) -> Iterator[Intent]:
-    intents = {effect.name: effect.intent for effect in service.effects.values()}
-    for wish in dict.fromkeys(wishes):
-        yield intents[wish.effect].model_validate_json(wish.body)
+def _wished(service: Service, intents: Iterable[CommittedIntent]) -> Iterator[Intent]:
+    declared = {effect.name: effect.intent for effect in service.effects.values()}
+    for committed in dict.fromkeys(intents):
+        yield declared[committed.effect].model_validate_json(committed.body)
 
 
 def _gone(entity: Entity) -> str:

@@ -39,7 +39,7 @@ _PREFIX: Final = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class TopicNaming:
     """How the topics of one flow are called on the broker; without a prefix, as everywhere else."""
 
     prefix: str = ""
@@ -60,7 +60,7 @@ class Naming:
         return name.removeprefix(f"{self.prefix}.") if self.prefix else name
 
 
-UNPREFIXED: Final = Naming()
+UNPREFIXED: Final = TopicNaming()
 """Names as the flow itself knows them."""
 
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from choreography.flow import services_of
 from choreography.progress import Progress
-from choreography.topics import Naming, prefix_of
+from choreography.topics import TopicNaming, prefix_of
 from choreography.up import ProcessDiedError, RunningFlow, Tools
 from choreography.up.flowfile import FlowFile, read_flow
 from choreography.up.rendered import with_rendered
@@ -26,7 +26,7 @@ from faults.defects.seeding import environment_of
 from faults.proxy import Proxy
 
 FLOW: Final = Path("apps/checkout")
-NAMES: Final = Naming(prefix_of("apps.checkout"))
+NAMES: Final = TopicNaming(prefix_of("apps.checkout"))
 """What the flow's topics are called on the broker."""
 TOPICS: Final = tuple(
     NAMES.on_broker(topic)

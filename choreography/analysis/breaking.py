@@ -7,10 +7,10 @@ from typing import Final
 
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.lost_fields import lost_fields
-from choreography.analysis.promises import Place, Promise
+from choreography.analysis.promises import Promise, PromisePlace
 
 
-def broken(place: Place, old: Promise, new: Promise) -> list[str]:
+def broken(place: PromisePlace, old: Promise, new: Promise) -> list[str]:
     """Return in words what a changed promise breaks."""
     return list(_BROKEN[place.section](old, new))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from choreography.analysis.value_ranges import limits_unmet, refusal
+from choreography.analysis.value_ranges import ranges_unmet, refusal
 
 Schema = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ class _Comparison:
         if theirs and mine != theirs and (mine, theirs) != ("integer", "number"):
             yield f"{_at(where)} is {_kind(promised)} where {_kind(needed)} is needed"
             return
-        for problem in limits_unmet(promised, needed, besides=_STRUCTURE):
+        for problem in ranges_unmet(promised, needed, besides=_STRUCTURE):
             yield f"{_at(where)} {problem}"
         yield from self._fields(promised, needed, where)
         yield from self._free_keys(promised, needed, where)

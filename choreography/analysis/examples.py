@@ -204,7 +204,7 @@ def _integer(schema: Mapping[str, Any], size: int) -> int:
     least = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1 if "exclusiveMinimum" in schema else None)
     most = schema.get("maximum", schema["exclusiveMaximum"] - 1 if "exclusiveMaximum" in schema else None)
     if least == -MAX_SAFE_INTEGER:
-        # That is no wish of the author's but what every integer keeps to.
+        # Every integer has this bound, so the author did not ask for it.
         least = None
     begin = int(least if least is not None else min(0, most if most is not None else 0))
     step = schema.get("multipleOf", 1)

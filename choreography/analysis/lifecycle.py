@@ -13,14 +13,14 @@ from typing import Any, Final, NamedTuple
 from choreography.analysis.examples import SIZES, NoExampleError, choices
 from choreography.analysis.graph import rounds
 from choreography.analysis.reaction_probe import (
-    Heard,
+    Inputs,
     Place,
-    call,
     entities_of,
     entity_in,
-    heard_by,
     ids_in,
+    inputs_of,
     named_in,
+    probe,
     said_types,
     states_of,
 )
@@ -107,25 +107,25 @@ class _Trial:
     _made: dict[tuple[str, int, int, int], Any] = field(default_factory=dict)
 
     @property
-    def heard(self) -> Sequence[Heard]:
+    def heard(self) -> Sequence[Inputs]:
         return self.axes[0]
 
     # What is heard and each state stay the same objects for the whole trial, and nobody changes what is made of them.
 
-    def ids(self, named: Named, heard: Heard) -> tuple[str, ...]:
+    def ids(self, named: Named, heard: Inputs) -> tuple[str, ...]:
         """Return the ids that a parameter names."""
         key = (named.parameter, id(heard))
         if key not in self._ids:
             self._ids[key] = ids_in(named, heard)
         return self._ids[key]
 
-    def allowed(self, heard: Heard) -> frozenset[Place]:
+    def allowed(self, heard: Inputs) -> frozenset[Place]:
         """Return the entities that the reaction may change."""
         if id(heard) not in self._allowed:
             self._allowed[id(heard)] = named_in(self.reaction, heard)
         return self._allowed[id(heard)]
 
-    def made(self, named: Named, heard: Heard, state: Any, size: int) -> Any:
+    def made(self, named: Named, heard: Inputs, state: Any, size: int) -> Any:
         """Return what another parameter takes, in one of its states."""
         key = (named.parameter, id(heard), id(state), size)
         if key not in self._made:
@@ -180,7 +180,7 @@ def _remember(life: Lifecycle, waiting: deque[Entity | None], move: Move, after:
 
 def _trial(reaction: Reaction, named: Named) -> _Trial:
     try:
-        heard = heard_by(reaction)
+        heard = inputs_of(reaction)
     except NoExampleError:
         heard = Sample((), 0)
     others = tuple(one for one in reaction.named if one is not named)
@@ -211,7 +211,7 @@ def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Mo
     return list(found.values())
 
 
-def _outcome(trial: _Trial, heard: Heard, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:
+def _outcome(trial: _Trial, heard: Inputs, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:
     """Return what a reaction decides, or None where it cannot be called or raises."""
     reaction, named = trial.reaction, trial.named
     ids = trial.ids(named, heard)
@@ -222,7 +222,7 @@ def _outcome(trial: _Trial, heard: Heard, states: Sequence[Any], size: int, here
         entities = {
             one.parameter: trial.made(one, heard, state, size) for one, state in zip(trial.others, states, strict=True)
         }
-        return call(reaction, heard, entities | {named.parameter: mine}, trial.allowed(heard))
+        return probe(reaction, heard, entities | {named.parameter: mine}, trial.allowed(heard))
     except Exception:  # noqa: BLE001 - whether a reaction is total is another question
         return None
 
@@ -248,19 +248,19 @@ def _became(decided: Decided, named: Named, here: Entity | None) -> Entity | Non
 def _state(entity: Entity | None) -> State | None:
     if entity is None:
         return None
-    return tuple(_told_apart(getattr(entity, name), tag) for name, tag in _told_fields(type(entity)))
+    return tuple(_distinguished(getattr(entity, name), tag) for name, tag in _fields(type(entity)))
 
 
 @lru_cache(maxsize=256)
-def _told_fields(entity: type[Entity]) -> tuple[tuple[str, str], ...]:
+def _fields(entity: type[Entity]) -> tuple[tuple[str, str], ...]:
     """Return the fields besides the key, each with the tag of the states that it may hold."""
     fields = entity.model_fields.items()
     return tuple((name, tag_of(field.annotation)) for name, field in fields if name != entity.key_field)
 
 
-def _told_apart(value: Any, tag: str = "") -> Any:
+def _distinguished(value: Any, tag: str = "") -> Any:
     if tag and value is not None:
-        return Tagged(str(getattr(value, tag)), tuple(map(_told_apart, value.__dict__.values())))
+        return Tagged(str(getattr(value, tag)), tuple(map(_distinguished, value.__dict__.values())))
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, int) and not isinstance(value, bool):

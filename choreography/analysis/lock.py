@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from choreography.analysis import breaking
-from choreography.analysis.promises import EVENTS, SECTIONS, SERVICES, Lock, Place, Promise, promises_of, schema_of
+from choreography.analysis.promises import (
+    EVENTS,
+    SECTIONS,
+    SERVICES,
+    Lock,
+    Promise,
+    PromisePlace,
+    promises_of,
+    schema_of,
+)
 from choreography.contracts import Event
 from choreography.errors import ChoreographyError
 from choreography.service import Service
@@ -42,16 +51,16 @@ class LockError(ChoreographyError):
 
 def broken(old: Promise, new: Promise) -> list[str]:
     """Return in words what a changed event breaks."""
-    return breaking.broken(Place(EVENTS, "", ""), old, new)
+    return breaking.broken(PromisePlace(EVENTS, "", ""), old, new)
 
 
 def _contract(event: type[Event]) -> Promise:
     return {"owner": event.owned_by, "subject": event.subject_field, "schema": schema_of(event)}
 
 
-def merged(lock: Lock | None, services: Iterable[Service]) -> dict[Place, Promise]:
+def merged(lock: Lock | None, services: Iterable[Service]) -> dict[PromisePlace, Promise]:
     """Return the lock as it should be: what breaks a promise does not replace it, and nothing is forgotten."""
-    kept: dict[Place, Promise] = dict(lock or {})
+    kept: dict[PromisePlace, Promise] = dict(lock or {})
     for place, promise in promises_of(services).items():
         if place not in kept or not breaking.broken(place, kept[place], promise):
             kept[place] = promise
@@ -72,7 +81,7 @@ def written(lock: Lock, flow: str) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_lock(folder: Path) -> dict[Place, Promise] | None:
+def read_lock(folder: Path) -> dict[PromisePlace, Promise] | None:
     """Return the committed lock of a flow's folder, or None if there is none.
 
     Raises:
@@ -95,16 +104,16 @@ def is_outdated(lock: Lock) -> bool:
     return not any(place.section == SERVICES for place in lock)
 
 
-def _read(content: Mapping[str, Any]) -> dict[Place, Promise]:
+def _read(content: Mapping[str, Any]) -> dict[PromisePlace, Promise]:
     found = content.get("format", 1)
     if found not in (1, FORMAT):
         raise ValueError(f"its format is {found!r}, and this release reads 1 and {FORMAT}")
     events = {name: one for name, one in content.items() if name != _HEAD} if found == 1 else content[EVENTS]
-    lock = {Place(EVENTS, "", wire_type): _checked(EVENTS, entry) for wire_type, entry in events.items()}
+    lock = {PromisePlace(EVENTS, "", wire_type): _checked(EVENTS, entry) for wire_type, entry in events.items()}
     for service, sections in (content[SERVICES] if found == FORMAT else {}).items():
-        lock[Place(SERVICES, service, service)] = {}
+        lock[PromisePlace(SERVICES, service, service)] = {}
         for section, entries in sections.items():
-            lock |= {Place(section, service, name): _checked(section, entry) for name, entry in entries.items()}
+            lock |= {PromisePlace(section, service, name): _checked(section, entry) for name, entry in entries.items()}
     return lock
 
 

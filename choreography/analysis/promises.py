@@ -17,7 +17,7 @@ from choreography.fields.spellings import older_names
 from choreography.service import Service
 
 
-class Place(NamedTuple):
+class PromisePlace(NamedTuple):
     """Where a promise stands in the lock: its section, the service it belongs to, and its name there."""
 
     section: str
@@ -26,14 +26,14 @@ class Place(NamedTuple):
 
 
 Promise = Mapping[str, Any]
-Lock = Mapping[Place, Promise]
+Lock = Mapping[PromisePlace, Promise]
 
 EVENTS, SERVICES = "events", "services"
 SECTIONS = ("entities", "reactions", "joins", "deadlines", "effects", "answers", "commands")
 """What is promised by each service to itself."""
 
 
-def promises_of(services: Iterable[Service]) -> dict[Place, Promise]:
+def promises_of(services: Iterable[Service]) -> dict[PromisePlace, Promise]:
     """Return all that the services promise."""
     return {place: promise for service in services for place, promise in _promises(service)}
 
@@ -44,46 +44,46 @@ def command_route(command: Command) -> str:
     return f"{command.method} {path}"
 
 
-def _promises(service: Service) -> Iterator[tuple[Place, Promise]]:
+def _promises(service: Service) -> Iterator[tuple[PromisePlace, Promise]]:
     name = service.name
-    yield Place(SERVICES, name, name), {}
+    yield PromisePlace(SERVICES, name, name), {}
     for event in service.publishes:
-        yield Place(EVENTS, "", event.wire_type), _event(service, event)
+        yield PromisePlace(EVENTS, "", event.wire_type), _event(service, event)
     for entity in service.entities:
         dropped = sorted({*entity.drops, *older_names(entity)})
         kept = {"key": entity.key_field, "drops": dropped, "schema": schema_of(entity)}
-        yield Place("entities", name, entity.kind), kept
+        yield PromisePlace("entities", name, entity.kind), kept
     yield from _reactions(service)
     for effect in service.effects.values():
         said = sorted(answer.wire_type for answer in effect.answers)
         asked = {"outside": effect.outside, "answers": said, "intent": schema_of(effect.intent)}
-        yield Place("effects", name, effect.name), asked
+        yield PromisePlace("effects", name, effect.name), asked
         for answer in effect.answers:
-            yield Place("answers", name, answer.wire_type), {"schema": schema_of(answer)}
+            yield PromisePlace("answers", name, answer.wire_type), {"schema": schema_of(answer)}
     for command in service.commands:
         promise = {"event": command.event.wire_type, "new_ids": sorted(command.new_ids)}
-        yield Place("commands", name, command_route(command)), promise
+        yield PromisePlace("commands", name, command_route(command)), promise
 
 
 def _event(service: Service, event: type[Event]) -> Promise:
     return {"owner": service.name, "subject": event.subject_field, "schema": schema_of(event)}
 
 
-def _reactions(service: Service) -> Iterator[tuple[Place, Promise]]:
+def _reactions(service: Service) -> Iterator[tuple[PromisePlace, Promise]]:
     saying: dict[str, list[str]] = {}
     for reaction in reactions_of(service):
         kind = reaction.joined.entity.kind if reaction.named else ""
         if reaction.style == "join":
             awaited = sorted(heard.wire_type for heard in reaction.hears)
-            yield Place("joins", service.name, reaction.name), {"entity": kind, "awaits": awaited}
+            yield PromisePlace("joins", service.name, reaction.name), {"entity": kind, "awaits": awaited}
         elif reaction.style == "deadline":
             due = {"entity": kind, "after": reaction.hears[0].wire_type, "due": service.due_type(reaction)}
-            yield Place("deadlines", service.name, reaction.name), due
+            yield PromisePlace("deadlines", service.name, reaction.name), due
         elif reaction.said:
             saying.setdefault(reaction.hears[0].wire_type, []).append(reaction.name)
     for wire_type, names in saying.items():
         # A reaction that says nothing has no name that anything derives from.
-        yield Place("reactions", service.name, wire_type), {"names": sorted(names)}
+        yield PromisePlace("reactions", service.name, wire_type), {"names": sorted(names)}
 
 
 def schema_of(model: type[Value]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _bare(schema: Any, *, names: bool = False) -> Any:
     return [_bare(part) for part in schema] if isinstance(schema, list) else schema
 
 
-def entity_of(services: Iterable[Service], place: Place) -> type[Entity] | None:
+def entity_of(services: Iterable[Service], place: PromisePlace) -> type[Entity] | None:
     """Return the class that keeps a promised kind of entity."""
     owned = (entity for service in services if service.name == place.service for entity in service.entities)
     return next((entity for entity in owned if entity.kind == place.name), None)

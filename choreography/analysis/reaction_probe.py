@@ -10,7 +10,7 @@ from typing import Any, Final
 from choreography.analysis.examples import choices, example, variants
 from choreography.analysis.sampling import Sample, sample
 from choreography.contracts import Answer, Deadline, Entity, Event, Intent, Value
-from choreography.decision import Decided, take_apart
+from choreography.decision import Decided, read_decision
 from choreography.declaration import Named, Reaction
 from choreography.errors import UnsayableEventError
 
@@ -20,14 +20,14 @@ _SILENCE: Final[frozenset[type[Event | Intent]]] = frozenset()
 _MOST_STATES: Final = 256
 _MOST_HEARD: Final = 256
 
-Heard = Mapping[str, Value]
+Inputs = Mapping[str, Value]
 """What a reaction hears, by parameter; for a deadline also the event it started at, under an empty name."""
 
 State = Mapping[str, Any] | None
 """The closed fields of an entity; None where there is no entity."""
 
 
-def heard_by(reaction: Reaction, size: int = 1) -> Sample[Heard]:
+def inputs_of(reaction: Reaction, size: int = 1) -> Sample[Inputs]:
     """Return what a reaction may hear: one example for each combination of closed fields, or a sample of many.
 
     Raises:
@@ -40,7 +40,7 @@ def heard_by(reaction: Reaction, size: int = 1) -> Sample[Heard]:
     return Sample(heard, prod(one.of for one in of_models))
 
 
-def _heard(reaction: Reaction, by_model: Mapping[type[Value], Value]) -> Heard:
+def _heard(reaction: Reaction, by_model: Mapping[type[Value], Value]) -> Inputs:
     first = next(iter(by_model.values()))
     if reaction.style == "deadline":
         reminder = Deadline(name=reaction.name, due=NOON)
@@ -48,7 +48,7 @@ def _heard(reaction: Reaction, by_model: Mapping[type[Value], Value]) -> Heard:
     return {name: by_model[model] for name, model in reaction.event_parameters.items()} | {"": first}
 
 
-def ids_in(named: Named, heard: Heard) -> tuple[str, ...]:
+def ids_in(named: Named, heard: Inputs) -> tuple[str, ...]:
     """Return the ids of the entities that a parameter names."""
     return named.ids(heard[""])
 
@@ -57,13 +57,13 @@ Place = tuple[str, str]
 """An entity that a reaction names: its kind and its key."""
 
 
-def named_in(reaction: Reaction, heard: Heard) -> frozenset[Place]:
+def named_in(reaction: Reaction, heard: Inputs) -> frozenset[Place]:
     """Return the entities that a reaction names, and may change."""
     return frozenset((named.entity.kind, one) for named in reaction.named for one in ids_in(named, heard))
 
 
-def call(
-    reaction: Reaction, heard: Heard, entities: Mapping[str, Any], allowed: frozenset[Place] | None = None
+def probe(
+    reaction: Reaction, heard: Inputs, entities: Mapping[str, Any], allowed: frozenset[Place] | None = None
 ) -> Decided:
     """Call a reaction and hold its answer to what it declares, as the engine does.
 
@@ -78,7 +78,7 @@ def call(
         UnsayableEventError: it answered None, changed what it did not name, or said what it does not declare.
     """
     events = {name: value for name, value in heard.items() if name}
-    decided = take_apart(reaction.function(**events, **entities), reaction.name)
+    decided = read_decision(reaction.function(**events, **entities), reaction.name)
     allowed = named_in(reaction, heard) if allowed is None else allowed
     for entity in (*decided.entities, *decided.gone):
         if (entity.kind, entity.key) not in allowed:
@@ -107,7 +107,7 @@ def states_of(named: Named) -> Sample[State]:
 
 
 def entities_for(
-    reaction: Reaction, heard: Heard, states: Mapping[str, Mapping[str, Any] | None], size: int
+    reaction: Reaction, heard: Inputs, states: Mapping[str, Mapping[str, Any] | None], size: int
 ) -> dict[str, Any]:
     """Return the entities of a reaction's parameters in given states, by parameter."""
     return {

@@ -29,7 +29,7 @@ _TYPES: Final = {str: "string", bool: "boolean", int: "integer", type(None): "nu
 _UUID: Final = re.compile("uuid[0-9]$")
 
 
-def limits_unmet(promised: Schema, needed: Schema, *, besides: frozenset[str]) -> Iterator[str]:
+def ranges_unmet(promised: Schema, needed: Schema, *, besides: frozenset[str]) -> Iterator[str]:
     """Yield in words each limit of the consumer within which the publisher does not keep.
 
     Args:

@@ -16,7 +16,7 @@ from choreography.service import Service
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WiringStep:
     """One thing leading to another: a reaction that says something, directly or through an effect.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wiring:
     def __init__(self, services: Sequence[Service]) -> None:
         self.services = tuple(services)
         self.steps = tuple(step for service in services for step in _steps(service))
-        self._next: dict[str, list[Step]] = {}
+        self._next: dict[str, list[WiringStep]] = {}
         for step in self.steps:
             self._next.setdefault(step.source, []).append(step)
 
@@ -59,10 +59,13 @@ class Wiring:
     def consumers(self, wire_type: str) -> list[tuple[Service, type[Event]]]:
         """Return who reacts to a wire type, and how each of them reads it."""
         return [
-            (service, event) for service in self.services for event in heard_by(service) if event.wire_type == wire_type
+            (service, event)
+            for service in self.services
+            for event in consumed_by(service)
+            if event.wire_type == wire_type
         ]
 
-    def following(self, node: str) -> Sequence[Step]:
+    def following(self, node: str) -> Sequence[WiringStep]:
         """Return the steps that begin with a wire type."""
         return self._next.get(node, ())
 
@@ -84,7 +87,7 @@ class Wiring:
         return seen
 
 
-def heard_by(service: Service) -> list[type[Event]]:
+def consumed_by(service: Service) -> list[type[Event]]:
     """Return the events a service reacts to, as it reads them."""
     return [event for events in service.hears.values() for event in events]
 
@@ -97,18 +100,18 @@ def reactions_of(service: Service) -> list[Reaction]:
     return found
 
 
-def _steps(service: Service) -> Iterator[Step]:
+def _steps(service: Service) -> Iterator[WiringStep]:
     answers = {answer.wire_type for effect in service.effects.values() for answer in effect.answers}
     for reaction in reactions_of(service):
         for heard in reaction.hears:
             source = f"{service.name}/{heard.wire_type}" if heard.wire_type in answers else heard.wire_type
             for said in sorted(reaction.said, key=lambda kind: kind.__name__):
                 if issubclass(said, Event):
-                    yield Step(source, said.wire_type, service, reaction)
+                    yield WiringStep(source, said.wire_type, service, reaction)
                 elif said in service.effects:
                     effect = service.effects[said]
                     for answer in effect.answers:
-                        yield Step(source, f"{service.name}/{answer.wire_type}", service, reaction, effect)
+                        yield WiringStep(source, f"{service.name}/{answer.wire_type}", service, reaction, effect)
 
 
 def about(service: Service) -> str:

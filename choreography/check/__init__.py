@@ -8,8 +8,8 @@ Not here: how the facts are found (`choreography.analysis`), and what only the o
 """
 
 from choreography.check.checking import check, judge_services
-from choreography.check.finding import Finding, Report, Rule
+from choreography.check.finding import CheckReport, Finding, Rule
 from choreography.check.rules import RULES
 from choreography.check.safety import refuse_unsafe
 
-__all__ = ["RULES", "Finding", "Report", "Rule", "check", "judge_services", "refuse_unsafe"]
+__all__ = ["RULES", "CheckReport", "Finding", "Rule", "check", "judge_services", "refuse_unsafe"]

@@ -10,7 +10,7 @@ from choreography.analysis.promises import Lock
 from choreography.analysis.wiring import Wiring
 from choreography.check import suppressions as known
 from choreography.check.files import connections
-from choreography.check.finding import Checked, Finding, Report, finding
+from choreography.check.finding import CheckedFlow, CheckReport, Finding, finding
 from choreography.check.rules import RULES
 from choreography.check.suppressions import Suppression
 from choreography.check.versions import deploy_order
@@ -20,7 +20,7 @@ from choreography.service import Service
 _BY_CODE = {rule.code: rule for rule in RULES}
 
 
-def check(flow: str, at_work: Callable[[str], None] = lambda _: None) -> Report:
+def check(flow: str, at_work: Callable[[str], None] = lambda _: None) -> CheckReport:
     """Look at a flow, named as ``apps.checkout`` or by its folder, and say meanwhile what is looked at.
 
     Raises:
@@ -33,7 +33,7 @@ def check(flow: str, at_work: Callable[[str], None] = lambda _: None) -> Report:
         service.check()
     folder = Path(package.__path__[0])
     root = folder.parents[package.__name__.count(".")]
-    checked = Checked(Wiring(services), read_lock(folder), folder, root, at_work)
+    checked = CheckedFlow(Wiring(services), read_lock(folder), folder, root, at_work)
     return _report(package.__name__, checked, known.read_suppressions(folder, _BY_CODE))
 
 
@@ -42,12 +42,12 @@ def judge_services(
     lock: Lock | None = None,
     suppressions: Sequence[Suppression] = (),
     flow: str = "in memory",
-) -> Report:
+) -> CheckReport:
     """Look at services that were made in memory: everything but their files."""
-    return _report(flow, Checked(Wiring(services), lock), suppressions)
+    return _report(flow, CheckedFlow(Wiring(services), lock), suppressions)
 
 
-def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) -> Report:
+def _report(flow: str, checked: CheckedFlow, suppressions: Sequence[Suppression]) -> CheckReport:
     found = _findings(checked)
     standing, suppressed = known.apply(found, suppressions)
     file = checked.folder / known.FILE if checked.folder else None
@@ -55,8 +55,8 @@ def _report(flow: str, checked: Checked, suppressions: Sequence[Suppression]) ->
     names = tuple(service.name for service in checked.services)
     findings = tuple(sorted({*standing, *faults}))
     told = (deploy_order(checked.wiring), connections(checked), checked.sampled)
-    return Report(flow, names, findings, tuple(sorted(suppressed)), len(RULES), *told)
+    return CheckReport(flow, names, findings, tuple(sorted(suppressed)), len(RULES), *told)
 
 
-def _findings(checked: Checked) -> list[Finding]:
+def _findings(checked: CheckedFlow) -> list[Finding]:
     return sorted({finding(rule, found, checked.root) for rule in RULES for found in rule.look(checked)})

@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from choreography.check.checking import check
-from choreography.check.finding import Report
+from choreography.check.finding import CheckReport
 from choreography.check.machine_report import as_json, as_sarif
 from choreography.check.rules import RULES
 from choreography.check.text_report import tell
@@ -44,7 +44,7 @@ def run(flow: str, form: Format = Format.TEXT) -> int:
     return report.exit_code
 
 
-def _checked(flow: str) -> Report:
+def _checked(flow: str) -> CheckReport:
     """Check a flow, and say on a terminal what is looked at; a log or a program wants the report only."""
     progress = Progress()
     if not progress.console.is_terminal:

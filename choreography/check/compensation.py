@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.analysis.wiring import heard_by
-from choreography.check.finding import Checked, Found
+from choreography.analysis.wiring import consumed_by
+from choreography.check.finding import CheckedFlow, Found
 from choreography.contracts import Event
 from choreography.service import Service
 
 
-def unreached(flow: Checked) -> Iterator[Found]:
+def unreached(flow: CheckedFlow) -> Iterator[Found]:
     """Yield whoever acts on an event that another one undoes, and never hears that it is undone."""
     for decider, undoing in flow.wiring.published:
         # What is never said is told by a rule of its own.
@@ -33,7 +33,7 @@ def unreached(flow: Checked) -> Iterator[Found]:
                 yield from _passed_on(flow, decider, undoing, actor)
 
 
-def _passed_on(flow: Checked, decider: Service, undoing: type[Event], actor: Service) -> Iterator[Found]:
+def _passed_on(flow: CheckedFlow, decider: Service, undoing: type[Event], actor: Service) -> Iterator[Found]:
     """Yield whoever acts on what an actor said because of the event that is now undone, and is not told."""
     undone = undoing.undoes.wire_type if undoing.undoes else ""
     followed = flow.wiring.reached([undone], within=actor)
@@ -54,21 +54,21 @@ def _passed_on(flow: Checked, decider: Service, undoing: type[Event], actor: Ser
             )
 
 
-def _knows(flow: Checked, service: Service, undoing: type[Event]) -> bool:
+def _knows(flow: CheckedFlow, service: Service, undoing: type[Event]) -> bool:
     """Tell whether a service hears an undoing, or said or hears another one that this follows from."""
     causes = {
         event.wire_type
         for _, event in flow.wiring.published
         if event.undoes is not None and undoing.wire_type in flow.wiring.reached([event.wire_type])
     }
-    mine = {event.wire_type for event in (*heard_by(service), *service.publishes)}
+    mine = {event.wire_type for event in (*consumed_by(service), *service.publishes)}
     return bool(causes & mine)
 
 
 def _hears(service: Service, wire_type: str) -> bool:
-    return any(event.wire_type == wire_type for event in heard_by(service))
+    return any(event.wire_type == wire_type for event in consumed_by(service))
 
 
-def _name(flow: Checked, wire_type: str) -> str:
+def _name(flow: CheckedFlow, wire_type: str) -> str:
     published = flow.wiring.publisher(wire_type)
     return published[1].__name__ if published else wire_type

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from choreography.analysis.breaking import broken
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.lock import FILE, is_outdated
-from choreography.analysis.promises import EVENTS, Place
-from choreography.check.finding import Checked, Found
+from choreography.analysis.promises import EVENTS, PromisePlace
+from choreography.check.finding import CheckedFlow, Found
 from choreography.check.releases import spoken, told_of
 
 
-def misread(flow: Checked) -> Iterator[Found]:
+def misread(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each contract whose consumer needs what its publisher does not promise."""
     for publisher, event in flow.wiring.published:
         for consumer, read_as in flow.wiring.consumers(event.wire_type):
@@ -32,7 +32,7 @@ def misread(flow: Checked) -> Iterator[Found]:
                 )
 
 
-def breaking(flow: Checked) -> Iterator[Found]:
+def breaking(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each contract that breaks what the committed lock promises, or is gone from it."""
     now = flow.promises
     for place, old in (flow.lock or {}).items():
@@ -60,7 +60,7 @@ def breaking(flow: Checked) -> Iterator[Found]:
             )
 
 
-def unlocked(flow: Checked) -> Iterator[Found]:
+def unlocked(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each promise that the committed lock does not know, and the lock itself if there is none."""
     if flow.folder is None:
         return
@@ -74,7 +74,7 @@ def unlocked(flow: Checked) -> Iterator[Found]:
         )
         return
     for service, event in flow.wiring.published:
-        if Place(EVENTS, "", event.wire_type) not in flow.lock:
+        if PromisePlace(EVENTS, "", event.wire_type) not in flow.lock:
             yield Found(
                 event.wire_type,
                 f"{service.name} publishes {event.__name__}, which {FILE} does not know yet.",

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from choreography.analysis.lifecycle import repeats
-from choreography.analysis.wiring import Step
-from choreography.check.finding import Checked, Found
+from choreography.analysis.wiring import WiringStep
+from choreography.check.finding import CheckedFlow, Found
 from choreography.contracts import Event, Intent
 
 
-def unbounded(flow: Checked) -> Iterator[Found]:
+def unbounded(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each circle of events that no state of an entity cuts."""
     steps = [step for step in flow.wiring.steps if _goes_on(flow, step)]
-    following: dict[str, list[Step]] = {}
+    following: dict[str, list[WiringStep]] = {}
     for step in steps:
         following.setdefault(step.source, []).append(step)
     told: set[frozenset[str]] = set()
@@ -41,24 +41,24 @@ def unbounded(flow: Checked) -> Iterator[Found]:
         )
 
 
-def _goes_on(flow: Checked, step: Step) -> bool:
+def _goes_on(flow: CheckedFlow, step: WiringStep) -> bool:
     """Tell whether a step can be taken again and again for the same entity."""
     single = [named.entity for named in step.reaction.named if not named.many]
     said = _said(step)
     return all(repeats(flow.life(step.service, entity), step.reaction, said) for entity in single)
 
 
-def _said(step: Step) -> type[Event | Intent]:
+def _said(step: WiringStep) -> type[Event | Intent]:
     if step.effect is not None:
         return step.effect.intent
     return next(said for said in step.reaction.said if issubclass(said, Event) and said.wire_type == step.target)
 
 
-def _shortest_circle(following: Mapping[str, Sequence[Step]], start: str) -> tuple[Step, ...]:
-    ways: list[tuple[Step, ...]] = [(step,) for step in following[start]]
+def _shortest_circle(following: Mapping[str, Sequence[WiringStep]], start: str) -> tuple[WiringStep, ...]:
+    ways: list[tuple[WiringStep, ...]] = [(step,) for step in following[start]]
     seen = {start}
     while ways:
-        longer: list[tuple[Step, ...]] = []
+        longer: list[tuple[WiringStep, ...]] = []
         for way in ways:
             if way[-1].target == start:
                 return way

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.analysis.wiring import heard_by, reactions_of
-from choreography.check.finding import Checked, Found
+from choreography.analysis.wiring import consumed_by, reactions_of
+from choreography.check.finding import CheckedFlow, Found
 
 
-def unheard(flow: Checked) -> Iterator[Found]:
+def unheard(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each event that nobody reacts to and that is not marked final."""
     for service, event in flow.wiring.published:
         if not event.final and not flow.wiring.consumers(event.wire_type):
@@ -21,10 +21,10 @@ def unheard(flow: Checked) -> Iterator[Found]:
             )
 
 
-def unpublished(flow: Checked) -> Iterator[Found]:
+def unpublished(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each event that somebody reacts to and nobody publishes."""
     for service in flow.services:
-        for event in heard_by(service):
+        for event in consumed_by(service):
             if flow.wiring.publisher(event.wire_type) is None:
                 family = event.wire_type.rpartition(".v")[0]
                 near = sorted(
@@ -40,7 +40,7 @@ def unpublished(flow: Checked) -> Iterator[Found]:
                 )
 
 
-def unsaid(flow: Checked) -> Iterator[Found]:
+def unsaid(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each event that a service declares and neither a reaction nor a command of it says, nor its application."""
     for service in flow.services:
         said = {one for reaction in reactions_of(service) for one in reaction.said}

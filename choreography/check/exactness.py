@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from choreography.analysis.examples import SIZES, NoExampleError, example
-from choreography.check.finding import Checked, Found
+from choreography.check.finding import CheckedFlow, Found
 from choreography.completeness import contracts_of
 from choreography.contracts import Value
 
 
-def changing(flow: Checked) -> Iterator[Found]:
+def changing(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each contract an example of which is another one when it has been written and read."""
     seen = set[type[Value]]()
     for service in flow.services:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from choreography.check.finding import Checked, Found
+from choreography.check.finding import CheckedFlow, Found
 from choreography.render import render_into
 from choreography.render.component_lint import judge, judge_flow
 from choreography.render.components import STATE_RESILIENCY
@@ -25,7 +25,7 @@ class _Judged:
     connections: tuple[str, ...]
 
 
-def unsafe(flow: Checked) -> Iterator[Found]:
+def unsafe(flow: CheckedFlow) -> Iterator[Found]:
     """Yield what the lint of component files says about each folder a sidecar of the flow may read."""
     # A mistake of one source file is in every folder that was rendered from it.
     for sentence, (folder, *others) in _judged(flow).sentences.items():
@@ -40,16 +40,16 @@ def unsafe(flow: Checked) -> Iterator[Found]:
         )
 
 
-def connections(flow: Checked) -> tuple[str, ...]:
+def connections(flow: CheckedFlow) -> tuple[str, ...]:
     """Return in sentences how many connections the sidecars of the flow open, where each topic has its own."""
     return _judged(flow).connections
 
 
-def _judged(flow: Checked) -> _Judged:
+def _judged(flow: CheckedFlow) -> _Judged:
     return flow.once("files", lambda: _judge(flow))
 
 
-def _judge(flow: Checked) -> _Judged:
+def _judge(flow: CheckedFlow) -> _Judged:
     said: dict[str, list[Path]] = {}
     with _resources(flow) as dapr:
         folders = sorted(path for path in dapr.glob("*") if path.is_dir()) if dapr else []
@@ -64,7 +64,7 @@ def _judge(flow: Checked) -> _Judged:
 
 
 @contextmanager
-def _resources(flow: Checked) -> Iterator[Path | None]:
+def _resources(flow: CheckedFlow) -> Iterator[Path | None]:
     """Find the folder `dapr` that a flow keeps, or render one for as long as it is looked at."""
     if flow.folder is None or flow.root is None:
         yield None
@@ -76,7 +76,7 @@ def _resources(flow: Checked) -> Iterator[Path | None]:
             yield Path(folder) / "dapr"
 
 
-def _home(flow: Checked, folder: Path, file: str) -> Path | None:
+def _home(flow: CheckedFlow, folder: Path, file: str) -> Path | None:
     """Return the file or folder to look at: of what is rendered and kept by nobody, the file it is rendered from."""
     if flow.folder is None or flow.root is None:
         return None

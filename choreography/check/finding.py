@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from choreography.analysis.lifecycle import Lifecycle, lifecycle
-from choreography.analysis.promises import Lock, Place, Promise, promises_of
+from choreography.analysis.promises import Lock, Promise, PromisePlace, promises_of
 from choreography.analysis.wiring import Wiring
 from choreography.contracts import Entity
 from choreography.errors import ChoreographyError
@@ -30,7 +30,7 @@ class Rule:
     code: str
     title: str
     why: str
-    look: Callable[[Checked], Iterable[Found]]
+    look: Callable[[CheckedFlow], Iterable[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """All that a check found.
 
     Attributes:
@@ -93,7 +93,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFlow:
     """What the rules look at.
 
     Attributes:
@@ -117,7 +117,7 @@ class Checked:
         return self.wiring.services
 
     @cached_property
-    def promises(self) -> Mapping[Place, Promise]:
+    def promises(self) -> Mapping[PromisePlace, Promise]:
         """All that the services promise now."""
         return promises_of(self.services)
 

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from choreography.check.finding import Finding, Report, Rule
+from choreography.check.finding import CheckReport, Finding, Rule
 
 _SARIF_VERSION: Final = "2.1.0"
 
 
-def as_json(report: Report) -> str:
+def as_json(report: CheckReport) -> str:
     """Return a report as JSON, the same for the same findings."""
     return _text(
         {
@@ -29,7 +29,7 @@ def as_json(report: Report) -> str:
     )
 
 
-def as_sarif(report: Report, rules: Iterable[Rule]) -> str:
+def as_sarif(report: CheckReport, rules: Iterable[Rule]) -> str:
     """Return a report as SARIF; what is suppressed is in it, with its reason."""
     rules = list(rules)
     places = {rule.code: place for place, rule in enumerate(rules)}
@@ -57,7 +57,7 @@ def as_sarif(report: Report, rules: Iterable[Rule]) -> str:
     )
 
 
-def _invocation(report: Report) -> dict[str, Any]:
+def _invocation(report: CheckReport) -> dict[str, Any]:
     notes = [{"level": "note", "message": {"text": sentence}} for sentence in report.sampled]
     return {"executionSuccessful": True, "toolExecutionNotifications": notes}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.check.finding import Checked, Found
+from choreography.check.finding import CheckedFlow, Found
 from choreography.contracts import Entity
 from choreography.service import Service
 
 
-def shared(flow: Checked) -> Iterator[Found]:
+def shared(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each kind of entity that two services keep."""
     owners: dict[str, list[tuple[Service, type[Entity]]]] = {}
     for service in flow.services:
@@ -27,7 +27,7 @@ def shared(flow: Checked) -> Iterator[Found]:
             )
 
 
-def unowned(flow: Checked) -> Iterator[Found]:
+def unowned(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each event that another service consumes without knowing who publishes it.
 
     Contracts that still name a topic are of the time before owners; a warning at their import says what to write.

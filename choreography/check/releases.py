@@ -7,9 +7,9 @@ from typing import Final
 
 from choreography.analysis.breaking import broken
 from choreography.analysis.lock import FILE
-from choreography.analysis.promises import SERVICES, Place, Promise, command_route, entity_of
+from choreography.analysis.promises import SERVICES, Promise, PromisePlace, command_route, entity_of
 from choreography.analysis.wiring import reactions_of
-from choreography.check.finding import Checked, Found
+from choreography.check.finding import CheckedFlow, Found
 from choreography.service import Service
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -24,38 +24,38 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def state(flow: Checked) -> Iterator[Found]:
+def state(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each service and each kind of entity whose kept state the next release would not find or read."""
     return _found(flow, SERVICES, "entities")
 
 
-def waits(flow: Checked) -> Iterator[Found]:
+def waits(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each join and each deadline that something may wait in and the next release would not know."""
     return _found(flow, "joins", "deadlines")
 
 
-def names(flow: Checked) -> Iterator[Found]:
+def names(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each name of a reaction or a command from which ids derive and which has changed."""
     return _found(flow, "reactions", "commands")
 
 
-def effects(flow: Checked) -> Iterator[Found]:
+def effects(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each effect and each answer that intents are committed for and the next release would not know."""
     return _found(flow, "effects", "answers")
 
 
-def told_of(place: Place) -> str:
+def told_of(place: PromisePlace) -> str:
     """Return the name by which a suppression knows a promise."""
     return place.name if place.section == SERVICES else f"{place.service}.{place.name}"
 
 
-def spoken(place: Place) -> str:
+def spoken(place: PromisePlace) -> str:
     """Return a promise in words."""
     whose = "" if place.section == SERVICES else f" of {place.service}"
     return f"{_WORDS[place.section]} {place.name}{whose}"
 
 
-def _found(flow: Checked, *sections: str) -> Iterator[Found]:
+def _found(flow: CheckedFlow, *sections: str) -> Iterator[Found]:
     now = flow.promises
     services = {service.name: service for service in flow.services}
     for place, old in (flow.lock or {}).items():
@@ -80,7 +80,7 @@ def _found(flow: Checked, *sections: str) -> Iterator[Found]:
             )
 
 
-def _perhaps(flow: Checked, place: Place, old: Promise) -> str:
+def _perhaps(flow: CheckedFlow, place: PromisePlace, old: Promise) -> str:
     """Name what is new in its section: most likely it is what the promise is called now."""
     now, lock = flow.promises, flow.lock or {}
     alike = [
@@ -97,7 +97,7 @@ def _alike(old: Promise, new: Promise) -> bool:
     return all(old[key] == new[key] for key in ("entity", "awaits", "after", "key", "event") if key in old)
 
 
-def _instead_of_losing(place: Place) -> str:
+def _instead_of_losing(place: PromisePlace) -> str:
     name, service = place.name, place.service
     keep: Mapping[str, str] = {
         SERVICES: f'Keep its name, Service("{name}", ...): all that it keeps and says is kept and said under it',
@@ -114,7 +114,7 @@ def _instead_of_losing(place: Place) -> str:
     return f"{keep[place.section]}. Once nothing of it can be met again, delete its entry from {FILE}."
 
 
-def _instead_of_changing(place: Place, old: Promise, new: Promise) -> str:
+def _instead_of_changing(place: PromisePlace, old: Promise, new: Promise) -> str:
     name, service = place.name, place.service
     lost = sorted(set(old.get("names", ())) - set(new.get("names", ())))
     keep: Mapping[str, str] = {
@@ -133,7 +133,7 @@ def _instead_of_changing(place: Place, old: Promise, new: Promise) -> str:
     )
 
 
-def _at(flow: Checked, service: Service | None, place: Place) -> object:
+def _at(flow: CheckedFlow, service: Service | None, place: PromisePlace) -> object:
     """Return the class or function to look at."""
     if service is None:
         return None

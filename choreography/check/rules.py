@@ -10,7 +10,7 @@ from choreography.check.cycles import unbounded
 from choreography.check.events import unheard, unpublished, unsaid
 from choreography.check.exactness import changing
 from choreography.check.files import unsafe
-from choreography.check.finding import Checked, Found, Rule
+from choreography.check.finding import CheckedFlow, Found, Rule
 from choreography.check.ownership import shared, unowned
 from choreography.check.releases import effects, names, state, waits
 from choreography.check.totality import partial, untried
@@ -18,7 +18,7 @@ from choreography.check.versions import missed_versions
 from choreography.check.waiting import endless, hasty
 
 
-def _nowhere(_: Checked) -> list[Found]:
+def _nowhere(_: CheckedFlow) -> list[Found]:
     """Findings about suppressions are made where suppressions are applied."""
     return []
 

@@ -7,10 +7,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from choreography.check.finding import Finding, Report
+from choreography.check.finding import CheckReport, Finding
 
 
-def tell(report: Report, console: Console) -> None:
+def tell(report: CheckReport, console: Console) -> None:
     """Print a report."""
     for finding in report.findings:
         console.print(_head(finding))
@@ -38,7 +38,7 @@ def _head(finding: Finding) -> Text:
     return Text.assemble((finding.code, "bold red"), "  ", (finding.title, "bold"), (place, "cyan"))
 
 
-def _summary(report: Report) -> Text:
+def _summary(report: CheckReport) -> Text:
     looked = f"{len(report.services)} services, {report.rules} rules"
     also = f", {len(report.suppressed)} suppressed with a reason" if report.suppressed else ""
     if not report.findings:

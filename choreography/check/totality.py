@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from choreography.analysis.examples import SIZES, NoExampleError, choices, same_choice
 from choreography.analysis.lifecycle import Lifecycle
-from choreography.analysis.reaction_probe import Heard, State, call, entities_for, heard_by, ids_in, states_of
+from choreography.analysis.reaction_probe import Inputs, State, entities_for, ids_in, inputs_of, probe, states_of
 from choreography.analysis.sampling import sample
 from choreography.analysis.wiring import reactions_of
-from choreography.check.finding import Checked, Found
+from choreography.check.finding import CheckedFlow, Found
 from choreography.contracts import Entity
 from choreography.declaration import Named, Reaction
 from choreography.service import Service
@@ -37,7 +37,7 @@ class _Gap:
     error: Exception
 
 
-def partial(flow: Checked) -> Iterator[Found]:
+def partial(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each reaction that raises, or falls off its end, in a state its entities can be in."""
     for service, reaction in _every(flow):
         gaps = _gaps(flow, service, reaction)
@@ -52,7 +52,7 @@ def partial(flow: Checked) -> Iterator[Found]:
             )
 
 
-def untried(flow: Checked) -> Iterator[Found]:
+def untried(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each reaction that cannot be tried, because nothing can be made up that it hears or keeps."""
     for service, reaction in _every(flow):
         gaps = _gaps(flow, service, reaction)
@@ -65,14 +65,14 @@ def untried(flow: Checked) -> Iterator[Found]:
             )
 
 
-def _every(flow: Checked) -> Iterator[tuple[Service, Reaction]]:
+def _every(flow: CheckedFlow) -> Iterator[tuple[Service, Reaction]]:
     for service in flow.services:
         for reaction in reactions_of(service):
             if reaction.style != "undo":
                 yield service, reaction
 
 
-def _gaps(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, ...] | NoExampleError:
+def _gaps(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Gap, ...] | NoExampleError:
     """Return each combination of states and event for which there is no answer, or why none can be tried."""
 
     def find() -> tuple[_Gap, ...] | NoExampleError:
@@ -84,7 +84,7 @@ def _gaps(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, ..
     return flow.once(("gaps", service.name, reaction.name, reaction.style), find)
 
 
-def _found(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, ...]:
+def _found(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Gap, ...]:
     """Return each combination of states and event for which there is no answer.
 
     Closed fields (Literal, bool, enumerations) are tried in every combination, or in a sample where there are too many.
@@ -93,7 +93,7 @@ def _found(flow: Checked, service: Service, reaction: Reaction) -> tuple[_Gap, .
     validate does not count either.
     """
     flow.at_work(f"{service.name}.{reaction.name}")
-    by_size = [heard_by(reaction, size) for size in SIZES]
+    by_size = [inputs_of(reaction, size) for size in SIZES]
     of_states = [states_of(named) for named in reaction.named]
     heard = list(zip(*(one.picked for one in by_size), strict=True))
     axes: list[Sequence[Any]] = [*(one.picked for one in of_states), heard]
@@ -136,7 +136,7 @@ def _matching(lived: Lived, state: State) -> Sequence[Entity]:
 
 
 def _refusal(
-    reaction: Reaction, states: States, sizes: Sequence[Heard], lived: Mapping[str, Sequence[Entity]]
+    reaction: Reaction, states: States, sizes: Sequence[Inputs], lived: Mapping[str, Sequence[Entity]]
 ) -> tuple[Exception | None, int]:
     """Return why no try was answered, and how many calls that took; None as soon as one is."""
     first: Exception | None = None
@@ -145,7 +145,7 @@ def _refusal(
         for entities in _entities(reaction, heard, states, lived):
             calls += 1
             try:
-                call(reaction, heard, entities)
+                probe(reaction, heard, entities)
             except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
                 first = first or error
             else:
@@ -154,7 +154,7 @@ def _refusal(
 
 
 def _entities(
-    reaction: Reaction, heard: Heard, states: States, lived: Mapping[str, Sequence[Entity]]
+    reaction: Reaction, heard: Inputs, states: States, lived: Mapping[str, Sequence[Entity]]
 ) -> Iterator[dict[str, Any]]:
     for size in SIZES:
         made = entities_for(reaction, heard, states, size)
@@ -164,7 +164,7 @@ def _entities(
                 yield made | {named.parameter: _keyed(named, heard, entity)}
 
 
-def _keyed(named: Named, heard: Heard, entity: Entity) -> Entity:
+def _keyed(named: Named, heard: Inputs, entity: Entity) -> Entity:
     return entity.but(**{named.entity.key_field: ids_in(named, heard)[0]})
 
 
@@ -179,7 +179,7 @@ def _spoken(reaction: Reaction, states: States) -> str:
     return " and ".join(told) or "any state"
 
 
-def _heard(heard: Heard) -> str:
+def _heard(heard: Inputs) -> str:
     event = heard[""]
     told = ", ".join(f"{name}={getattr(event, name)!r}" for name in choices(type(event)))
     return f"{type(event).__name__} {told}".strip()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from choreography.analysis.wiring import Wiring, heard_by
-from choreography.check.finding import Checked, Found
+from choreography.analysis.wiring import Wiring, consumed_by
+from choreography.check.finding import CheckedFlow, Found
 from choreography.contracts import Event
 from choreography.service import Service
 
 
-def missed_versions(flow: Checked) -> Iterator[Found]:
+def missed_versions(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each published version that somebody does not hear who hears another version of the same event."""
     for publisher, event in flow.wiring.published:
         for consumer in flow.services:
@@ -48,7 +48,7 @@ def _orders(wiring: Wiring) -> Iterator[str]:
 def _heard(service: Service, event: type[Event]) -> list[str]:
     """Return the versions of an event that a service hears."""
     family = event.wire_type.rpartition(".v")[0]
-    return sorted(one.wire_type for one in heard_by(service) if one.wire_type.rpartition(".v")[0] == family)
+    return sorted(one.wire_type for one in consumed_by(service) if one.wire_type.rpartition(".v")[0] == family)
 
 
 def _version(wire_type: str) -> int:

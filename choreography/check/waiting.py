@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 
-from choreography.analysis.wiring import Step, reactions_of
-from choreography.check.finding import Checked, Found
+from choreography.analysis.wiring import WiringStep, reactions_of
+from choreography.check.finding import CheckedFlow, Found
 from choreography.declaration import Reaction
 from choreography.service import Service
 
 
-def endless(flow: Checked) -> Iterator[Found]:
+def endless(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each join that no deadline of the flow ends."""
     for service in flow.services:
         for join in reactions_of(service):
@@ -30,14 +30,14 @@ def endless(flow: Checked) -> Iterator[Found]:
                 )
 
 
-def _deadlines(flow: Checked) -> Iterator[tuple[Service, Reaction]]:
+def _deadlines(flow: CheckedFlow) -> Iterator[tuple[Service, Reaction]]:
     for service in flow.services:
         for reactions in service.deadlines.values():
             for deadline in reactions:
                 yield service, deadline
 
 
-def _ends(flow: Checked, service: Service, join: Reaction, owner: Service, deadline: Reaction) -> bool:
+def _ends(flow: CheckedFlow, service: Service, join: Reaction, owner: Service, deadline: Reaction) -> bool:
     awaited = {heard.wire_type for heard in join.hears}
     if not flow.wiring.reached([deadline.hears[0].wire_type]) & awaited:
         # It starts at something that has nothing to do with the wait.
@@ -64,7 +64,7 @@ def _heard_on(service: Service, join: Reaction) -> set[str]:
     }
 
 
-def hasty(flow: Checked) -> Iterator[Found]:
+def hasty(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each deadline that comes before the effects it waits for can have failed twice."""
     for service, deadline in _deadlines(flow):
         within = deadline.within or timedelta(0)
@@ -85,7 +85,9 @@ def hasty(flow: Checked) -> Iterator[Found]:
             )
 
 
-def _longest(flow: Checked, start: str, service: Service, deadline: Reaction) -> tuple[timedelta, tuple[Step, ...]]:
+def _longest(
+    flow: CheckedFlow, start: str, service: Service, deadline: Reaction
+) -> tuple[timedelta, tuple[WiringStep, ...]]:
     """Return the way from an event back to the deadline's entity that takes longest, no step of it taken twice."""
     kinds = {named.entity for named in deadline.named}
     ends = {
@@ -97,8 +99,8 @@ def _longest(flow: Checked, start: str, service: Service, deadline: Reaction) ->
     relevant = flow.wiring.leading_to(ends)
 
     @cache
-    def longest(node: str, seen: frozenset[str]) -> tuple[timedelta, tuple[Step, ...]] | None:
-        best: tuple[timedelta, tuple[Step, ...]] | None = (timedelta(0), ()) if node in ends else None
+    def longest(node: str, seen: frozenset[str]) -> tuple[timedelta, tuple[WiringStep, ...]] | None:
+        best: tuple[timedelta, tuple[WiringStep, ...]] | None = (timedelta(0), ()) if node in ends else None
         for step in flow.wiring.following(node):
             # What a deadline says is no part of what it waits for.
             if step.target in seen or step.target not in relevant or step.reaction.style == "deadline":

@@ -16,7 +16,7 @@ from choreography.runtime.bodies.batches import PACKED
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """One delivery of one message."""
 
     topic: str
@@ -32,7 +32,7 @@ class Heard:
 
 
 @dataclass
-class App:
+class RecordingApp:
     """An app of one or more replicas, each on a port of its own.
 
     Attributes:
@@ -42,9 +42,9 @@ class App:
         gate: while it is closed, deliveries get no answer.
     """
 
-    heard: list[Heard] = field(default_factory=list)
-    done: list[Heard] = field(default_factory=list)
-    refuses: Callable[[Heard], bool] = lambda _: False
+    heard: list[Received] = field(default_factory=list)
+    done: list[Received] = field(default_factory=list)
+    refuses: Callable[[Received], bool] = lambda _: False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _runners: dict[str, web.AppRunner] = field(default_factory=dict)
 
@@ -89,7 +89,7 @@ class App:
         # What came in one pack is answered together, by the one id that they have.
         deliveries = [message] if entries is None else [one for said in entries for one in opened(said)]
         heard = [
-            Heard(str(message.get("topic", "")), _raw(one), replica, time.monotonic(), len(deliveries))
+            Received(str(message.get("topic", "")), _raw(one), replica, time.monotonic(), len(deliveries))
             for one in deliveries
         ]
         self.heard += heard

@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, NotMetError, NotShownError, Report, Result
+from choreography.conform.result import (
+    FAILED,
+    LEFT_OUT,
+    PASSED,
+    Case,
+    CaseResult,
+    ConformReport,
+    NotMetError,
+    NotShownError,
+)
 from choreography.errors import ChoreographyError
 from choreography.progress import Progress
 
@@ -21,21 +30,21 @@ class ConformError(ChoreographyError):
 
 
 @asynccontextmanager
-async def watched(case: Case, report: Report, progress: Progress) -> AsyncIterator[None]:
+async def watched(case: Case, report: ConformReport, progress: Progress) -> AsyncIterator[None]:
     """Keep the place of a result while a case runs, so that what goes wrong around it is a failure and not an end."""
     began = time.monotonic()
-    report.results.append(Result(case.name, FAILED, "it was not asked", 0.0))
+    report.results.append(CaseResult(case.name, FAILED, "it was not asked", 0.0))
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it was, the other cases must still be asked
-        report.results[-1] = Result(case.name, FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
+        report.results[-1] = CaseResult(case.name, FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
     result = report.results[-1]
     tell = progress.done if result.outcome != FAILED else progress.note
     mark = "FAILED: " if result.outcome == FAILED else "left out: " if result.outcome == LEFT_OUT else ""
     tell(f"{report.name}: {case.name} ({time.monotonic() - began:.0f} s)  {mark}{result.told}")
 
 
-async def asked(case: Case, rig: Any) -> Result:
+async def asked(case: Case, rig: Any) -> CaseResult:
     """Ask one case and return what came of it."""
     began = time.monotonic()
     try:
@@ -47,7 +56,7 @@ async def asked(case: Case, rig: Any) -> Result:
         told, outcome = f"it had not ended after {_LONGEST:.0f} s", FAILED
     except NotMetError as error:
         told, outcome = str(error), FAILED
-    return Result(case.name, outcome, told, time.monotonic() - began)
+    return CaseResult(case.name, outcome, told, time.monotonic() - began)
 
 
 def cases_named(known: Sequence[Case], only: Sequence[str]) -> list[Case]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from choreography.conform.app import Heard
+from choreography.conform.app import Received
 from choreography.conform.result import Case, NotMetError, require
-from choreography.conform.rig import Replica, Rig
+from choreography.conform.rig import ReplicaUnderTest, Rig
 from choreography.render.components import subscription_metadata_in
 
 _MANY: Final = 200
@@ -37,7 +37,7 @@ async def comes_again_when_refused(rig: Rig) -> str:
     texts = _texts("again", 10)
     failed: set[str] = set()
 
-    def once(heard: Heard) -> bool:
+    def once(heard: Received) -> bool:
         first = heard.text not in failed
         failed.add(heard.text)
         return first
@@ -92,7 +92,7 @@ async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
     return f"all of it came again after {_seconds(time.monotonic() - began)}"
 
 
-async def _hold(rig: Rig, one: Replica, texts: Sequence[str]) -> None:
+async def _hold(rig: Rig, one: ReplicaUnderTest, texts: Sequence[str]) -> None:
     """Publish, and let the app keep in hand what comes."""
     rig.app.gate.clear()
     await one.publish_all(rig.topic, texts)
@@ -139,7 +139,7 @@ async def two_replicas_share(rig: Rig) -> str:
     )
 
 
-async def _spread(rig: Rig, one: Replica, texts: Sequence[str]) -> None:
+async def _spread(rig: Rig, one: ReplicaUnderTest, texts: Sequence[str]) -> None:
     """Publish under many keys, as one key may have one reader, and wait until all of it is handled."""
     for start in range(0, len(texts), 5):
         await one.publish_all(rig.topic, texts[start : start + 5], key=f"key-{start}")

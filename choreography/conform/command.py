@@ -13,24 +13,24 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from choreography.conform.conforming import Subject, conform
+from choreography.conform.conforming import ComponentUnderTest, conform
 from choreography.conform.matrix import keep, write_into
-from choreography.conform.on_database import Database, conform_database
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report
+from choreography.conform.on_database import DatabaseUnderTest, conform_database
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, ConformReport
 from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.progress import Progress
 
-__all__ = ["Subject", "database_of", "run", "run_database"]
+__all__ = ["ComponentUnderTest", "database_of", "run", "run_database"]
 
 _MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yellow]-[/]"}
 
 
-def database_of(named: str) -> Database | None:
+def database_of(named: str) -> DatabaseUnderTest | None:
     """Return the database that a name on the command line means, if it is no component file."""
-    return Database(named) if named.startswith(("postgresql:", "postgres:", "sqlite:")) else None
+    return DatabaseUnderTest(named) if named.startswith(("postgresql:", "postgres:", "sqlite:")) else None
 
 
-def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> int:
+def run(subject: ComponentUnderTest, folder: Path, console: Console, docs: Path | None) -> int:
     """Put a component to the test and tell what was found.
 
     Returns:
@@ -41,7 +41,9 @@ def run(subject: Subject, folder: Path, console: Console, docs: Path | None) -> 
     return _shown(report, folder, console, docs)
 
 
-def run_database(database: Database, only: Sequence[str], folder: Path, console: Console, docs: Path | None) -> int:
+def run_database(
+    database: DatabaseUnderTest, only: Sequence[str], folder: Path, console: Console, docs: Path | None
+) -> int:
     """Put a database to the test and tell what was found. Returns the same."""
     _emptied(folder)
     report = asyncio.run(conform_database(database, only, folder.resolve(), Progress(console)))
@@ -54,7 +56,7 @@ def _emptied(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _shown(report: Report, folder: Path, console: Console, docs: Path | None) -> int:
+def _shown(report: ConformReport, folder: Path, console: Console, docs: Path | None) -> int:
     console.print(_table(report))
     if docs is not None:
         results = docs / "conformance.json"
@@ -63,7 +65,7 @@ def _shown(report: Report, folder: Path, console: Console, docs: Path | None) ->
     return ended(report, console, folder)
 
 
-def ended(report: Report, console: Console, folder: Path) -> int:
+def ended(report: ConformReport, console: Console, folder: Path) -> int:
     """Say what failed or could not be shown, and return the exit code."""
     of = len(report.results)
     if report.failed:
@@ -76,7 +78,7 @@ def ended(report: Report, console: Console, folder: Path) -> int:
     return HOLDS
 
 
-def _table(report: Report) -> Table:
+def _table(report: ConformReport) -> Table:
     table = Table(
         title=f"{report.type} on {report.server}, Dapr {report.dapr}", title_justify="left", box=None, pad_edge=False
     )

@@ -15,7 +15,7 @@ import yaml
 
 from choreography.conform.asking import ConformError, asked, cases_named, watched
 from choreography.conform.broker_cases import BROKER_CASES
-from choreography.conform.result import Report
+from choreography.conform.result import ConformReport
 from choreography.conform.rig import Bench, rigged
 from choreography.conform.store_cases import STORE_CASES
 from choreography.conform.store_rig import store_rigged
@@ -37,7 +37,7 @@ STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
 
 
 @dataclass(frozen=True)
-class Place:
+class Workplace:
     """Where the server of a component lives."""
 
     ports: Ports
@@ -59,7 +59,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ComponentUnderTest:
     """What is put to the test, and on what.
 
     Attributes:
@@ -81,7 +81,7 @@ class Subject:
     judged: bool = True
 
 
-async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
+async def conform(subject: ComponentUnderTest, folder: Path, progress: Progress) -> ConformReport:
     """Put a component to the test.
 
     Raises:
@@ -102,10 +102,10 @@ async def conform(subject: Subject, folder: Path, progress: Progress) -> Report:
         closing.callback(ports.release)
         daprd, _ = await asyncio.to_thread(dapr.find_or_build, progress)
         processes = await closing.enter_async_context(Processes())
-        place = Place(ports, folder)
+        place = Workplace(ports, folder)
         start = _start_broker if is_broker else _start_store
         served = await start(subject, place, processes, progress)
-        report = Report(
+        report = ConformReport(
             "broker" if is_broker else "store", subject.component.stem, kind, served.version, _version(daprd)
         )
         if is_broker:
@@ -152,7 +152,9 @@ class _Served:
     forgets: str = ""
 
 
-async def _start_broker(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:
+async def _start_broker(
+    subject: ComponentUnderTest, place: Workplace, processes: Processes, progress: Progress
+) -> _Served:
     if not subject.start:
         return _Served({}, subject.address, "as it was running", None)
     broker = await asyncio.to_thread(BROKERS[subject.start], progress)
@@ -165,7 +167,9 @@ async def _start_broker(subject: Subject, place: Place, processes: Processes, pr
     return _Served(dict(broker.told(port)), broker.address(port), broker.version, started[-1], beside, broker.forgets)
 
 
-async def _start_store(subject: Subject, place: Place, processes: Processes, progress: Progress) -> _Served:
+async def _start_store(
+    subject: ComponentUnderTest, place: Workplace, processes: Processes, progress: Progress
+) -> _Served:
     if not subject.start:
         return _Served({}, "", "as it was running", None)
     if subject.start == "sqlite":
@@ -210,7 +214,7 @@ def _refuse_settings(file: str, component: dict[str, Any]) -> None:
         )
 
 
-def _resiliency(subject: Subject) -> dict[str, Any]:
+def _resiliency(subject: ComponentUnderTest) -> dict[str, Any]:
     folders = [subject.component.resolve().parent, *subject.component.resolve().parents[1:3]]
     found = subject.resiliency or next(
         (one / "resiliency.yaml" for one in folders if (one / "resiliency.yaml").exists()), None

@@ -15,7 +15,7 @@ from choreography.conform.result import Case, NotMetError, NotShownError, requir
 from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Refused, Stored, Unknown, Write
 from choreography.errors import SelfCheckError
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.port import Store
 
 _KINDS: Final = ("thing", "outcome", "probe")
@@ -86,8 +86,8 @@ async def a_version_never_comes_back(rig: DatabaseRig) -> str:
 
 async def a_failed_read_shows_no_absence(rig: DatabaseRig) -> str:
     """What could not be read must be named so; else an event would be run again."""
-    nowhere = Address.read("sqlite:////dev/null", "x") if rig.address.is_file else None
-    store = rig.another(nowhere or Address.read(rig.url, "choreography_nowhere"))
+    nowhere = DatabaseAddress.read("sqlite:////dev/null", "x") if rig.address.is_file else None
+    store = rig.another(nowhere or DatabaseAddress.read(rig.url, "choreography_nowhere"))
     keys = _keys(5)
     try:
         values = await store.read(keys)
@@ -175,7 +175,7 @@ async def what_loses_commits_is_refused(rig: DatabaseRig) -> str:
     settings = ("synchronous_commit=off", "default_transaction_read_only=on")
     for setting in settings:
         joined = "&" if "?" in rig.url else "?"
-        store = rig.another(Address.read(f"{rig.url}{joined}{setting}", rig.address.schema))
+        store = rig.another(DatabaseAddress.read(f"{rig.url}{joined}{setting}", rig.address.schema))
         try:
             await asyncio.wait_for(store.check(), 20)
         except SelfCheckError:

@@ -13,8 +13,8 @@ import asyncpg
 from choreography.conform.result import NotShownError
 from choreography.conform.store_rig import StoreRig
 from choreography.service import Service
-from choreography.stores.address import Address
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.address import DatabaseAddress
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
@@ -32,9 +32,9 @@ class DatabaseRig(StoreRig):
         address: the tables of the kit.
     """
 
-    address: Address
+    address: DatabaseAddress
 
-    def another(self, address: Address | None = None) -> Store:
+    def another(self, address: DatabaseAddress | None = None) -> Store:
         """Return one more replica, perhaps on other tables. Close it."""
         return opened(address or self.address)
 
@@ -50,7 +50,7 @@ class DatabaseRig(StoreRig):
         return self.address.url
 
 
-def opened(address: Address) -> Store:
+def opened(address: DatabaseAddress) -> Store:
     """Return the driver for a database."""
     return SqliteStore(address, SERVICE) if address.is_file else PostgresStore(address, SERVICE)
 
@@ -62,9 +62,9 @@ async def database_rigged(url: str, server: Process | None) -> AsyncIterator[Dat
     Raises:
         ChoreographyError: the database cannot be used.
     """
-    address = Address.read(url, SCHEMA)
+    address = DatabaseAddress.read(url, SCHEMA)
     await _dropped(address)
-    await asyncio.to_thread(migrate, Wanted(Service(SERVICE), address))
+    await asyncio.to_thread(migrate, WantedTables(Service(SERVICE), address))
     one = opened(address)
     two = one if address.is_file else opened(address)
     rig = DatabaseRig(one, two, server, address)
@@ -78,7 +78,7 @@ async def database_rigged(url: str, server: Process | None) -> AsyncIterator[Dat
         await _dropped(address)
 
 
-async def _dropped(address: Address) -> None:
+async def _dropped(address: DatabaseAddress) -> None:
     if address.is_file:
         return
     owner = await asyncpg.connect(address.url)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from choreography.conform.broker_cases import BROKER_CASES
 from choreography.conform.database_cases import DATABASE_CASES
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, Report
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Case, ConformReport
 from choreography.conform.store_cases import STORE_CASES
 from choreography.render.marked_block import put_between
 
@@ -18,7 +18,7 @@ _END: Final = "<!-- results: end -->"
 _MARKS: Final = {PASSED: "✓", FAILED: "**✗**", LEFT_OUT: "not shown"}
 
 
-def keep(report: Report, file: Path, day: str) -> None:
+def keep(report: ConformReport, file: Path, day: str) -> None:
     """Put a report's results into the file, over what it held about this component."""
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     new = report.as_json()

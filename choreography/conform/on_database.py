@@ -15,7 +15,7 @@ import asyncpg
 from choreography.conform.asking import asked, cases_named, watched
 from choreography.conform.database_cases import DATABASE_CASES
 from choreography.conform.database_rig import database_rigged
-from choreography.conform.result import Report
+from choreography.conform.result import ConformReport
 from choreography.conform.store_cases import STORE_CASES
 from choreography.progress import Progress
 from choreography.stores.port import words_of
@@ -29,7 +29,7 @@ from choreography.up.processes import Process, Processes
 _OWN: Final = ("postgresql:", "postgres:", "sqlite:")
 
 
-class Database(NamedTuple):
+class DatabaseUnderTest(NamedTuple):
     """A database, by its URL; ``postgresql:`` and ``sqlite:`` alone are ones that the kit makes."""
 
     url: str
@@ -46,7 +46,9 @@ class _Served(NamedTuple):
     process: Process | None
 
 
-async def conform_database(database: Database, only: Sequence[str], folder: Path, progress: Progress) -> Report:
+async def conform_database(
+    database: DatabaseUnderTest, only: Sequence[str], folder: Path, progress: Progress
+) -> ConformReport:
     """Put a database to the test.
 
     Raises:
@@ -57,7 +59,7 @@ async def conform_database(database: Database, only: Sequence[str], folder: Path
         closing.enter_context(alone(folder / "lock"))
         served = await closing.enter_async_context(_served(database.url, folder, progress))
         kind = "sqlite3 in the service" if database.name == "sqlite-direct" else "asyncpg in the service"
-        report = Report("database", database.name, kind, served.version, "none")
+        report = ConformReport("database", database.name, kind, served.version, "none")
         try:
             rig = await closing.enter_async_context(database_rigged(served.url, served.process))
         except (asyncpg.PostgresError, sqlite3.Error, OSError) as error:

@@ -30,7 +30,7 @@ def require(holds: bool, told: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CaseResult:
     """What became of one case.
 
     Attributes:
@@ -66,7 +66,7 @@ class Case:
 
 
 @dataclass
-class Report:
+class ConformReport:
     """All that was found about one component.
 
     Attributes:
@@ -83,15 +83,15 @@ class Report:
     type: str
     server: str
     dapr: str
-    results: list[Result] = field(default_factory=list)
+    results: list[CaseResult] = field(default_factory=list)
 
     @property
-    def failed(self) -> list[Result]:
+    def failed(self) -> list[CaseResult]:
         """What failed."""
         return [one for one in self.results if one.outcome == FAILED]
 
     @property
-    def left_out(self) -> list[Result]:
+    def left_out(self) -> list[CaseResult]:
         """What could not be shown here."""
         return [one for one in self.results if one.outcome == LEFT_OUT]
 

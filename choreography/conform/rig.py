@@ -15,13 +15,13 @@ import aiohttp
 import yaml
 
 from choreography.broker_names import of_topic
-from choreography.conform.app import App
+from choreography.conform.app import RecordingApp
 from choreography.conform.result import NotMetError, NotShownError
 from choreography.engine.records import Outgoing
-from choreography.provision import Layout, provision
+from choreography.provision import BrokerLayout, provision
 from choreography.render.components import subscription_metadata_in
 from choreography.settings import Settings
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC
 from choreography.up import probes
 from choreography.up.brokers.broker import SOCKETS_FOLDER
@@ -74,14 +74,14 @@ class Bench:
 
 
 @dataclass
-class Replica:
+class ReplicaUnderTest:
     """One app with its sidecar."""
 
     name: str
     addresses: Addresses
     process: Process
-    sidecar: Sidecar
-    app: App
+    sidecar: SidecarClient
+    app: RecordingApp
     patience: float
     beside: Process | None = None
 
@@ -140,21 +140,21 @@ class Rig:
     app_id: str
     topic: str
     pubsub: str
-    app: App = field(default_factory=App)
-    _made: list[Replica] = field(default_factory=list)
+    app: RecordingApp = field(default_factory=RecordingApp)
+    _made: list[ReplicaUnderTest] = field(default_factory=list)
 
     @property
     def dead_letter_topic(self) -> str:
         """Where a sidecar puts what it cannot hand over."""
         return f"{self.topic}-undelivered"
 
-    async def replica(self, name: str, *, hears: bool = True, **subscription: Any) -> Replica:
+    async def replica(self, name: str, *, hears: bool = True, **subscription: Any) -> ReplicaUnderTest:
         """Start one replica of the app; one that does not hear has a sidecar only, to publish."""
         made = self.prepare(name, hears=hears, **subscription)
         await made.start()
         return made
 
-    def prepare(self, name: str, *, hears: bool = True, **subscription: Any) -> Replica:
+    def prepare(self, name: str, *, hears: bool = True, **subscription: Any) -> ReplicaUnderTest:
         """Make one replica but do not start it."""
         app_id = self.app_id if hears else f"{self.app_id}-says"
         app, http, grpc, internal, metrics = (
@@ -178,7 +178,9 @@ class Rig:
         )
         settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, pubsub=self.pubsub)
         (process,) = self.processes.wave([program])
-        made = Replica(name, addresses, process, Sidecar(settings), self.app, self.bench.patience, beside)
+        made = ReplicaUnderTest(
+            name, addresses, process, SidecarClient(settings), self.app, self.bench.patience, beside
+        )
         self._made.append(made)
         return made
 
@@ -277,7 +279,7 @@ async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncItera
             topics = (rig.topic, rig.dead_letter_topic)
             pattern = PUBSUB_OF_TOPIC if "{topic}" in pubsub else pubsub
             hearers = tuple((rig.app_id, topic) for topic in topics)
-            await provision(Layout(kind, pattern, topics, hearers, _settings(bench.component)), bench.address)
+            await provision(BrokerLayout(kind, pattern, topics, hearers, _settings(bench.component)), bench.address)
         yield rig
     finally:
         await rig.close()

@@ -12,7 +12,7 @@ import yaml
 
 from choreography.conform.result import NotShownError
 from choreography.settings import Settings
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.port import Store
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.up import probes
@@ -64,7 +64,7 @@ async def store_rigged(
     store = str(component["metadata"]["name"])
     names = ["one"] if str(component["spec"]["type"]) == "state.sqlite" else ["one", "two"]
     started: list[Process] = []
-    sidecars: list[Sidecar] = []
+    sidecars: list[SidecarClient] = []
     stores: list[Store] = []
     try:
         for name in names:
@@ -85,7 +85,7 @@ async def store_rigged(
             started.append(process)
             await process.until_ready()
             settings = Settings(sidecar=addresses.url, sidecar_token=addresses.api_token, store=store)
-            sidecars.append(Sidecar(settings))
+            sidecars.append(SidecarClient(settings))
             stores.append(SidecarStore(sidecars[-1], store))
         # A store without a server lives in its sidecar, and dies with it.
         in_sidecar = started[0] if len(names) == 1 else None

@@ -9,11 +9,11 @@ import sys
 from choreography.conform.database_cases import written
 from choreography.conform.database_rig import opened
 from choreography.engine.operations import Committed, Write
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 
 
 async def _commit_for_ever(url: str, schema: str, run: str) -> None:
-    store = opened(Address.read(url, schema))
+    store = opened(DatabaseAddress.read(url, schema))
     await store.check()
     for number in itertools.count():
         answer = await store.commit([Write(key, "x" * 200, None) for key in written(run, number)])

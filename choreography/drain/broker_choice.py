@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from choreography.drain.sight import DrainError, Sight, Where
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 from choreography.provision.clients import speaker
 
 _MODULES: Final = {
@@ -20,10 +20,10 @@ _MODULES: Final = {
 }
 
 
-class Looker(Protocol):
+class BrokerLooker(Protocol):
     """One broker's module."""
 
-    async def look(self, layout: Layout, where: Where) -> Sight:
+    async def look(self, layout: BrokerLayout, where: Where) -> Sight:
         """Ask the broker itself what is left for every subscriber."""
         ...
 
@@ -32,7 +32,7 @@ class Looker(Protocol):
         ...
 
 
-def looker_for(layout: Layout) -> Looker:
+def looker_for(layout: BrokerLayout) -> BrokerLooker:
     """Return who can look at a broker.
 
     Raises:
@@ -44,5 +44,5 @@ def looker_for(layout: Layout) -> Looker:
             f"Nobody here can look at {layout.kind!r}, so nobody knows what is on it. Known are: {known}. With another "
             "broker, close the intake and read its own console until no subscription has anything left."
         )
-    looker: Looker = speaker(_MODULES[layout.kind], layout.kind, "asked", DrainError)
+    looker: BrokerLooker = speaker(_MODULES[layout.kind], layout.kind, "asked", DrainError)
     return looker

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from choreography.drain.broker_choice import Looker, looker_for
+from choreography.drain.broker_choice import BrokerLooker, looker_for
 from choreography.drain.replicas import census
 from choreography.drain.rounds import Proof, Round
-from choreography.drain.sight import DrainError, NotYetError, Where
-from choreography.provision import Layout
+from choreography.drain.sight import DrainError, UnknownYetError, Where
+from choreography.provision import BrokerLayout
 
 _BETWEEN_ROUNDS: Final = 1.0
 
@@ -31,7 +31,7 @@ class Drained:
 
 
 async def drain(
-    layout: Layout,
+    layout: BrokerLayout,
     where: Where,
     *,
     replicas: Sequence[str],
@@ -69,7 +69,9 @@ async def drain(
         await asyncio.sleep(min(_BETWEEN_ROUNDS, max(0.0, ends - clock())))
 
 
-async def _round(looker: Looker, layout: Layout, where: Where, replicas: Sequence[str], *, patient: bool) -> Round:
+async def _round(
+    looker: BrokerLooker, layout: BrokerLayout, where: Where, replicas: Sequence[str], *, patient: bool
+) -> Round:
     """Ask the broker, and then the replicas; the proof rests on that order."""
     at = asyncio.get_running_loop().time()
     sight, trouble = None, ""
@@ -77,7 +79,7 @@ async def _round(looker: Looker, layout: Layout, where: Where, replicas: Sequenc
         sight = await looker.look(layout, where)
     except DrainError as error:
         # The first time it is the address, or a permission; later it is a broker that restarts.
-        if not patient and not isinstance(error, NotYetError):
+        if not patient and not isinstance(error, UnknownYetError):
             raise
         trouble = str(error)
     return Round(at, sight, await census(replicas, (app for app, _ in layout.hearers)), trouble)

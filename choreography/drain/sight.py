@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from choreography.errors import ChoreographyError
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 from choreography.topics import undelivered
 
 
@@ -14,7 +14,7 @@ class DrainError(ChoreographyError):
     """Nobody can tell whether a flow is drained."""
 
 
-class NotYetError(DrainError):
+class UnknownYetError(DrainError):
     """A broker will be able to tell in a moment."""
 
 
@@ -69,7 +69,7 @@ class Sight:
     marks: Mapping[str, str] = field(default_factory=dict)
 
 
-def dead_letter_topics(layout: Layout) -> tuple[str, ...]:
+def dead_letter_topics(layout: BrokerLayout) -> tuple[str, ...]:
     """The topics to which something is quarantined: those that nobody hears, and what sidecars could not hand over."""
     heard = {topic for _, topic in layout.hearers}
     unreadable = {undelivered(app) for app, _ in layout.hearers}

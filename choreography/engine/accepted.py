@@ -10,7 +10,7 @@ import orjson
 
 from choreography.engine.commanding import Accepted
 from choreography.engine.identity import Key
-from choreography.engine.operations import Answer, Confirm, Operation, Stored, Values, Write
+from choreography.engine.operations import Confirm, Operation, OperationResult, Stored, Values, Write
 from choreography.engine.plan import Plan
 from choreography.engine.records import EntityRecord, Outcome, Outgoing, decode_outcome
 
@@ -58,7 +58,7 @@ class Earlier:
     Attributes:
         digest: what the event was settled with, or None if it has no outcome.
         readable: whether the store said.
-        quarantined: whether the event was set aside.
+        quarantined: whether the event was quarantined.
     """
 
     digest: str | None
@@ -67,7 +67,7 @@ class Earlier:
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckedCommands:
     """What became of commands a while after they were accepted.
 
     Attributes:
@@ -115,7 +115,7 @@ class Asked:
         keys = [key for key, (_, logical_id) in pairs if logical_id == self.subject and key in read.found]
         return any(EntityRecord.decode(read.found[key].value).state is not None for key in keys)
 
-    def earlier(self, read: Values) -> Generator[Operation, Answer, Earlier]:
+    def earlier(self, read: Values) -> Generator[Operation, OperationResult, Earlier]:
         """Find out whether its event has an outcome, in the two places where that may be."""
         if not read.failed.isdisjoint(self.keys):
             return Earlier(None, readable=False)
@@ -124,7 +124,7 @@ class Asked:
             folded = record.outcome_of(self.plan.event_key)
             if folded is not None:
                 return _of(folded)
-        apart: Answer = read.found.get(self.plan.outcome_key)
+        apart: OperationResult = read.found.get(self.plan.outcome_key)
         if apart is None and self.plan.folds and any(record.apart for record in records):
             apart = yield Confirm(self.plan.outcome_key)
         if isinstance(apart, Stored):

@@ -14,18 +14,18 @@ from typing import Final
 import orjson
 
 from choreography.contracts import Event
-from choreography.engine.accepted import Asked, Checked, Recorded, Struck, Verdict, keys_of
+from choreography.engine.accepted import Asked, CheckedCommands, Recorded, Struck, Verdict, keys_of
 from choreography.engine.commanding import Accepted
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope, as_text
 from choreography.engine.identity import Key, accepted_about_key, accepted_key, derived_id
 from choreography.engine.operations import (
-    Answer,
     Commit,
     Committed,
     Confirm,
     Limits,
     Operation,
+    OperationResult,
     Pause,
     Read,
     Refused,
@@ -37,7 +37,7 @@ from choreography.engine.operations import (
 )
 from choreography.engine.plan import Planner
 from choreography.engine.records import Outgoing
-from choreography.engine.slots import Listed, Slots, read_rows
+from choreography.engine.slots import Listed, ReminderSlots, read_rows
 from choreography.errors import InvalidEventError
 from choreography.service import Service
 
@@ -52,11 +52,13 @@ class Accepting:
 
     def __init__(self, service: Service, limits: Limits, *, slot_lasts: timedelta = timedelta(0)) -> None:
         self._service, self._limits = service, limits
-        self._slots = Slots(service.name, slot_lasts)
+        self._slots = ReminderSlots(service.name, slot_lasts)
         self._planner = Planner(service, limits)
         self._looked_for = bool(service.views) or any(command.of for command in service.commands)
 
-    def accept(self, group: Sequence[Accepted], now: datetime) -> Generator[Operation | Remind, Answer, list[Verdict]]:
+    def accept(
+        self, group: Sequence[Accepted], now: datetime
+    ) -> Generator[Operation | Remind, OperationResult, list[Verdict]]:
         """Record commands in one transaction, each first-write, and say what becomes of each.
 
         The reminder comes first: there is no record of which nobody would be reminded.
@@ -72,7 +74,7 @@ class Accepting:
 
     def _added(
         self, group: Sequence[Accepted], row: Key, now: datetime
-    ) -> Generator[Operation, Answer, list[Verdict] | None]:
+    ) -> Generator[Operation, OperationResult, list[Verdict] | None]:
         """Record commands in the slot of which somebody is reminded already; None if the store did not say yes."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         read = yield Read(keys_of(left.values()))
@@ -91,7 +93,9 @@ class Accepting:
             self._slots.wrote(len(events))
         return [verdicts[index] for index in range(len(group))]
 
-    def _begun(self, group: Sequence[Accepted], now: datetime) -> Generator[Operation | Remind, Answer, list[Verdict]]:
+    def _begun(
+        self, group: Sequence[Accepted], now: datetime
+    ) -> Generator[Operation | Remind, OperationResult, list[Verdict]]:
         """Record commands with a reminder of their own, which begins a slot."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         events = tuple(one.outgoing.encoded for one in group)
@@ -123,12 +127,14 @@ class Accepting:
                 break
         return [verdicts.get(index, Verdict(None)) for index in range(len(group))]
 
-    def check(self, reminded: Sequence[Delivery], now: datetime) -> Generator[Operation, Answer, Checked]:
+    def check(
+        self, reminded: Sequence[Delivery], now: datetime
+    ) -> Generator[Operation, OperationResult, CheckedCommands]:
         """Find out what became of commands that were accepted a while ago, and delete what is kept of settled ones.
 
         An outcome is believed where it is found. That there is no record either is believed only of a single get.
         """
-        checked, struck = Checked(), Struck()
+        checked, struck = CheckedCommands(), Struck()
         asked: list[Asked] = []
         if self._limits.snapshot_reads:
             reminded = yield from self._left(reminded)
@@ -153,7 +159,7 @@ class Accepting:
             checked.unknown += 1
         return checked
 
-    def _left(self, reminded: Sequence[Delivery]) -> Generator[Operation, Answer, list[Delivery]]:
+    def _left(self, reminded: Sequence[Delivery]) -> Generator[Operation, OperationResult, list[Delivery]]:
         """Return the commands of which anything is kept, and those that cannot be read.
 
         The first outcome deletes the record, and a record that was never written was never answered for. So where
@@ -170,16 +176,16 @@ class Accepting:
         name = self._service.name
         return accepted_key(name, envelope.id), accepted_about_key(name, envelope.subject)
 
-    def listed(self, slot: str) -> Generator[Operation, Answer, Listed]:
+    def listed(self, slot: str) -> Generator[Operation, OperationResult, Listed]:
         """Return the commands of a slot that its job does not hold itself."""
         return (yield from read_rows(self._service.name, slot))
 
-    def forget(self, listed: Listed) -> Generator[Operation, Answer, bool]:
+    def forget(self, listed: Listed) -> Generator[Operation, OperationResult, bool]:
         """Delete the rows of a slot whose commands are all settled. Tell whether that was done."""
         deletions = _sorted(*(Write.deletion(key) for key in listed.rows))
         return not deletions or isinstance((yield Commit(deletions)), Committed)
 
-    def about(self, subject: str) -> Generator[Operation, Answer, list[Recorded] | Unknown | None]:
+    def about(self, subject: str) -> Generator[Operation, OperationResult, list[Recorded] | Unknown | None]:
         """Return what is recorded of commands about something that is not there yet; None if none was accepted."""
         stored = yield Confirm(accepted_about_key(self._service.name, subject))
         if not isinstance(stored, Stored):
@@ -203,7 +209,7 @@ class Accepting:
 
     def _judge(
         self, left: dict[int, Asked], read: Values, verdicts: dict[int, Verdict]
-    ) -> Generator[Operation, Answer, tuple[Write, ...]]:
+    ) -> Generator[Operation, OperationResult, tuple[Write, ...]]:
         """Decide what can be decided, and return the writes of those that are left: nobody knows of them yet."""
         writes: dict[Key, Write] = {}
         digests: dict[str, str] = {}
@@ -221,7 +227,7 @@ class Accepting:
             del left[index]
         return _sorted(*writes.values())
 
-    def _verdict(self, one: Asked, read: Values) -> Generator[Operation, Answer, Verdict | None]:
+    def _verdict(self, one: Asked, read: Values) -> Generator[Operation, OperationResult, Verdict | None]:
         earlier = yield from one.earlier(read)
         if not earlier.readable:
             return Verdict(None)
@@ -246,7 +252,9 @@ class Accepting:
                 writes[one.about_key] = Write(one.about_key, text, kept.etag if kept else None, ttl)
         writes.setdefault(one.record_key, Write(one.record_key, one.recorded.encode(), None, ttl))
 
-    def _check(self, one: Asked, read: Values, checked: Checked, struck: Struck) -> Generator[Operation, Answer, None]:
+    def _check(
+        self, one: Asked, read: Values, checked: CheckedCommands, struck: Struck
+    ) -> Generator[Operation, OperationResult, None]:
         earlier = yield from one.earlier(read)
         if not earlier.readable:
             checked.unknown += 1
@@ -255,7 +263,7 @@ class Accepting:
             # A quarantined command was accepted, so GET must not answer 404 for its subject.
             struck.strike(one, read, about=not earlier.quarantined)
             return
-        kept: Answer = read.found.get(one.record_key) or (yield Confirm(one.record_key))
+        kept: OperationResult = read.found.get(one.record_key) or (yield Confirm(one.record_key))
         if isinstance(kept, Stored):
             recorded = Recorded.decode(kept.value)
             # Another digest is another body, to which the key belongs; that of the reminder was refused.

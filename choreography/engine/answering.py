@@ -16,22 +16,22 @@ from choreography.engine.delivery import INTENT_TYPE, Delivery, read_delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope, as_moment, as_text, is_traceparent
 from choreography.engine.identity import Key, derived_id, event_key, outcome_key, valid_id
 from choreography.engine.kept_entities import first_problem
-from choreography.engine.operations import Answer, Confirm, Operation, Stored
+from choreography.engine.operations import Confirm, Operation, OperationResult, Stored
 from choreography.engine.other_releases import unknown_effect, unreadable_intent
 from choreography.engine.quarantine import beginning
-from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish, decode_outcome
+from choreography.engine.records import CommittedIntent, EntityRecord, Outcome, Outgoing, decode_outcome
 from choreography.errors import InvalidEventError, NotYetError
 from choreography.service import Service
 from choreography.topics import intents
 
-_WISH_FIELDS: Final = ("effect", "key", "body", "flow_id")
+_FIELDS: Final = ("effect", "key", "body", "flow_id")
 
 
 class UnreadableError(Exception):
     """The store could not say whether an intent has been answered."""
 
 
-class Request(NamedTuple):
+class OutsideRequest(NamedTuple):
     """A committed intent as this release reads it, and the effect that carries it out."""
 
     effect: Effect
@@ -45,59 +45,59 @@ class Answering:
         self._service = service
         self._effects = {effect.name: effect for effect in service.effects.values()}
 
-    def effect(self, wish: Wish) -> Effect | None:
+    def effect(self, committed: CommittedIntent) -> Effect | None:
         """Return the effect that carries out an intent; None if a release dropped or renamed it."""
-        return self._effects.get(wish.effect)
+        return self._effects.get(committed.effect)
 
-    def request(self, wish: Wish) -> Request | NotYetError:
+    def request(self, committed: CommittedIntent) -> OutsideRequest | NotYetError:
         """Read an intent for the effect that carries it out; return why this release cannot, if it cannot."""
-        effect = self.effect(wish)
+        effect = self.effect(committed)
         if effect is None:
-            return unknown_effect(self._service, wish.effect)
+            return unknown_effect(self._service, committed.effect)
         try:
-            return Request(effect, effect.intent.model_validate_json(wish.body))
+            return OutsideRequest(effect, effect.intent.model_validate_json(committed.body))
         except ValidationError as error:
-            return unreadable_intent(wish.effect, first_problem(error))
+            return unreadable_intent(committed.effect, first_problem(error))
 
-    def delivery(self, wish: Wish, answer: OutsideAnswer, now: datetime) -> Delivery:
+    def delivery(self, committed: CommittedIntent, answer: OutsideAnswer, now: datetime) -> Delivery:
         """Return the answer as a delivery."""
-        envelope = self._envelope(wish, answer.wire_type, answer.model_dump(mode="json"), now)
-        return Delivery(envelope, envelope.encode(), envelope.id, traceparent=wish.traceparent, inside=True)
+        envelope = self._envelope(committed, answer.wire_type, answer.model_dump(mode="json"), now)
+        return Delivery(envelope, envelope.encode(), envelope.id, traceparent=committed.traceparent, inside=True)
 
-    def for_a_person(self, wish: Wish, problem: str, now: datetime) -> Delivery:
+    def for_a_person(self, committed: CommittedIntent, problem: str, now: datetime) -> Delivery:
         """Return a delivery that quarantines an intent which must not, or cannot, be carried out."""
-        envelope = self._envelope(wish, f"{self._service.name}.intent.v1", _shown(wish.body), now)
-        return Delivery(envelope, envelope.encode(), envelope.id, problem, wish.traceparent, inside=True)
+        envelope = self._envelope(committed, f"{self._service.name}.intent.v1", _shown(committed.body), now)
+        return Delivery(envelope, envelope.encode(), envelope.id, problem, committed.traceparent, inside=True)
 
-    def not_yet(self, wish: Wish, now: datetime) -> Delivery | None:
+    def not_yet(self, committed: CommittedIntent, now: datetime) -> Delivery | None:
         """Return a delivery that keeps an intent for a release that can carry it out; None if this one can."""
-        request = self.request(wish)
-        return self.for_another_release(wish, request, now) if isinstance(request, NotYetError) else None
+        request = self.request(committed)
+        return self.for_another_release(committed, request, now) if isinstance(request, NotYetError) else None
 
-    def for_another_release(self, wish: Wish, problem: NotYetError, now: datetime) -> Delivery:
+    def for_another_release(self, committed: CommittedIntent, problem: NotYetError, now: datetime) -> Delivery:
         """Return a delivery that keeps an intent for a release that can carry it out."""
-        kept = read_delivery(self.for_later(wish, now).encoded.encode(), wish.traceparent)
+        kept = read_delivery(self.for_later(committed, now).encoded.encode(), committed.traceparent)
         return kept._replace(problem=str(problem), needs=problem.needs, inside=True)
 
-    def for_later(self, wish: Wish, now: datetime) -> Outgoing:
+    def for_later(self, committed: CommittedIntent, now: datetime) -> Outgoing:
         """Return the event that carries an intent to the lane for what takes long."""
-        data = dict(zip(_WISH_FIELDS, (wish.effect, wish.key, wish.body, wish.flow_id), strict=True))
-        data |= {"at": as_text(wish.at), "traceparent": wish.traceparent}
-        envelope = self._envelope(wish, INTENT_TYPE, data, now)._replace(id=derived_id(wish.key, "later"))
-        return Outgoing(intents(self._service.name), wish.flow_id, envelope.encode())
+        data = dict(zip(_FIELDS, (committed.effect, committed.key, committed.body, committed.flow_id), strict=True))
+        data |= {"at": as_text(committed.at), "traceparent": committed.traceparent}
+        envelope = self._envelope(committed, INTENT_TYPE, data, now)._replace(id=derived_id(committed.key, "later"))
+        return Outgoing(intents(self._service.name), committed.flow_id, envelope.encode())
 
-    def read_later(self, delivery: Delivery) -> Wish | None:
+    def read_later(self, delivery: Delivery) -> CommittedIntent | None:
         """Read an intent that came back from its lane; None if it is not one that this service can have handed over."""
         envelope = delivery.envelope
         if envelope is None or envelope.type != INTENT_TYPE or envelope.source != self._service.name:
             return None
         data = envelope.data
-        effect, key, body, flow_id = (data.get(name) for name in _WISH_FIELDS)
+        effect, key, body, flow_id = (data.get(name) for name in _FIELDS)
         traceparent = data.get("traceparent")
         if not (isinstance(body, str) and isinstance(traceparent, str)):
             return None
         try:
-            return Wish(
+            return CommittedIntent(
                 valid_id(effect, "effect"),
                 valid_id(key, "key"),
                 body,
@@ -108,33 +108,33 @@ class Answering:
         except InvalidEventError:
             return None
 
-    def _envelope(self, wish: Wish, wire_type: str, data: Mapping[str, Any], now: datetime) -> Envelope:
+    def _envelope(self, committed: CommittedIntent, wire_type: str, data: Mapping[str, Any], now: datetime) -> Envelope:
         return Envelope(
-            id=wish.answer_id,
+            id=committed.answer_id,
             type=wire_type,
             source=self._service.name,
-            subject=wish.flow_id,
+            subject=committed.flow_id,
             time=now,
-            flow_id=wish.flow_id,
-            causation_id=wish.key,
-            traceparent=wish.traceparent,
+            flow_id=committed.flow_id,
+            causation_id=committed.key,
+            traceparent=committed.traceparent,
             data=dict(data),
         )
 
     def recall(
-        self, wish: Wish, request: Request | NotYetError | None = None
-    ) -> Generator[Operation, Answer, Outcome | None]:
+        self, committed: CommittedIntent, request: OutsideRequest | NotYetError | None = None
+    ) -> Generator[Operation, OperationResult, Outcome | None]:
         """Find out whether an intent has been answered, in the two places where that is recorded.
 
         Args:
-            wish: the intent as it is recorded.
+            committed: the intent as it is recorded.
             request: the same, if it was read already.
 
         Raises:
             UnreadableError: the store did not say.
         """
-        identity = wish.answer_id
-        for key in self._entity_keys(request or self.request(wish)):
+        identity = committed.answer_id
+        for key in self._entity_keys(request or self.request(committed)):
             stored = yield from self._confirm(key)
             folded = EntityRecord.decode(stored.value).outcome_of(event_key(identity)) if stored else None
             if folded is not None:
@@ -142,15 +142,15 @@ class Answering:
         stored = yield from self._confirm(outcome_key(self._service.name, identity))
         return decode_outcome(stored.value) if stored else None
 
-    def _confirm(self, key: Key) -> Generator[Operation, Answer, Stored | None]:
+    def _confirm(self, key: Key) -> Generator[Operation, OperationResult, Stored | None]:
         answer = yield Confirm(key)
         if answer is not None and not isinstance(answer, Stored):
             raise UnreadableError(key)
         return answer
 
-    def _entity_keys(self, request: Request | NotYetError) -> list[Key]:
+    def _entity_keys(self, request: OutsideRequest | NotYetError) -> list[Key]:
         if isinstance(request, NotYetError):
-            # Of another release: it can only be set aside for a person, and that is recorded apart.
+            # Of another release: it can only be quarantined for a person, and that is recorded apart.
             return []
         keys: dict[Key, None] = {}
         for answer in request.effect.answers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from choreography.declaration import Subject
+from choreography.declaration import ConsumedType
 from choreography.engine.delivery import (
     CANARY_TYPE,
     INTENT_TYPE,
@@ -48,7 +48,7 @@ class Belonging:
         self._families = {family_of(one.wire_type): one for one in service.subjects.values()}
         self._owners = {one.wire_type: _owner(one) for one in service.subjects.values()}
 
-    def problem(self, delivery: Delivery, wire_type: str, subject: Subject | None) -> str:
+    def problem(self, delivery: Delivery, wire_type: str, subject: ConsumedType | None) -> str:
         """Say why this delivery must not be believed, or nothing if it may be.
 
         Nudges only look outcomes up. With neither a topic nor a broker nothing is known that could contradict it.
@@ -81,7 +81,7 @@ class Belonging:
         source = delivery.envelope.source if delivery.envelope else ""
         return delivery.type == CANARY_TYPE and (source in owners or "" in owners)
 
-    def _contradiction(self, delivery: Delivery, known: Subject) -> str:
+    def _contradiction(self, delivery: Delivery, known: ConsumedType) -> str:
         if delivery.topic != known.topic:
             return _misplaced(delivery, known.topic)
         owner = self._owners[known.wire_type]
@@ -93,7 +93,7 @@ class Belonging:
         return ""
 
 
-def _owner(subject: Subject) -> str:
+def _owner(subject: ConsumedType) -> str:
     return str(getattr(subject.model, "owned_by", ""))
 
 

@@ -15,7 +15,7 @@ class Rows(NamedTuple):
     rows: tuple[dict[str, Any], ...]
 
 
-class Call(NamedTuple):
+class HookCall(NamedTuple):
     """A hook that is to be called, and what it is shown."""
 
     hook: Hook
@@ -26,4 +26,4 @@ class Beside(NamedTuple):
     """Rows to be written and hooks to be called in the transaction that writes some records."""
 
     rows: tuple[Rows, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[HookCall, ...]

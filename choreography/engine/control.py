@@ -15,7 +15,7 @@ from choreography.engine.deciding import Settled
 from choreography.engine.delivery import NUDGE_TYPE, REPLAY_TYPE, Delivery, read_delivery, read_parsed
 from choreography.engine.envelope import Envelope, as_text
 from choreography.engine.identity import LONGEST_ID, outcome_key
-from choreography.engine.operations import Answer, Confirm, Operation, Stored
+from choreography.engine.operations import Confirm, Operation, OperationResult, Stored
 from choreography.engine.records import Outcome, decode_outcome
 from choreography.topics import CONTROL
 
@@ -26,7 +26,7 @@ _LONGEST_NAME: Final = 2 * LONGEST_ID
 def read_control(delivery: Delivery, service: str) -> list[Delivery]:
     """Turn a nudge or a replay request into the deliveries it asks for.
 
-    Whatever cannot be understood becomes a delivery with a problem, so that it is set aside and says so. A replay for
+    Whatever cannot be understood becomes a delivery with a problem, so that it is quarantined and says so. A replay for
     another service asks for nothing here.
     """
     envelope = delivery.envelope
@@ -67,7 +67,7 @@ def _replayed(asked: Any, control: Envelope) -> Delivery | None:
     return Delivery(None, orjson.dumps(name).decode(), name, purpose="replay", nudge=control.id)
 
 
-def recorded(service: str, asked: Delivery) -> Generator[Operation, Answer, Delivery | Settled]:
+def recorded(service: str, asked: Delivery) -> Generator[Operation, OperationResult, Delivery | Settled]:
     """Look up the record that a replay names.
 
     Returns:
@@ -101,7 +101,7 @@ def _kept(asked: Delivery, outcome: Outcome) -> Delivery:
 
 
 def nothing_to_run(asked: Delivery, reason: str) -> Delivery:
-    """Return what is set aside instead, once for each request: its name is that of the request and of the event."""
+    """Return what is quarantined instead, once for each request: its name is that of the request and of the event."""
     problem = (
         f"A replay asked for {asked.identity!r}, but {reason}. A replay runs what a quarantine record "
         "holds and nothing else, so nothing was run. Take the name from the dead letter, or let the owner publish "

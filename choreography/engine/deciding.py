@@ -16,7 +16,7 @@ from choreography.engine.identity import Key, accepted_about_key, accepted_key, 
 from choreography.engine.memory import TooOld
 from choreography.engine.not_yet import FULL, noted, page_keys, read_page
 from choreography.engine.noting import notes_of_intents
-from choreography.engine.operations import Answer, Confirm, Limits, Operation, Stored, Write
+from choreography.engine.operations import Confirm, Limits, Operation, OperationResult, Stored, Write
 from choreography.engine.plan import Plan
 from choreography.engine.quarantine import conflict_identity, quarantine_outcome
 from choreography.engine.reacting import Ran, Reacting
@@ -70,7 +70,7 @@ class Decider:
 
     def attempt(
         self, plans: Sequence[Plan], working: WorkingSet, now: datetime, *, thorough: bool
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    ) -> Generator[Operation, OperationResult, dict[int, Settled]]:
         """Decide every event of a batch, in order.
 
         Raises:
@@ -92,7 +92,7 @@ class Decider:
 
     def _settled(
         self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime
-    ) -> Generator[Operation, Answer, Settled]:
+    ) -> Generator[Operation, OperationResult, Settled]:
         delivery = plan.delivery
         if known is None and delivery.purpose == "nudge":
             return Settled(delivery)
@@ -104,7 +104,7 @@ class Decider:
 
     def _known(
         self, plan: Plan, working: WorkingSet, *, thorough: bool
-    ) -> Generator[Operation, Answer, Outcome | None]:
+    ) -> Generator[Operation, OperationResult, Outcome | None]:
         """Find the outcome of an event in the two places where it may be, whichever this release would choose."""
         for key in plan.entity_keys:
             if key in working.unreadable:
@@ -122,7 +122,7 @@ class Decider:
             return None
         return read_kept(plan.outcome_key, decode_outcome, stored.value) if stored else None
 
-    def _confirm(self, key: Key, working: WorkingSet) -> Generator[Operation, Answer, Stored | None]:
+    def _confirm(self, key: Key, working: WorkingSet) -> Generator[Operation, OperationResult, Stored | None]:
         answer = yield Confirm(key)
         if answer is None:
             return None
@@ -134,7 +134,7 @@ class Decider:
 
     def _decide(
         self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime
-    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+    ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
         if known is not None:
             if known.digest != plan.digest:
                 return (yield from self._conflict(plan, known, working, now))
@@ -142,7 +142,7 @@ class Decider:
                 return known, True
         if plan.problem:
             bad = Quarantined(plan.problem, plan.attempts, plan.stack, plan.delivery.raw, plan.needs)
-            return (yield from self._set_aside(plan, working, now, bad)), False
+            return (yield from self._quarantine(plan, working, now, bad)), False
         ran = self._retrying.run(plan, lambda: self._react(plan, working, now))
         if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):
             # What it named is not in the transaction, so nothing there proves that what was missing is missing.
@@ -151,7 +151,7 @@ class Decider:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
         working.rest_on(plan.entity_keys)
         if isinstance(ran, Quarantined):
-            return (yield from self._set_aside_again(plan, known, working, now, ran))
+            return (yield from self._quarantine_again(plan, known, working, now, ran))
         return self._keep(plan, ran, working, now), False
 
     def _react(self, plan: Plan, working: WorkingSet, now: datetime) -> Ran:
@@ -168,8 +168,8 @@ class Decider:
             digest=plan.digest,
             at=now,
             events=tuple(ran.events),
-            dues=tuple(ran.dues),
-            wishes=tuple(ran.wishes),
+            deadlines=tuple(ran.deadlines),
+            intents=tuple(ran.intents),
             written=tuple(ran.written),
             own=plan.own,
             heard=plan.delivery.raw if plan.inside else "",
@@ -183,14 +183,14 @@ class Decider:
         working.accept(ran.records, () if ran.silent and not plan.folds else plan.entity_keys)
         replayed = working.apart.get(plan.outcome_key) if plan.delivery.purpose == "replay" else None
         if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):
-            self._put_apart(plan, outcome, working)
+            self._keep_separate(plan, outcome, working)
         return outcome
 
     def _settle_command(self, plan: Plan, working: WorkingSet, ran: Ran | None) -> None:
         """Delete what is kept of the command that led to an event: from here on the event's outcome speaks for it.
 
         Under what it is about it is found until that exists: whoever looks for it must never be told that there is
-        no such thing, also where the event was set aside or several commands are under way.
+        no such thing, also where the event was quarantined or several commands are under way.
         """
         envelope = plan.delivery.envelope
         if not plan.commanded or envelope is None:
@@ -212,7 +212,7 @@ class Decider:
             working.records[key] = record
         return folded
 
-    def _put_apart(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
+    def _keep_separate(self, plan: Plan, outcome: Outcome, working: WorkingSet) -> None:
         key = plan.outcome_key
         ttl = None if outcome.quarantined else self.ttl
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
@@ -226,9 +226,9 @@ class Decider:
             if not record.apart:
                 working.records[entity_key] = replace(record.copy(), apart=True)
 
-    def _set_aside(
+    def _quarantine(
         self, plan: Plan, working: WorkingSet, now: datetime, bad: Quarantined
-    ) -> Generator[Operation, Answer, Outcome]:
+    ) -> Generator[Operation, OperationResult, Outcome]:
         if bad.needs and not (yield from self._note(plan, bad.needs, working)):
             bad = bad._replace(reason=bad.reason + FULL)
         stored = working.apart.get(plan.outcome_key)
@@ -237,20 +237,20 @@ class Decider:
             bad = bad._replace(attempts=earlier.attempts + max(1, bad.attempts))
         outcome = quarantine_outcome(self.service.name, plan, bad, now)
         self._settle_command(plan, working, None)
-        self._put_apart(plan, outcome, working)
+        self._keep_separate(plan, outcome, working)
         return outcome
 
-    def _set_aside_again(
+    def _quarantine_again(
         self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime, bad: Quarantined
-    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
-        """Set an event aside; a replay that finds what it lacks still missing leaves its record as it is."""
+    ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
+        """Quarantine an event; a replay that finds what it lacks still missing leaves its record as it is."""
         earlier = known.quarantined if known else None
         if known and earlier and bad.needs and bad.needs == earlier.needs:
             return known, True
-        return (yield from self._set_aside(plan, working, now, bad)), False
+        return (yield from self._quarantine(plan, working, now, bad)), False
 
-    def _note(self, plan: Plan, needs: str, working: WorkingSet) -> Generator[Operation, Answer, bool]:
-        """Note what is set aside for another release, where that release looks. False if there is no room."""
+    def _note(self, plan: Plan, needs: str, working: WorkingSet) -> Generator[Operation, OperationResult, bool]:
+        """Note what is quarantined for another release, where that release looks. False if there is no room."""
         for key in self._pages:
             written = working.others.get(key)
             if written is None:
@@ -264,34 +264,36 @@ class Decider:
 
     def _conflict(
         self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
-    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
+    ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
         """The same id says something else: never a repeat, never run."""
         settled_at = f"{known.at:%Y-%m-%d %H:%M:%S}"
         reason = f"Another event with the id {plan.identity!r} said something else and was settled at {settled_at}."
         # It has the id of the event that a command led to, and is not that event.
         twin = plan._replace(commanded=False)
-        return (yield from self._aside_as(conflict_identity(plan), reason, twin, working, now))
+        return (yield from self._quarantine_as(conflict_identity(plan), reason, twin, working, now))
 
-    def _aside_as(
+    def _quarantine_as(
         self, identity: str, reason: str, plan: Plan, working: WorkingSet, now: datetime
-    ) -> Generator[Operation, Answer, tuple[Outcome, bool]]:
-        """Set an event aside under this name, once, and touch none of the entities it names."""
+    ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
+        """Quarantine an event under this name, once, and touch none of the entities it names."""
         key = outcome_key(self.service.name, identity)
         twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=(), folds=False)
         recorded = yield from self._confirm(twin.outcome_key, working)
         if recorded is not None:
             return read_kept(twin.outcome_key, decode_outcome, recorded.value), True
         bad = Quarantined(reason, 0, "", plan.delivery.raw)
-        return (yield from self._set_aside(twin, working, now, bad)), False
+        return (yield from self._quarantine(twin, working, now, bad)), False
 
     def _unreadable(
         self, plan: Plan, problem: str, working: WorkingSet, now: datetime
-    ) -> Generator[Operation, Answer, Settled]:
-        """Set an event aside because of a record that somebody spoilt: reading it again would fail the same way."""
+    ) -> Generator[Operation, OperationResult, Settled]:
+        """Quarantine an event because of a record that somebody spoilt: reading it again would fail the same way."""
         reason = f"{problem} Nobody can tell what this event meets. Mend or remove the record, then replay the event."
         try:
-            outcome, repeated = yield from self._aside_as(plan.identity, reason, plan, working, now)
+            outcome, repeated = yield from self._quarantine_as(plan.identity, reason, plan, working, now)
         except UnreadableRecordError:
             # It is the event's own outcome that cannot be read.
-            outcome, repeated = yield from self._aside_as(f"{plan.identity}~unreadable", reason, plan, working, now)
+            outcome, repeated = yield from self._quarantine_as(
+                f"{plan.identity}~unreadable", reason, plan, working, now
+            )
         return Settled(plan.delivery, outcome, repeated)

@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from choreography.contracts import Entity, Value
-from choreography.declaration import Reaction, Subject
+from choreography.declaration import ConsumedType, Reaction
 from choreography.engine.envelope import Envelope
 from choreography.engine.kept_entities import first_problem, unshared
 from choreography.engine.other_releases import unknown_key, unreadable_slot
@@ -19,7 +19,7 @@ Heard = Value | dict[str, Any]
 """What an event says, decoded by its contract; what a fired deadline says, as it stands."""
 
 
-def heard_value(subject: Subject, envelope: Envelope) -> Heard:
+def heard_value(subject: ConsumedType, envelope: Envelope) -> Heard:
     """Decode what an event says by its contract. A fired deadline says only which entity it is about.
 
     Raises:
@@ -35,7 +35,7 @@ def heard_value(subject: Subject, envelope: Envelope) -> Heard:
         ) from error
 
 
-def named_ids(subject: Subject, heard: Heard) -> list[tuple[type[Entity], str]]:
+def named_ids(subject: ConsumedType, heard: Heard) -> list[tuple[type[Entity], str]]:
     """Return every entity the reactions to this event name, without repeats.
 
     Raises:

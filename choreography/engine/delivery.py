@@ -19,7 +19,7 @@ QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
 INTENT_TYPE: Final = "choreography.intent.v1"
 
 LARGEST_READ: Final = 256 * 1024
-"""Bytes. Four times what every consumer must take; what is larger is set aside unread."""
+"""Bytes. Four times what every consumer must take; what is larger is quarantined unread."""
 
 BEGINNING: Final = 8 * 1024
 """Bytes that are kept of what is too large to be kept whole."""

@@ -10,7 +10,7 @@ from choreography.engine.records import EntityRecord
 from choreography.errors import InvalidEventError
 
 
-class Slots:
+class JoinSlots:
     """The slots of one join in one entity's record.
 
     Filling and undoing commute: an undo that overtakes what it undoes cancels it when it arrives.

@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from choreography.contracts import Entity, Value
-from choreography.engine.kept_state import Change, differences, laid_over
+from choreography.engine.kept_state import StateMerge, differences, laid_over
 from choreography.engine.other_releases import renamed_field, unreadable_state
 from choreography.errors import UnsayableEventError
 
@@ -49,7 +49,7 @@ def storable(entity: Entity, stored: Mapping[str, Any] | None) -> dict[str, Any]
         raise UnsayableEventError(f"The {entity.kind} {entity.key!r} cannot be stored: {error}.") from error
     if stored is not None:
         before = _decoded(type(entity), entity.key, stored)
-        state = laid_over(Change(stored, before, entity, state), entity.drops)
+        state = laid_over(StateMerge(stored, before, entity, state), entity.drops)
     return state
 
 

@@ -61,7 +61,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
             yield from differences(part, inner, dropped, where)
 
 
-class Change(NamedTuple):
+class StateMerge(NamedTuple):
     """One value in four forms: as stored, that decoded, what a reaction made of it, and that encoded."""
 
     stored: Any
@@ -70,7 +70,7 @@ class Change(NamedTuple):
     written: Any
 
 
-def laid_over(change: Change, dropped: Sequence[str] = (), where: str = "") -> Any:
+def laid_over(change: StateMerge, dropped: Sequence[str] = (), where: str = "") -> Any:
     """Return what is to be written, with all that is stored and unknown to this release.
 
     A value of another class than before is another thing and inherits nothing, and neither does a part that is new.
@@ -85,7 +85,7 @@ def laid_over(change: Change, dropped: Sequence[str] = (), where: str = "") -> A
         return _fields_over(change, dropped, where)
     if isinstance(after, (tuple, list)) and isinstance(before, (tuple, list)) and isinstance(stored, list):
         return [
-            laid_over(Change(stored[old], before[old], after[new], written[new]), dropped, where)
+            laid_over(StateMerge(stored[old], before[old], after[new], written[new]), dropped, where)
             if old is not None
             else written[new]
             for new, old in enumerate(_continued(before, after))
@@ -93,20 +93,22 @@ def laid_over(change: Change, dropped: Sequence[str] = (), where: str = "") -> A
     if isinstance(after, Mapping) and isinstance(before, Mapping) and isinstance(stored, Mapping):
         kept = dict(zip(before, stored.values(), strict=False))
         return {
-            text: laid_over(Change(kept[key], before[key], after[key], part), dropped, where) if key in kept else part
+            text: laid_over(StateMerge(kept[key], before[key], after[key], part), dropped, where)
+            if key in kept
+            else part
             for key, (text, part) in zip(after, written.items(), strict=True)
         }
     return written
 
 
-def _fields_over(change: Change, dropped: Sequence[str], where: str) -> dict[str, Any]:
+def _fields_over(change: StateMerge, dropped: Sequence[str], where: str) -> dict[str, Any]:
     stored, before, after, written = change
     model: type[BaseModel] = type(after)
     merged = dict(written)
     for name in _with_parts(model):
         old, new = _stored_as(model, name, stored), _stored_as(model, name, written)
         if old is not None and new is not None:
-            part = Change(stored[old], getattr(before, name), getattr(after, name), written[new])
+            part = StateMerge(stored[old], getattr(before, name), getattr(after, name), written[new])
             merged[new] = laid_over(part, dropped, _path(where, name))
     unknown = (name for name in stored if name not in names_of(model) and _path(where, name) not in dropped)
     return merged | {name: stored[name] for name in unknown}

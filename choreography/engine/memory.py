@@ -80,7 +80,7 @@ class Failures:
         return count >= self.most
 
     def forget(self, identity: str) -> None:
-        """Forget what has ended, or is set aside."""
+        """Forget what has ended, or is quarantined."""
         self._rows.pop(identity, None)
 
 

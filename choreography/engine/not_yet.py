@@ -1,8 +1,8 @@
-"""The list of what a service has set aside as *not yet*, so that a release that knows it finds it and replays it.
+"""The list of what a service has quarantined as *not yet*, so that a release that knows it finds it and replays it.
 
 The quarantine record of an event is kept under a hash of its id, and stores that are spoken to through a sidecar cannot
 be searched. So the ids are noted, in the same transaction as the record, on a bounded number of pages. Each replica
-fills a page of its own first: else replicas that set many events aside would wait for each other.
+fills a page of its own first: else replicas that quarantine many events would wait for each other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,24 @@ import orjson
 
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.identity import Key, hashed, outcome_key
-from choreography.engine.operations import Answer, Commit, Committed, Confirm, Operation, Read, Stored, Values, Write
+from choreography.engine.operations import (
+    Commit,
+    Committed,
+    Confirm,
+    Operation,
+    OperationResult,
+    Read,
+    Stored,
+    Values,
+    Write,
+)
 from choreography.engine.other_releases import knows
 from choreography.engine.records import Outcome, decode_outcome, encode_outcome
 from choreography.service import Service
 
 PAGES: Final = 32
 LONGEST_PAGE: Final = 1000
-"""Ids. A page is written anew for each batch that sets something aside, so it is short."""
+"""Ids. A page is written anew for each batch that quarantines something, so it is short."""
 
 FULL: Final = " More wait already than are replayed by themselves; replay it by hand."
 
@@ -48,13 +58,13 @@ def noted(page: Mapping[str, str], identity: str, needs: str) -> str | None:
 
 
 class NotYet:
-    """The events that a service has set aside for another release, as one replica sees them."""
+    """The events that a service has quarantined for another release, as one replica sees them."""
 
     def __init__(self, service: Service, ttl_seconds: int) -> None:
         self._service, self._ttl = service, ttl_seconds
         self._tried: set[str] = set()
 
-    def known(self) -> Generator[Operation, Answer, list[str]]:
+    def known(self) -> Generator[Operation, OperationResult, list[str]]:
         """Return the ids of what this release knows and this process has not tried yet."""
         answer = yield Read(tuple(sorted(page_keys(self._service.name))))
         if not isinstance(answer, Values):
@@ -63,7 +73,7 @@ class NotYet:
         entries = itertools.chain.from_iterable(page.items() for page in pages)
         return sorted(one for one, needs in entries if one not in self._tried and knows(self._service, needs))
 
-    def waiting(self, identities: Iterable[str]) -> Generator[Operation, Answer, dict[str, Delivery | None]]:
+    def waiting(self, identities: Iterable[str]) -> Generator[Operation, OperationResult, dict[str, Delivery | None]]:
         """Return, by id, the events that still wait in their records, each as a replay; None if one does not any more.
 
         An id of which the store could not tell is not there: it is asked for again at the next look.
@@ -82,7 +92,7 @@ class NotYet:
         subject = self._service.subjects.get(event.envelope.type) if event.envelope else None
         return subject is not None and not subject.topic
 
-    def tried(self, identities: Iterable[str]) -> Generator[Operation, Answer, None]:
+    def tried(self, identities: Iterable[str]) -> Generator[Operation, OperationResult, None]:
         """Strike out what has been run, or was found to be no business of any release; the rest is not tried again."""
         done: set[str] = set()
         for identity in identities:
@@ -94,19 +104,19 @@ class NotYet:
         if done:
             yield from self._strike_out(done)
 
-    def resolve(self, identity: str, now: datetime) -> Generator[Operation, Answer, None]:
-        """Record that what was set aside has been done by other means than a replay: an intent was carried out."""
+    def resolve(self, identity: str, now: datetime) -> Generator[Operation, OperationResult, None]:
+        """Record that what was quarantined has been done by other means than a replay: an intent was carried out."""
         key = outcome_key(self._service.name, identity)
         stored = yield Confirm(key)
         if isinstance(stored, Stored):
             outcome = decode_outcome(stored.value)._replace(at=now, events=(), quarantined=None)
             yield Commit((Write(key, encode_outcome(outcome), stored.etag, self._ttl),))
 
-    def _record(self, identity: str) -> Generator[Operation, Answer, Outcome | Answer]:
+    def _record(self, identity: str) -> Generator[Operation, OperationResult, Outcome | OperationResult]:
         stored = yield Confirm(outcome_key(self._service.name, identity))
         return decode_outcome(stored.value) if isinstance(stored, Stored) else stored
 
-    def _strike_out(self, done: set[str]) -> Generator[Operation, Answer, None]:
+    def _strike_out(self, done: set[str]) -> Generator[Operation, OperationResult, None]:
         for key in page_keys(self._service.name):
             stored = yield Confirm(key)
             page = read_page(stored.value) if isinstance(stored, Stored) else {}

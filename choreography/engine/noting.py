@@ -16,8 +16,13 @@ from choreography.engine.records import Outcome
 
 def notes_of_intents(service: str, plan: Plan, outcome: Outcome, ttl_seconds: int) -> Iterator[Write]:
     """Yield the notes of intents that an outcome holds, and the deletion of the note that its event answers."""
-    for wish in outcome.wishes:
-        note = {"effect": wish.effect, "key": wish.key, "flow_id": wish.flow_id, "at": as_text(wish.at)}
-        yield Write(intent_key(service, wish.answer_id), orjson.dumps(note).decode(), ANY_ETAG, ttl_seconds)
+    for committed in outcome.intents:
+        note = {
+            "effect": committed.effect,
+            "key": committed.key,
+            "flow_id": committed.flow_id,
+            "at": as_text(committed.at),
+        }
+        yield Write(intent_key(service, committed.answer_id), orjson.dumps(note).decode(), ANY_ETAG, ttl_seconds)
     if plan.subject and issubclass(plan.subject.model, Answer):
         yield Write.deletion(intent_key(service, plan.identity))

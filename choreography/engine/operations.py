@@ -14,7 +14,7 @@ import orjson
 
 from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
-from choreography.engine.records import Due, Outgoing, Wish
+from choreography.engine.records import CommittedIntent, Outgoing, ScheduledDeadline
 
 
 class Stored(NamedTuple):
@@ -147,7 +147,7 @@ class Failed:
     stack: str = ""
 
 
-CommitAnswer = Committed | Conflict | Unknown | Refused | Failed
+CommitResult = Committed | Conflict | Unknown | Refused | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Publish:
 class Schedule:
     """Schedule deadlines, durably. The answer is whether all of them are."""
 
-    dues: tuple[Due, ...]
+    deadlines: tuple[ScheduledDeadline, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class CarryOut:
     ``nudge`` is the nudge that asks for what the answers said to be published again, if one does.
     """
 
-    wishes: tuple[Wish, ...]
+    intents: tuple[CommittedIntent, ...]
     repeated: bool
     nudge: str = ""
 
@@ -191,7 +191,7 @@ class Together:
 
 
 Operation = Read | Confirm | Commit | Pause | Together
-Answer = Values | Stored | None | CommitAnswer | Sequence[frozenset[int] | bool] | tuple[bool, Values]
+OperationResult = Values | Stored | None | CommitResult | Sequence[frozenset[int] | bool] | tuple[bool, Values]
 
 NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 

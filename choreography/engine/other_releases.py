@@ -1,6 +1,6 @@
 """What this release does not know: types, joins and kept state of the releases before and after it.
 
-None of it is ever taken as done. The event that meets it is set aside as *not yet*, with what a release must know to
+None of it is ever taken as done. The event that meets it is quarantined as *not yet*, with what a release must know to
 run it, and is replayed by itself where one does (``choreography.engine.not_yet``).
 """
 

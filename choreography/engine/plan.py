@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from choreography.contracts import Entity, Event
-from choreography.declaration import Subject
+from choreography.declaration import ConsumedType
 from choreography.engine.belonging import LIBRARY_TYPES, Belonging, family_of
 from choreography.engine.decoding import Heard, heard_value, named_ids
 from choreography.engine.delivery import Delivery
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
     outcome_key: Key
     entity_keys: tuple[Key, ...] = ()
     named: Sequence[tuple[type[Entity], str]] = ()
-    subject: Subject | None = None
+    subject: ConsumedType | None = None
     problem: str = ""
     too_old: bool = False
     own: Outgoing | None = None
@@ -124,7 +124,7 @@ class Planner:
         self,
         delivery: Delivery,
         envelope: Envelope,
-        subject: Subject,
+        subject: ConsumedType,
         now: datetime,
         position: int,
         *,
@@ -186,7 +186,7 @@ class Planner:
         )
 
     def _unbelieved(self, delivery: Delivery, position: int, problem: str) -> Plan:
-        """Set aside what does not belong, under a name of its own: a true event of the same id must still be run."""
+        """Quarantine what does not belong, under a name of its own: a true event of the same id must still be run."""
         digest = _digest(delivery)
         named = delivery.identity if delivery.envelope is None else f"{delivery.identity}~{digest}"
         # It may have the id of the event that a command led to, and is not that event.
@@ -215,7 +215,7 @@ class Planner:
             and not envelope.causation_id
         )
 
-    def _own(self, delivery: Delivery, envelope: Envelope, subject: Subject) -> Outgoing | None:
+    def _own(self, delivery: Delivery, envelope: Envelope, subject: ConsumedType) -> Outgoing | None:
         if envelope.source != self.service.name or envelope.causation_id or envelope.type not in self._published:
             return None
         return Outgoing(subject.topic, envelope.subject, delivery.raw)

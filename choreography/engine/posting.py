@@ -16,11 +16,11 @@ import orjson
 from choreography.engine.accepted import Recorded
 from choreography.engine.identity import POSTED, Key, outcome_key
 from choreography.engine.operations import (
-    Answer,
     Commit,
     Committed,
     Limits,
     Operation,
+    OperationResult,
     Publish,
     Read,
     Together,
@@ -45,7 +45,7 @@ class Posting:
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
 
-    def post(self, notes: Sequence[Note], now: datetime) -> Generator[Operation, Answer, int]:
+    def post(self, notes: Sequence[Note], now: datetime) -> Generator[Operation, OperationResult, int]:
         """Publish claimed notes and delete those that the broker took; return how many those were."""
         name = self._service.name
         read = yield Read(tuple(sorted(outcome_key(name, note.event_id) for note in notes)))

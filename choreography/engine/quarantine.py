@@ -1,4 +1,4 @@
-"""Quarantine: a poison event is set aside with its reason, never lost, and says so on the dead-letter topic."""
+"""Quarantine: a poison event is quarantined with its reason, never lost, and says so on the dead-letter topic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN_REASON: Final = 2 * 1024
 
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
-    """Return the outcome of an event that is set aside: the record, and one event that tells of it."""
+    """Return the outcome of an event that is quarantined: the record, and one event that tells of it."""
     delivery = plan.delivery
     bad = bad._replace(topic=delivery.topic, inside=delivery.inside)
     bad = bad._replace(reason=beginning(bad.reason, _SHOWN_REASON), stack=beginning(bad.stack, 2 * _SHOWN_STACK))
@@ -57,7 +57,7 @@ def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime
 
 
 def beginning(text: str, most: int) -> str:
-    """Return as much of a text as fits into so many bytes of JSON: what is set aside must never be too large to say."""
+    """Return as much of a text as fits into so many bytes of JSON, so that a dead letter is never too large."""
     text = text[:most].encode("utf-8", "backslashreplace").decode()
     while len(orjson.dumps(text)) > most + 2:
         text = text[: len(text) * 3 // 4]
@@ -73,5 +73,5 @@ def failed(error: Exception, attempts: int, event: str) -> Quarantined:
 
 
 def conflict_identity(plan: Plan) -> str:
-    """Return the id under which an event is set aside whose own id belongs to another."""
+    """Return the id under which an event is quarantined whose own id belongs to another."""
     return f"{plan.identity}~{plan.digest}"

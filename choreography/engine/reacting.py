@@ -10,18 +10,18 @@ from typing import Any, Final
 import orjson
 
 from choreography.contracts import Deadline, Entity, Event, Intent, Value
-from choreography.decision import Decided, take_apart
-from choreography.declaration import Named, Reaction, Subject
+from choreography.decision import Decided, read_decision
+from choreography.declaration import ConsumedType, Named, Reaction
 from choreography.engine.beside import Rows
 from choreography.engine.copies import copied
 from choreography.engine.decoding import Heard, in_slot
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import LARGEST_EVENT, Envelope
 from choreography.engine.identity import Key, derived_id
-from choreography.engine.joining import Slots
+from choreography.engine.joining import JoinSlots
 from choreography.engine.kept_entities import shown, storable, unshared
 from choreography.engine.other_releases import refuse_unknown_joins
-from choreography.engine.records import Due, EntityRecord, Outgoing, Wish, Written
+from choreography.engine.records import CommittedIntent, EntityRecord, Outgoing, ScheduledDeadline, Written
 from choreography.errors import UnsayableEventError
 from choreography.own_tables import Change
 from choreography.service import Service
@@ -38,8 +38,8 @@ class Ran:
     records: dict[Key, EntityRecord] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     events: list[Outgoing] = field(default_factory=list)
-    dues: list[Due] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
+    deadlines: list[ScheduledDeadline] = field(default_factory=list)
+    intents: list[CommittedIntent] = field(default_factory=list)
     said: list[Event] = field(default_factory=list)
     """The events as the reactions returned them, for hooks."""
     asked: list[Intent] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Ran:
     @property
     def silent(self) -> bool:
         """Nothing changed and nothing is to be said."""
-        return not (self.records or self.events or self.dues or self.wishes)
+        return not (self.records or self.events or self.deadlines or self.intents)
 
 
 class Reacting:
@@ -59,7 +59,7 @@ class Reacting:
     def __init__(
         self,
         service: Service,
-        subject: Subject,
+        subject: ConsumedType,
         delivery: Delivery,
         records: Mapping[Key, EntityRecord],
         now: datetime,
@@ -138,10 +138,10 @@ class Reacting:
         cause = derived_id("join", self.service.name, reaction.name, reaction.joined.entity.kind, logical_id)
         self._call(reaction, heard, parameters, cause)
 
-    def _slots(self, reaction: Reaction, heard: Heard) -> Slots:
+    def _slots(self, reaction: Reaction, heard: Heard) -> JoinSlots:
         logical_id = reaction.joined.ids(heard)[0]
         record = self._changed(reaction.joined.entity, logical_id)
-        return Slots(record, reaction.name)
+        return JoinSlots(record, reaction.name)
 
     def _call(
         self,
@@ -156,10 +156,10 @@ class Reacting:
             ids = (str(heard[named.entity.key_field]),) if isinstance(heard, dict) else named.ids(heard)
             allowed |= {(named.entity.kind, one) for one in ids}
             given[named.parameter] = self._show(named, ids)
-        decided = take_apart(reaction.function(**given), reaction.name)
+        decided = read_decision(reaction.function(**given), reaction.name)
         self._keep(reaction, decided, allowed)
         self._say(reaction, decided.events, cause)
-        self._wish(reaction, decided.intents, cause)
+        self._commit_intents(reaction, decided.intents, cause)
 
     def _show(self, named: Named, ids: Iterable[str]) -> Any:
         entities = {one: self._decoded(named, one) for one in ids}
@@ -216,7 +216,7 @@ class Reacting:
             self.ran.events.append(Outgoing(type(event).topic, event.subject, envelope.encode()))
             self.ran.said.append(event)
 
-    def _wish(self, reaction: Reaction, intents: Iterable[Intent], cause: str) -> None:
+    def _commit_intents(self, reaction: Reaction, intents: Iterable[Intent], cause: str) -> None:
         for position, intent in enumerate(intents):
             self._refuse_undeclared(reaction, intent)
             effect = self.service.effects[type(intent)].name
@@ -227,7 +227,9 @@ class Reacting:
                     f"The intent {type(intent).__name__} has {len(body)} bytes; {_LARGEST_REQUEST} is the "
                     "most that still fits into an event, should a person have to look at it."
                 )
-            self.ran.wishes.append(Wish(effect, key, body.decode(), self.envelope.flow_id, self.now, self.traceparent))
+            self.ran.intents.append(
+                CommittedIntent(effect, key, body.decode(), self.envelope.flow_id, self.now, self.traceparent)
+            )
             self.ran.asked.append(intent)
 
     def _refuse_undeclared(self, reaction: Reaction, said: Event | Intent) -> None:
@@ -253,7 +255,7 @@ class Reacting:
                 traceparent=self.traceparent,
                 data={reaction.joined.entity.key_field: reaction.joined.ids(self.heard)[0]},
             )
-            self.ran.dues.append(Due(due, envelope.encode()))
+            self.ran.deadlines.append(ScheduledDeadline(due, envelope.encode()))
 
 
 def _written(plain: Any, what: str) -> bytes:

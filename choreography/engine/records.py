@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
+from choreography.earlier_names import earlier_names
 from choreography.engine.envelope import as_moment, as_text
 from choreography.engine.identity import derived_id
 from choreography.families import family_of
@@ -45,14 +46,14 @@ def _on_its_topic(recorded: str, key: str, encoded: str) -> Outgoing:
     return Outgoing(recorded if ours else family_of(wire_type) or recorded, key, encoded)
 
 
-class Due(NamedTuple):
+class ScheduledDeadline(NamedTuple):
     """One deadline to schedule: when, and the event that then arrives."""
 
     at: datetime
     encoded: str
 
 
-class Wish(NamedTuple):
+class CommittedIntent(NamedTuple):
     """One committed intent: which effect carries it out, under which key, with which bytes."""
 
     effect: str
@@ -78,7 +79,7 @@ class Written(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """Why an event was set aside, and the event itself, so that it can be replayed.
+    """Why an event was quarantined, and the event itself, so that it can be replayed.
 
     Attributes:
         needs: what a release must know to run it, if this one does not: it is replayed by itself there.
@@ -102,8 +103,8 @@ class Outcome(NamedTuple):
     digest: str
     at: datetime
     events: tuple[Outgoing, ...] = ()
-    dues: tuple[Due, ...] = ()
-    wishes: tuple[Wish, ...] = ()
+    deadlines: tuple[ScheduledDeadline, ...] = ()
+    intents: tuple[CommittedIntent, ...] = ()
     written: tuple[Written, ...] = ()
     own: Outgoing | None = None
     """The event itself, if a command of this service published it: a nudge sends it again."""
@@ -123,8 +124,8 @@ class Outcome(NamedTuple):
             self.digest,
             as_text(self.at),
             [[event.topic, event.key, event.encoded] for event in self.events],
-            [[as_text(due.at), due.encoded] for due in self.dues],
-            [[w.effect, w.key, w.body, w.flow_id, as_text(w.at), w.traceparent] for w in self.wishes],
+            [[as_text(due.at), due.encoded] for due in self.deadlines],
+            [[w.effect, w.key, w.body, w.flow_id, as_text(w.at), w.traceparent] for w in self.intents],
             [[w.kind, w.logical_id, w.version, w.changed] for w in self.written],
             [own.topic, own.key, own.encoded] if own else None,
             self.heard,
@@ -136,15 +137,17 @@ class Outcome(NamedTuple):
     @classmethod
     def from_json(cls, raw: list[Any]) -> Self:
         """Read the compact form. Whatever a later release of the library has added to it is passed over."""
-        event_id, digest, at, events, dues, wishes, written, own, heard, bad, *newer = raw
+        event_id, digest, at, events, deadlines, intents, written, own, heard, bad, *newer = raw
         wire_type, flow_id, *_ = (*newer, "", "")
         return cls(
             event_id=event_id,
             digest=digest,
             at=as_moment(at),
             events=tuple(_on_its_topic(*event) for event in events),
-            dues=tuple(Due(as_moment(moment), encoded) for moment, encoded in dues),
-            wishes=tuple(Wish(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in wishes),
+            deadlines=tuple(ScheduledDeadline(as_moment(moment), encoded) for moment, encoded in deadlines),
+            intents=tuple(
+                CommittedIntent(e, key, body, flow, as_moment(moment), tp) for e, key, body, flow, moment, tp in intents
+            ),
             written=tuple(Written(*one) for one in written),
             own=_on_its_topic(*own) if own else None,
             heard=heard,
@@ -227,6 +230,14 @@ def decode_outcome(text: str) -> Outcome:
 
 def _size(outcome: list[Any]) -> int:
     """Return about how many bytes an outcome takes: what it says makes up nearly all of it."""
-    _, _, _, events, dues, wishes, _, _, heard, bad, *_ = outcome
-    texts = [event[2] for event in events] + [due[1] for due in dues] + [wish[2] for wish in wishes] + [heard]
+    _, _, _, events, deadlines, intents, _, _, heard, bad, *_ = outcome
+    texts = (
+        [event[2] for event in events]
+        + [due[1] for due in deadlines]
+        + [committed[2] for committed in intents]
+        + [heard]
+    )
     return 200 + sum(len(text) for text in texts) + (len(bad[3]) if bad else 0)
+
+
+__getattr__ = earlier_names(__name__, {"Wish": "CommittedIntent", "Due": "ScheduledDeadline"})

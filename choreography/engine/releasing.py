@@ -15,7 +15,7 @@ from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import nudged
 from choreography.engine.memory import Published
 from choreography.engine.operations import CarryOut, Limits, Publish, Schedule, Together
-from choreography.engine.records import Due, Outcome, Outgoing, Wish
+from choreography.engine.records import CommittedIntent, Outcome, Outgoing, ScheduledDeadline
 
 ReleaseAnswer = Sequence[frozenset[int] | bool]
 
@@ -68,7 +68,7 @@ def nudged_deadlines(settled: Iterable[Settled], now: datetime) -> list[Delivery
         read_delivery(due.encoded.encode())._replace(purpose="nudge", nudge=one.delivery.nudge, inside=True)
         for one in settled
         if one.outcome and one.delivery.purpose == "nudge"
-        for due in one.outcome.dues
+        for due in one.outcome.deadlines
         if due.at <= now
     ]
 
@@ -116,20 +116,20 @@ def _events(one: Settled) -> Iterable[Outgoing]:
 
 
 def _scheduling(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:
-    dues: list[tuple[int, Due]] = []
+    deadlines: list[tuple[int, ScheduledDeadline]] = []
     for index in owners:
         outcome = settled[index].outcome
-        dues += [(index, due) for due in outcome.dues] if outcome else []
-    return [_Part(Schedule(tuple(due for _, due in dues)), [index for index, _ in dues])] if dues else []
+        deadlines += [(index, due) for due in outcome.deadlines] if outcome else []
+    return [_Part(Schedule(tuple(due for _, due in deadlines)), [index for index, _ in deadlines])] if deadlines else []
 
 
 def _carrying_out(settled: Sequence[Settled], owners: Iterable[int]) -> list[_Part]:
-    asked: dict[tuple[bool, str], list[tuple[int, Wish]]] = {}
+    asked: dict[tuple[bool, str], list[tuple[int, CommittedIntent]]] = {}
     for index in owners:
         one = settled[index]
-        for wish in one.outcome.wishes if one.outcome else ():
-            asked.setdefault((one.repeated, one.delivery.nudge), []).append((index, wish))
+        for committed in one.outcome.intents if one.outcome else ():
+            asked.setdefault((one.repeated, one.delivery.nudge), []).append((index, committed))
     return [
-        _Part(CarryOut(tuple(wish for _, wish in wishes), repeated, nudge), [index for index, _ in wishes])
-        for (repeated, nudge), wishes in asked.items()
+        _Part(CarryOut(tuple(committed for _, committed in intents), repeated, nudge), [index for index, _ in intents])
+        for (repeated, nudge), intents in asked.items()
     ]

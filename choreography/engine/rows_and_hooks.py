@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from choreography.contracts import Answer, Deadline, Entity, Event
-from choreography.engine.beside import Call, Rows
+from choreography.engine.beside import HookCall, Rows
 from choreography.engine.identity import Key
 from choreography.engine.kept_entities import shown
 from choreography.engine.plan import Plan
@@ -43,7 +43,7 @@ def join(service: Service, plan: Plan, ran: Ran, outcome: Outcome, working: Work
     hooks = [hook for hook in service.hooks if hook.concerns(outcome.type)]
     if hooks:
         committing = _committing(plan, ran, outcome)
-        working.calls += [Call(hook, committing) for hook in hooks]
+        working.calls += [HookCall(hook, committing) for hook in hooks]
 
 
 def _changed(plan: Plan, records: Mapping[Key, EntityRecord], ran: Ran) -> Iterator[tuple[type[Entity], str, Change]]:

@@ -18,14 +18,14 @@ from choreography.engine.delivery import Delivery, shortened
 from choreography.engine.identity import Key
 from choreography.engine.memory import Beginning, Newcomers, Published
 from choreography.engine.operations import (
-    Answer,
     Commit,
-    CommitAnswer,
+    CommitResult,
     Committed,
     Conflict,
     Failed,
     Limits,
     Operation,
+    OperationResult,
     Pause,
     Read,
     Refused,
@@ -39,11 +39,11 @@ from choreography.engine.suspects import Suspects, UnmarkedError
 from choreography.engine.working_set import WorkingSet
 from choreography.service import Service
 
-Settling = Generator[Operation, Answer, "list[Settled]"]
+Settling = Generator[Operation, OperationResult, "list[Settled]"]
 
 
 @dataclass(frozen=True, slots=True)
-class _SetApart:
+class _Isolated:
     """Some of the batch are suspects: they must be run alone."""
 
     alone: list[Plan]
@@ -105,7 +105,7 @@ class Settler:
 
     def _group(
         self, plans: list[Plan], now: datetime, attempts: int
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    ) -> Generator[Operation, OperationResult, dict[int, Settled]]:
         for attempt in range(1, attempts + 1):
             expected = self._expected(plans) if attempt == 1 < attempts else {}
             settled, answer = yield from self._once(
@@ -116,7 +116,7 @@ class Settler:
             match answer:
                 case Committed():
                     return settled
-                case _SetApart(alone):
+                case _Isolated(alone):
                     return (yield from self._one_by_one(alone, plans, now))
                 case Refused() if expected:
                     # Perhaps the guess was refused and not the event: some stores word a conflict in their own way.
@@ -136,7 +136,7 @@ class Settler:
 
     def _once(
         self, plans: list[Plan], now: datetime, expected: AbstractSet[Key], *, thorough: bool
-    ) -> Generator[Operation, Answer, tuple[dict[int, Settled], CommitAnswer | _SetApart]]:
+    ) -> Generator[Operation, OperationResult, tuple[dict[int, Settled], CommitResult | _Isolated]]:
         """Read, react and commit once. What was settled is true only if the answer is Committed.
 
         Records that are ``expected`` to begin now are not read.
@@ -144,7 +144,7 @@ class Settler:
         try:
             alone = yield from self.suspects.mark(plans)
             if alone:
-                return {}, _SetApart(alone)
+                return {}, _Isolated(alone)
             working = yield from self._read(plans, expected)
             settled = yield from self.decider.attempt(plans, working, now, thorough=thorough)
         except (AttemptFailedError, UnmarkedError) as error:
@@ -153,7 +153,7 @@ class Settler:
         if len(plans) > 1 and self._too_much(writes):
             return {}, Refused(f"{len(writes)} writes are too much for one transaction")
         answer = (yield Commit(writes, working.beside)) if writes else Committed()
-        if not isinstance(answer, CommitAnswer):
+        if not isinstance(answer, CommitResult):
             raise TypeError(f"The driver answered a commit with {answer!r}.")
         if isinstance(answer, Committed):
             for plan in plans:
@@ -168,7 +168,7 @@ class Settler:
 
     def _halves(
         self, plans: list[Plan], now: datetime, attempts: int
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    ) -> Generator[Operation, OperationResult, dict[int, Settled]]:
         middle = len(plans) // 2
         first = yield from self._group(plans[:middle], now, attempts)
         second = yield from self._group(plans[middle:], now, attempts)
@@ -176,7 +176,7 @@ class Settler:
 
     def _one_by_one(
         self, alone: list[Plan], plans: list[Plan], now: datetime
-    ) -> Generator[Operation, Answer, dict[int, Settled]]:
+    ) -> Generator[Operation, OperationResult, dict[int, Settled]]:
         """Settle the innocent together first, then every suspect by itself."""
         suspects = {plan.position for plan in alone}
         rest = [plan for plan in plans if plan.position not in suspects]
@@ -187,7 +187,7 @@ class Settler:
 
     def _refused(self, plan: Plan, answer: Refused | Failed) -> Plan:
         if isinstance(answer, Failed):
-            # As if its reaction had raised: it is tried again before it is set aside.
+            # As if its reaction had raised: it is tried again before it is quarantined.
             attempts = plan.attempts + 1
             problem = answer.detail if attempts >= self.limits.reaction_attempts else ""
             return plan._replace(problem=problem, attempts=attempts, stack=answer.stack)
@@ -209,7 +209,9 @@ class Settler:
                     others.add(key)
         return {key: beginning for key, beginning in begun.items() if key not in others}
 
-    def _read(self, plans: Sequence[Plan], expected: AbstractSet[Key]) -> Generator[Operation, Answer, WorkingSet]:
+    def _read(
+        self, plans: Sequence[Plan], expected: AbstractSet[Key]
+    ) -> Generator[Operation, OperationResult, WorkingSet]:
         entity_keys = {key for plan in plans for key in plan.entity_keys}
         keys = (entity_keys - expected) | {plan.outcome_key for plan in plans if not plan.folds}
         answer = (yield Read(tuple(sorted(keys)))) if keys else Values({})

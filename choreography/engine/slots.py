@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from choreography.engine.identity import Key
-from choreography.engine.operations import Answer, Confirm, Operation, Read, Stored, Values
+from choreography.engine.operations import Confirm, Operation, OperationResult, Read, Stored, Values
 
 PARTS: Final = 10
 """Slots within the time after which a reminder comes: it comes at most a tenth later than it would for each command."""
@@ -24,7 +24,7 @@ _ROWS_AT_ONCE: Final = 32
 _ENDED: Final = datetime.min.replace(tzinfo=UTC)
 
 
-class Slots:
+class ReminderSlots:
     """The slot of one replica to which accepted commands are added now, if there is one.
 
     Args:
@@ -75,7 +75,7 @@ def row_key(service: str, slot: str, number: int) -> Key:
     return Key(service, "accepted-slot", f"{slot}/{number}")
 
 
-def read_rows(service: str, slot: str) -> Generator[Operation, Answer, Listed]:
+def read_rows(service: str, slot: str) -> Generator[Operation, OperationResult, Listed]:
     """Read the rows of a slot. That there are no more of them is believed only of a single get."""
     listed = Listed()
     while True:
@@ -90,7 +90,7 @@ def read_rows(service: str, slot: str) -> Generator[Operation, Answer, Listed]:
         listed.rows.update(_without_a_gap(keys, read))
 
 
-def _without_a_gap(keys: tuple[Key, ...], read: Answer) -> Iterator[tuple[Key, str]]:
+def _without_a_gap(keys: tuple[Key, ...], read: OperationResult) -> Iterator[tuple[Key, str]]:
     for key in keys:
         if not isinstance(read, Values) or key not in read.found:
             return

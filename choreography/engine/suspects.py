@@ -16,11 +16,11 @@ import orjson
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
-    Answer,
     Commit,
     Committed,
     Confirm,
     Operation,
+    OperationResult,
     Stored,
     Write,
 )
@@ -41,7 +41,7 @@ class Suspects:
         self._deaths: dict[str, int] = {}
         self.on_probation = False
 
-    def begin(self) -> Generator[Operation, Answer, bool]:
+    def begin(self) -> Generator[Operation, OperationResult, bool]:
         """Read how the last life of this replica ended, and begin the next one. False if the store did not say."""
         stored = yield Confirm(self._key)
         if stored is not None and not isinstance(stored, Stored):
@@ -53,7 +53,7 @@ class Suspects:
             self._deaths[identity] = self._deaths.get(identity, 0) + 1
         return isinstance((yield self._mark("running", ())), Committed)
 
-    def acquit(self) -> Generator[Operation, Answer, None]:
+    def acquit(self) -> Generator[Operation, OperationResult, None]:
         """End the probation: whatever killed the last life would have come again by now."""
         deaths, self._deaths = self._deaths, {}
         if isinstance((yield self._mark("running", ())), Committed):
@@ -61,11 +61,11 @@ class Suspects:
         else:
             self._deaths = deaths
 
-    def end(self) -> Generator[Operation, Answer, None]:
+    def end(self) -> Generator[Operation, OperationResult, None]:
         """Say that this life ended tidily."""
         yield self._mark("ended", ())
 
-    def mark(self, plans: Sequence[Plan]) -> Generator[Operation, Answer, list[Plan]]:
+    def mark(self, plans: Sequence[Plan]) -> Generator[Operation, OperationResult, list[Plan]]:
         """Name the events of a batch before they are run. Return the suspects among them, if they must be set apart."""
         if not self.on_probation:
             return []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from choreography.engine.beside import Beside, Call, Rows
+from choreography.engine.beside import Beside, HookCall, Rows
 from choreography.engine.identity import Key
 from choreography.engine.operations import Stored, Write
 from choreography.engine.records import EntityRecord
@@ -32,7 +32,7 @@ class WorkingSet:
     others: dict[Key, Write] = field(default_factory=dict)
     rows: dict[tuple[str, str], Rows] = field(default_factory=dict)
     """Rows of the service's own tables, by table and entity: of several changes of an entity the last one counts."""
-    calls: list[Call] = field(default_factory=list)
+    calls: list[HookCall] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: Mapping[Key, Stored], entity_keys: Iterable[Key]) -> WorkingSet:

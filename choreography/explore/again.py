@@ -11,14 +11,14 @@ import orjson
 from choreography.errors import ChoreographyError
 from choreography.explore.model import Model
 from choreography.explore.production_step import Deciding
-from choreography.explore.recorded_calls import Came, Trial, Trying
+from choreography.explore.recorded_calls import CallResult, Trial, Trying
 
 
 def answered(question: bytes) -> bytes:
     """Try what is asked for, the last first, and return what came of each."""
     flow, sources, trials = orjson.loads(question)
     model = replace(Model.of(flow), sources=sources)
-    deciding, cames = Deciding(model), list[Came]()
+    deciding, cames = Deciding(model), list[CallResult]()
     trying = Trying(model, deciding)
     with deciding.elsewhere:
         for one in reversed(trials):

@@ -23,7 +23,7 @@ class Mask:
 
 
 @dataclass(slots=True)
-class Field:
+class BitField:
     """Where the state of one entity stands, and which of its states has which number."""
 
     shift: int
@@ -50,7 +50,7 @@ class Field:
 
 
 @dataclass(slots=True)
-class Layout:
+class StateLayout:
     """The bits of one region.
 
     Attributes:
@@ -63,7 +63,7 @@ class Layout:
     size: int = 0
     bits: dict[Hashable, int] = field(default_factory=dict)
     facts: dict[int, Hashable] = field(default_factory=dict)
-    fields: dict[tuple[str, str, str], Field] = field(default_factory=dict)
+    fields: dict[tuple[str, str, str], BitField] = field(default_factory=dict)
     masks: dict[Hashable, Mask] = field(default_factory=dict)
     _tables: dict[tuple[str, str], tuple[list[str], dict[str, int]]] = field(default_factory=dict)
 
@@ -79,13 +79,13 @@ class Layout:
                 self.pending |= bit
         return bit
 
-    def field(self, place: tuple[str, str, str]) -> Field:
+    def field(self, place: tuple[str, str, str]) -> BitField:
         """Return the field of one entity."""
         found = self.fields.get(place)
         if found is None:
             # One table for each kind: entities in the same state have the same number, whichever they are.
             texts, numbers = self._tables.setdefault(place[:2], ([""], {"": 0}))
-            found = Field(self.size, ((1 << _WIDTH) - 1) << self.size, texts, numbers)
+            found = BitField(self.size, ((1 << _WIDTH) - 1) << self.size, texts, numbers)
             self.fields[place] = found
             self.size += _WIDTH
             self.mask(("kind", *place[:2])).value |= found.mask

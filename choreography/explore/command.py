@@ -18,13 +18,13 @@ from rich.table import Table
 from choreography.exit_codes import BROKEN, HOLDS, NOT_ALL_SEEN
 from choreography.explore.coverage import unreached
 from choreography.explore.foreign import foreign_events
-from choreography.explore.judging import Found, Judge
+from choreography.explore.judging import FoundState, Judge
 from choreography.explore.model import Model
 from choreography.explore.options import described, faults_described, options_of, settings_in
 from choreography.explore.properties import ExploreError
 from choreography.explore.purity import Purity
 from choreography.explore.rerunning import Replay
-from choreography.explore.result import Limits, Tally
+from choreography.explore.result import SearchBounds, Tally
 from choreography.explore.run_report import as_diagram, as_list, as_loop, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.scenario import Scenario
@@ -87,10 +87,10 @@ def explore(
     return _search(model, begun, limits, out)
 
 
-def bounded(states: int | None = None, depth: int | None = None, seconds: float | None = None) -> Limits:
+def bounded(states: int | None = None, depth: int | None = None, seconds: float | None = None) -> SearchBounds:
     """Return where an exploration stops; what is not given is as usual."""
-    usual = Limits()
-    return Limits(states or usual.states, depth or usual.depth, seconds or usual.seconds)
+    usual = SearchBounds()
+    return SearchBounds(states or usual.states, depth or usual.depth, seconds or usual.seconds)
 
 
 def settings_of(flow: str, scenario: str, words: Sequence[str], options: Collection[str]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class _Out:
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
+def _search(model: Model, scenario: Scenario, limits: SearchBounds, out: _Out) -> int:
     with _progress(out) as progress:
         task = progress.add_task("", total=None)
         result = search(model, scenario, limits, lambda tally: progress.update(task, description=_spoken(tally)))
@@ -166,7 +166,7 @@ def _search(model: Model, scenario: Scenario, limits: Limits, out: _Out) -> int:
     return _code(broken=bool(result.violations), whole=not result.bounds)
 
 
-def _walk(model: Model, scenario: Scenario, limits: Limits, out: _Out, *, runs: int, seed: int) -> int:
+def _walk(model: Model, scenario: Scenario, limits: SearchBounds, out: _Out, *, runs: int, seed: int) -> int:
     options = options_of(scenario, model)
     out.say(f"seed {seed}: the same again with --random {runs} --seed {seed}{options}")
     with _progress(out) as progress:
@@ -228,7 +228,7 @@ def _show(judge: Judge, model: Model, broken: Collection[str], out: _Out, comple
     out.console.print(table)
 
 
-def _tell(replay: Replay, found: Found, again: str, purity: Purity, out: _Out) -> None:
+def _tell(replay: Replay, found: FoundState, again: str, purity: Purity, out: _Out) -> None:
     broken = found.property
     out.say(f"\n{broken.text} That {broken.complaint}:", "red")
     for line in as_list(replay):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from choreography.explore.production_step import Heard
+from choreography.explore.production_step import Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,12 @@ class OnItsWay:
         nth: which of those that say the same. A delivery has the number of its event.
     """
 
-    heard: Heard
+    heard: Arrival
     nth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedCall:
     """An intent that is committed and not yet carried out."""
 
     service: str
@@ -30,7 +30,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class HasPublished:
     """An event that was published."""
 
     type: str
@@ -48,7 +48,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class HasQuarantined:
     """Something that a service could not run."""
 
     service: str
@@ -72,29 +72,29 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class HasCome:
     """An event of a foreign publisher came, whatever it says."""
 
     type: str
     nth: int = 1
 
 
-Pending = OnItsWay | Wanted | Coming
-Fact = OnItsWay | Wanted | Published | Called | SetAside | Lost | Came
+Pending = OnItsWay | WantedCall | Coming
+Fact = OnItsWay | WantedCall | HasPublished | Called | HasQuarantined | Lost | HasCome
 
 
 def sort_of(fact: Fact | Coming) -> tuple[str, ...]:
     """Return what sort of fact this is: what a property may look at."""
     match fact:
-        case Published(wire_type, _, _):
+        case HasPublished(wire_type, _, _):
             return ("said", wire_type)
         case Called(outside, _, _):
             return ("calls", outside)
-        case SetAside():
+        case HasQuarantined():
             return ("quarantined",)
-        case OnItsWay() | Wanted() | Coming():
+        case OnItsWay() | WantedCall() | Coming():
             return ("pending",)
-        case Lost() | Came():
+        case Lost() | HasCome():
             return ("faults",)
 
 
@@ -106,18 +106,18 @@ def is_delivery(fact: Fact) -> bool:
 def named(fact: Fact) -> str:
     """Return in words which fact has become true, as the beginning of a sentence that says how often."""
     match fact:
-        case Published(wire_type):
+        case HasPublished(wire_type):
             text = f"{wire_type} was published"
         case Called(outside):
             text = f"{outside} was called"
-        case SetAside(service, wire_type):
+        case HasQuarantined(service, wire_type):
             text = f"{service} quarantined {wire_type}"
-        case Wanted(service, effect):
+        case WantedCall(service, effect):
             text = f"{service} waited for {effect}"
         case OnItsWay(heard):
             text = f"{heard.type} was on its way to {heard.service}"
         case Lost():
             text = "a delivery was lost"
-        case Came(wire_type):
+        case HasCome(wire_type):
             text = f"{wire_type} came from a foreign publisher"
     return text

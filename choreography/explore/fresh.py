@@ -16,7 +16,7 @@ import orjson
 
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.recorded_calls import Came, Trial
+from choreography.explore.recorded_calls import CallResult, Trial
 
 FRESH: Final = "in a fresh process, with another hash seed, zone of time and order of calls"
 _SEEDS: Final = (4711, 4712, 4713, 4714)
@@ -28,7 +28,7 @@ _SETS: Final = {"BUILD_SET", "SET_ADD", "SET_UPDATE"}
 _HASHING: Final = {"set", "frozenset", "hash"}
 
 
-def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list[Came]]:
+def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list[CallResult]]:
     """Try functions of a flow in other processes, which import it anew: in one, or in several if it builds sets.
 
     Raises:
@@ -40,7 +40,7 @@ def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list
         return list(pool.map(lambda seed: _tried(model, question, seed), seeds))
 
 
-def _tried(model: Model, question: bytes, seed: int) -> list[Came]:
+def _tried(model: Model, question: bytes, seed: int) -> list[CallResult]:
     # It finds modules where this process does, and -P keeps the working directory from standing before them.
     path = os.pathsep.join(map(str, sys.path))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed), "TZ": _ZONE}
@@ -55,7 +55,7 @@ def _tried(model: Model, question: bytes, seed: int) -> list[Came]:
     if ran.returncode:
         raise _untried(model, (ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1])
     return [
-        Came(text, shown, tuple((name, value) for name, value in parts))
+        CallResult(text, shown, tuple((name, value) for name, value in parts))
         for text, shown, parts in orjson.loads(ran.stdout)
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from choreography.explore.arranging import State, exchanged
-from choreography.explore.looking import NarrowError, Sample, Verdicts
+from choreography.explore.looking import NarrowError, Verdicts, VerdictSample
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import Property
 from choreography.explore.space import Space
@@ -14,7 +14,7 @@ from choreography.explore.world import Interruption
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundState:
     """A property that fails, the state that shows it, and the flow in it that does; no state if none ever held."""
 
     property: Property
@@ -38,7 +38,7 @@ class Judge:
     def __init__(self, space: Space, *, exact: bool = False) -> None:
         self._space, self.exact = space, exact
         self.reducing = False
-        self.broken: dict[str, Found] = {}
+        self.broken: dict[str, FoundState] = {}
         self.reached: set[str] = set()
         flows = range(len(space.scenario.flows))
         self._verdicts = [
@@ -89,9 +89,9 @@ class Judge:
                 if not verdict(one):
                     self._check(verdict, state)
 
-    def exactly(self, state: State, *, rest: bool) -> list[Found]:
+    def exactly(self, state: State, *, rest: bool) -> list[FoundState]:
         """Return everything that fails in one state, whose flows stay where they are; note down what is reached."""
-        found: list[Found] = []
+        found: list[FoundState] = []
         for verdict in self._verdicts:
             mode = verdict.property.mode
             if (mode == "eventually" and not rest) or verdict(state) is verdict.good:
@@ -99,16 +99,16 @@ class Judge:
             if mode == "sometimes":
                 self.reached.add(verdict.property.name)
             else:
-                found.append(Found(verdict.property, state, verdict.flow))
+                found.append(FoundState(verdict.property, state, verdict.flow))
         return found
 
-    def never_reached(self) -> list[Found]:
+    def never_reached(self) -> list[FoundState]:
         """Return what should be possible and is not."""
         hoped = [one for one in self._space.model.properties if one.mode == "sometimes"]
-        return [Found(one, (), SHARED) for one in hoped if one.name not in self.reached]
+        return [FoundState(one, (), SHARED) for one in hoped if one.name not in self.reached]
 
     @property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[VerdictSample]:
         """Some verdicts of every property, with what it had looked at."""
         return [sample for verdict in self._verdicts for sample in verdict.samples.values()]
 
@@ -137,7 +137,7 @@ class Judge:
         if verdict.property.mode == "sometimes":
             self.reached.add(name)
         elif name not in self.broken:
-            self.broken[name] = Found(verdict.property, state, verdict.flow)
+            self.broken[name] = FoundState(verdict.property, state, verdict.flow)
         self._leave_out_the_decided()
 
     def _leave_out_the_decided(self) -> None:

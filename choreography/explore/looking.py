@@ -14,9 +14,9 @@ import orjson
 
 from choreography.contracts import Entity
 from choreography.explore.arranging import State, exchanged
-from choreography.explore.bit_layout import Layout, Mask
+from choreography.explore.bit_layout import Mask, StateLayout
 from choreography.explore.elsewhere import ImpureError
-from choreography.explore.facts import Called, Published, SetAside
+from choreography.explore.facts import Called, HasPublished, HasQuarantined
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.naming import SHARED
 from choreography.explore.properties import ExploreError, Property
@@ -66,7 +66,7 @@ JUDGED: Final = -1
 ALL: Final = -2
 
 
-class Looker:
+class StateLooker:
     """A state as the source of a world; it notes down what is read.
 
     Attributes:
@@ -130,7 +130,7 @@ class Looker:
                     return entity
         raise ExploreError(f"No service keeps a {name} of {module}, so a property cannot look at it.")
 
-    def _texts(self, part: Part, layout: Layout, region: int, home: int) -> list[str]:
+    def _texts(self, part: Part, layout: StateLayout, region: int, home: int) -> list[str]:
         concrete = self._space.naming.concrete
         if part[0] in ("one", "every"):
             fields = [field for field in layout.fields.values() if region & field.mask]
@@ -145,15 +145,15 @@ class Looker:
 
 def _text(fact: Any) -> str:
     match fact:
-        case Published(_, text) | Called(_, text):
+        case HasPublished(_, text) | Called(_, text):
             return text
-        case SetAside(service, what, reason):
+        case HasQuarantined(service, what, reason):
             return orjson.dumps([service, what, reason]).decode()
         case _:
             raise TypeError(f"{fact!r} is no part of the world that a property sees.")
 
 
-class Sample(NamedTuple):
+class VerdictSample(NamedTuple):
     """A verdict, for one flow if the property is about each, and what it was made from."""
 
     property: Property
@@ -181,7 +181,7 @@ class Verdicts:
         # Flows that cannot be exchanged have no integers of their own.
         self._at = flow if space.flows else SHARED
         self._root: Any = None
-        self.samples: dict[bool, Sample] = {}
+        self.samples: dict[bool, VerdictSample] = {}
         self.good = prop.mode in ("always", "eventually")
         self.reads: set[tuple[str, ...]] = set()
         self.changed = False
@@ -217,8 +217,8 @@ class Verdicts:
         self._remember(looker, verdict)
         return verdict
 
-    def _asked(self, state: State) -> tuple[Looker, bool]:
-        looker, prop, flows = Looker(self._space, state, self._at), self.property, self._space.scenario.flows
+    def _asked(self, state: State) -> tuple[StateLooker, bool]:
+        looker, prop, flows = StateLooker(self._space, state, self._at), self.property, self._space.scenario.flows
         try:
             with reached() as beyond:
                 verdict = prop.holds(World(looker, flows), self._id)
@@ -231,10 +231,10 @@ class Verdicts:
             seen = " and ".join(" ".join(part) for part in looker.texts) or "nothing"
             came = [f"{beyond[0]}."] if beyond else [str(verdict), again]
             raise ImpureError(f"the property {prop.name}", seen, *came, kind="property")
-        self.samples.setdefault(verdict, Sample(prop, self._id, looker.texts, verdict))
+        self.samples.setdefault(verdict, VerdictSample(prop, self._id, looker.texts, verdict))
         return looker, verdict
 
-    def _in_all_orders(self, state: State, looker: Looker, verdict: bool) -> bool:
+    def _in_all_orders(self, state: State, looker: StateLooker, verdict: bool) -> bool:
         """Return the verdict that counts of all arrangements of a state, which look the same to this property."""
         parts = [look.part for look, _ in looker.looks]
         verdicts = {verdict}
@@ -246,7 +246,7 @@ class Verdicts:
         # One arrangement in which it must not hold is enough, and so is one in which it should.
         return any(verdicts) if self.property.mode in ("never", "sometimes") else all(verdicts)
 
-    def _remember(self, looker: Looker, verdict: bool) -> None:
+    def _remember(self, looker: StateLooker, verdict: bool) -> None:
         place: Any = None
         before = (len(self.reads), self.everywhere, self.across, self.named)
         for look, value in looker.looks:

@@ -16,7 +16,7 @@ from choreography.declaration import Effect
 from choreography.explore.events import Events
 from choreography.explore.faults import Faults
 from choreography.explore.old_release import old_services
-from choreography.explore.properties import ExploreError, Property, nothing_is_set_aside
+from choreography.explore.properties import ExploreError, Property, nothing_is_quarantined
 from choreography.explore.scenario import OutsideModel, Scenario, ScenarioMaker
 from choreography.flow import package_of, services_of
 from choreography.service import Service
@@ -69,7 +69,7 @@ class Model:
                 f"{module.__name__} declares no scenario, so there is nothing to begin with. "
                 "Write a function that returns a Scenario, under @scenario."
             )
-        model = cls(name, tuple(services), (nothing_is_set_aside, *properties), makers, outsides)
+        model = cls(name, tuple(services), (nothing_is_quarantined, *properties), makers, outsides)
         model.check()
         model.refuse_unknown_settings()
         return model

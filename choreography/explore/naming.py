@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from choreography.explore.flow_ids import ids_of
-from choreography.explore.production_step import Heard
+from choreography.explore.production_step import Arrival
 from choreography.explore.world import Interruption
 
 PLACE: Final = "\ue000"
@@ -21,13 +21,13 @@ class AsymmetricError(Interruption):
     """Something is about two flows at once, so they are not interchangeable."""
 
 
-class Naming:
+class FlowNaming:
     """Takes the ids of flows out of texts and puts them back."""
 
-    def __init__(self, flows: tuple[str, ...], digest: Callable[[Heard], str]) -> None:
+    def __init__(self, flows: tuple[str, ...], digest: Callable[[Arrival], str]) -> None:
         self.flows, self._digest, self._ids = flows, digest, ids_of(flows)
         self._tokens: dict[str, str] = {}
-        self._heard: list[Heard] = []
+        self._heard: list[Arrival] = []
         self._numbers: dict[tuple[str, str], int] = {}
 
     def home(self, *texts: str) -> int:
@@ -66,9 +66,9 @@ class Naming:
         """Return a text with the id of a flow put in."""
         return text.replace(PLACE, self.flows[home]) if home != SHARED else text
 
-    def heard(self, neutral: Heard, home: int) -> Heard:
+    def heard(self, neutral: Arrival, home: int) -> Arrival:
         """Return what is heard with the id of a flow put in. Its digest is known from now on."""
-        concrete = Heard(neutral.style, neutral.service, neutral.type, self.concrete(neutral.text, home))
+        concrete = Arrival(neutral.style, neutral.service, neutral.type, self.concrete(neutral.text, home))
         # The digest of an event is the same for all who hear it.
         number = self._numbers.setdefault((neutral.type, neutral.text), len(self._heard))
         if number == len(self._heard):

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from choreography.explore.facts import Called, Coming, Fact, Pending, Published, SetAside, is_delivery, named, sort_of
+from choreography.explore.facts import (
+    Called,
+    Coming,
+    Fact,
+    HasPublished,
+    HasQuarantined,
+    Pending,
+    is_delivery,
+    named,
+    sort_of,
+)
 from choreography.explore.naming import SHARED
 from choreography.explore.production_step import Place
 
@@ -17,7 +27,7 @@ BitOf = Callable[[Fact, int], int]
 
 
 @dataclass(slots=True)
-class Outcome:
+class StepOutcome:
     """What one step does to its flow's integer (own) and to the shared one.
 
     Attributes:
@@ -58,7 +68,7 @@ class Outcome:
         for home, fact in self.facts:
             at = home == SHARED
             nth = published if is_delivery(fact) else _next(fact, fact.nth, home, before[at] | fresh[at], bit_of)
-            if isinstance(fact, Published):
+            if isinstance(fact, HasPublished):
                 published = nth
             if nth > MOST_ALIKE:
                 cut.add(f"{named(fact)} {MOST_ALIKE} times alike; what follows from one more was not followed")
@@ -69,7 +79,7 @@ class Outcome:
     @property
     def traceless(self) -> bool:
         """An intent was carried out and no call tells of it: the only kind of step that a flow can repeat in place."""
-        return not any(isinstance(fact, Called | Published | SetAside) for _, fact in self.facts)
+        return not any(isinstance(fact, Called | HasPublished | HasQuarantined) for _, fact in self.facts)
 
 
 def _next(fact: Fact, nth: int, home: int, before: int, bit_of: BitOf) -> int:
@@ -79,7 +89,7 @@ def _next(fact: Fact, nth: int, home: int, before: int, bit_of: BitOf) -> int:
 
 
 @dataclass(slots=True)
-class Move:
+class Stepping:
     """Something on its way, the bits that its step depends on, and what follows from each of their values."""
 
     pending: Pending
@@ -87,13 +97,13 @@ class Move:
     own: int = 0
     shared: int = 0
     places: tuple[Place, ...] = ()
-    memo: dict[tuple[int, int], tuple[Outcome, ...]] = field(default_factory=dict)
+    memo: dict[tuple[int, int], tuple[StepOutcome, ...]] = field(default_factory=dict)
 
 
 class Making:
     """An outcome in the making, with the label of the step that leads to it."""
 
-    def __init__(self, bit_of: BitOf, move: Move, label: str = "") -> None:
+    def __init__(self, bit_of: BitOf, move: Stepping, label: str = "") -> None:
         self._bit_of, self._label = bit_of, label
         self._clear, self._kept = {True: 0, False: 0}, {True: 0, False: 0}
         self._facts: list[tuple[int, Fact]] = []
@@ -113,9 +123,9 @@ class Making:
         self._facts += [(min(home, 0), fact) for fact in facts]
         self._sorts.update(sort_of(fact) for fact in facts)
 
-    def done(self, cut: set[str]) -> Outcome:
+    def done(self, cut: set[str]) -> StepOutcome:
         """Return the outcome."""
-        outcome = Outcome(
+        outcome = StepOutcome(
             ~self._clear[False],
             ~self._clear[True],
             self._kept[False],

@@ -26,14 +26,14 @@ from choreography.explore.determinism import Call, Watched, other_than, shown_ca
 from choreography.explore.elsewhere import Elsewhere, ImpureError
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.in_memory import NOON, InMemory, Released
+from choreography.in_memory import NOON, Delivered, InMemory
 
 Place = tuple[str, str, str]
 """Where an entity is kept: service, kind, logical id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Arrival:
     """What one service is told: an event, an answer of an effect, or a deadline that is due."""
 
     style: str
@@ -43,13 +43,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Consequences:
     """What came of it: records that are new, what is said, asked, begun and written; or why it was quarantined."""
 
     kept: tuple[tuple[Place, EntityRecord], ...] = ()
     said: tuple[tuple[str, str], ...] = ()
     intents: tuple[tuple[str, str], ...] = ()
-    dues: tuple[tuple[str, str], ...] = ()
+    deadlines: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     not_yet: bool = False
@@ -59,16 +59,16 @@ class Decided:
     def told(self) -> str:
         """What was decided, in short."""
         kept = (f"{kind} {key}: {canonical(record.state)}" for (_, kind, key), record in self.kept)
-        said = (f"{name} {text}" for name, text in (*self.said, *self.intents, *self.dues))
+        said = (f"{name} {text}" for name, text in (*self.said, *self.intents, *self.deadlines))
         return "; ".join((*kept, *said, *([self.problem] if self.problem else []))) or "nothing"
 
 
 class Made(NamedTuple):
     """One decision: what was heard, on what, what came of it, and which reaction returned what."""
 
-    heard: Heard
+    heard: Arrival
     kept: tuple[tuple[Place, EntityRecord], ...]
-    decided: Decided
+    decided: Consequences
     calls: tuple[Call, ...]
 
 
@@ -83,8 +83,8 @@ class Tried(NamedTuple):
 
 
 class _Once(NamedTuple):
-    released: Released
-    decided: Decided
+    released: Delivered
+    decided: Consequences
     after: Mapping[Place, EntityRecord]
 
 
@@ -113,7 +113,7 @@ class Deciding:
         """The service and the name of each reaction that was ever run."""
         return self._watched.ran
 
-    def envelope(self, heard: Heard) -> Envelope:
+    def envelope(self, heard: Arrival) -> Envelope:
         """Return what is heard as it would be delivered, under an id that follows from what it says."""
         service = self._services[heard.service]
         data: dict[str, Any] = orjson.loads(heard.text)
@@ -127,7 +127,7 @@ class Deciding:
         identity = digest_of(heard.type, source, about, data)
         return Envelope(identity, heard.type, source, about, NOON + later, about, "", "", data)
 
-    def named(self, heard: Heard) -> tuple[Place, ...]:
+    def named(self, heard: Arrival) -> tuple[Place, ...]:
         """Return where the entities are kept that the reactions to this name. None if it breaks its contract."""
         service = self._services[heard.service]
         subject = service.subjects[heard.type]
@@ -137,7 +137,7 @@ class Deciding:
             return ()
         return tuple((service.name, entity.kind, logical_id) for entity, logical_id in ids)
 
-    def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Decided:
+    def decide(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> Consequences:
         """Let a service hear something, on copies of what is kept, and hear it again.
 
         Raises:
@@ -151,7 +151,11 @@ class Deciding:
         self._refuse_impure(heard, kept, decided, calls)
         again = memory.hear(delivery)
         same = {place: memory.record(*place[1:]) for place in kept} == after
-        if not same or (again.events, again.wishes, again.dues) != (released.events, released.wishes, released.dues):
+        if not same or (again.events, again.intents, again.deadlines) != (
+            released.events,
+            released.intents,
+            released.deadlines,
+        ):
             raise ExploreError(
                 f"{heard.service} heard {heard.type} {heard.text} twice, and the second time something else came "
                 "of it. That is against what the engine promises: please report it."
@@ -160,7 +164,7 @@ class Deciding:
         return decided
 
     def _refuse_impure(
-        self, heard: Heard, kept: Mapping[Place, EntityRecord], decided: Decided, calls: Sequence[Call]
+        self, heard: Arrival, kept: Mapping[Place, EntityRecord], decided: Consequences, calls: Sequence[Call]
     ) -> None:
         """Raise what was seen of reactions that are not pure, with what was decided if that shows it."""
         given, impure = f"{heard.type} {heard.text}", self._watched.impure
@@ -171,11 +175,11 @@ class Deciding:
                 again, _ = self.anew(heard, kept)
             raise ImpureError(f"{heard.service}.{wavering}", given, decided.told, again.told)
 
-    def settled(self, heard: Heard) -> tuple[InMemory, Delivery]:
+    def settled(self, heard: Arrival) -> tuple[InMemory, Delivery]:
         """Return a service with what it kept when it last heard this, and the delivery, which may come again."""
         return self._memories[heard.service].copied(), self._delivery(heard)
 
-    def anew(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> tuple[Decided, list[Call]]:
+    def anew(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> tuple[Consequences, list[Call]]:
         """Let a service hear something, on copies of what is kept; return also which reaction returned what."""
         decided = self._hear(heard, kept, self._delivery(heard)).decided
         return decided, self._watched.taken()
@@ -201,7 +205,7 @@ class Deciding:
         found = tuple(ways(effect, body, self._model.outsides[effect.outside], noted))
         return found, [(f"{service}.{one}" if one == name else one, value) for one, value in noted]
 
-    def _hear(self, heard: Heard, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> _Once:
+    def _hear(self, heard: Arrival, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> _Once:
         memory = self._memories[heard.service]
         # A vacant record is no record: it is what a missing one is taken for.
         memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})
@@ -210,7 +214,7 @@ class Deciding:
         changed = {place: after[place] for place in kept if _differ(kept[place], after[place])}
         return _Once(released, _told(released, changed), after)
 
-    def _delivery(self, heard: Heard) -> Delivery:
+    def _delivery(self, heard: Arrival) -> Delivery:
         delivery = read_delivery(self.envelope(heard).encode().encode())
         return delivery._replace(inside=heard.style != "event")
 
@@ -219,14 +223,14 @@ def _differ(one: EntityRecord, other: EntityRecord) -> bool:
     return (one.state, one.slots) != (other.state, other.slots)
 
 
-def _told(released: Released, changed: Mapping[Place, EntityRecord]) -> Decided:
+def _told(released: Delivered, changed: Mapping[Place, EntityRecord]) -> Consequences:
     said = [orjson.loads(event.encoded) for event in released.events]
-    dues = [orjson.loads(due.encoded) for due in released.dues]
-    return Decided(
+    deadlines = [orjson.loads(due.encoded) for due in released.deadlines]
+    return Consequences(
         kept=tuple(changed.items()),
         said=tuple((one["type"], canonical(one["data"])) for one in said if one["type"] != QUARANTINED_TYPE),
-        intents=tuple((wish.effect, canonical(orjson.loads(wish.body))) for wish in released.wishes),
-        dues=tuple((one["type"], canonical(one["data"])) for one in dues),
+        intents=tuple((committed.effect, canonical(orjson.loads(committed.body))) for committed in released.intents),
+        deadlines=tuple((one["type"], canonical(one["data"])) for one in deadlines),
         rows=tuple((f"{one.projection.table} of {one.key}", canonical(one.rows)) for one in released.rows),
         problem="; ".join(released.quarantined),
         not_yet=released.waits,

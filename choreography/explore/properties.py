@@ -132,6 +132,6 @@ def _declared(mode: Mode, function: Callable[..., Any]) -> Property:
 
 
 @always
-def nothing_is_set_aside(world: World) -> bool:
+def nothing_is_quarantined(world: World) -> bool:
     """No reaction fails, so no event ends in quarantine."""
-    return not world.set_aside
+    return not world.quarantined

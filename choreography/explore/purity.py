@@ -18,7 +18,7 @@ from choreography.explore.fresh import FRESH, tried_in_fresh_processes
 from choreography.explore.judging import Judge
 from choreography.explore.production_step import Made
 from choreography.explore.recorded_calls import (
-    Came,
+    CallResult,
     Trial,
     Trying,
     came_of_effect,
@@ -37,7 +37,7 @@ _REACTIONS: Final = 120
 _OTHERS: Final = 60
 """So many decisions, and so many trials of effects and properties, are tried again."""
 
-Once = tuple[Trial, Came]
+Once = tuple[Trial, CallResult]
 """A trial, and what came of it at first."""
 
 One = TypeVar("One")
@@ -115,7 +115,7 @@ def _by_kind(made: Iterable[Made]) -> list[list[Made]]:
     groups: dict[Hashable, list[Made]] = {}
     for one in made:
         ran = tuple(name for name, _ in one.calls)
-        did = tuple(name for name, _ in (*one.decided.said, *one.decided.intents, *one.decided.dues))
+        did = tuple(name for name, _ in (*one.decided.said, *one.decided.intents, *one.decided.deadlines))
         groups.setdefault((one.heard.service, one.heard.type, ran, did, bool(one.decided.kept)), []).append(one)
     return list(groups.values())
 
@@ -126,7 +126,7 @@ def _some(groups: Sequence[Sequence[One]], most: int) -> list[One]:
     return list(islice(in_turn, most))
 
 
-def _differences(once: Sequence[Once], again: Sequence[Came], where: str) -> Iterator[ImpureError]:
+def _differences(once: Sequence[Once], again: Sequence[CallResult], where: str) -> Iterator[ImpureError]:
     for (trial, came), other in zip(once, again, strict=True):
         if other.text != came.text:
             guilty = other_than(came.parts, other.parts) or trial.name

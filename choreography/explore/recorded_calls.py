@@ -18,7 +18,7 @@ from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.determinism import Call, shown_calls
 from choreography.explore.elsewhere import ImpureError
 from choreography.explore.model import Model
-from choreography.explore.production_step import Decided, Deciding, Heard, Made, Tried, canonical
+from choreography.explore.production_step import Arrival, Consequences, Deciding, Made, Tried, canonical
 from choreography.explore.properties import Property
 from choreography.explore.remembering import Texts, judged_again
 from choreography.explore.scenario import Scenario
@@ -54,7 +54,7 @@ class Trial(NamedTuple):
         return f"{wire_type} {text}"
 
 
-class Came(NamedTuple):
+class CallResult(NamedTuple):
     """What came of a trial.
 
     Attributes:
@@ -80,12 +80,12 @@ class Trying:
         }
         self._properties = {one.name: one for one in model.properties}
 
-    def try_(self, trial: Trial) -> Came:
+    def try_(self, trial: Trial) -> CallResult:
         """Try a function on an input that nothing else has."""
         given = orjson.loads(trial.given)
         match trial.kind:
             case "reaction":
-                heard = Heard(*given["heard"])
+                heard = Arrival(*given["heard"])
                 kept = {
                     (at, kind, key): EntityRecord(state=one[0], slots=one[1]) for at, kind, key, one in given["kept"]
                 }
@@ -99,7 +99,7 @@ class Trying:
             case "scenario":
                 return came_of_scenario(self._model.scenario(trial.name, **given))
 
-    def _command(self, name: str, given: Mapping[str, Any]) -> Came:
+    def _command(self, name: str, given: Mapping[str, Any]) -> CallResult:
         commanding, command = self._commands[name]
         arguments = _arguments(command, given)
         with reached() as beyond:
@@ -111,12 +111,12 @@ class Trying:
                 text = f"{said.wire_type} {canonical(said.model_dump(mode='json'))}"
         for what in beyond:
             raise ImpureError(name, canonical(given), f"{what}.", kind="command")
-        return Came(text, text, ((name, text),))
+        return CallResult(text, text, ((name, text),))
 
-    def _property(self, name: str, given: Mapping[str, Any]) -> Came:
+    def _property(self, name: str, given: Mapping[str, Any]) -> CallResult:
         texts = {tuple(part): tuple(texts) for part, texts in given["texts"]}
         text = judged_again(self._properties[name], texts, tuple(given["flows"]), given["flow"])
-        return Came(text, text, ((f"the property {name}", text),))
+        return CallResult(text, text, ((f"the property {name}", text),))
 
 
 def trial_of_reaction(made: Made) -> Trial:
@@ -125,11 +125,11 @@ def trial_of_reaction(made: Made) -> Trial:
     return _trial("reaction", made.heard.service, {"heard": astuple(made.heard), "kept": kept})
 
 
-def came_of_reaction(service: str, decided: Decided, calls: Sequence[Call]) -> Came:
+def came_of_reaction(service: str, decided: Consequences, calls: Sequence[Call]) -> CallResult:
     """Return what came of a decision."""
     kept = [[*place, record.state, record.slots] for place, record in decided.kept]
-    text = canonical([kept, decided.said, decided.intents, decided.dues, decided.rows, decided.problem])
-    return Came(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
+    text = canonical([kept, decided.said, decided.intents, decided.deadlines, decided.rows, decided.problem])
+    return CallResult(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
 
 
 def trial_of_property(prop: Property, flows: tuple[str, ...], flow: str, texts: Texts) -> Trial:
@@ -137,9 +137,9 @@ def trial_of_property(prop: Property, flows: tuple[str, ...], flow: str, texts: 
     return _trial("property", prop.name, {"flows": flows, "flow": flow, "texts": list(texts.items())})
 
 
-def came_of_property(prop: Property, *, verdict: bool) -> Came:
+def came_of_property(prop: Property, *, verdict: bool) -> CallResult:
     """Return a verdict."""
-    return Came(str(verdict), str(verdict), ((f"the property {prop.name}", str(verdict)),))
+    return CallResult(str(verdict), str(verdict), ((f"the property {prop.name}", str(verdict)),))
 
 
 def trial_of_effect(tried: Tried) -> Trial:
@@ -147,9 +147,9 @@ def trial_of_effect(tried: Tried) -> Trial:
     return _trial("effect", tried.service, [tried.service, tried.effect, tried.body])
 
 
-def came_of_effect(found: Sequence[CarriedOut], calls: Sequence[Call]) -> Came:
+def came_of_effect(found: Sequence[CarriedOut], calls: Sequence[Call]) -> CallResult:
     """Return what came of trying every way in which an intent can be carried out."""
-    return Came(repr(found), shown_calls(calls), tuple((name, str(value)) for name, value in calls))
+    return CallResult(repr(found), shown_calls(calls), tuple((name, str(value)) for name, value in calls))
 
 
 def trials_of_command(service: Service, command: Command) -> Iterator[Trial]:
@@ -201,13 +201,13 @@ def trial_of_scenario(scenario: Scenario) -> Trial:
     return _trial("scenario", scenario.name, to_jsonable_python(dict(scenario.settings)))
 
 
-def came_of_scenario(scenario: Scenario) -> Came:
+def came_of_scenario(scenario: Scenario) -> CallResult:
     """Return what a scenario begins with."""
     begun = [
         f"{type(one).__name__} {canonical(one.model_dump(mode='json'))}" for one in (*scenario.keeps, *scenario.says)
     ]
     text = "; ".join((", ".join(scenario.flows), *begun))
-    return Came(text, text, ((f"the scenario {scenario.name}", text),))
+    return CallResult(text, text, ((f"the scenario {scenario.name}", text),))
 
 
 def _trial(kind: Kind, name: str, given: Any) -> Trial:

@@ -22,7 +22,7 @@ from choreography.engine.records import EntityRecord
 from choreography.errors import NotYetError
 from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.model import Model
-from choreography.explore.production_step import Decided, Deciding, Heard, Place
+from choreography.explore.production_step import Arrival, Consequences, Deciding, Place
 from choreography.explore.steps import Item
 from choreography.in_memory import InMemory
 from choreography.service import Service
@@ -38,24 +38,24 @@ class Releases:
         self._model, self._new = model, new
         self._old = Deciding(model.old) if model.old else None
 
-    def named(self, heard: Heard) -> tuple[Place, ...]:
+    def named(self, heard: Arrival) -> tuple[Place, ...]:
         """Return where the entities are kept that the reactions of both releases name."""
         new = self._new.named(heard) if hears(self._model, heard.service, heard.type) else ()
         old = self._old.named(heard) if self._old and hears(self._model.old, heard.service, heard.type) else ()
         return tuple(dict.fromkeys((*new, *old)))
 
-    def identity(self, heard: Heard) -> str:
+    def identity(self, heard: Arrival) -> str:
         """Return the id under which something would be delivered."""
         deciding = self._new if hears(self._model, heard.service, heard.type) or self._old is None else self._old
         return deciding.envelope(heard).id
 
-    def decide(self, heard: Heard, kept: Mapping[Place, EntityRecord]) -> Iterator[tuple[str, Decided]]:
+    def decide(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> Iterator[tuple[str, Consequences]]:
         """Yield what either release makes of something that a service hears, with the label of the step."""
         if hears(self._model, heard.service, heard.type):
             decided = self._new.decide(heard, kept)
             yield "", self._once(decided, heard, self._new, self._model.old)
         elif strange := unknown(self._model.service(heard.service), heard.type, inside=heard.style != "event"):
-            yield "", Decided(problem=strange)
+            yield "", Consequences(problem=strange)
         if self._old and hears(self._model.old, heard.service, heard.type):
             decided = self._old.decide(heard, kept)
             if not decided.not_yet:
@@ -64,7 +64,7 @@ class Releases:
                 decided = replace(decided, problem=decided.problem or strange)
                 yield OLD, self._once(decided, heard, self._old, self._model)
 
-    def _once(self, decided: Decided, heard: Heard, by: Deciding, other: Model | None) -> Decided:
+    def _once(self, decided: Consequences, heard: Arrival, by: Deciding, other: Model | None) -> Consequences:
         """Return a decision, or that it counts for nothing as the other release would decide the same event again."""
         if decided.problem or other is None or not hears(other, heard.service, heard.type):
             return decided

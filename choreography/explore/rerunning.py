@@ -13,7 +13,7 @@ from choreography.engine.answering import Answering
 from choreography.engine.delivery import QUARANTINED_TYPE, read_delivery
 from choreography.engine.envelope import Envelope
 from choreography.engine.identity import derived_id
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.explore.carrying_out import CarriedOut, ways
 from choreography.explore.changing import changes
 from choreography.explore.faults import LOST
@@ -26,7 +26,7 @@ from choreography.explore.releases import OLD, at_odds, carried_out, new_takes, 
 from choreography.explore.scenario import Scenario
 from choreography.explore.steps import Happened, Item
 from choreography.explore.world import Part, World, read_part
-from choreography.in_memory import NOON, InMemory, Released
+from choreography.in_memory import NOON, Delivered, InMemory
 from choreography.service import Service
 
 
@@ -56,7 +56,7 @@ class Replay:
         self.lost: list[Item] = []
         self._published: dict[str, str] = {}
         self._calls: list[str] = []
-        self._set_aside: list[str] = []
+        self._quarantined: list[str] = []
         self._broken: dict[str, str] = {}
         for entity in self.scenario.keeps:
             self.services[self.model.owner(type(entity)).name].put(entity)
@@ -172,8 +172,8 @@ class Replay:
         """Return one part of the world as JSON texts."""
         kept = [one for memory in self.services.values() for one in memory.entities.values()]
         said = self._published.values()
-        flows, aside = self.scenario.flows, self._set_aside
-        return read_part(part, flows, kept=kept, published=said, calls=self._calls, set_aside=aside)
+        flows, aside = self.scenario.flows, self._quarantined
+        return read_part(part, flows, kept=kept, published=said, calls=self._calls, quarantined=aside)
 
     def _first(self, wire_type: str, subject: str, data: dict[str, Any]) -> str:
         """Return an event that nothing led to, as its publisher says it; one that says the same is another."""
@@ -198,7 +198,7 @@ class Replay:
         problem, idle = "", False
         if isinstance(item.thing, Foreign):
             self._come(item, item.thing)
-        elif isinstance(item.thing, Wish):
+        elif isinstance(item.thing, CommittedIntent):
             problem = self._carry_out(item, item.thing, replies)
         elif replies == LOST:
             if not len(self.lost) < self.scenario.faults.lose:
@@ -216,12 +216,12 @@ class Replay:
             kept = self._kept(item.service)
             released = memory.hear(item.thing)
             fresh = [one for one in self._kept(item.service) if one not in kept]
-            idle = not (fresh or released.events or released.wishes or released.dues or released.quarantined)
+            idle = not (fresh or released.events or released.intents or released.deadlines or released.quarantined)
             said = list(self._let_out(memory.service, released))
             strange = at_odds(self.model, self.services[item.service], item.thing, replies, fresh)
             problems = released.quarantined or ([strange] if strange else [])
             problem = "; ".join(released.explained or problems)
-            self._set_aside += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
+            self._quarantined += [orjson.dumps([item.service, item.type, one]).decode() for one in problems]
         changed = tuple(changes(before, self.entities))
         self.happened.append(Happened(item, sender_of(self.model, item), replies, changed, tuple(said), problem, idle))
         for prop in self.model.properties:
@@ -240,7 +240,7 @@ class Replay:
             if prop.fails(self.world, flow):
                 self._broken.setdefault(prop.name, f"after step {len(self.happened)}" + (f", {flow}" if flow else ""))
 
-    def _carry_out(self, item: Item, wish: Wish, replies: str) -> str:
+    def _carry_out(self, item: Item, committed: CommittedIntent, replies: str) -> str:
         way = next((one for one, _ in self._ways(item) if one.label == replies.removesuffix(", lost")), None)
         if way is None:
             self.left_out.append(f"{item.service} {item.name} answered {replies}")
@@ -250,9 +250,9 @@ class Replay:
             return ""
         self.pending.remove(item)
         if way.answer is None:
-            self._set_aside.append(orjson.dumps([item.service, item.type, way.problem]).decode())
+            self._quarantined.append(orjson.dumps([item.service, item.type, way.problem]).decode())
             return way.problem
-        delivery = Answering(self.services[item.service].service).delivery(wish, way.answer, NOON)
+        delivery = Answering(self.services[item.service].service).delivery(committed, way.answer, NOON)
         text = canonical(way.answer.model_dump(mode="json"))
         name = type(way.answer).__name__
         self.pending.append(Item("answer", item.service, way.answer.wire_type, name, text, delivery))
@@ -268,17 +268,17 @@ class Replay:
     def _kept(self, service: str) -> list[tuple[str, Any, Any]]:
         return [(kind, one.state, one.slots) for kind, one in self.services[service].records()]
 
-    def _let_out(self, declared: Service, released: Released) -> Iterator[str]:
+    def _let_out(self, declared: Service, released: Delivered) -> Iterator[str]:
         service = declared.name
         for event in released.events:
             if orjson.loads(event.encoded)["type"] != QUARANTINED_TYPE:
                 yield from self._fly(event.encoded)
-        for wish in released.wishes:
-            effect = next(one for one in declared.effects.values() if one.name == wish.effect)
-            text = canonical(orjson.loads(wish.body))
-            self.pending.append(Item("intent", service, wish.effect, effect.intent.__name__, text, wish))
+        for committed in released.intents:
+            effect = next(one for one in declared.effects.values() if one.name == committed.effect)
+            text = canonical(orjson.loads(committed.body))
+            self.pending.append(Item("intent", service, committed.effect, effect.intent.__name__, text, committed))
             yield effect.intent.__name__
-        for due in released.dues:
+        for due in released.deadlines:
             fired = self.services[service].fired(due)
             if fired.envelope is not None:
                 name = declared.subjects[fired.envelope.type].reactions[0].name

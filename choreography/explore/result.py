@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from choreography.explore.arranging import State
-from choreography.explore.judging import Found, Judge
+from choreography.explore.judging import FoundState, Judge
 from choreography.explore.space import Space
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SearchBounds:
     """Where an exploration stops, and says so."""
 
     states: int = 20_000_000
@@ -40,12 +40,12 @@ class Tally:
 class Violation:
     """A property that is broken, and the states of a run to where it is; no run if it is never reached."""
 
-    found: Found
+    found: FoundState
     path: tuple[State, ...]
 
 
 @dataclass(slots=True)
-class Result:
+class SearchResult:
     """What an exploration found.
 
     Attributes:
@@ -64,7 +64,7 @@ class Result:
     crowded: tuple[State, ...] = ()
 
     @property
-    def found(self) -> Found | None:
+    def found(self) -> FoundState | None:
         """What was found first."""
         return self.violations[0].found if self.violations else None
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from choreography.explore.arranging import State, exchanged
-from choreography.explore.facts import Coming, OnItsWay, Published
-from choreography.explore.judging import Found, Judge
+from choreography.explore.facts import Coming, HasPublished, OnItsWay
+from choreography.explore.judging import FoundState, Judge
 from choreography.explore.naming import SHARED
 from choreography.explore.rerunning import Replay
 from choreography.explore.space import Space, Step
@@ -41,7 +41,7 @@ def _steps(space: Space, state: State) -> Iterator[tuple[int, Step, State]]:
 def _taken(space: Space, step: Step, number: int) -> Taken:
     pending, concrete = step.move.pending, space.naming.concrete
     if isinstance(pending, Coming):
-        said = next(fact for _, fact in step.outcome.facts if isinstance(fact, Published))
+        said = next(fact for _, fact in step.outcome.facts if isinstance(fact, HasPublished))
         return Taken("foreign", space.model.source(pending.type), pending.type, concrete(said.text, number))
     if isinstance(pending, OnItsWay):
         heard = pending.heard
@@ -50,7 +50,7 @@ def _taken(space: Space, step: Step, number: int) -> Taken:
     return Taken("intent", pending.service, pending.effect, text, step.outcome.label)
 
 
-def steps_along(space: Space, path: Sequence[State], found: Found | None = None) -> list[Taken]:
+def steps_along(space: Space, path: Sequence[State], found: FoundState | None = None) -> list[Taken]:
     """Return the steps that lead along a path of states whose flows are sorted.
 
     Args:
@@ -71,7 +71,7 @@ def steps_along(space: Space, path: Sequence[State], found: Found | None = None)
     return [_taken(space, step, order.index(number) if number != SHARED else SHARED) for number, step in along]
 
 
-def _order_that_shows(space: Space, state: State, found: Found | None) -> tuple[int, ...]:
+def _order_that_shows(space: Space, state: State, found: FoundState | None) -> tuple[int, ...]:
     orders = space.arranging.orders
     if found is None or len(orders) == 1:
         return orders[0]

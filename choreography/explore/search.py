@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from choreography.explore.arranging import State
-from choreography.explore.facts import Wanted
+from choreography.explore.facts import WantedCall
 from choreography.explore.judging import Judge, RestartError
 from choreography.explore.model import Model
 from choreography.explore.naming import SHARED, AsymmetricError
 from choreography.explore.purity import Purity
-from choreography.explore.result import Limits, Result, Tally, Violation
+from choreography.explore.result import SearchBounds, SearchResult, Tally, Violation
 from choreography.explore.scenario import Scenario
 from choreography.explore.space import Space, Step
 
@@ -40,8 +40,8 @@ def silent(_: Tally) -> None:
 
 
 def search(
-    model: Model, scenario: Scenario, limits: Limits | None = None, told: Told = silent, *, exchange: bool = True
-) -> Result:
+    model: Model, scenario: Scenario, limits: SearchBounds | None = None, told: Told = silent, *, exchange: bool = True
+) -> SearchResult:
     """Explore all that can become of a scenario.
 
     Args:
@@ -54,7 +54,7 @@ def search(
     Raises:
         ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
     """
-    model, limits = model.beginning_with(scenario), limits or Limits()
+    model, limits = model.beginning_with(scenario), limits or SearchBounds()
     collecting = gc.isenabled()
     # Millions of states that all stay: looking through them for garbage takes four times as long as exploring.
     gc.disable()
@@ -71,7 +71,7 @@ def search(
     return result
 
 
-def _until_settled(space: Space, limits: Limits, told: Told) -> Result:
+def _until_settled(space: Space, limits: SearchBounds, told: Told) -> SearchResult:
     space.begin()
     judge = Judge(space)
     result = _settled(space, judge, limits, told)
@@ -87,7 +87,7 @@ def _until_settled(space: Space, limits: Limits, told: Told) -> Result:
     return result
 
 
-def _settled(space: Space, judge: Judge, limits: Limits, told: Told) -> Result:
+def _settled(space: Space, judge: Judge, limits: SearchBounds, told: Told) -> SearchResult:
     while True:
         judge.begin(reducing=limits.reduce and len(space.flows) > 1)
         try:
@@ -100,7 +100,7 @@ def _settled(space: Space, judge: Judge, limits: Limits, told: Told) -> Result:
 class Search:
     """One pass over the states."""
 
-    def __init__(self, space: Space, judge: Judge, limits: Limits, told: Told) -> None:
+    def __init__(self, space: Space, judge: Judge, limits: SearchBounds, told: Told) -> None:
         self._space, self._judge, self._limits, self._told = space, judge, limits, told
         classes = space.arranging.classes
         tables: dict[int, dict[tuple[int, int], Local]] = {one: {} for one in classes}
@@ -115,7 +115,7 @@ class Search:
         self._begun, self._late = 0.0, False
         self.tally = Tally()
 
-    def run(self) -> Result:
+    def run(self) -> SearchResult:
         """Explore, until everything is seen or a bound is reached; a while longer if something is found."""
         self._begun, cpu = time.monotonic(), time.process_time()
         self._space.cut.clear()
@@ -133,7 +133,7 @@ class Search:
         if not bounds:
             violations += [Violation(found, ()) for found in self._judge.never_reached()]
         crowded = self._path(self._crowded) if self._crowded else ()
-        return Result(self._space, self._judge, self.tally, violations, bounds, self._reduce, crowded)
+        return SearchResult(self._space, self._judge, self.tally, violations, bounds, self._reduce, crowded)
 
     def _level(self, level: list[State]) -> list[State]:
         """Judge all states of one depth, and return those that follow."""
@@ -229,7 +229,7 @@ class Search:
             step.shared == shared
             and not step.move.shared
             and not self._judge.looks_at(step.outcome.sorts)
-            and not (isinstance(step.move.pending, Wanted) and step.outcome.traceless)
+            and not (isinstance(step.move.pending, WantedCall) and step.outcome.traceless)
         )
 
     def _steps_of_shared(self, shared: int) -> Local:

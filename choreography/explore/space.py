@@ -9,19 +9,19 @@ import orjson
 
 from choreography.engine.records import EntityRecord
 from choreography.explore.arranging import Arranging, State
-from choreography.explore.bit_layout import Field, Layout
+from choreography.explore.bit_layout import BitField, StateLayout
 from choreography.explore.carrying_out import CarriedOut
 from choreography.explore.facts import (
     Called,
-    Came,
     Coming,
     Fact,
+    HasCome,
+    HasPublished,
+    HasQuarantined,
     Lost,
     OnItsWay,
     Pending,
-    Published,
-    SetAside,
-    Wanted,
+    WantedCall,
     is_delivery,
     sort_of,
 )
@@ -29,9 +29,9 @@ from choreography.explore.faults import LOST
 from choreography.explore.flow_ids import ids_of
 from choreography.explore.foreign import Expected, foreign_events
 from choreography.explore.model import Model
-from choreography.explore.naming import PLACE, SHARED, AsymmetricError, Naming
-from choreography.explore.outcomes import MOST_ALIKE, Making, Move, Outcome
-from choreography.explore.production_step import Decided, Deciding, Heard, Place, canonical
+from choreography.explore.naming import PLACE, SHARED, AsymmetricError, FlowNaming
+from choreography.explore.outcomes import MOST_ALIKE, Making, StepOutcome, Stepping
+from choreography.explore.production_step import Arrival, Consequences, Deciding, Place, canonical
 from choreography.explore.properties import ExploreError
 from choreography.explore.releases import Releases
 from choreography.explore.scenario import Scenario
@@ -43,8 +43,8 @@ class Step:
 
     own: int
     shared: int
-    move: Move
-    outcome: Outcome
+    move: Stepping
+    outcome: StepOutcome
 
 
 class Space:
@@ -56,13 +56,13 @@ class Space:
         self.arranging = Arranging((0,) * len(self.flows))
         self.deciding = Deciding(model)
         self.releases = Releases(model, self.deciding)
-        self.naming = Naming(self.flows, self.releases.identity)
+        self.naming = FlowNaming(self.flows, self.releases.identity)
         self.foreign = foreign_events(model, scenario)
         self._expected = Expected(self.foreign, self.naming.home)
-        self.shared, self.own = Layout(), Layout()
+        self.shared, self.own = StateLayout(), StateLayout()
         self.cut: set[str] = set()
-        self._moves_shared: dict[int, Move] = {}
-        self._moves_own: dict[int, Move] = {}
+        self._moves_shared: dict[int, Stepping] = {}
+        self._moves_own: dict[int, Stepping] = {}
 
     def begin(self) -> State:
         """Return the state in which everything the scenario says is on its way."""
@@ -77,7 +77,7 @@ class Space:
             self.model.source(event.wire_type)
             home = self.naming.home(text)
             facts = tuple((home, fact) for fact in self.said(event.wire_type, self.naming.neutral(text, home)))
-            outcome = Outcome(-1, -1, 0, 0, facts, frozenset())
+            outcome = StepOutcome(-1, -1, 0, 0, facts, frozenset())
             own = regions[home + 1] if home != SHARED else 0
             fresh = outcome.told_apart(own, regions[0], self.bit, self.cut)
             if fresh is None:
@@ -111,7 +111,7 @@ class Space:
                 if after is not None:
                     yield Step(*after, move, outcome)
 
-    def field(self, place: Place, home: int) -> Field:
+    def field(self, place: Place, home: int) -> BitField:
         """Return the field of one entity, by its concrete place."""
         service, kind, key = place
         layout = self.shared if home == SHARED else self.own
@@ -128,7 +128,7 @@ class Space:
         """Return the bit of a fact; whatever is on its way becomes a move."""
         layout, moves = (self.shared, self._moves_shared) if home == SHARED else (self.own, self._moves_own)
         # What is on its way to a service that is not there stays so, and nothing comes of it.
-        if isinstance(fact, OnItsWay | Wanted | Coming) and self._is_there(fact):
+        if isinstance(fact, OnItsWay | WantedCall | Coming) and self._is_there(fact):
             bit = layout.bit(fact, sort_of(fact), pending=True)
             if bit not in moves:
                 moves[bit] = self._move(fact, home)
@@ -139,8 +139,8 @@ class Space:
     def said(self, wire_type: str, text: str) -> list[Fact]:
         """Return what becomes true when an event is published: it was said, and is on its way to whoever hears it."""
         listeners = self.model.listeners(wire_type)
-        ways_ = [OnItsWay(Heard("event", service.name, wire_type, text)) for service in listeners]
-        return [Published(wire_type, text), *ways_]
+        ways_ = [OnItsWay(Arrival("event", service.name, wire_type, text)) for service in listeners]
+        return [HasPublished(wire_type, text), *ways_]
 
     def record(self, text: str, home: int) -> EntityRecord:
         """Read a record back, for one flow."""
@@ -167,10 +167,10 @@ class Space:
 
     def _last_coming(self, wire_type: str) -> int:
         """Return the bit that says that a foreign event has come as often as it may."""
-        return self.bit(Came(wire_type, self._expected.times[wire_type]), SHARED)
+        return self.bit(HasCome(wire_type, self._expected.times[wire_type]), SHARED)
 
-    def _move(self, pending: Pending, home: int) -> Move:
-        move = Move(pending, home)
+    def _move(self, pending: Pending, home: int) -> Stepping:
+        move = Stepping(pending, home)
         if isinstance(pending, OnItsWay):
             # Any flow will do: whom it names differs from flow to flow only in the id.
             any_flow = SHARED if home == SHARED else 0
@@ -187,7 +187,7 @@ class Space:
             move.shared |= self._last_coming(pending.type)
         return move
 
-    def _alike(self, move: Move, own: int, shared: int, number: int) -> tuple[Outcome, ...]:
+    def _alike(self, move: Stepping, own: int, shared: int, number: int) -> tuple[StepOutcome, ...]:
         """Return what follows, as it follows for every flow.
 
         Raises:
@@ -199,7 +199,7 @@ class Space:
                 raise AsymmetricError(self.flows[other])
         return outcomes
 
-    def _outcomes(self, move: Move, own: int, shared: int, number: int) -> Iterator[Outcome]:
+    def _outcomes(self, move: Stepping, own: int, shared: int, number: int) -> Iterator[StepOutcome]:
         if isinstance(move.pending, OnItsWay):
             yield from self._react(move, move.pending, own, shared, number)
             last = self._last_loss(move.pending)
@@ -218,7 +218,7 @@ class Space:
             if forgets and wanted.nth == 1:
                 yield self._carried_out(move, wanted, way, number, lost=True)
 
-    def _react(self, move: Move, pending: OnItsWay, own: int, shared: int, number: int) -> Iterator[Outcome]:
+    def _react(self, move: Stepping, pending: OnItsWay, own: int, shared: int, number: int) -> Iterator[StepOutcome]:
         heard = self.naming.heard(pending.heard, number)
         kept: dict[Place, EntityRecord] = {}
         for service, kind, neutral in move.places:
@@ -229,7 +229,7 @@ class Space:
         for label, decided in self.releases.decide(heard, kept):
             yield self._decided(move, heard, decided, label, number)
 
-    def _decided(self, move: Move, heard: Heard, decided: Decided, label: str, number: int) -> Outcome:
+    def _decided(self, move: Stepping, heard: Arrival, decided: Consequences, label: str, number: int) -> StepOutcome:
         made = Making(self.bit, move, label)
         for place, record in decided.kept:
             home = self.naming.near(number, place[2])
@@ -240,26 +240,28 @@ class Space:
             made.add(home, *self.said(wire_type, self.naming.neutral(text, home)))
         for effect, text in decided.intents:
             home = self.naming.near(number, text)
-            made.add(home, Wanted(heard.service, effect, self.naming.neutral(text, home)))
-        for wire_type, text in decided.dues:
+            made.add(home, WantedCall(heard.service, effect, self.naming.neutral(text, home)))
+        for wire_type, text in decided.deadlines:
             home = self.naming.near(number, text)
-            made.add(home, OnItsWay(Heard("deadline", heard.service, wire_type, self.naming.neutral(text, home))))
+            made.add(home, OnItsWay(Arrival("deadline", heard.service, wire_type, self.naming.neutral(text, home))))
         if decided.problem:
-            made.add(number, self._set_aside(heard.service, heard.type, decided.problem, number))
+            made.add(number, self._quarantined(heard.service, heard.type, decided.problem, number))
         return made.done(self.cut)
 
-    def _lost(self, move: Move) -> Outcome:
+    def _lost(self, move: Stepping) -> StepOutcome:
         made = Making(self.bit, move, LOST)
         made.add(SHARED, Lost())
         return made.done(self.cut)
 
-    def _come(self, move: Move, coming: Coming, text: str, number: int) -> Outcome:
+    def _come(self, move: Stepping, coming: Coming, text: str, number: int) -> StepOutcome:
         made, home = Making(self.bit, move), self.naming.near(number, text)
-        made.add(SHARED, Came(coming.type))
+        made.add(SHARED, HasCome(coming.type))
         made.add(home, *self.said(coming.type, self.naming.neutral(text, home)))
         return made.done(self.cut)
 
-    def _carried_out(self, move: Move, wanted: Wanted, way: CarriedOut, number: int, *, lost: bool) -> Outcome:
+    def _carried_out(
+        self, move: Stepping, wanted: WantedCall, way: CarriedOut, number: int, *, lost: bool
+    ) -> StepOutcome:
         made = Making(self.bit, move, f"{way.label}, lost" if lost else way.label)
         for call in way.calls:
             home = self.naming.near(number, call)
@@ -270,13 +272,13 @@ class Space:
         elif way.answer is not None:
             text = canonical(way.answer.model_dump(mode="json"))
             home = self.naming.near(number, text)
-            heard = Heard("answer", wanted.service, way.answer.wire_type, self.naming.neutral(text, home))
+            heard = Arrival("answer", wanted.service, way.answer.wire_type, self.naming.neutral(text, home))
             made.add(home, OnItsWay(heard))
         else:
-            made.add(number, self._set_aside(wanted.service, wanted.effect, way.problem, number))
+            made.add(number, self._quarantined(wanted.service, wanted.effect, way.problem, number))
         return made.done(self.cut)
 
-    def _set_aside(self, service: str, what: str, reason: str, number: int) -> SetAside:
+    def _quarantined(self, service: str, what: str, reason: str, number: int) -> HasQuarantined:
         ids, flow = ids_of(self.flows), self.flows[number] if number != SHARED else ""
         neutral = ids.replaced(reason, flow, PLACE) if flow else reason
-        return SetAside(service, what, neutral)
+        return HasQuarantined(service, what, neutral)

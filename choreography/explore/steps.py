@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from choreography.engine.delivery import Delivery
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.explore.foreign import Foreign
 
 
@@ -21,7 +21,7 @@ class Item:
     type: str
     name: str
     text: str
-    thing: Delivery | Wish | Foreign = field(repr=False, compare=False)
+    thing: Delivery | CommittedIntent | Foreign = field(repr=False, compare=False)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from choreography.explore.judging import Found, Judge
+from choreography.explore.judging import FoundState, Judge
 from choreography.explore.model import Model
 from choreography.explore.naming import AsymmetricError
 from choreography.explore.purity import Purity
-from choreography.explore.result import Limits, Tally
+from choreography.explore.result import SearchBounds, Tally
 from choreography.explore.runs import Taken, possible
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import silent
@@ -27,7 +27,7 @@ class Walk:
         steps: the walk, as short as leaving out steps makes it.
     """
 
-    found: Found
+    found: FoundState
     seed: int
     steps: list[Taken]
 
@@ -48,7 +48,7 @@ class Walked:
     bounds: list[str] = field(default_factory=list)
 
     @property
-    def found(self) -> Found | None:
+    def found(self) -> FoundState | None:
         """What was found first."""
         return self.violations[0].found if self.violations else None
 
@@ -69,7 +69,7 @@ def walk(
     *,
     runs: int,
     seed: int,
-    limits: Limits | None = None,
+    limits: SearchBounds | None = None,
     told: Callable[[Tally], None] = silent,
 ) -> Walked:
     """Walk so many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on.
@@ -77,7 +77,7 @@ def walk(
     Raises:
         ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
     """
-    model, limits = model.beginning_with(scenario), limits or Limits()
+    model, limits = model.beginning_with(scenario), limits or SearchBounds()
     try:
         walked = _walks(Space(model, scenario), runs, seed, limits, told)
     except AsymmetricError:
@@ -87,7 +87,7 @@ def walk(
     return walked
 
 
-def _walks(space: Space, runs: int, seed: int, limits: Limits, told: Callable[[Tally], None]) -> Walked:
+def _walks(space: Space, runs: int, seed: int, limits: SearchBounds, told: Callable[[Tally], None]) -> Walked:
     walked, begun, cpu = Walked(space, Judge(space, exact=True), Tally()), time.monotonic(), time.process_time()
     tally, known, endless = walked.tally, set[str](), 0
     for number in range(runs):
@@ -119,13 +119,13 @@ class _Run:
     """One run, what broke after how many steps, and whether nothing was on its way any more in the end."""
 
     steps: list[Taken]
-    found: list[tuple[int, Found]]
+    found: list[tuple[int, FoundState]]
     ended: bool
 
 
-def one_run(space: Space, judge: Judge, seed: int) -> tuple[list[Taken], Found | None]:
+def one_run(space: Space, judge: Judge, seed: int) -> tuple[list[Taken], FoundState | None]:
     """Walk one run, to the first thing that breaks if anything does."""
-    run = _run(space, judge, seed, Limits().depth)
+    run = _run(space, judge, seed, SearchBounds().depth)
     return (run.steps[: run.found[0][0]], run.found[0][1]) if run.found else (run.steps, None)
 
 
@@ -133,7 +133,7 @@ def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
     """Walk one run to its end. Each has its own taste, so that some walks delay what others hurry."""
     chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
     taste: dict[tuple[str, str], float] = {}
-    state, steps, broken = space.begin(), list[Taken](), dict[str, tuple[int, Found]]()
+    state, steps, broken = space.begin(), list[Taken](), dict[str, tuple[int, FoundState]]()
     while True:
         rest = space.at_rest(state)
         for found in judge.exactly(state, rest=rest):
@@ -147,7 +147,7 @@ def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
         steps.append(taken)
 
 
-def shortened(space: Space, judge: Judge, steps: Sequence[Taken], found: Found) -> tuple[list[Taken], Found]:
+def shortened(space: Space, judge: Judge, steps: Sequence[Taken], found: FoundState) -> tuple[list[Taken], FoundState]:
     """Leave out steps, as long as the same property is broken."""
     short, shown = list(steps), found
     again = True
@@ -162,7 +162,9 @@ def shortened(space: Space, judge: Judge, steps: Sequence[Taken], found: Found) 
     return short, shown
 
 
-def _breaks(space: Space, judge: Judge, steps: Sequence[Taken], found: Found) -> tuple[list[Taken], Found] | None:
+def _breaks(
+    space: Space, judge: Judge, steps: Sequence[Taken], found: FoundState
+) -> tuple[list[Taken], FoundState] | None:
     """Return the part of a run after which a property is broken, without steps that are not possible."""
     state = space.begin()
     done: list[Taken] = []

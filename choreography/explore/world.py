@@ -12,6 +12,7 @@ import orjson
 from pydantic import ValidationError
 
 from choreography.contracts import Entity, Event, Value
+from choreography.earlier_names import EarlierName
 from choreography.explore.flow_ids import ids_of
 
 Kept = TypeVar("Kept", bound=Entity)
@@ -25,7 +26,7 @@ class Interruption(Exception):  # noqa: N818 - no error: whoever explores takes 
     """Raised through a property while it looks at a state. It is about the exploration and not about the property."""
 
 
-class Source(Protocol):
+class WorldSource(Protocol):
     """Where a world comes from: a state of the explorer, or services that really ran."""
 
     def read(self, part: Part) -> tuple[str, ...]:
@@ -45,7 +46,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class QuarantinedEvent:
     """One event that a service could not run."""
 
     service: str
@@ -60,7 +61,7 @@ class World:
         flows: the ids of the flows that were started, such as the orders.
     """
 
-    def __init__(self, source: Source, flows: tuple[str, ...]) -> None:
+    def __init__(self, source: WorldSource, flows: tuple[str, ...]) -> None:
         self._source, self.flows = source, flows
 
     def state_of(self, entity: type[Kept], key: str) -> Kept:
@@ -94,10 +95,12 @@ class World:
         texts = self._source.read(("calls", outside, about))
         return tuple(_call(text) for text in texts)
 
+    set_aside = EarlierName("quarantined")
+
     @property
-    def set_aside(self) -> tuple[SetAside, ...]:
+    def quarantined(self) -> tuple[QuarantinedEvent, ...]:
         """The events that ended in quarantine."""
-        return tuple(SetAside(*orjson.loads(text)) for text in self._source.read(("quarantined",)))
+        return tuple(QuarantinedEvent(*orjson.loads(text)) for text in self._source.read(("quarantined",)))
 
 
 Any_ = TypeVar("Any_", bound=Value)
@@ -133,7 +136,7 @@ def read_part(
     kept: Iterable[Entity],
     published: Iterable[str],
     calls: Iterable[str],
-    set_aside: Iterable[str],
+    quarantined: Iterable[str],
 ) -> tuple[str, ...]:
     """Return one part of the world as JSON texts, of services that really ran.
 
@@ -143,7 +146,7 @@ def read_part(
         kept: every entity.
         published: every event, encoded.
         calls: what the outside did.
-        set_aside: what services could not run.
+        quarantined: what services could not run.
     """
     ids = ids_of(flows)
     match part:
@@ -158,7 +161,7 @@ def read_part(
         case ("calls", outside, about):
             return tuple(sorted(one for one in calls if orjson.loads(one)[0] == outside and ids.mentions(one, about)))
         case _:
-            return tuple(sorted(set_aside))
+            return tuple(sorted(quarantined))
 
 
 def _text(data: Any) -> str:

@@ -47,7 +47,7 @@ def _comparable(schema: Any, *, names: bool = False) -> Any:
 
 
 def _prove_defaults(cls: type[BaseModel]) -> None:
-    definitions, fields = _taken_apart(cls.__pydantic_core_schema__)
+    definitions, fields = _parts(cls.__pydantic_core_schema__)
     for name, field in fields.items():
         schema = field["schema"]
         if schema["type"] != "default" or "default" not in schema or name not in cls.__annotations__:
@@ -68,7 +68,7 @@ def _prove_defaults(cls: type[BaseModel]) -> None:
             )
 
 
-def _taken_apart(schema: Node) -> tuple[Any, Node]:
+def _parts(schema: Node) -> tuple[Any, Node]:
     definitions: list[Any] = []
     while schema["type"] != "model-fields":
         if schema["type"] == "definitions":

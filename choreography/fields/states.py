@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 
-class Part(NamedTuple):
+class StatePart(NamedTuple):
     """One field of the states that a tagged union holds.
 
     Attributes:
@@ -52,14 +52,14 @@ def tag_of(annotation: Any) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def parts_of(model: type[BaseModel]) -> Mapping[str, tuple[Part, ...]]:
+def parts_of(model: type[BaseModel]) -> Mapping[str, tuple[StatePart, ...]]:
     """Return the parts of each field of a model that holds a tagged union, the tag first."""
-    taken, found = set(model.model_fields), dict[str, tuple[Part, ...]]()
+    taken, found = set(model.model_fields), dict[str, tuple[StatePart, ...]]()
     for field, info in model.model_fields.items():
         models = alternatives(info.annotation)
         if models:
             found[field] = tuple(
-                Part(field, name, annotation, f"{field}_{name}" if name in taken else name)
+                StatePart(field, name, annotation, f"{field}_{name}" if name in taken else name)
                 for name, annotation in _parts(models)
             )
             taken |= {part.shown_as for part in found[field]}

@@ -48,7 +48,7 @@ def mixed_up(alternatives: Iterable[Iterable[Shape]]) -> tuple[Shape, Shape] | N
     """Return two alternatives of which a reader could take one for the other, if there are such."""
     for first, second in itertools.combinations(alternatives, 2):
         for one, other in itertools.product(first, second):
-            if not _apart(one, other):
+            if not _distinct(one, other):
                 return one, other
     return None
 
@@ -108,7 +108,7 @@ def _all(nodes: Iterable[Node], resolve: Resolve, under_way: frozenset[str]) -> 
         yield from shapes(node, resolve, under_way)
 
 
-def _apart(one: Shape, other: Shape) -> bool:
+def _distinct(one: Shape, other: Shape) -> bool:
     if one.kind != other.kind:
         return True
     if one.values is not None and other.values is not None and one.values.isdisjoint(other.values):

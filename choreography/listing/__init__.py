@@ -3,21 +3,21 @@
 Not here: the SQL behind a list (`choreography.stores`), and its HTTP route (`choreography.web`).
 """
 
-from choreography.listing.asked import LARGEST_PAGE, USUAL_PAGE, Asked, AskedWronglyError, ask
-from choreography.listing.cursor import Place
+from choreography.listing.asked import LARGEST_PAGE, USUAL_PAGE, AskedWronglyError, ListRequest, ask
+from choreography.listing.cursor import PagePlace
 from choreography.listing.filters import Filter, Form
 from choreography.listing.list_view import By, ListView, read_list
 
 __all__ = [
     "LARGEST_PAGE",
     "USUAL_PAGE",
-    "Asked",
     "AskedWronglyError",
     "By",
     "Filter",
     "Form",
+    "ListRequest",
     "ListView",
-    "Place",
+    "PagePlace",
     "ask",
     "read_list",
 ]

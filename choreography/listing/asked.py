@@ -21,7 +21,7 @@ class AskedWronglyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """A page of a list.
 
     Attributes:
@@ -34,14 +34,14 @@ class Asked:
     view: ListView
     wanted: Mapping[str, str]
     limit: int = USUAL_PAGE
-    after: cursor.Place | None = None
+    after: cursor.PagePlace | None = None
 
-    def cursor(self, last: cursor.Place) -> str:
+    def cursor(self, last: cursor.PagePlace) -> str:
         """Return the cursor of the page after the one that ends at a place."""
         return cursor.written(last, self.view, self.wanted)
 
 
-def ask(view: ListView, query: bytes) -> Asked:
+def ask(view: ListView, query: bytes) -> ListRequest:
     """Read the query of a request.
 
     Raises:
@@ -54,9 +54,9 @@ def ask(view: ListView, query: bytes) -> Asked:
     limit = _limit(single.get(LIMIT, str(USUAL_PAGE)))
     after = single.get(AFTER)
     if after is None:
-        return Asked(view, wanted, limit)
+        return ListRequest(view, wanted, limit)
     try:
-        return Asked(view, wanted, limit, cursor.read(after, view, wanted))
+        return ListRequest(view, wanted, limit, cursor.read(after, view, wanted))
     except ValueError as error:
         raise AskedWronglyError(f"The parameter {AFTER!r} cannot be used: {error}.") from error
 

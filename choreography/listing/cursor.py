@@ -17,7 +17,7 @@ _DIGEST: Final = 12
 _BEYOND: Final = 2**63
 
 
-class Place(NamedTuple):
+class PagePlace(NamedTuple):
     """A place in the order of a list: that of an entity which may not be there any more.
 
     Attributes:
@@ -29,13 +29,13 @@ class Place(NamedTuple):
     logical_id: str
 
 
-def written(place: Place, view: ListView, wanted: Mapping[str, str]) -> str:
+def written(place: PagePlace, view: ListView, wanted: Mapping[str, str]) -> str:
     """Return the cursor of a place, for the same list with the same filters."""
     text = f"{_question(view, wanted)}{place.born:0{_DIGITS}d}{place.logical_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read(cursor: str, view: ListView, wanted: Mapping[str, str]) -> Place:
+def read(cursor: str, view: ListView, wanted: Mapping[str, str]) -> PagePlace:
     """Return the place that a cursor names.
 
     Raises:
@@ -52,7 +52,7 @@ def read(cursor: str, view: ListView, wanted: Mapping[str, str]) -> Place:
         raise ValueError("it is no cursor of a list. Send the `next` of a page as it is")
     if question != _question(view, wanted):
         raise ValueError("it belongs to another list or to other filters. Begin that list without it")
-    return Place(number, logical_id)
+    return PagePlace(number, logical_id)
 
 
 def _question(view: ListView, wanted: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ Not here: starting a broker (`choreography.up.brokers`), and the settings of a s
 
 from __future__ import annotations
 
-from choreography.provision.layout import Layout, ProvisionError, layout_of
+from choreography.provision.layout import BrokerLayout, ProvisionError, layout_of
 from choreography.provision.provisioning import provision
 
-__all__ = ["Layout", "ProvisionError", "layout_of", "provision"]
+__all__ = ["BrokerLayout", "ProvisionError", "layout_of", "provision"]

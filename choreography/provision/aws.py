@@ -13,13 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from choreography.broker_names import aws_name
 from choreography.provision.aws_account import Account, account_at
-from choreography.provision.layout import Layout, ProvisionError
+from choreography.provision.layout import BrokerLayout, ProvisionError
 
 _FORTNIGHT: Final = str(14 * 24 * 3600)
 """The longest that SQS keeps a message; its default is four days."""
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Make topics, queues, their policies and subscriptions. AWS keeps copies by itself."""
     account = account_at(address)
     try:
@@ -51,7 +51,7 @@ def client_of(name: str, account: Account) -> Any:
     )
 
 
-def by_app(layout: Layout) -> Iterator[tuple[str, list[str]]]:
+def by_app(layout: BrokerLayout) -> Iterator[tuple[str, list[str]]]:
     """Yield every app and all that it hears, which is one queue."""
     for app in sorted({app for app, _ in layout.hearers}):
         yield app, [topic for hearer, topic in layout.hearers if hearer == app]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from choreography.provision.aws_account import account_at
-from choreography.provision.layout import Layout
+from choreography.provision.layout import BrokerLayout
 from choreography.provision.own_components import ask_component
 
 COMPONENT: Final = "eventbridge"
 """Its folder in components/."""
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Let the component make everything, as its settings say. AWS keeps copies by itself."""
     return await ask("provision", layout, address)
 
 
-async def ask(command: str, layout: Layout, address: str) -> Sequence[str]:
+async def ask(command: str, layout: BrokerLayout, address: str) -> Sequence[str]:
     """Have the component do something with every queue of a flow, and return what it said, by lines.
 
     Raises:

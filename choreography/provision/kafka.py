@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from choreography.provision.layout import Layout, ProvisionError
+from choreography.provision.layout import BrokerLayout, ProvisionError
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
     """Make the topics that are missing."""
     client = AIOKafkaAdminClient(bootstrap_servers=address, client_id="choreography-provision")
     try:

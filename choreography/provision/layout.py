@@ -16,7 +16,7 @@ class ProvisionError(ChoreographyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BrokerLayout:
     """What one flow needs of its broker.
 
     Attributes:
@@ -39,7 +39,7 @@ class Layout:
         return pattern.replace("{appID}", app)
 
 
-def layout_of(folder: Path) -> Layout:
+def layout_of(folder: Path) -> BrokerLayout:
     """Read a folder as a sidecar would.
 
     Raises:
@@ -63,7 +63,7 @@ def layout_of(folder: Path) -> Layout:
     topics = sorted({*_allowed(brokers), *(topic for _, topic in hearers)})
     pubsub = brokers[0].name if len(brokers) == 1 else PUBSUB_OF_TOPIC
     settings = {name: value for name, value in brokers[0].settings.items() if value is not None}
-    return Layout(kinds[0], pubsub, tuple(topics), tuple(sorted(hearers)), settings)
+    return BrokerLayout(kinds[0], pubsub, tuple(topics), tuple(sorted(hearers)), settings)
 
 
 def _allowed(brokers: Iterable[Resource]) -> set[str]:

@@ -11,7 +11,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolic
 from nats.js.errors import NotFoundError
 
 from choreography.broker_names import consumer_name, deliver_subject, stream_name
-from choreography.provision.layout import Layout, ProvisionError
+from choreography.provision.layout import BrokerLayout, ProvisionError
 from choreography.settings import span_of
 
 _OF_CONSUMERS: Final = frozenset(
@@ -23,7 +23,7 @@ _OF_CONSUMERS: Final = frozenset(
 """Settings of a component that a consumer must have from its beginning, and of which nothing is known here."""
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Make the streams that are missing, on disk, and the consumers, as the components would make them."""
     told = []
     try:
@@ -61,7 +61,7 @@ async def provision(layout: Layout, address: str, *, partitions: int, copies: in
     return told
 
 
-async def _consumer(jetstream: Any, layout: Layout, app: str, topic: str) -> Sequence[str]:
+async def _consumer(jetstream: Any, layout: BrokerLayout, app: str, topic: str) -> Sequence[str]:
     """Make the consumer by which an app reads a topic, unless it is there, and say so.
 
     A component takes one that is there if it is as its own would be, but for the subject to which it delivers. That is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from choreography.provision.layout import Layout
+from choreography.provision.layout import BrokerLayout
 from choreography.provision.own_components import ask_component
 
 COMPONENT: Final = "nats_pull"
@@ -15,12 +15,12 @@ _OF_APPS: Final = frozenset({"name", "consumerid", "username", "password", "toke
 """Settings by which each app is known: whoever provisions has a login of its own, in its address."""
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Let the component make what is missing, and refuse what would lose messages."""
     return await ask("provision", layout, address, copies)
 
 
-async def ask(command: str, layout: Layout, address: str, copies: int = 1) -> Sequence[str]:
+async def ask(command: str, layout: BrokerLayout, address: str, copies: int = 1) -> Sequence[str]:
     """Have the component do something with every stream and consumer of a flow, and return what it said, by lines.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from choreography.errors import ChoreographyError
 from choreography.provision.clients import speaker
-from choreography.provision.layout import Layout, ProvisionError
+from choreography.provision.layout import BrokerLayout, ProvisionError
 
 _MODULES: Final = {
     "pubsub.kafka": "choreography.provision.kafka",
@@ -26,12 +26,12 @@ _NOTHING_TO_DO: Final = {
 class Provisioner(Protocol):
     """One broker's module."""
 
-    async def provision(self, layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
+    async def provision(self, layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
         """Make what is missing, leave what is there, and say in a sentence each what was made."""
         ...
 
 
-async def provision(layout: Layout, address: str, *, partitions: int = 4, copies: int = 1) -> Sequence[str]:
+async def provision(layout: BrokerLayout, address: str, *, partitions: int = 4, copies: int = 1) -> Sequence[str]:
     """Give a broker what a flow needs. What is there already is left as it is.
 
     Args:

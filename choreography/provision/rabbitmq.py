@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from choreography.provision.layout import Layout, ProvisionError
+from choreography.provision.layout import BrokerLayout, ProvisionError
 
 
-async def provision(layout: Layout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
+async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
     """Make exchanges and queues, and bind them. A quorum queue finds its copies by itself."""
     told = []
     try:

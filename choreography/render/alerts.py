@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from choreography.analysis.wiring import Wiring
-from choreography.render.source import Files, Source, as_yaml
+from choreography.render.source import Files, RenderSource, as_yaml
 from choreography.service import Service
 
 _P: Final = "choreography_"
@@ -16,7 +16,7 @@ FILE: Final = "alerts.yaml"
 """A rule file of Prometheus; for its operator the chart places the same rules."""
 
 
-def alert_files(source: Source) -> Files:
+def alert_files(source: RenderSource) -> Files:
     """Render the alert rules of a flow."""
     return {FILE: as_yaml(alert_rules(source.title, source.services))}
 

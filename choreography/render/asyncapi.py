@@ -10,9 +10,9 @@ from choreography.analysis.examples import NoExampleError, example
 from choreography.analysis.wiring import Wiring, about
 from choreography.contracts import Event
 from choreography.render.payloads import Payloads, payloads_of
-from choreography.render.source import Files, Source, as_yaml
+from choreography.render.source import Files, RenderSource, as_yaml
 from choreography.service import Service
-from choreography.topics import Naming
+from choreography.topics import TopicNaming
 
 _ENVELOPE: Final = {
     "type": "object",
@@ -35,7 +35,7 @@ _ENVELOPE: Final = {
 }
 
 
-def asyncapi_file(source: Source) -> Files:
+def asyncapi_file(source: RenderSource) -> Files:
     """Render the document."""
     wiring = Wiring(source.services)
     payloads = payloads_of([event for _, event in wiring.published])
@@ -62,7 +62,7 @@ def asyncapi_file(source: Source) -> Files:
     return {"asyncapi.yaml": as_yaml(document)}
 
 
-def _channel(service: Service, topic: str, names: Naming, payloads: Payloads) -> dict[str, Any]:
+def _channel(service: Service, topic: str, names: TopicNaming, payloads: Payloads) -> dict[str, Any]:
     return {
         "address": names.on_broker(topic),
         "description": f"Published by {service.name} only. Order is not kept, and repeats are to be expected.",

@@ -26,7 +26,7 @@ Trigger = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class BrokerFacts:
     """One broker.
 
     Attributes:
@@ -117,15 +117,15 @@ def queue_of_eventbridge(bus: str, source: str, service: str, topic: str) -> str
     return f"{re.sub('[^A-Za-z0-9_-]', '-', f'{service}-{topic}')[:53]}-{digest}"
 
 
-BROKERS: Final[Mapping[str, Broker]] = {
-    "redis": Broker(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
-    "kafka": Broker(
+BROKERS: Final[Mapping[str, BrokerFacts]] = {
+    "redis": BrokerFacts(6379, _redis, True, "address", "The lag of a consumer group needs Redis 7."),
+    "kafka": BrokerFacts(
         9092, _kafka, True, "", "More replicas than partitions would have nothing to do.", environment=_KAFKA
     ),
-    "rabbitmq": Broker(
+    "rabbitmq": BrokerFacts(
         5672, _rabbitmq, True, "host", "Queues are named <app id>-<topic> by the sidecar.", management=15672
     ),
-    "nats": Broker(
+    "nats": BrokerFacts(
         4222,
         _jetstream,
         True,
@@ -133,7 +133,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "One replica handles one message at a time, so this broker needs replicas soonest.",
         same_address=False,
     ),
-    "nats-pull": Broker(
+    "nats-pull": BrokerFacts(
         4222,
         _nats_pull,
         True,
@@ -141,7 +141,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         "Consumers are named <app id>-<topic>-pull by the component beside each sidecar.",
         same_address=False,
     ),
-    "aws": Broker(
+    "aws": BrokerFacts(
         443,
         _sqs,
         False,
@@ -150,7 +150,7 @@ BROKERS: Final[Mapping[str, Broker]] = {
         elsewhere=True,
         same_address=False,
     ),
-    "eventbridge": Broker(
+    "eventbridge": BrokerFacts(
         443,
         _eventbridge,
         True,

@@ -15,13 +15,13 @@ from choreography.render.access import LOGIN, login_settings
 from choreography.render.alerts import FILE as ALERTS
 from choreography.render.alerts import alert_files
 from choreography.render.autoscalers import triggers_of
-from choreography.render.brokers import BROKERS, Broker
+from choreography.render.brokers import BROKERS, BrokerFacts
 from choreography.render.chart_values import values_files
 from choreography.render.dashboard import dashboard
-from choreography.render.source import Files, Source, as_yaml, read
+from choreography.render.source import Files, RenderSource, as_yaml, read
 from choreography.render.subscriptions import subscriptions_of
 from choreography.service import Service
-from choreography.topics import CHRONICLE, Naming
+from choreography.topics import CHRONICLE, TopicNaming
 
 CHARTS: Final = "helm"
 """The folder, beside that of the flows, in which charts are looked for."""
@@ -32,7 +32,7 @@ _STORE_SECRET: Final = "choreography-store"  # noqa: S105 - the name of a Secret
 _FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\w+)$", re.MULTILINE)
 """What AWS's own programs read as well is no secret, and stays in the environment."""
 
-_PREFIXED: Final = Naming("the-topic-prefix")
+_PREFIXED: Final = TopicNaming("the-topic-prefix")
 """Topics as a chart holds them: its templates put the prefix of a release in the place of this one."""
 
 _ONE_PROCESS: Final = "state.sqlite"
@@ -43,13 +43,13 @@ _STORE_PORTS: Final[Mapping[str, int]] = {_POSTGRES: 5432, "state.mysql": 3306}
 """Where stores listen, unless a chart is told otherwise."""
 
 
-def charts_of(source: Source) -> tuple[Path, ...]:
+def charts_of(source: RenderSource) -> tuple[Path, ...]:
     """Return the charts that are rendered from this flow: their ``files/flow.yaml`` says so."""
     found = sorted((source.root / CHARTS).glob("*/files/flow.yaml"))
     return tuple(path.parents[1] for path in found if yaml.safe_load(path.read_text()).get("package") == source.name)
 
 
-def chart_files(source: Source, chart: Path) -> Files:
+def chart_files(source: RenderSource, chart: Path) -> Files:
     """Render what a chart holds of a flow, its schema and its README, by path within the chart.
 
     Raises:
@@ -64,7 +64,7 @@ def chart_files(source: Source, chart: Path) -> Files:
     return {f"files/{name}": text for name, text in _files(source)} | values_files(chart, source.name)
 
 
-def _files(source: Source) -> Iterator[tuple[str, str]]:
+def _files(source: RenderSource) -> Iterator[tuple[str, str]]:
     yield "flow.yaml", as_yaml(_flow(source))
     yield "configuration.yaml", source.component("tracing.yaml")
     yield ALERTS, alert_files(source)[ALERTS]
@@ -79,7 +79,7 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
         yield from _broker_files(source, broker)
 
 
-def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
+def _broker_files(source: RenderSource, broker: Path) -> Iterator[tuple[str, str]]:
     base, place = read(broker), f"brokers/{broker.stem}"
     name, said = components.name_in(base), components.subscription_metadata_in(yaml.safe_load(base))
     heard = [text for service in source.services for text in subscriptions_of(service, name, said, _PREFIXED).values()]
@@ -99,7 +99,7 @@ def _broker_files(source: Source, broker: Path) -> Iterator[tuple[str, str]]:
     )
 
 
-def _flow(source: Source) -> dict[str, Any]:
+def _flow(source: RenderSource) -> dict[str, Any]:
     return {
         "flow": source.title,
         "package": source.name,
@@ -111,7 +111,7 @@ def _flow(source: Source) -> dict[str, Any]:
     }
 
 
-def _service(source: Source, service: Service) -> dict[str, Any]:
+def _service(source: RenderSource, service: Service) -> dict[str, Any]:
     return {
         "module": source.module_of(service),
         # Whether people send it requests; a sidecar's deliveries come over loopback.
@@ -128,7 +128,7 @@ def _kind_of(base: str) -> str:
     return str(yaml.safe_load(base)["spec"]["type"])
 
 
-def _broker_facts(source: Source, base: str, name: str, broker: Broker | None) -> dict[str, Any]:
+def _broker_facts(source: RenderSource, base: str, name: str, broker: BrokerFacts | None) -> dict[str, Any]:
     kept = _FROM_ENVIRONMENT.search(base)
     facts: dict[str, Any] = {"pubsub": name, "address": kept["key"] if kept else ""}
     if broker is None:

@@ -101,7 +101,7 @@ class ChartValuesError(ChoreographyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChartValue:
     """One value.
 
     Attributes:
@@ -116,7 +116,7 @@ class Entry:
     value: Any
     told: str
     narrowed: Mapping[str, Any]
-    below: tuple[Entry, ...] = field(default=())
+    below: tuple[ChartValue, ...] = field(default=())
 
     @property
     def open(self) -> bool:
@@ -132,7 +132,7 @@ def values_files(chart: Path, flow: str) -> Files:
     return {"values.schema.json": _schema(entries, rendered), "README.md": _readme(about, entries, rendered)}
 
 
-def entries_of(values: Path) -> tuple[Entry, ...]:
+def entries_of(values: Path) -> tuple[ChartValue, ...]:
     """Read a file of values with its comments.
 
     Raises:
@@ -145,12 +145,12 @@ def entries_of(values: Path) -> tuple[Entry, ...]:
     return tuple(_entries(root, text.splitlines(), ()))
 
 
-def _entries(node: yaml.MappingNode, lines: list[str], above: tuple[str, ...]) -> Iterator[Entry]:
+def _entries(node: yaml.MappingNode, lines: list[str], above: tuple[str, ...]) -> Iterator[ChartValue]:
     for key, value in node.value:
         path = (*above, str(key.value))
         told, narrowed = _comment(lines, key.start_mark.line, path)
         plain = yaml.SafeLoader("").construct_document(value)
-        below: tuple[Entry, ...] = ()
+        below: tuple[ChartValue, ...] = ()
         if isinstance(value, yaml.MappingNode) and not {"additionalProperties", "$ref"} & narrowed.keys():
             below = tuple(_entries(value, lines, path))
         if plain is None and "type" not in narrowed:
@@ -158,7 +158,7 @@ def _entries(node: yaml.MappingNode, lines: list[str], above: tuple[str, ...]) -
                 f"{'.'.join(path)} is null and nothing says what it may be instead, so anything would be accepted. "
                 'Write "# @ type: ..." above it.'
             )
-        yield Entry(path, plain, told, narrowed, below)
+        yield ChartValue(path, plain, told, narrowed, below)
 
 
 def _comment(lines: list[str], line: int, path: tuple[str, ...]) -> tuple[str, Mapping[str, Any]]:
@@ -177,7 +177,7 @@ def _comment(lines: list[str], line: int, path: tuple[str, ...]) -> tuple[str, M
     return " ".join(text for text in comments if not text.startswith(_MARK)), narrowed
 
 
-def _schema(entries: tuple[Entry, ...], rendered: str) -> str:
+def _schema(entries: tuple[ChartValue, ...], rendered: str) -> str:
     properties = {entry.path[-1]: _one(entry) for entry in entries}
     shared = dict(_SHARED)
     if _DEFAULTS in properties:
@@ -196,7 +196,7 @@ def _schema(entries: tuple[Entry, ...], rendered: str) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _one(entry: Entry) -> dict[str, Any]:
+def _one(entry: ChartValue) -> dict[str, Any]:
     narrowed = dict(entry.narrowed)
     described = {"description": entry.told} if entry.told else {}
     if "$ref" in narrowed:
@@ -209,12 +209,12 @@ def _one(entry: Entry) -> dict[str, Any]:
     return {**described, **narrowed}
 
 
-def _readme(about: Mapping[str, Any], entries: tuple[Entry, ...], rendered: str) -> str:
+def _readme(about: Mapping[str, Any], entries: tuple[ChartValue, ...], rendered: str) -> str:
     rows = "".join(_rows(entries))
     return _README.format(rendered=rendered, name=about["name"], about=about["description"], rows=rows)
 
 
-def _rows(entries: tuple[Entry, ...]) -> Iterator[str]:
+def _rows(entries: tuple[ChartValue, ...]) -> Iterator[str]:
     for entry in entries:
         told = entry.told.replace("|", "\\|")
         if entry.below:
@@ -226,7 +226,7 @@ def _rows(entries: tuple[Entry, ...]) -> Iterator[str]:
             yield f"| `{'.'.join(entry.path)}` | `{default}` | {told}{_allowed(entry)} |\n"
 
 
-def _allowed(entry: Entry) -> str:
+def _allowed(entry: ChartValue) -> str:
     choices = entry.narrowed.get("enum")
     return f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else ""
 

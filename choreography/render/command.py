@@ -16,7 +16,7 @@ from choreography.render.chart import chart_files, charts_of, stray_files
 from choreography.render.contract_lock import lock_file
 from choreography.render.dapr import dapr_files
 from choreography.render.pages import flow_page, service_pages
-from choreography.render.source import RUN, Appearance, Source, source_of
+from choreography.render.source import RUN, Appearance, RenderSource, source_of
 
 APPEARANCES: Final[tuple[Appearance, ...]] = (
     dapr_files,
@@ -118,7 +118,7 @@ def compare(flow: str, topic_prefix: str = "") -> list[str]:
     return differences
 
 
-def _of_flow(source: Source) -> dict[Path, str]:
+def _of_flow(source: RenderSource) -> dict[Path, str]:
     return {
         (source.folder if name == LOCK else source.rendered) / name: _head(source, name) + text
         for appearance in APPEARANCES
@@ -126,7 +126,7 @@ def _of_flow(source: Source) -> dict[Path, str]:
     }
 
 
-def _of_charts(source: Source, charts: Iterable[Path]) -> dict[Path, str]:
+def _of_charts(source: RenderSource, charts: Iterable[Path]) -> dict[Path, str]:
     """What charts hold of a flow."""
     return {
         chart / name: text if name.endswith((".json", "README.md")) else _head(source, name) + text
@@ -135,7 +135,7 @@ def _of_charts(source: Source, charts: Iterable[Path]) -> dict[Path, str]:
     }
 
 
-def _head(source: Source, name: str) -> str:
+def _head(source: RenderSource, name: str) -> str:
     told = f"Rendered by `choreography render {source.name}`; edit the declarations"
     if name.endswith(".md"):
         return f"<!-- {told} instead. -->\n"
@@ -143,7 +143,7 @@ def _head(source: Source, name: str) -> str:
     return "" if name == LOCK else f"# {told} or components/ instead.\n"
 
 
-def _kept(source: Source, texts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+def _kept(source: RenderSource, texts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
     return ((path, text) for path, text in texts.items() if not path.is_relative_to(source.root / RUN))
 
 
@@ -165,7 +165,7 @@ def _remove(strays: Iterable[Path]) -> list[Path]:
     return rendered
 
 
-def _strays(source: Source, texts: Mapping[Path, str]) -> list[Path]:
+def _strays(source: RenderSource, texts: Mapping[Path, str]) -> list[Path]:
     found = {*_rendered_once(source.rendered, "dapr"), *_rendered_once(source.folder)}
     own = sorted(path for path in found if path not in texts)
     # A chart reads whatever is in its folder: what lies where a broker's files are is a broker.

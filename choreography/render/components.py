@@ -17,7 +17,7 @@ from choreography.topics import (
     PUBSUB_OF_TOPIC,
     STATESTORE,
     UNPREFIXED,
-    Naming,
+    TopicNaming,
     all_topics,
     published_by,
     subscribed_by,
@@ -36,7 +36,7 @@ class ComponentFileError(ChoreographyError):
     """A hand-written component file has a shape that cannot be completed."""
 
 
-def pubsub(base: str, services: Sequence[Service], names: Naming = UNPREFIXED) -> str:
+def pubsub(base: str, services: Sequence[Service], names: TopicNaming = UNPREFIXED) -> str:
     """Complete a broker's file: who may publish what, who may hear what, and who may use it at all."""
     base = of_prefix(base, names)
     if name_in(base) == PUBSUB_OF_TOPIC:
@@ -72,7 +72,7 @@ def subscription_metadata_in(component: Mapping[str, Any]) -> dict[str, str]:
     return dict(part.strip().split("=", 1) for part in str(told).split(",") if "=" in part)
 
 
-def _one_topic(base: str, topic: str, services: Sequence[Service], names: Naming, *, first: bool) -> str:
+def _one_topic(base: str, topic: str, services: Sequence[Service], names: TopicNaming, *, first: bool) -> str:
     """Complete a component that serves one topic; what its lines are there for is said once."""
     known = names.on_broker(topic)
     lines = of_topic(base, known).rstrip("\n").splitlines()
@@ -106,7 +106,7 @@ def state_resiliency(base: str, services: Sequence[Service]) -> str:
     return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
 
 
-def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB, names: Naming = UNPREFIXED) -> str:
+def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB, names: TopicNaming = UNPREFIXED) -> str:
     """Complete the resiliency: other apps of the same namespace keep their own."""
     if pubsub == PUBSUB_OF_TOPIC:
         base = _for_each_topic(base, [names.on_broker(topic) for topic in all_topics(services)])
@@ -136,7 +136,7 @@ def _scopes(
     services: Sequence[Service],
     topics_of: Callable[[Service], Iterable[str]],
     chronicle: Iterable[str],
-    names: Naming,
+    names: TopicNaming,
 ) -> list[str]:
     granted = {service.name: topics_of(service) for service in services} | {CHRONICLE: chronicle}
     return _joined({name: ",".join(map(names.on_broker, topics)) for name, topics in granted.items()})

@@ -8,12 +8,12 @@ import yaml
 
 from choreography.flow import FlowError
 from choreography.render import components
-from choreography.render.source import Files, Source, read
+from choreography.render.source import Files, RenderSource, read
 from choreography.render.subscriptions import subscriptions_of
 from choreography.topics import STORES_FOLDER
 
 
-def dapr_files(source: Source) -> Files:
+def dapr_files(source: RenderSource) -> Files:
     """Render what sidecars read."""
     texts = {"dapr/config.yaml": source.component("tracing.yaml")}
     for broker in source.brokers:
@@ -34,7 +34,7 @@ def dapr_files(source: Source) -> Files:
     return texts
 
 
-def _add_subscriptions(texts: Files, place: str, source: Source, pubsub: str, said: Mapping[str, str]) -> None:
+def _add_subscriptions(texts: Files, place: str, source: RenderSource, pubsub: str, said: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for service in source.services:
         documents = subscriptions_of(service, pubsub, said, source.names)

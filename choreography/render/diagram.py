@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from choreography.analysis.wiring import heard_by
+from choreography.analysis.wiring import consumed_by
 from choreography.contracts import Event
 from choreography.service import Service
 
@@ -82,7 +82,7 @@ def _deadlines(services: Iterable[Service]) -> Iterable[str]:
 
 def _heard(service: Service) -> set[str]:
     """Return the wire types a service reacts to; classes may differ, as a consumer may declare a narrower copy."""
-    return {event.wire_type for event in heard_by(service)}
+    return {event.wire_type for event in consumed_by(service)}
 
 
 def _names(events: Iterable[type[Event]]) -> str:

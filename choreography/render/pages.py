@@ -10,18 +10,18 @@ from choreography.contracts import Event
 from choreography.declaration import Reaction
 from choreography.listing import ListView
 from choreography.render.diagram import event_diagram, spoken
-from choreography.render.source import Files, Source
+from choreography.render.source import Files, RenderSource
 from choreography.render.state_diagram import state_diagram
 from choreography.service import Service
 
 
-def flow_page(source: Source) -> Files:
+def flow_page(source: RenderSource) -> Files:
     """Render the page of the flow, with its event diagram."""
     pages = " · ".join(f"[{service.name}](docs/{service.name}.md)" for service in source.services)
     return {"FLOW.md": f"```mermaid\n{event_diagram(source.services)}```\n\nA page for each service: {pages}\n"}
 
 
-def service_pages(source: Source) -> Files:
+def service_pages(source: RenderSource) -> Files:
     """Render the page of each service."""
     wiring = Wiring(source.services)
     return {f"docs/{service.name}.md": _page(wiring, service) for service in source.services}

@@ -10,7 +10,7 @@ Judge = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SettingRule:
     """One setting: when it is bad, why, and what to write. ``default`` is what the component takes if it is not set."""
 
     setting: str

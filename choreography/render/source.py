@@ -12,7 +12,7 @@ import yaml
 from choreography.broker_names import unusable
 from choreography.flow import FlowError, module_of, package_of, services_of
 from choreography.service import Service
-from choreography.topics import Naming, prefix_of
+from choreography.topics import TopicNaming, prefix_of
 
 RUN: Final = ".run"
 """The folder below which everything is that can be made again; version control ignores it."""
@@ -22,7 +22,7 @@ Files: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RenderSource:
     """One flow, as the renderings see it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
     rendered: Path
     brokers: tuple[Path, ...]
     stores: tuple[Path, ...]
-    names: Naming
+    names: TopicNaming
 
     def component(self, name: str) -> str:
         """Read a file of components/."""
@@ -57,11 +57,11 @@ class Source:
         return module_of(self.name, service)
 
 
-Appearance: TypeAlias = Callable[[Source], Files]
+Appearance: TypeAlias = Callable[[RenderSource], Files]
 """One way in which a flow appears outside of Python."""
 
 
-def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: str = "") -> Source:
+def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: str = "") -> RenderSource:
     """Find everything that a flow is rendered from.
 
     Raises:
@@ -71,7 +71,7 @@ def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: st
     package, services = package_of(flow), services_of(flow)
     for service in services:
         service.check()
-    names = Naming(topic_prefix or prefix_of(package.__name__))
+    names = TopicNaming(topic_prefix or prefix_of(package.__name__))
     if topic_prefix and (sentences := list(unusable(services, names))):
         raise FlowError(" ".join(sentences))
     folder = Path(package.__path__[0])
@@ -82,7 +82,7 @@ def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: st
             f"{bases} is not there. It holds the safe settings of each broker and store, which {flow} is "
             "rendered from. Copy the folder from the Choreography repository."
         )
-    return Source(
+    return RenderSource(
         name=package.__name__,
         title=package.__name__.rpartition(".")[2],
         about=(package.__doc__ or "").strip(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from choreography.render.rule_shape import Rule, is_zero, lacks
+from choreography.render.rule_shape import SettingRule, is_zero, lacks
 
 _POSTGRES_V1: Final = (
     "state.postgresql v1 takes its ETag from a transaction number, which can come back, so an outdated "
@@ -32,79 +32,79 @@ REFUSED_STORES: Final = {
 
 _GROWS: Final = "Outcomes expire, but nothing would remove them and the store would grow with every event."
 _POSTGRES: Final = (
-    Rule(
+    SettingRule(
         "connectionString",
         lacks("lock_timeout="),
         "",
         "A replica that freezes keeps its row locks, and all others would wait for it without end.",
         "Add `lock_timeout=2000` to it as a plain parameter.",
     ),
-    Rule(
+    SettingRule(
         "connectionString",
         lacks("idle_in_transaction_session_timeout="),
         "",
         "A replica that freezes inside a transaction would keep its row locks for ever.",
         "Add `idle_in_transaction_session_timeout=3000` to it as a plain parameter.",
     ),
-    Rule(
+    SettingRule(
         "connectionString",
         lambda value: re.search(r"synchronous_commit\s*=\s*(off|local)", value) is not None,
         "",
         "A commit that was acknowledged may be gone after a crash, and its events with it.",
         "Leave synchronous_commit on, its default.",
     ),
-    Rule(
+    SettingRule(
         "connectionString",
         lacks("enable_seqscan=off"),
         "",
         "The planner does not know the keys of a new table and reads all of it for every batch.",
         "Add `enable_seqscan=off` to it as a plain parameter.",
     ),
-    Rule(
+    SettingRule(
         "connectionString",
         lacks("enable_bitmapscan=off"),
         "",
         "The planner does not know the keys of a new table and reads all that has not expired for every batch.",
         "Add `enable_bitmapscan=off` to it as a plain parameter.",
     ),
-    Rule(
+    SettingRule(
         "connectionString",
         lambda value: re.search(r"options\s*=.*-c.*-c", value) is not None,
         "",
         "A second -c inside `options` ends the sidecar.",
         "Write each as a plain parameter of its own.",
     ),
-    Rule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
+    SettingRule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
 )
 
-STORE_RULES: Final[dict[str, tuple[Rule, ...]]] = {
+STORE_RULES: Final[dict[str, tuple[SettingRule, ...]]] = {
     "state.mysql": (
-        Rule(
+        SettingRule(
             "connectionString",
             lacks("innodb_lock_wait_timeout="),
             "",
             "A replica that freezes keeps its row locks, and all others would wait for it for most of a minute.",
             "Add `innodb_lock_wait_timeout=2` to it as a parameter.",
         ),
-        Rule(
+        SettingRule(
             "connectionString",
             lambda value: bool(value) and re.search(r"[?&](idle_transaction_timeout|wait_timeout)=", value) is None,
             "",
             "A replica that freezes inside a transaction would keep its row locks for hours.",
             "Add `idle_transaction_timeout=3` (MariaDB) or a short `wait_timeout` (MySQL) to it as a parameter.",
         ),
-        Rule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
+        SettingRule("cleanupInterval", is_zero, "1h", _GROWS, 'Write "10m".'),
     ),
     "state.sqlite": (
-        Rule("cleanupInterval", is_zero, "0", _GROWS, 'Write "10m".'),
-        Rule(
+        SettingRule("cleanupInterval", is_zero, "0", _GROWS, 'Write "10m".'),
+        SettingRule(
             "connectionString",
             lambda value: ":memory:" in value.lower(),
             "",
             "A database in memory is gone with its sidecar, so events would be counted twice.",
             "Name a file on a local disk.",
         ),
-        Rule(
+        SettingRule(
             "connectionString",
             lambda value: re.search(r"synchronous\W+(off|normal|0|1)\b", value.lower()) is not None,
             "",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from choreography.service import Service
-from choreography.topics import PUBSUB, UNPREFIXED, Naming, canary, intents, subscribed_by, undelivered
+from choreography.topics import PUBSUB, UNPREFIXED, TopicNaming, canary, intents, subscribed_by, undelivered
 
 BATCH: Final = 100
 FEW: Final = 10
@@ -16,7 +16,7 @@ UNDELIVERED_ROUTE: Final = "/undelivered"
 
 
 def subscriptions_of(
-    service: Service, pubsub: str = PUBSUB, metadata: Mapping[str, str] | None = None, names: Naming = UNPREFIXED
+    service: Service, pubsub: str = PUBSUB, metadata: Mapping[str, str] | None = None, names: TopicNaming = UNPREFIXED
 ) -> dict[str, str]:
     """Return the subscriptions of one service, by name.
 

@@ -11,7 +11,7 @@ import orjson
 from yarl import URL
 
 from choreography.contracts import Value
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.errors import ChoreographyError, OutsideUnavailableError, WrongAddressError
 from choreography.outside import LONGEST_TEXT, Reply
 
@@ -19,7 +19,7 @@ _NO_ANSWER: Final = frozenset({408, 425, 429})
 _LARGEST_REPLY: Final = 1024 * 1024
 
 
-class Address(NamedTuple):
+class OutsideAddress(NamedTuple):
     """The address of one outside system.
 
     Attributes:
@@ -31,7 +31,7 @@ class Address(NamedTuple):
     authorization: str
 
 
-def read_address(name: str, base_url: str) -> Address:
+def read_address(name: str, base_url: str) -> OutsideAddress:
     """Read the configured base URL of an outside; a user and password in it become an Authorization header.
 
     Raises:
@@ -50,7 +50,7 @@ def read_address(name: str, base_url: str) -> Address:
     authorization = ""
     if url.user is not None or url.password is not None:
         authorization = aiohttp.encode_basic_auth(url.user or "", url.password or "", "utf-8")
-    return Address(str(url.with_user(None)).rstrip("/"), authorization)
+    return OutsideAddress(str(url.with_user(None)).rstrip("/"), authorization)
 
 
 def setting_of(name: str) -> str:
@@ -61,18 +61,18 @@ def setting_of(name: str) -> str:
 class Call:
     """The way of one effect to the outside, bound to the idempotency key and trace of its intent."""
 
-    def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str, wish: Wish) -> None:
+    def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str, committed: CommittedIntent) -> None:
         self._session, self._name = session, name
         self._address = read_address(name, base_url)
         self._headers = {
-            "Idempotency-Key": wish.key,
+            "Idempotency-Key": committed.key,
             "content-type": "application/json",
             "accept-encoding": "identity",
         }
         if self._address.authorization:
             self._headers["authorization"] = self._address.authorization
-        if wish.traceparent:
-            self._headers["traceparent"] = wish.traceparent
+        if committed.traceparent:
+            self._headers["traceparent"] = committed.traceparent
 
     async def post(self, path: str, body: Value) -> Reply:
         """Send ``body``; see :class:`choreography.outside.Outside`."""

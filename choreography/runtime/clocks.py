@@ -44,13 +44,13 @@ class Clocks:
         """Compare with the store at the start.
 
         Raises:
-            SelfCheckError: this clock is so wrong that every consumer would set aside what the service publishes.
+            SelfCheckError: this clock is so wrong that every consumer would quarantine what the service publishes.
         """
         ahead = await self.measure()
         if ahead is not None and abs(ahead) > self._allowed:
             raise SelfCheckError(
                 f"The clock of the store is {_words(ahead)} that of {self._service}, and {self._allowed} is allowed: "
-                "consumers would set aside what it publishes. Correct whichever clock is wrong (NTP)."
+                "consumers would quarantine what it publishes. Correct whichever clock is wrong (NTP)."
             )
 
     async def forever(self) -> None:

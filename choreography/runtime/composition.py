@@ -27,7 +27,7 @@ from choreography.runtime.self_check import Canaries
 from choreography.runtime.time_limit import time_limit
 from choreography.service import Service
 from choreography.settings import Settings
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.opening import open_store
 from choreography.stores.port import Store
 from choreography.telemetry import Metrics
@@ -55,7 +55,7 @@ class Runtime:
     clocks: Clocks
     spans: Spans
     store: Store
-    sidecar: Sidecar
+    sidecar: SidecarClient
     limits: Limits
     metrics: Metrics
 
@@ -67,7 +67,7 @@ def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Re
         ChoreographyError: an outside has no address, or the settings name a store that cannot serve this service.
     """
     require_addresses(service, settings.outsides)
-    sidecar = Sidecar(settings)
+    sidecar = SidecarClient(settings)
     store = open_store(service, settings, sidecar)
     limits = Limits(snapshot_reads=store.snapshot_reads)
     published = Published(limits.remembered)

@@ -21,7 +21,7 @@ from choreography.engine.delivery import (
 )
 from choreography.engine.reading import read_json, without_mark
 from choreography.errors import InvalidEventError
-from choreography.runtime.bodies.batches import Entry, Message, ParsedBytes, bounded, decoded, entries_of
+from choreography.runtime.bodies.batches import BatchEntry, Message, ParsedBytes, bounded, decoded, entries_of
 from choreography.runtime.bodies.broker_time import taken_at
 from choreography.runtime.bodies.held import Group, Held, Statuses
 from choreography.runtime.bodies.jobs import LARGEST_JOB, fired
@@ -29,7 +29,7 @@ from choreography.runtime.bodies.json_stream import NotJsonError, text_of
 from choreography.runtime.bodies.parts import GoneError, beginning_of, chained, kept, parts_of
 from choreography.runtime.intake import Intake
 from choreography.service import Service
-from choreography.topics import Naming
+from choreography.topics import TopicNaming
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,7 +52,7 @@ class Deliveries:
         intake: Intake,
         *,
         concerns: Callable[[object], bool],
-        names: Naming,
+        names: TopicNaming,
         token: str,
         intake_open: bool = True,
     ) -> None:
@@ -97,7 +97,7 @@ class Deliveries:
                 return await self._single(topic, bounded(_raw_bytes(message)), scope, read)
         return await self._streamed(Message(chained(beginning, parts)), scope, read)
 
-    async def _batch(self, topic: str, entries: Sequence[Entry], read: Read) -> dict[str, Any]:
+    async def _batch(self, topic: str, entries: Sequence[BatchEntry], read: Read) -> dict[str, Any]:
         statuses = Statuses()
         await self._settle_entries(topic, entries, read, statuses)
         return {"statuses": statuses.as_json()}
@@ -148,12 +148,12 @@ class Deliveries:
         return is_json
 
     async def _settle_broken(self, message: Message, whole: bytes | Overlong) -> None:
-        """Set aside a batch that is no JSON behind some of its entries, which are settled by now."""
+        """Quarantine a batch that is no JSON behind some of its entries, which are settled by now."""
         problem = "The batch is not JSON to its end, so what followed its last readable entry could not be taken."
         delivery = too_large(whole) if isinstance(whole, Overlong) else unreadable(whole, problem)
         await self._settle(self._topic_of(message.topic), [delivery._replace(problem=problem)])
 
-    async def _settle_entries(self, topic: str, entries: Sequence[Entry], read: Read, statuses: Statuses) -> None:
+    async def _settle_entries(self, topic: str, entries: Sequence[BatchEntry], read: Read, statuses: Statuses) -> None:
         deliveries = [_no_entry(one) if one.problem else read(topic, one.event, one.metadata) for one in entries]
         done = iter(await self._settle(topic, [one for one in deliveries if one is not None]))
         for entry, delivery in zip(entries, deliveries, strict=True):
@@ -203,7 +203,7 @@ class Deliveries:
         await _answer(send, 200 if all(done) else 500, {"fired": sum(done)})
 
 
-def _no_entry(entry: Entry) -> Delivery:
+def _no_entry(entry: BatchEntry) -> Delivery:
     event = entry.event
     return too_large(event) if isinstance(event, Overlong) else unreadable(event, entry.problem)
 

@@ -22,7 +22,7 @@ from choreography.engine.operations import (
 )
 from choreography.runtime.intents import Intents
 from choreography.runtime.publishing import Publishing
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.port import Store
 from choreography.telemetry import Metrics
 
@@ -31,7 +31,7 @@ class Driver:
     """Performs operations of one service: reads and commits in its store, publishes, schedules, hands intents over."""
 
     def __init__(
-        self, store: Store, sidecar: Sidecar, publishing: Publishing, intents: Intents, metrics: Metrics
+        self, store: Store, sidecar: SidecarClient, publishing: Publishing, intents: Intents, metrics: Metrics
     ) -> None:
         self._store, self._sidecar = store, sidecar
         self._publishing, self._intents, self.metrics = publishing, intents, metrics
@@ -78,7 +78,7 @@ class Driver:
             case Publish(events):
                 self.metrics.published.inc(len(events))
                 return await self._publishing.publish(events, trace)
-            case Schedule(dues):
-                return await self._sidecar.schedule(dues, datetime.now(UTC), trace)
-            case CarryOut(wishes, repeated, nudge):
-                return await self._intents.carry_out(wishes, repeated=repeated, nudge=nudge)
+            case Schedule(deadlines):
+                return await self._sidecar.schedule(deadlines, datetime.now(UTC), trace)
+            case CarryOut(intents, repeated, nudge):
+                return await self._intents.carry_out(intents, repeated=repeated, nudge=nudge)

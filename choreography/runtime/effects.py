@@ -14,13 +14,13 @@ import structlog
 
 from choreography.contracts import Answer
 from choreography.declaration import Effect
-from choreography.engine.answering import Answering, Request, UnreadableError
+from choreography.engine.answering import Answering, OutsideRequest, UnreadableError
 from choreography.engine.copies import copied
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 from choreography.engine.memory import Failures, Published
-from choreography.engine.records import Outcome, Wish
+from choreography.engine.records import CommittedIntent, Outcome
 from choreography.errors import ChoreographyError, NotYetError, OutsideUnavailableError
 from choreography.runtime.calling import Call, read_address, setting_of
 from choreography.runtime.driver import Driver
@@ -115,48 +115,50 @@ class Effects:
         The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
         over one order must not hold up the others.
         """
-        wish, repeated, nudge, _ = handed
-        if repeated and not nudge and self._has_answered(wish):
+        committed, repeated, nudge, _ = handed
+        if repeated and not nudge and self._has_answered(committed):
             return True
-        task = self._under_way_with(wish, repeated=repeated, nudge=nudge)
-        if await self._ends_in_time(task, wish) and task.result():
+        task = self._under_way_with(committed, repeated=repeated, nudge=nudge)
+        if await self._ends_in_time(task, committed) and task.result():
             return True
-        later = self._answering.for_later(wish, datetime.now(UTC))
-        return not await self._publishing.publish([later], wish.traceparent)
+        later = self._answering.for_later(committed, datetime.now(UTC))
+        return not await self._publishing.publish([later], committed.traceparent)
 
-    def _has_answered(self, wish: Wish) -> bool:
+    def _has_answered(self, committed: CommittedIntent) -> bool:
         """Tell whether this replica has itself settled and fully published the answer of an intent."""
-        return self._published.knows(wish.answer_id)
+        return self._published.knows(committed.answer_id)
 
     async def later(self, delivery: Delivery) -> Fate:
-        """Carry out an intent that was handed over, however long it takes. What is none is set aside."""
-        wish = self._answering.read_later(delivery)
-        if wish is None:
+        """Carry out an intent that was handed over, however long it takes. What is none is quarantined."""
+        committed = self._answering.read_later(delivery)
+        if committed is None:
             [fate] = await self._pipeline.account([delivery])
             return fate
-        if self._has_answered(wish):
+        if self._has_answered(committed):
             return Fate.REPEATED
-        done = await asyncio.shield(self._under_way_with(wish, repeated=True))
+        done = await asyncio.shield(self._under_way_with(committed, repeated=True))
         return Fate.SETTLED if done else Fate.AGAIN
 
-    async def _ends_in_time(self, task: asyncio.Task[bool], wish: Wish) -> bool:
+    async def _ends_in_time(self, task: asyncio.Task[bool], committed: CommittedIntent) -> bool:
         """Wait for as long as the outside answers: this intent or, while it queues for a place, others."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not task.done():
-            since = self._outside_since.get(wish.key, max(began, self._moved.get(wish.effect, began)))
+            since = self._outside_since.get(committed.key, max(began, self._moved.get(committed.effect, began)))
             left = since + _IN_BATCH - loop.time()
             if left <= 0:
                 return False
             await asyncio.wait({task}, timeout=min(left, _IN_BATCH))
         return True
 
-    def _under_way_with(self, wish: Wish, *, repeated: bool, nudge: str = "") -> asyncio.Task[bool]:
-        task = self._under_way.get(wish.key)
+    def _under_way_with(self, committed: CommittedIntent, *, repeated: bool, nudge: str = "") -> asyncio.Task[bool]:
+        task = self._under_way.get(committed.key)
         if task is None:
-            task = self._under_way[wish.key] = asyncio.create_task(self._isolated(wish, repeated=repeated, nudge=nudge))
+            task = self._under_way[committed.key] = asyncio.create_task(
+                self._isolated(committed, repeated=repeated, nudge=nudge)
+            )
             self._metrics.in_hand.inc()
-            task.add_done_callback(lambda _: self._forget(wish.key))
+            task.add_done_callback(lambda _: self._forget(committed.key))
         return task
 
     def _forget(self, key: str) -> None:
@@ -164,80 +166,80 @@ class Effects:
         self._under_way.pop(key, None)
         self._outside_since.pop(key, None)
 
-    async def _isolated(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
+    async def _isolated(self, committed: CommittedIntent, *, repeated: bool, nudge: str) -> bool:
         """Carry out one intent; whatever goes wrong with it must not hold up those that came with it."""
         try:
-            return await self._carry_out(wish, repeated=repeated, nudge=nudge)
+            return await self._carry_out(committed, repeated=repeated, nudge=nudge)
         except Exception as error:
             if self._pipeline.failed:
                 return False
-            if not self._broken.enough(wish.key, error):
-                log.exception("intent not carried out", effect=wish.effect, flow_id=wish.flow_id)
+            if not self._broken.enough(committed.key, error):
+                log.exception("intent not carried out", effect=committed.effect, flow_id=committed.flow_id)
                 return False
             problem = f"Carrying it out failed {self._broken.most} times in the same way: {_words(error)}"
-        self._broken.forget(wish.key)
-        return await self._settle(self._answering.for_a_person(wish, problem, datetime.now(UTC)))
+        self._broken.forget(committed.key)
+        return await self._settle(self._answering.for_a_person(committed, problem, datetime.now(UTC)))
 
-    async def _carry_out(self, wish: Wish, *, repeated: bool, nudge: str) -> bool:
-        request = self._answering.request(wish)
+    async def _carry_out(self, committed: CommittedIntent, *, repeated: bool, nudge: str) -> bool:
+        request = self._answering.request(committed)
         if repeated:
-            self._outside_since[wish.key] = math.inf
+            self._outside_since[committed.key] = math.inf
             try:
-                recalling = self._answering.recall(wish, request)
-                outcome: Outcome | None = await self._driver.drive(recalling, wish.traceparent)
+                recalling = self._answering.recall(committed, request)
+                outcome: Outcome | None = await self._driver.drive(recalling, committed.traceparent)
             except UnreadableError:
                 return False
             if outcome is not None:
-                return await self._release_again(wish, outcome, nudge)
-            del self._outside_since[wish.key]
-        return await self._ask(wish, request)
+                return await self._release_again(committed, outcome, nudge)
+            del self._outside_since[committed.key]
+        return await self._ask(committed, request)
 
-    async def _ask(self, wish: Wish, request: Request | NotYetError) -> bool:
+    async def _ask(self, committed: CommittedIntent, request: OutsideRequest | NotYetError) -> bool:
         """Ask the outside and settle its answer, or set the intent aside if this release cannot or must not ask."""
         now = datetime.now(UTC)
         if isinstance(request, NotYetError):
-            return await self._settle(self._answering.for_another_release(wish, request, now))
+            return await self._settle(self._answering.for_another_release(committed, request, now))
         effect = request.effect
-        if problem := _why_not(effect, wish, now):
-            return await self._settle(self._answering.for_a_person(wish, problem, now))
-        failures = self._failures.pop(wish.key, 0)
+        if problem := _why_not(effect, committed, now):
+            return await self._settle(self._answering.for_a_person(committed, problem, now))
+        failures = self._failures.pop(committed.key, 0)
         try:
-            call = self._call_again(request, wish, failures) if failures else self._patiently(request, wish)
-            answered = self._answering.delivery(wish, await call, datetime.now(UTC))
+            call = self._call_again(request, committed, failures) if failures else self._patiently(request, committed)
+            answered = self._answering.delivery(committed, await call, datetime.now(UTC))
         except OutsideUnavailableError as error:
-            self._failures[wish.key] = failures + 1
+            self._failures[committed.key] = failures + 1
             self._metrics.unanswered_by(effect.outside).inc()
-            log.warning("no answer from the outside", effect=effect.name, flow_id=wish.flow_id, reason=str(error))
+            log.warning("no answer from the outside", effect=effect.name, flow_id=committed.flow_id, reason=str(error))
             return False
         except Exception as error:
-            log.exception("effect failed", effect=effect.name, flow_id=wish.flow_id)
+            log.exception("effect failed", effect=effect.name, flow_id=committed.flow_id)
             problem = f"The effect {effect.name} failed: {_words(error)}"
-            return await self._settle(self._answering.for_a_person(wish, problem, now))
+            return await self._settle(self._answering.for_a_person(committed, problem, now))
         return await self._settle(answered)
 
-    async def _call_again(self, request: Request, wish: Wish, failures: int) -> Answer:
+    async def _call_again(self, request: OutsideRequest, committed: CommittedIntent, failures: int) -> Answer:
         """Wait before calling an outside that gave no answer, longer each time: it has trouble enough of its own."""
         await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2.0**failures))
-        return await self._call(request, wish)
+        return await self._call(request, committed)
 
-    async def _patiently(self, request: Request, wish: Wish) -> Answer:
+    async def _patiently(self, request: OutsideRequest, committed: CommittedIntent) -> Answer:
         """Try a few times at once: a delivery that is answered RETRY holds up its whole batch for much longer."""
         begun = asyncio.get_running_loop().time()
         for pause in _PAUSES:
             try:
-                return await self._call(request, wish)
+                return await self._call(request, committed)
             except OutsideUnavailableError:
                 if asyncio.get_running_loop().time() - begun > _PATIENCE:
                     raise
                 await asyncio.sleep(pause)
-        return await self._call(request, wish)
+        return await self._call(request, committed)
 
-    async def _call(self, request: Request, wish: Wish) -> Answer:
+    async def _call(self, request: OutsideRequest, committed: CommittedIntent) -> Answer:
         effect = request.effect
-        call = Call(self._session, effect.outside, self._outsides[effect.outside], wish)
+        call = Call(self._session, effect.outside, self._outsides[effect.outside], committed)
         clock = asyncio.get_running_loop().time
         async with self._places[effect.name]:
-            self._outside_since.setdefault(wish.key, clock())
+            self._outside_since.setdefault(committed.key, clock())
             try:
                 async with asyncio.timeout(effect.timeout.total_seconds()):
                     answer: Answer = await effect.function(copied(request.intent), call)
@@ -245,7 +247,7 @@ class Effects:
                 raise OutsideUnavailableError(f"{effect.outside} did not answer within {effect.timeout}.") from error
             finally:
                 self._moved[effect.name] = clock()
-        self._outside_since[wish.key] = math.inf
+        self._outside_since[committed.key] = math.inf
         return answer
 
     async def _settle(self, delivery: Delivery) -> bool:
@@ -254,12 +256,12 @@ class Effects:
             self._metrics.quarantined_inside.inc()
         return fate.done
 
-    async def _release_again(self, wish: Wish, outcome: Outcome, nudge: str) -> bool:
+    async def _release_again(self, committed: CommittedIntent, outcome: Outcome, nudge: str) -> bool:
         delivery = Delivery(
             None,
             outcome.heard,
             outcome.event_id,
-            traceparent=wish.traceparent,
+            traceparent=committed.traceparent,
             inside=True,
             purpose="nudge" if nudge else "run",
             nudge=nudge,
@@ -267,11 +269,11 @@ class Effects:
         return all(await self._pipeline.release([Settled(delivery, outcome, repeated=True)]))
 
 
-def _why_not(effect: Effect, wish: Wish, now: datetime) -> str:
-    if now - wish.at > effect.keeps_keys - timedelta(minutes=5):
+def _why_not(effect: Effect, committed: CommittedIntent, now: datetime) -> str:
+    if now - committed.at > effect.keeps_keys - timedelta(minutes=5):
         return (
-            f"The intent {wish.key} is from {wish.at:%Y-%m-%d %H:%M:%S}; {effect.outside} may have forgotten its key, "
-            "so calling it could do the same thing twice. A person must look."
+            f"The intent {committed.key} is from {committed.at:%Y-%m-%d %H:%M:%S}; {effect.outside} may have "
+            "forgotten its key, so calling it could do the same thing twice. A person must look."
         )
     return ""
 

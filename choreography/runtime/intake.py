@@ -109,7 +109,7 @@ class Intake:
         return [await self._alone(way, delivery) for delivery in deliveries]
 
     async def _alone(self, way: Way, delivery: Delivery) -> Fate:
-        """Handle one delivery; if it raises the same again and again, set it aside: trying on would never end."""
+        """Handle one delivery; if it raises the same again and again, quarantine it: trying on would never end."""
         try:
             [fate] = await way([delivery])
         except Exception as error:
@@ -131,7 +131,7 @@ class Intake:
         return await self._pipeline.account(deliveries)
 
     async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Take canaries, also before the store is known to be safe; whatever else came is set aside when it is."""
+        """Take canaries, also before the store is known to be safe; whatever else came is quarantined when it is."""
         return [
             (Fate.SETTLED if await self._canaries.arrived(one) else Fate.AGAIN)
             if self._canaries.knows(one)

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from choreography.engine.operations import NOTHING_FAILED
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 
 
 class Handed(NamedTuple):
     """One intent as it was handed over.
 
     Attributes:
-        wish: the committed intent.
+        committed: the committed intent.
         repeated: it was released before, so it may have been answered.
         nudge: the id of the nudge that asks for its answer to be published again, if one does.
         ended: True once the intent is answered and the answer is settled; False if it must be tried again.
     """
 
-    wish: Wish
+    committed: CommittedIntent
     repeated: bool
     nudge: str
     ended: asyncio.Future[bool]
@@ -36,10 +36,10 @@ class Intents:
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Handed] = asyncio.Queue()
 
-    async def carry_out(self, wishes: Sequence[Wish], *, repeated: bool, nudge: str) -> frozenset[int]:
+    async def carry_out(self, intents: Sequence[CommittedIntent], *, repeated: bool, nudge: str) -> frozenset[int]:
         """Hand intents over and wait for the end of each. Return the indices of those that must be tried again."""
         loop = asyncio.get_running_loop()
-        handed = [Handed(wish, repeated, nudge, loop.create_future()) for wish in wishes]
+        handed = [Handed(committed, repeated, nudge, loop.create_future()) for committed in intents]
         for one in handed:
             self._waiting.put_nowait(one)
         ended = await asyncio.gather(*(one.ended for one in handed))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from choreography.engine.operations import NOTHING_FAILED, Limits
 from choreography.engine.records import Outgoing
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.tracing.traceparent import of_all
 
 _Waiting = tuple[Sequence[Outgoing], str, asyncio.Future[frozenset[int]]]
@@ -20,7 +20,7 @@ _Waiting = tuple[Sequence[Outgoing], str, asyncio.Future[frozenset[int]]]
 class Publishing:
     """Publishes for one service: one call per topic at a time, so at low load nothing waits."""
 
-    def __init__(self, sidecar: Sidecar, limits: Limits) -> None:
+    def __init__(self, sidecar: SidecarClient, limits: Limits) -> None:
         self._sidecar, self._limits = sidecar, limits
         self._waiting: dict[str, list[_Waiting]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}

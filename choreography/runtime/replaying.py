@@ -1,4 +1,4 @@
-"""Replays by itself what another release of the service has set aside as *not yet*, once this one knows it."""
+"""Replays by itself what another release of the service has quarantined as *not yet*, once this one knows it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from choreography.runtime.pipeline import Pipeline
 from choreography.service import Service
 
 _EVERY: Final = 30.0
-"""Seconds. Older replicas go on setting aside what they do not know for as long as a release is rolled out."""
+"""Seconds. Older replicas go on quarantining what they do not know for as long as a release is rolled out."""
 _FIRST: Final = 4.0
 """Seconds until the second look, after which each pause is twice as long: the replica whose place a new one takes is
-about to end, and what it has set aside should not wait for half a minute."""
+about to end, and what it has quarantined should not wait for half a minute."""
 _AT_ONCE: Final = 100
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Replaying:
         for start in range(0, len(known), _AT_ONCE):
             replayed += await self._replay(known[start : start + _AT_ONCE], now)
         if replayed:
-            log.info("what another release had set aside was replayed", events=replayed)
+            log.info("what another release had quarantined was replayed", events=replayed)
         return replayed
 
     async def _replay(self, identities: Sequence[str], now: datetime) -> int:
@@ -72,8 +72,8 @@ class Replaying:
         return len(done)
 
     async def _carry_out(self, identity: str, delivery: Delivery, now: datetime) -> bool:
-        wish = self._answering.read_later(delivery)
-        if wish is None or self._answering.not_yet(wish, now):
+        committed = self._answering.read_later(delivery)
+        if committed is None or self._answering.not_yet(committed, now):
             return True
         ended = (await self._effects.later(delivery)).done
         if ended:

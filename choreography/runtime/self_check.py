@@ -21,7 +21,7 @@ from choreography.engine.operations import ANY_ETAG, Committed, Stored, Write
 from choreography.engine.records import Outgoing
 from choreography.errors import SelfCheckError
 from choreography.service import Service
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.port import Store
 from choreography.topics import canary as canary_topic
 from choreography.topics import published_by
@@ -73,7 +73,7 @@ class Canaries:
 class SelfCheck:
     """Probes one service's sidecar."""
 
-    def __init__(self, service: Service, sidecar: Sidecar, store: Store, canaries: Canaries) -> None:
+    def __init__(self, service: Service, sidecar: SidecarClient, store: Store, canaries: Canaries) -> None:
         self._service, self._sidecar, self._store, self._canaries = service, sidecar, store, canaries
         self._run = secrets.token_hex(8)
 

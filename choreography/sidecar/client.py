@@ -18,10 +18,10 @@ import orjson
 from choreography.engine.envelope import as_text
 from choreography.engine.identity import derived_id
 from choreography.engine.operations import NOTHING_FAILED
-from choreography.engine.records import Due, Outgoing
+from choreography.engine.records import Outgoing, ScheduledDeadline
 from choreography.engine.slots import PARTS
 from choreography.settings import Settings
-from choreography.topics import Naming
+from choreography.topics import TopicNaming
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _AGAIN: Final = timedelta(seconds=5)
@@ -31,7 +31,7 @@ TROUBLE: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 """How a call fails that has no answer."""
 
 
-class Answered(NamedTuple):
+class SidecarResponse(NamedTuple):
     """An answer of the sidecar."""
 
     status: int
@@ -39,7 +39,7 @@ class Answered(NamedTuple):
     headers: Mapping[str, str]
 
 
-class Sidecar:
+class SidecarClient:
     """One connection pool to one sidecar."""
 
     def __init__(self, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class Sidecar:
             timeout=_TIMEOUT,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
         )
-        self.names = Naming(settings.topic_prefix)
+        self.names = TopicNaming(settings.topic_prefix)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -92,10 +92,10 @@ class Sidecar:
         topic = self.names.on_broker(topic)
         return f"/v1.0/publish/bulk/{self._settings.pubsub.format(topic=topic)}/{topic}?metadata.rawPayload=true"
 
-    async def schedule(self, dues: Sequence[Due], now: datetime, trace: str = "") -> bool:
+    async def schedule(self, deadlines: Sequence[ScheduledDeadline], now: datetime, trace: str = "") -> bool:
         """Schedule deadlines as few jobs, one for those due within the same second. True if all of them are durable."""
-        jobs: dict[datetime, list[Due]] = {}
-        for due in dues:
+        jobs: dict[datetime, list[ScheduledDeadline]] = {}
+        for due in deadlines:
             second = max(due.at, now).astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
             jobs.setdefault(second, []).append(due)
         results = await asyncio.gather(*(self._due(at, group, trace) for at, group in jobs.items()))
@@ -109,8 +109,8 @@ class Sidecar:
         every = self._settings.reminder
         return await self._job(REMINDERS + slot, now + every + every / PARTS, {"commands": events}, every, trace)
 
-    async def _due(self, at: datetime, dues: Sequence[Due], trace: str) -> bool:
-        texts = [due.encoded for due in dues]
+    async def _due(self, at: datetime, deadlines: Sequence[ScheduledDeadline], trace: str) -> bool:
+        texts = [due.encoded for due in deadlines]
         return await self._job(f"due-{derived_id(*texts)}", at, {"events": texts}, _AGAIN, trace)
 
     async def _job(self, name: str, at: datetime, data: Mapping[str, Any], again: timedelta, trace: str) -> bool:
@@ -135,7 +135,7 @@ class Sidecar:
         except (*TROUBLE, orjson.JSONDecodeError):
             return 0, None
 
-    async def call(self, method: str, path: str, body: bytes | None = None, trace: str = "") -> Answered:
+    async def call(self, method: str, path: str, body: bytes | None = None, trace: str = "") -> SidecarResponse:
         """Make one call and return its answer.
 
         Raises:
@@ -143,4 +143,4 @@ class Sidecar:
         """
         headers = {"traceparent": trace} if trace else None
         async with self._session.request(method, path, data=body, headers=headers) as response:
-            return Answered(response.status, await response.read(), response.headers)
+            return SidecarResponse(response.status, await response.read(), response.headers)

@@ -26,7 +26,7 @@ _SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 
 
 @dataclass(frozen=True)
-class Address:
+class DatabaseAddress:
     """One database and one schema.
 
     Attributes:

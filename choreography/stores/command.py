@@ -15,11 +15,11 @@ from rich.console import Console
 from choreography.errors import ChoreographyError
 from choreography.flow import package_of, services_of
 from choreography.service import Service
-from choreography.stores.address import Address, schema_of
+from choreography.stores.address import DatabaseAddress, schema_of
 from choreography.stores.from_dapr.moving import move
 from choreography.stores.from_dapr.sources import MoveError, source_at
 from choreography.stores.logins import Login
-from choreography.stores.migrating import MigrationError, NotThereError, Wanted, as_text, migrate
+from choreography.stores.migrating import MigrationError, NotThereError, WantedTables, as_text, migrate
 from choreography.stores.postgres_check import NO_ANSWER
 from choreography.topics import prefix_of
 
@@ -27,7 +27,7 @@ _AGAIN = 1.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class MigrateRequest:
     """What somebody asks for.
 
     Attributes:
@@ -63,7 +63,7 @@ class Asked:
     dapr_table: str = ""
 
 
-def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
+def run(asked: MigrateRequest, console: Console, *, only_text: bool = False) -> int:
     """Make the tables of a flow's services, or print the statements that would. Return the exit code.
 
     Raises:
@@ -97,7 +97,7 @@ def run(asked: Asked, console: Console, *, only_text: bool = False) -> int:
     return 0
 
 
-def _moved(asked: Asked, one: Wanted) -> str:
+def _moved(asked: MigrateRequest, one: WantedTables) -> str:
     """Move what Dapr kept of a service, and say what became of it."""
     source = source_at(asked.from_dapr, asked.dapr_table, one.service.name)
     try:
@@ -109,7 +109,7 @@ def _moved(asked: Asked, one: Wanted) -> str:
         ) from error
 
 
-def _migrated(one: Wanted, reporting: str, until: float, console: Console) -> Sequence[str]:
+def _migrated(one: WantedTables, reporting: str, until: float, console: Console) -> Sequence[str]:
     """Migrate the tables of a service; wait for a server that does not answer, and for nothing else."""
     said = ""
     while True:
@@ -124,7 +124,7 @@ def _migrated(one: Wanted, reporting: str, until: float, console: Console) -> Se
         time.sleep(_AGAIN)
 
 
-def _wanted(asked: Asked) -> Iterator[Wanted]:
+def _wanted(asked: MigrateRequest) -> Iterator[WantedTables]:
     if asked.login_file and asked.role:
         raise ChoreographyError("--login-file and --app-role both say who a service is. Leave one of them out.")
     if asked.make_roles and not asked.login_file:
@@ -135,16 +135,16 @@ def _wanted(asked: Asked) -> Iterator[Wanted]:
     begins = asked.prefix or prefix_of(package_of(asked.flow).__name__)
     for service in _chosen(asked):
         schema = schema_of(begins, service.name)
-        address = Address.read(_url_of_owner(asked, service.name), schema)
+        address = DatabaseAddress.read(_url_of_owner(asked, service.name), schema)
         role = asked.role.replace("{schema}", schema).replace("{service}", service.name)
-        one = Wanted(service, address, role, contract=asked.contract)
+        one = WantedTables(service, address, role, contract=asked.contract)
         if asked.login_file:
             login = Login.read(_in_file(asked.login_file, service.name), service.name)
             one = one._replace(role=login.role, login=login if asked.make_roles else None)
         yield one
 
 
-def _chosen(asked: Asked) -> Sequence[Service]:
+def _chosen(asked: MigrateRequest) -> Sequence[Service]:
     services = services_of(asked.flow)
     known = [service.name for service in services]
     if unknown := [name for name in asked.services if name not in known]:
@@ -154,7 +154,7 @@ def _chosen(asked: Asked) -> Sequence[Service]:
     return [service for service in services if not asked.services or service.name in asked.services]
 
 
-def _url_of_owner(asked: Asked, service: str) -> str:
+def _url_of_owner(asked: MigrateRequest, service: str) -> str:
     if bool(asked.database) == bool(asked.database_file):
         raise ChoreographyError(
             "Say where the database is, in one way: --database with its URL, or --database-file with a file that holds "

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.own_connection import OwnConnection
 
 SECONDS: Final = 10.0
@@ -34,7 +34,7 @@ class Connections:
         prepare: whether they keep statements that the server has prepared.
     """
 
-    def __init__(self, address: Address, *, prepare: bool = True) -> None:
+    def __init__(self, address: DatabaseAddress, *, prepare: bool = True) -> None:
         self._address, self._prepare, self._longest_idle = address, prepare, _LONGEST_IDLE
         self._free = asyncio.Semaphore(_MOST)
         self._open: set[OwnConnection] = set()

@@ -25,7 +25,7 @@ _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 _KNOWN: Final = frozenset(one for several in _TAKES.values() for one in several) | {"timestamp without time zone"}
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """One column of a table.
 
     Attributes:
@@ -43,7 +43,7 @@ class Column(NamedTuple):
     computed: bool = False
 
 
-class Found(NamedTuple):
+class FoundTable(NamedTuple):
     """What a database says about a table.
 
     Attributes:
@@ -53,13 +53,13 @@ class Found(NamedTuple):
         lacks: rights on it that the role of the service does not have.
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, TableColumn]
     keys: Sequence[frozenset[str]]
     leading: frozenset[str]
     lacks: Sequence[str] = ()
 
 
-def refuse_unfit(projection: Projection, where: str, found: Found | None) -> None:
+def refuse_unfit(projection: Projection, where: str, found: FoundTable | None) -> None:
     """Refuse a table that cannot take the rows of a projection.
 
     Raises:
@@ -72,7 +72,7 @@ def refuse_unfit(projection: Projection, where: str, found: Found | None) -> Non
         )
 
 
-def _problems(projection: Projection, where: str, found: Found | None) -> Iterator[str]:
+def _problems(projection: Projection, where: str, found: FoundTable | None) -> Iterator[str]:
     if where.rpartition(".")[2] in TABLES:
         yield "it is one of the library's own. Give your table another name."
     if found is None:
@@ -104,7 +104,7 @@ def _problems(projection: Projection, where: str, found: Found | None) -> Iterat
         yield f"no index begins with {projection.owner!r}, by which the rows of an entity are found. Make one."
 
 
-def _misfits(name: str, annotation: Any, column: Column) -> Iterator[str]:
+def _misfits(name: str, annotation: Any, column: TableColumn) -> Iterator[str]:
     if column.computed:
         yield f"its column {name!r} is computed by the database. Leave out the field."
     wanted = "bigint" if _is_whole(annotation) else column_of(annotation)

@@ -10,7 +10,7 @@ import asyncpg
 
 from choreography.listing import ListView
 from choreography.service import Service
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.indexes import FOUND, make_indexes
 from choreography.stores.listed import fields, filling, indexes, nothing_of, only_fields
 from choreography.stores.tables import ENTITIES
@@ -64,7 +64,7 @@ async def make_in_schema(
         await _drop(connection, schema, views, lists - {index.name for index in wanted})
 
 
-def as_statements(address: Address, service: Service, role: str = "") -> list[str]:
+def as_statements(address: DatabaseAddress, service: Service, role: str = "") -> list[str]:
     """Return what an administrator may run instead, each statement by itself and outside of a transaction."""
     schema, views = address.schema, service.lists
     made = [index.statement for index in indexes(service.name, views, schema)]

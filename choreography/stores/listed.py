@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from choreography.contracts import Entity
 from choreography.errors import SelfCheckError
-from choreography.listing import Asked, Filter, Form, ListView
+from choreography.listing import Filter, Form, ListRequest, ListView
 from choreography.stores.indexes import Index
 from choreography.stores.tables import ENTITIES
 
@@ -68,7 +68,7 @@ def refuse_missing(wanted: Sequence[Index], there: Sequence[str], views: Sequenc
         )
 
 
-def page(service: str, asked: Asked, schema: str = "") -> tuple[str, list[Any]]:
+def page(service: str, asked: ListRequest, schema: str = "") -> tuple[str, list[Any]]:
     """Return the statement that reads a page, with one entity more to see whether there is another, and its arguments.
 
     Args:
@@ -160,7 +160,7 @@ def _by_entity(views: Iterable[ListView]) -> dict[type[Entity], list[Filter]]:
     return {entity: list(filters.values()) for entity, filters in found.items()}
 
 
-def _nearest(asked: Asked) -> tuple[Filter, ...]:
+def _nearest(asked: ListRequest) -> tuple[Filter, ...]:
     """Return the index that leaves out the most: of all whose fields are asked for, the first with the most of them."""
     wanted = {asked.view.filters[name] for name in asked.wanted}
     return max((one for one in asked.view.indexes if wanted.issuperset(one)), key=len)

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from choreography.errors import ChoreographyError
 from choreography.service import Service
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.indexes import make_indexes, standing
 from choreography.stores.list_tables import as_statements, make_in_file, make_in_schema
 from choreography.stores.logins import Login
@@ -36,7 +36,7 @@ _LONGEST_TURN = 600.0
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-class Wanted(NamedTuple):
+class WantedTables(NamedTuple):
     """The tables of one service.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     """
 
     service: Service
-    address: Address
+    address: DatabaseAddress
     role: str = ""
     login: Login | None = None
     contract: bool = False
@@ -62,7 +62,7 @@ class NotThereError(MigrationError):
     """The database did not answer, or not yet."""
 
 
-def migrate(wanted: Wanted, *, reporting: str = "") -> list[str]:
+def migrate(wanted: WantedTables, *, reporting: str = "") -> list[str]:
     """Make or change the tables of a service. Two that do it at once take turns.
 
     Args:
@@ -104,7 +104,7 @@ def _is_away(error: Exception) -> bool:
     return isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.CannotConnectNowError))
 
 
-def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -> str:
+def as_text(wanted: Iterable[WantedTables], *, reporting: str = "", since: str = "") -> str:
     """Return what a database administrator may run instead.
 
     Args:
@@ -134,7 +134,7 @@ def as_text(wanted: Iterable[Wanted], *, reporting: str = "", since: str = "") -
     return "\n".join(shown)
 
 
-def _migrate_file(one: Wanted) -> None:
+def _migrate_file(one: WantedTables) -> None:
     file = Path(one.address.file)
     file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
@@ -154,7 +154,7 @@ def _migrate_file(one: Wanted) -> None:
         engine.dispose()
 
 
-async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
+async def _migrate_schema(one: WantedTables, reporting: str) -> list[str]:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=_creator(one.address), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
@@ -177,7 +177,7 @@ async def _migrate_schema(one: Wanted, reporting: str) -> list[str]:
         await engine.dispose()
 
 
-async def _make_beside(one: Wanted) -> None:
+async def _make_beside(one: WantedTables) -> None:
     """Make what cannot be made in a transaction, on a connection of its own."""
     connection = await _creator(one.address)()
     try:
@@ -219,22 +219,22 @@ async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[s
     return []
 
 
-def _upgrade(one: Wanted, connection: Connection) -> None:
+def _upgrade(one: WantedTables, connection: Connection) -> None:
     command.upgrade(_config(one, connection=connection), "head")
 
 
-def _schema_views(one: Wanted) -> Sequence[str]:
+def _schema_views(one: WantedTables) -> Sequence[str]:
     return views(one.address.schema, one.service.entities, postgres=True)
 
 
-def _config(one: Wanted, *, schema: str | None = None, output: TextIO | None = None, **given: Any) -> Config:
+def _config(one: WantedTables, *, schema: str | None = None, output: TextIO | None = None, **given: Any) -> Config:
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes.update({"schema": one.address.schema if schema is None else schema, **given})
     return config
 
 
-def _creator(address: Address) -> Any:
+def _creator(address: DatabaseAddress) -> Any:
     async def connect() -> Any:
         return await asyncpg.connect(**address.arguments, statement_cache_size=0)
 

@@ -6,14 +6,14 @@ from choreography.errors import ChoreographyError
 from choreography.own_tables import Takes
 from choreography.service import Service
 from choreography.settings import Settings
-from choreography.sidecar.client import Sidecar
-from choreography.stores.address import Address, schema_of
+from choreography.sidecar.client import SidecarClient
+from choreography.stores.address import DatabaseAddress, schema_of
 from choreography.stores.port import Store
 from choreography.stores.sqlite import SqliteStore
 from choreography.stores.through_sidecar import SidecarStore
 
 
-def open_store(service: Service, settings: Settings, sidecar: Sidecar) -> Store:
+def open_store(service: Service, settings: Settings, sidecar: SidecarClient) -> Store:
     """Return the store of a service: the database that is named, else the state store of the sidecar.
 
     Raises:
@@ -23,7 +23,7 @@ def open_store(service: Service, settings: Settings, sidecar: Sidecar) -> Store:
     lists = service.lists if settings.lists else ()
     if not settings.database:
         return SidecarStore(sidecar, settings.store, lists)
-    address = Address.read(settings.database, settings.schema or schema_of(settings.topic_prefix, service.name))
+    address = DatabaseAddress.read(settings.database, settings.schema or schema_of(settings.topic_prefix, service.name))
     if address.is_file:
         return SqliteStore(address, service.name, service, lists)
     from choreography.stores.postgres import PostgresStore  # noqa: PLC0415 - SQLite needs no client of PostgreSQL

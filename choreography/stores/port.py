@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
-from choreography.engine.operations import CommitAnswer, Stored, Unknown, Values, Write
-from choreography.listing import Asked
+from choreography.engine.operations import CommitResult, Stored, Unknown, Values, Write
+from choreography.listing import ListRequest
 from choreography.stores.listed import Row
 
 
@@ -44,11 +44,11 @@ class Store(Protocol):
         """Read one key by itself: its value, None if there is none, or Unknown."""
         ...
 
-    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
         """Write all of it or nothing, with what is done beside it, and sort the answer by what it proves."""
         ...
 
-    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+    async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
         """Read a page of a list, and one entity more if there is one."""
         ...
 

@@ -12,7 +12,7 @@ import structlog
 from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
-    CommitAnswer,
+    CommitResult,
     Committed,
     Conflict,
     Refused,
@@ -21,9 +21,9 @@ from choreography.engine.operations import (
     Values,
     Write,
 )
-from choreography.listing import Asked, ListView
+from choreography.listing import ListRequest, ListView
 from choreography.own_tables import OwnTables
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.connections import SECONDS, Connections
 from choreography.stores.indexes import FOUND
 from choreography.stores.listed import Row, indexes, page, refuse_missing
@@ -32,7 +32,7 @@ from choreography.stores.port import Clock, words_of
 from choreography.stores.postgres_check import NO_ANSWER, check_server
 from choreography.stores.postgres_tables import PostgresTables
 from choreography.stores.statements import reading, writing
-from choreography.stores.tables import TABLES, Does, Part, in_parts, may_exist, table_of
+from choreography.stores.tables import TABLES, Does, TablePart, in_parts, may_exist, table_of
 
 _TROUBLE: Final = (asyncpg.PostgresError, *NO_ANSWER)
 _CONFLICTS: Final = ("CHG01", "23505", "40001", "40P01")
@@ -55,7 +55,7 @@ class PostgresStore:
     )
 
     def __init__(
-        self, address: Address, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
+        self, address: DatabaseAddress, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
     ) -> None:
         self._address, self._service, self._lists = address, service, lists
         self._tables = PostgresTables(own or OwnTables(), address.schema)
@@ -89,7 +89,7 @@ class PostgresStore:
         values = await self.read((key,), trace)
         return Unknown("the read failed") if values.failed else values.found.get(key)
 
-    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
         """Write everything in one statement; with tables of the service's own, in a transaction that begins with it."""
         del trace
         parts = in_parts(writes)
@@ -109,7 +109,7 @@ class PostgresStore:
             return Unknown(words_of(error))
         return Committed()
 
-    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+    async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
         """Read a page of a list from its index."""
         del trace
         statement, arguments = page(self._service, asked, self._address.schema)
@@ -179,10 +179,10 @@ class PostgresStore:
             if connections is not None:
                 connections.end_all()
 
-    async def _write_beside(self, statement: str, columns: Sequence[Any], beside: Beside) -> CommitAnswer:
+    async def _write_beside(self, statement: str, columns: Sequence[Any], beside: Beside) -> CommitResult:
         await self._tables.prepare(beside, self._fetch)
 
-        async def write(connection: OwnConnection, *, prepares: bool) -> CommitAnswer:
+        async def write(connection: OwnConnection, *, prepares: bool) -> CommitResult:
             del prepares  # in a transaction a pooler gives each message to the same server
             return await self._tables.write(connection, statement, columns, beside, self._fetch)
 
@@ -218,7 +218,7 @@ async def _rows(connection: OwnConnection, statement: str, columns: Sequence[Any
         return await connection.fetch(statement, *columns, timeout=SECONDS)
 
 
-def _columns(part: Part, group: Sequence[Write]) -> list[Any]:
+def _columns(part: TablePart, group: Sequence[Write]) -> list[Any]:
     columns: list[Any] = [[write.key.kind for write in group], [write.key.logical_id for write in group]]
     if part.does in (Does.BEGIN, Does.PUT, Does.CHANGE):
         columns += [[write.value for write in group], [write.ttl_seconds for write in group]]
@@ -232,7 +232,7 @@ def _version(etag: str | None) -> int:
     return int(etag) if etag and etag.isdecimal() and len(etag) < 19 else -1
 
 
-def _proven(error: asyncpg.PostgresError) -> CommitAnswer:
+def _proven(error: asyncpg.PostgresError) -> CommitResult:
     """Sort an error of the server by what it proves. All of them undo the whole statement."""
     state = error.sqlstate or ""
     if state in _CONFLICTS:

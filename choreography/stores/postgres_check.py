@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from choreography.errors import SelfCheckError
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.migrations import NEEDED
 
 _NOTICE: Final = 5.0
@@ -31,7 +31,7 @@ Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 """Runs one statement and returns its rows."""
 
 
-async def check_server(address: Address, fetch: Fetch) -> None:
+async def check_server(address: DatabaseAddress, fetch: Fetch) -> None:
     """Wait until the server answers; then judge its settings and its tables.
 
     Raises:
@@ -109,7 +109,7 @@ def _judge(settings: dict[str, Any]) -> None:
         )
 
 
-def _other_version(address: Address, found: str) -> str:
+def _other_version(address: DatabaseAddress, found: str) -> str:
     if not found:
         return (
             f"There are no tables of this service in the schema {address.schema!r}, or its role may not read them. "

@@ -13,11 +13,11 @@ from typing import Any, Final
 import asyncpg
 
 from choreography.authored import stack_of
-from choreography.engine.beside import Beside, Call
-from choreography.engine.operations import CommitAnswer, Committed, Conflict, Failed, Unknown
+from choreography.engine.beside import Beside, HookCall
+from choreography.engine.operations import CommitResult, Committed, Conflict, Failed, Unknown
 from choreography.errors import SelfCheckError
 from choreography.own_tables import OwnTables, Projection, Takes
-from choreography.stores.fitting import Column, Found, refuse_unfit
+from choreography.stores.fitting import FoundTable, TableColumn, refuse_unfit
 from choreography.stores.own_connection import NOT_PREPARED, OwnConnection
 from choreography.stores.port import words_of
 from choreography.stores.postgres_check import Fetch
@@ -86,7 +86,7 @@ class PostgresTables:
 
     async def write(
         self, connection: OwnConnection, statement: str, columns: Sequence[Any], beside: Beside, fetch: Fetch
-    ) -> CommitAnswer:
+    ) -> CommitResult:
         """Write records, rows and whatever hooks write, in one transaction.
 
         Raises:
@@ -109,7 +109,7 @@ class PostgresTables:
             await transaction.rollback()
         return trouble
 
-    async def _committed(self, connection: OwnConnection, transaction: Any) -> CommitAnswer:
+    async def _committed(self, connection: OwnConnection, transaction: Any) -> CommitResult:
         try:
             await transaction.commit()
         except asyncpg.PostgresError as error:
@@ -123,7 +123,7 @@ class PostgresTables:
             "error through, or run what may fail in connection.transaction() or begin_nested()."
         )
 
-    async def _beside(self, connection: OwnConnection, beside: Beside) -> CommitAnswer | None:
+    async def _beside(self, connection: OwnConnection, beside: Beside) -> CommitResult | None:
         """Write rows and call hooks; return what a failure of theirs comes to."""
         where, clock = "", asyncio.get_running_loop().time
         began = clock()
@@ -140,7 +140,7 @@ class PostgresTables:
             return self._judged(error, where, connection, late=clock() - began > _SECONDS)
         return None
 
-    def _judged(self, error: Exception, where: str, connection: OwnConnection, *, late: bool = False) -> CommitAnswer:
+    def _judged(self, error: Exception, where: str, connection: OwnConnection, *, late: bool = False) -> CommitResult:
         """Sort a failure: others wrote at the same moment, the server is in trouble, or it is about the event."""
         state = _state_of(error)
         if state in NOT_PREPARED:
@@ -169,7 +169,7 @@ class PostgresTables:
             )
 
 
-async def called(connection: OwnConnection, call: Call) -> None:
+async def called(connection: OwnConnection, call: HookCall) -> None:
     """Call a hook with the connection in the form that it takes."""
     if call.hook.takes is Takes.ASYNCPG:
         await call.hook.function(connection, call.committing)
@@ -179,15 +179,15 @@ async def called(connection: OwnConnection, call: Call) -> None:
     await call_with_sqlalchemy(connection, call)
 
 
-async def _found_table(where: str, fetch: Fetch) -> Found | None:
+async def _found_table(where: str, fetch: Fetch) -> FoundTable | None:
     schema, _, table = where.partition(".")
     tables = await fetch(_TABLE, (schema, table))
     if not tables:
         return None
     [[oid, lacks, usable]] = tables
-    columns = {name: Column(*about) for name, *about in await fetch(_COLUMNS, (oid,))}
+    columns = {name: TableColumn(*about) for name, *about in await fetch(_COLUMNS, (oid,))}
     indexes = await fetch(_INDEXES, (oid,))
-    return Found(
+    return FoundTable(
         columns,
         [frozenset(names) for unique, names in indexes if unique],
         frozenset(names[0] for _, names in indexes if names),

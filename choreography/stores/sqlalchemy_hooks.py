@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from choreography.engine.beside import Call
+from choreography.engine.beside import HookCall
 from choreography.own_tables import Takes
 from choreography.stores.own_connection import OwnConnection
 
 
-async def call_with_sqlalchemy(connection: OwnConnection, call: Call) -> None:
+async def call_with_sqlalchemy(connection: OwnConnection, call: HookCall) -> None:
     """Call a hook with a connection of SQLAlchemy, in a savepoint of its own.
 
     What the hook commits is the savepoint, and what it rolls back is what it did itself: to SQLAlchemy the transaction

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
-    CommitAnswer,
+    CommitResult,
     Committed,
     Conflict,
     Failed,
@@ -27,9 +27,9 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.errors import SelfCheckError
-from choreography.listing import Asked, ListView
+from choreography.listing import ListRequest, ListView
 from choreography.own_tables import OwnTables
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.listed import Row, indexes, page, refuse_missing
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Clock, words_of
@@ -55,7 +55,7 @@ class SqliteStore:
     unsafe = "It is spoken to directly, so this is a defect of this library: report it."
 
     def __init__(
-        self, address: Address, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
+        self, address: DatabaseAddress, service: str, own: OwnTables | None = None, lists: Sequence[ListView] = ()
     ) -> None:
         self._file, self._service, self._lists = Path(address.file), service, lists
         self._tables = SqliteTables(own or OwnTables())
@@ -79,7 +79,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             return Unknown(words_of(error))
 
-    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
         """Write everything in one transaction, tables of the service's own among it."""
         del trace
         try:
@@ -94,7 +94,7 @@ class SqliteStore:
             return Unknown(words_of(error), answered=True)
         return Committed()
 
-    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+    async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
         """Read a page of a list from its index."""
         del trace
         statement, arguments = page(self._service, asked)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from choreography.authored import stack_of
-from choreography.engine.beside import Beside, Call
+from choreography.engine.beside import Beside, HookCall
 from choreography.own_tables import OwnTables
-from choreography.stores.fitting import Column, Found, refuse_unfit
+from choreography.stores.fitting import FoundTable, TableColumn, refuse_unfit
 from choreography.stores.projecting import by_table, sqlite_statements, where_of
 
 _LONGEST_STACK: Final = 4096
@@ -79,7 +79,7 @@ class SqliteTables:
                 raise original from error
             raise BesideError(where, error) from error
 
-    def _call(self, connection: sqlite3.Connection, call: Call) -> None:
+    def _call(self, connection: sqlite3.Connection, call: HookCall) -> None:
         """Call a hook with a connection of SQLAlchemy, in a savepoint of its own."""
         if self._engine is None:
             from sqlalchemy import create_engine  # noqa: PLC0415 - few services need it
@@ -136,9 +136,9 @@ def _guarded(connection: sqlite3.Connection) -> Iterator[None]:
         connection.set_authorizer(None)
 
 
-def _found_table(connection: sqlite3.Connection, table: str) -> Found | None:
+def _found_table(connection: sqlite3.Connection, table: str) -> FoundTable | None:
     columns = {
-        name: Column("", "", not required, filled=default is not None, computed=hidden in (2, 3))
+        name: TableColumn("", "", not required, filled=default is not None, computed=hidden in (2, 3))
         for _, name, _, required, default, _, hidden in connection.execute(f'pragma table_xinfo("{table}")')
         if hidden != 1
     }
@@ -151,7 +151,7 @@ def _found_table(connection: sqlite3.Connection, table: str) -> Found | None:
         parts = [one[2] for one in connection.execute(f'pragma index_info("{name}")')]
         if not partial and all(parts):
             indexes.append((bool(unique), parts))
-    return Found(
+    return FoundTable(
         columns,
         [frozenset(parts) for unique, parts in indexes if unique],
         frozenset(parts[0] for _, parts in indexes),

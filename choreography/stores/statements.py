@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from choreography.stores.tables import Does, Part
+from choreography.stores.tables import Does, TablePart
 
 _BORN: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 """The ETag of a new row: greater than any that an earlier row of the same key can have reached."""
@@ -39,7 +39,7 @@ def _row(columns: str, table: str, condition: str = "") -> str:
 
 
 @lru_cache(maxsize=512)
-def writing(schema: str, parts: Sequence[Part]) -> str:
+def writing(schema: str, parts: Sequence[TablePart]) -> str:
     """Return the statement that carries out these parts: $1 is the service, then the columns of each part.
 
     It raises, and nothing of it stays, unless every guarded write found its row as it was expected.
@@ -81,7 +81,7 @@ _OF_ROWS: Final = {
 """What is done to rows where they stand. A row that somebody changed meanwhile stands elsewhere, and is left alone."""
 
 
-def _rows(schema: str, part: Part, at: int) -> str:
+def _rows(schema: str, part: TablePart, at: int) -> str:
     """Return the query for where the rows of a part stand, beside what is to become of them."""
     more = {Does.CHANGE: "record text, ttl int, etag bigint", Does.STRIKE: "etag bigint"}.get(part.does, "")
     columns = [one.split() for one in f"kind text, id text, {more}".removesuffix(", ").split(", ")]
@@ -93,7 +93,7 @@ def _rows(schema: str, part: Part, at: int) -> str:
     )
 
 
-def _insert(schema: str, part: Part, at: int) -> str:
+def _insert(schema: str, part: TablePart, at: int) -> str:
     insert = (
         f"insert into {schema}.{part.table} as t (service, kind, id, etag, record, expires_at) "
         f"select $1, u.kind, u.id, {_BORN}, u.record, {_EXPIRES} "

@@ -42,14 +42,14 @@ class Does(StrEnum):
     """Delete whatever is there."""
 
 
-class Part(NamedTuple):
+class TablePart(NamedTuple):
     """All writes of a transaction that do the same to one table."""
 
     table: str
     does: Does
 
 
-def part_of(write: Write) -> Part:
+def part_of(write: Write) -> TablePart:
     """Return which kind of change a write is."""
     if write.value is None:
         does = Does.DROP if write.etag == ANY_ETAG else Does.STRIKE
@@ -57,12 +57,12 @@ def part_of(write: Write) -> Part:
         does = Does.BEGIN
     else:
         does = Does.PUT if write.etag == ANY_ETAG else Does.CHANGE
-    return Part(table_of(write.key), does)
+    return TablePart(table_of(write.key), does)
 
 
-def in_parts(writes: Iterable[Write]) -> Mapping[Part, Sequence[Write]]:
+def in_parts(writes: Iterable[Write]) -> Mapping[TablePart, Sequence[Write]]:
     """Sort the writes of a transaction, in the order of their keys so that two replicas take locks in one order."""
-    parts: dict[Part, list[Write]] = {}
+    parts: dict[TablePart, list[Write]] = {}
     for write in sorted(writes, key=lambda one: one.key):
         parts.setdefault(part_of(write), []).append(write)
     return dict(sorted(parts.items()))

@@ -13,7 +13,7 @@ from choreography.engine.envelope import as_moment
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
-    CommitAnswer,
+    CommitResult,
     Committed,
     Conflict,
     Refused,
@@ -23,8 +23,8 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.errors import InvalidEventError, SelfCheckError
-from choreography.listing import Asked, ListView
-from choreography.sidecar.client import TROUBLE, Sidecar
+from choreography.listing import ListRequest, ListView
+from choreography.sidecar.client import TROUBLE, SidecarClient
 from choreography.stores.listed import Row
 from choreography.stores.port import Clock, words_of
 
@@ -48,7 +48,7 @@ class SidecarStore:
         "state.postgresql (version v2), state.mysql or state.sqlite (components/stores)."
     )
 
-    def __init__(self, sidecar: Sidecar, component: str, lists: Sequence[ListView] = ()) -> None:
+    def __init__(self, sidecar: SidecarClient, component: str, lists: Sequence[ListView] = ()) -> None:
         self._sidecar, self._lists = sidecar, lists
         self._state = f"/v1.0/state/{component}"
 
@@ -86,7 +86,7 @@ class SidecarStore:
         except (*TROUBLE, orjson.JSONDecodeError) as error:
             return Unknown(words_of(error))
 
-    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitAnswer:
+    async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
         """Write everything in one transaction and sort the answer by what it proves.
 
         Raises:
@@ -120,7 +120,7 @@ class SidecarStore:
             return None
         return Clock(expires + _CUT - timedelta(seconds=_TTL), _CUT)
 
-    async def page(self, asked: Asked, trace: str = "") -> Sequence[Row] | Unknown:
+    async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
         """Answer nothing: the state API cannot be asked by anything but keys."""
         del asked, trace
         return Unknown("the state API of the sidecar has no lists")

@@ -36,7 +36,7 @@ _TAKEN: Final = frozenset(
 )
 
 
-class Column(NamedTuple):
+class ViewColumn(NamedTuple):
     """One column of a view.
 
     Attributes:
@@ -60,21 +60,21 @@ class Column(NamedTuple):
         return _first([f"state ->> '$.{'.'.join(path)}'" for path in self.places])
 
 
-def columns_of(entity: type[Entity]) -> list[Column]:
+def columns_of(entity: type[Entity]) -> list[ViewColumn]:
     """Return a column for each field of an entity; a field that holds a tagged union has a column for each part.
 
     A part that the entity ``drops`` was a field of its own in an earlier release. Its column stays where it was, so
     that other views may stand on it, and shows what that release kept.
     """
-    states, columns = parts_of(entity), list[Column]()
+    states, columns = parts_of(entity), list[ViewColumn]()
     for name, info in entity.model_fields.items():
         if name not in states:
-            columns.append(Column(name, info.annotation, ((name,),)))
+            columns.append(ViewColumn(name, info.annotation, ((name,),)))
             continue
         earlier = {dropped: place for place, dropped in enumerate(entity.drops)}
         for part in sorted(states[name], key=lambda one: earlier.get(one.shown_as, len(earlier))):
             beside = ((part.shown_as,),) if part.shown_as in earlier else ()
-            columns.append(Column(part.shown_as, part.annotation, ((name, part.name), *beside)))
+            columns.append(ViewColumn(part.shown_as, part.annotation, ((name, part.name), *beside)))
     return columns
 
 

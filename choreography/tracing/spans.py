@@ -13,7 +13,7 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import is_traceparent
 from choreography.tracing.recorder import Finished, Recorder
 from choreography.tracing.traceparent import (
-    Place,
+    TracePlace,
     new_span_id,
     new_trace_id,
     place_in_flow,
@@ -107,14 +107,14 @@ class Serving:
         error: what went wrong, if it is the service's fault.
     """
 
-    _place: Place | None
+    _place: TracePlace | None
     _share: float
     status: int = 0
     error: str = ""
     _span_id: str = field(default_factory=new_span_id)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> TracePlace:
         """Where it stands; of a request that begins no flow, in a trace of its own."""
         if self._place is None:
             trace_id = new_trace_id()
@@ -130,7 +130,7 @@ class Serving:
     @property
     def traceparent(self) -> str:
         """What the request leads to continues this. As long as nobody knows its trace, nothing of it is recorded."""
-        trace_id, _, recorded = self._place or Place(new_trace_id(), "", recorded=False)
+        trace_id, _, recorded = self._place or TracePlace(new_trace_id(), "", recorded=False)
         return traceparent_of(trace_id, self._span_id, recorded=recorded)
 
     def ids(self) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ RECORDED: Final = "01"
 _NOT_RECORDED: Final = "00"
 
 
-class Place(NamedTuple):
+class TracePlace(NamedTuple):
     """Where a new span stands.
 
     Attributes:
@@ -26,19 +26,19 @@ class Place(NamedTuple):
     recorded: bool
 
 
-def place_of(traceparent: str) -> Place:
+def place_of(traceparent: str) -> TracePlace:
     """Return where a span stands that continues a valid traceparent. Its flags are followed, whoever set them."""
-    return Place(traceparent[3:35], traceparent[36:52], bool(int(traceparent[53:], 16) & 1))
+    return TracePlace(traceparent[3:35], traceparent[36:52], bool(int(traceparent[53:], 16) & 1))
 
 
-def place_in_flow(flow_id: str, share: float) -> Place:
+def place_in_flow(flow_id: str, share: float) -> TracePlace:
     """Return where the first span of a flow stands.
 
     Trace and decision both follow from the flow's id. So services that hear the same event of a publisher without
     traces record it, or not, alike, and in one trace.
     """
     digest = hashlib.blake2b(flow_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return Place(digest.hex(), "", int.from_bytes(digest[:8]) < share * _ALL)
+    return TracePlace(digest.hex(), "", int.from_bytes(digest[:8]) < share * _ALL)
 
 
 def traceparent_of(trace_id: str, span_id: str, *, recorded: bool) -> str:

@@ -17,7 +17,7 @@ from choreography.up.errors import (
 )
 from choreography.up.flowfile import App, FlowFile, read_flow
 from choreography.up.running_flow import RunningFlow
-from choreography.up.sidecars import Sidecar
+from choreography.up.sidecars import SidecarAddress
 from choreography.up.toolbox import Tools, prepare
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "MissingToolError",
     "ProcessDiedError",
     "RunningFlow",
-    "Sidecar",
+    "SidecarAddress",
     "Tools",
     "UnknownNameError",
     "UpError",

@@ -12,7 +12,7 @@ import yaml
 
 from choreography.render.access import LOGIN, permissions_file
 from choreography.render.access.nats import OPERATOR
-from choreography.topics import CHRONICLE, Naming
+from choreography.topics import CHRONICLE, TopicNaming
 from choreography.up.brokers import BROKERS, Guarded
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import UpError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from choreography.up.toolbox import Tools
 
 
-def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> tuple[Tools, Logins | None]:
+def guarded(tools: Tools, access: Path, apps: Iterable[str], names: TopicNaming) -> tuple[Tools, Logins | None]:
     """Return the same programs, where the broker has a user for each app, and these users.
 
     Args:
@@ -44,7 +44,7 @@ def guarded(tools: Tools, access: Path, apps: Iterable[str], names: Naming) -> t
     return replace(tools, broker=with_users), with_users.logins
 
 
-def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: Naming) -> Logins:
+def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: TopicNaming) -> Logins:
     """Read what the users of a flow may do on a broker, and choose their passwords.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from choreography.flow import package_at, services_of
-from choreography.stores.address import Address, schema_of
+from choreography.stores.address import DatabaseAddress, schema_of
 from choreography.up.errors import UpError
 from choreography.up.postgres import Postgres
 
@@ -47,7 +47,7 @@ STORES: Final[Mapping[str, Choice]] = {
 
 
 @dataclass
-class Keeping:
+class StateKeeping:
     """The records of one running flow.
 
     Attributes:
@@ -100,26 +100,26 @@ class Keeping:
             await asyncio.to_thread(self._make_tables)
 
     def _make_tables(self) -> None:
-        from choreography.stores.migrating import Wanted, migrate  # noqa: PLC0415 - only who makes tables needs Alembic
+        from choreography.stores.migrating import WantedTables, migrate  # noqa: PLC0415 - only who makes tables needs Alembic
 
         database = self.database
         for service in services_of(self.package):
             schema = schema_of(self.flow, service.name)
             if isinstance(database, Postgres):
-                migrate(Wanted(service, Address.read(database.url_of(database.database), schema), schema))
+                migrate(WantedTables(service, DatabaseAddress.read(database.url_of(database.database), schema), schema))
             else:
-                migrate(Wanted(service, self._address(service.name, 0)))
+                migrate(WantedTables(service, self._address(service.name, 0)))
 
-    def _address(self, service: str, port: int) -> Address:
+    def _address(self, service: str, port: int) -> DatabaseAddress:
         schema = schema_of(self.flow, service)
         if self.database is None:
-            return Address.read(f"sqlite:///{self.file_of(service)}", schema)
+            return DatabaseAddress.read(f"sqlite:///{self.file_of(service)}", schema)
         if not isinstance(self.database, Postgres):
             raise UpError(f"Services do not speak to {self.database.name} themselves. Use postgres or sqlite.")
-        return Address.read(self.database.url_of(schema, port), schema)
+        return DatabaseAddress.read(self.database.url_of(schema, port), schema)
 
 
-def keep(store: str, file: FlowFile, run_folder: Path, installed: Installed | None, ports: Ports) -> Keeping:
+def keep(store: str, file: FlowFile, run_folder: Path, installed: Installed | None, ports: Ports) -> StateKeeping:
     """Return where a flow keeps its records.
 
     Args:
@@ -134,4 +134,4 @@ def keep(store: str, file: FlowFile, run_folder: Path, installed: Installed | No
         database = installed(run_folder / choice.server, ports.of(choice.server), file.name)
         if isinstance(database, Postgres) and not choice.component:
             database = replace(database, roles=tuple(schema_of(file.name, app.name) for app in file.services))
-    return Keeping(choice, file.name, package_at(file.path.parent), run_folder / "state", database)
+    return StateKeeping(choice, file.name, package_at(file.path.parent), run_folder / "state", database)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from choreography.drain import Where
-from choreography.provision import Layout, layout_of, provision
+from choreography.provision import BrokerLayout, layout_of, provision
 from choreography.up import probes
 from choreography.up.brokers import Guarded, Managed, Pluggable
 from choreography.up.brokers.broker import SOCKETS_FOLDER
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from choreography.up.flowfile import App, FlowFile
-    from choreography.up.keeping import Keeping
+    from choreography.up.keeping import StateKeeping
     from choreography.up.ports import Ports
     from choreography.up.toolbox import Tools
 
@@ -45,14 +45,14 @@ class Programs:
     tools: Tools
     resources: Path
     configuration: Path | None
-    kept: Keeping
+    kept: StateKeeping
     traced: bool
     environment: Mapping[str, str]
     detours: Mapping[str, int] = field(default_factory=dict)
     addresses: dict[str, Addresses] = field(default_factory=dict)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> BrokerLayout:
         """What the flow needs of its broker, read once for all replicas."""
         return layout_of(self.resources)
 

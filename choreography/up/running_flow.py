@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from choreography.progress import Progress
-from choreography.topics import Naming, prefix_of
+from choreography.topics import TopicNaming, prefix_of
 from choreography.up.access import guarded, write_with_logins
 from choreography.up.errors import ProcessDiedError, UnknownNameError, UpError
 from choreography.up.flowfile import App, read_flow
@@ -18,7 +18,7 @@ from choreography.up.ports import Ports
 from choreography.up.processes import Processes, all_ready
 from choreography.up.programs import Programs, zipkin_endpoint
 from choreography.up.rendered import with_rendered
-from choreography.up.sidecars import LOOPBACK, Sidecar, write_configuration, write_guest_resources
+from choreography.up.sidecars import LOOPBACK, SidecarAddress, write_configuration, write_guest_resources
 from choreography.up.toolbox import Tools, prepare
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ class RunningFlow:
             raise UnknownNameError.of(name, "address", named)
         return f"http://{LOOPBACK}:{self._ports.of(name)}"
 
-    def sidecar(self, name: str) -> Sidecar:
+    def sidecar(self, name: str) -> SidecarAddress:
         """The sidecar of a service or of a replica."""
         found = self._programs.address_of(name)
-        return Sidecar(found.url, found.api_token)
+        return SidecarAddress(found.url, found.api_token)
 
     def app_token(self, name: str) -> str:
         """The token by which an app knows its own sidecar, for tests that deliver to the app themselves."""
@@ -190,7 +190,7 @@ class RunningFlow:
         """Let a frozen process go on."""
         self._processes.find(name).resume()
 
-    async def also_sidecar(self, app_id: str, *topics: str) -> Sidecar:
+    async def also_sidecar(self, app_id: str, *topics: str) -> SidecarAddress:
         """Start a sidecar without an app, to publish as `app_id` to `topics`, which the scopes then grant it."""
         guest = f"{app_id}-guest"
         addresses = self._programs.give_addresses(guest, app_id, None)
@@ -202,7 +202,7 @@ class RunningFlow:
         process = self._processes.join(self._programs.sidecar(guest, resources))
         await process.start()
         await process.until_ready()
-        return Sidecar(addresses.url, addresses.api_token)
+        return SidecarAddress(addresses.url, addresses.api_token)
 
     async def until_death(self) -> ProcessDiedError:
         """Wait until a process dies that nobody asked to."""
@@ -251,7 +251,7 @@ class RunningFlow:
         assert tools is not None  # noqa: S101 - prepare() sees to it
         if self._access:
             prefix = self._prefix or prefix_of(self.file.name)
-            tools, logins = guarded(tools, self.file.access, self.services, Naming(prefix))
+            tools, logins = guarded(tools, self.file.access, self.services, TopicNaming(prefix))
             self.resources = write_with_logins(self.resources, self.run_folder / "resources-with-logins", logins)
         traces = zipkin_endpoint(self._ports) if self.zipkin else None
         keeping = keep(self.store, self.file, self.run_folder, tools.database, self._ports)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-class Sidecar(NamedTuple):
+class SidecarAddress(NamedTuple):
     """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
 
     url: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from choreography.up import dapr, servers
-from choreography.up.brokers import BROKERS, Broker
+from choreography.up.brokers import BROKERS, BrokerServer
 from choreography.up.databases import DATABASES, Installed
 from choreography.up.errors import MissingToolError, UpError
 from choreography.up.keeping import STORES
@@ -23,7 +23,7 @@ class Tools:
 
     daprd: Path
     scheduler: Path
-    broker: Broker
+    broker: BrokerServer
     database: Installed | None
     zipkin: servers.Zipkin | None
 

@@ -40,7 +40,7 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     return Front(service, settings, refuse)
 
 
-class Serving(NamedTuple):
+class ServingApp(NamedTuple):
     """What requests reach while a service runs."""
 
     runtime: Runtime
@@ -66,7 +66,7 @@ class Front:
         self.app.add_api_route("/metrics", self._measured, include_in_schema=False)
         self._framework = Framework(self.app)
         # A server makes its app before there is an event loop, which connections and lanes need.
-        self.serving: Serving | None = None
+        self.serving: ServingApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -96,7 +96,7 @@ class Front:
                 recording.cancel()
                 await asyncio.gather(recording, return_exceptions=True)
 
-    def _with_commands(self, app: FastAPI, runtime: Runtime, lifetime: Lifetime) -> Serving:
+    def _with_commands(self, app: FastAPI, runtime: Runtime, lifetime: Lifetime) -> ServingApp:
         """Add to the way of deliveries that of commands, and what people look at."""
         service, settings, driver, sidecar = self._service, self._settings, runtime.driver, runtime.sidecar
         accepting = Accepting(service, runtime.limits, slot_lasts=settings.reminder / PARTS)
@@ -108,7 +108,7 @@ class Front:
             every=settings.reminder,
             intake_open=settings.intake_open,
             trusts=runtime.deliveries.trusts,
-            set_aside=runtime.intake.take,
+            quarantine=runtime.intake.take,
         )
         commands = Commands(
             service,
@@ -127,7 +127,7 @@ class Front:
         if service.commands:
             looking_after.begin()
         routes = [route for route in app.router.routes if isinstance(route, CommandRoute)]
-        return Serving(runtime, lifetime, looking_after, routes)
+        return ServingApp(runtime, lifetime, looking_after, routes)
 
     async def _alive(self) -> Response:
         """Tell the kubelet whether restarting would help."""
@@ -147,7 +147,7 @@ class Front:
         return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _commanded(serving: Serving, scope: Scope, receive: Receive, send: Send) -> bool:
+async def _commanded(serving: ServingApp, scope: Scope, receive: Receive, send: Send) -> bool:
     for route in serving.command_routes:
         if await route.serve(scope, receive, send):
             return True

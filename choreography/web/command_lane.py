@@ -13,7 +13,7 @@ from choreography.engine.commanding import Accepted
 from choreography.engine.records import Outgoing
 from choreography.runtime.driver import Driver
 from choreography.runtime.group_commit import BUSY, GATHERING
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.tracing.traceparent import of_all
 
 _MOST: Final = 200
@@ -32,7 +32,7 @@ class CommandLane:
         reminder: how long after it was asked for a reminder comes.
     """
 
-    def __init__(self, accepting: Accepting, driver: Driver, sidecar: Sidecar, *, reminder: timedelta) -> None:
+    def __init__(self, accepting: Accepting, driver: Driver, sidecar: SidecarClient, *, reminder: timedelta) -> None:
         self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
         self._in_time = reminder.total_seconds() * 0.8
         self._waiting: list[_Waiting] = []

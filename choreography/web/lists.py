@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, create_model
 from choreography.contracts import Entity
 from choreography.engine.operations import Unknown
 from choreography.engine.records import EntityRecord
-from choreography.listing import LARGEST_PAGE, USUAL_PAGE, Asked, AskedWronglyError, ListView, Place, ask
+from choreography.listing import LARGEST_PAGE, USUAL_PAGE, AskedWronglyError, ListRequest, ListView, PagePlace, ask
 from choreography.stores.listed import Row
 from choreography.stores.port import Store
 from choreography.tracing.spans import Spans, current_traceparent
@@ -71,12 +71,12 @@ class Lists:
         return traced(endpoint, "GET", view.path, self._spans)
 
 
-def _page(asked: Asked, rows: Any, query: bytes) -> Response:
+def _page(asked: ListRequest, rows: Any, query: bytes) -> Response:
     shown: list[Row] = list(rows[: asked.limit])
     items = [EntityRecord.decode(row.record).state for row in shown]
     headers, following = {}, None
     if len(rows) > asked.limit:
-        following = asked.cursor(Place(shown[-1].born, shown[-1].logical_id))
+        following = asked.cursor(PagePlace(shown[-1].born, shown[-1].logical_id))
         kept = [(name, text) for name, text in parse_qsl(query.decode(), keep_blank_values=True) if name != "after"]
         # A relative reference with its path: whoever joins it to another host or prefix gets what was meant.
         headers["Link"] = f'<{asked.view.path}?{urlencode([*kept, ("after", following)])}>; rel="next"'

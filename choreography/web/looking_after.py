@@ -18,7 +18,7 @@ import structlog
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from choreography.engine.accepted import Checked, Recorded
+from choreography.engine.accepted import CheckedCommands, Recorded
 from choreography.engine.accepting import Accepting
 from choreography.engine.backlog import Backlog
 from choreography.engine.commanding import MOMENT
@@ -32,7 +32,7 @@ from choreography.engine.slots import PARTS, Listed
 from choreography.runtime.bodies.jobs import LARGEST_JOB, reminded_of
 from choreography.runtime.bodies.parts import GoneError, kept, parts_of
 from choreography.runtime.driver import Driver
-from choreography.sidecar.client import REMINDERS, Sidecar
+from choreography.sidecar.client import REMINDERS, SidecarClient
 
 _MOST: Final = 20_000
 _SLACK: Final = 5.0
@@ -49,24 +49,24 @@ class LookingAfter:
         every: how long after its command a reminder comes, and how often it comes again.
         intake_open: if not, what has no outcome is in hand, as the broker may be about to be left.
         trusts: whether a caller is the service's own sidecar.
-        set_aside: takes deliveries that have a problem.
+        quarantine: takes deliveries that have a problem.
     """
 
     def __init__(
         self,
         accepting: Accepting,
         driver: Driver,
-        sidecar: Sidecar,
+        sidecar: SidecarClient,
         *,
         backlog: Backlog,
         every: timedelta,
         intake_open: bool,
         trusts: Callable[[Scope], bool],
-        set_aside: Callable[[str, Sequence[Delivery]], Awaitable[list[Fate]]],
+        quarantine: Callable[[str, Sequence[Delivery]], Awaitable[list[Fate]]],
     ) -> None:
         self._accepting, self._driver, self._sidecar = accepting, driver, sidecar
         self._backlog = backlog
-        self._intake_open, self._trusts, self._set_aside = intake_open, trusts, set_aside
+        self._intake_open, self._trusts, self._quarantine = intake_open, trusts, quarantine
         self._failures = Failures()
         self._patience = _Patience(every)
         self._lasts = (every + every / PARTS).total_seconds() + _SLACK
@@ -122,7 +122,7 @@ class LookingAfter:
         """Look for the outcomes of commands; return how many must be looked at again."""
         unreadable = [one for one in reminded if one.envelope is None]
         readable = [one for one in reminded if one.envelope is not None]
-        checked: Checked = await self._driver.drive(self._accepting.check(readable, now), "")
+        checked: CheckedCommands = await self._driver.drive(self._accepting.check(readable, now), "")
         for event_id, problem in checked.problems.items():
             log.error("nobody can tell whether an accepted command was settled", event_id=event_id, exc_info=problem)
         await self._publish(checked.lost, now)
@@ -133,7 +133,7 @@ class LookingAfter:
             if self._failures.enough(event_id, checked.problems[event_id])
         ]
         aside = [*unreadable, *spoilt]
-        fates = await self._set_aside("", aside) if aside else []
+        fates = await self._quarantine("", aside) if aside else []
         return checked.left + len(unreadable) - sum(fate.done for fate in fates)
 
     async def _publish(self, lost: Sequence[Outgoing], now: datetime) -> None:
@@ -197,7 +197,7 @@ class _Patience:
 
 
 def _spoilt(delivery: Delivery, problem: Exception, times: int) -> Delivery:
-    """Return a command's event with the reason to set it aside."""
+    """Return a command's event with the reason to quarantine it."""
     reason = (
         f"Nobody can tell whether this accepted command was settled: what the store holds about it could not be read "
         f"{times} times in the same way ({type(problem).__name__}: {problem}). Mend the record, then replay this event."

@@ -15,7 +15,7 @@ from choreography.service import Service
 from choreography.settings import Settings
 from choreography.stores.opening import refuse_homeless_tables
 from choreography.telemetry import set_up_logging
-from choreography.topics import Naming, prefix_of
+from choreography.topics import TopicNaming, prefix_of
 from choreography.web.app import Front, build_app
 from choreography.web.http_limits import LimitedHttp
 
@@ -87,7 +87,7 @@ def settings_for(module_name: str) -> Settings:
     """
     settings = Settings.from_environment()
     prefix = settings.topic_prefix or prefix_of(module_name.rpartition(".")[0])
-    return replace(settings, topic_prefix=Naming(prefix).prefix)
+    return replace(settings, topic_prefix=TopicNaming(prefix).prefix)
 
 
 def serve(module_name: str) -> None:

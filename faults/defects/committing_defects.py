@@ -28,7 +28,7 @@ COMMITTING: Final = (
         "what was done with an event is not recorded, so a redelivery does it again",
         "deciding",
         "        if not (plan.folds and replayed is None and self._fold(plan, outcome, working, now)):\n"
-        "            self._put_apart(plan, outcome, working)\n        return outcome",
+        "            self._keep_separate(plan, outcome, working)\n        return outcome",
         "        return outcome",
     ),
     in_engine(

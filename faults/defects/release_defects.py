@@ -68,8 +68,8 @@ RELEASES: Final = (
         31,
         "an intent of another release is kept without its key, so nobody can carry it out",
         "answering",
-        "        kept = read_delivery(self.for_later(wish, now).encoded.encode(), wish.traceparent)",
-        '        wish = wish._replace(key="lost")\n'
-        "        kept = read_delivery(self.for_later(wish, now).encoded.encode(), wish.traceparent)",
+        "        kept = read_delivery(self.for_later(committed, now).encoded.encode(), committed.traceparent)",
+        '        committed = committed._replace(key="lost")\n'
+        "        kept = read_delivery(self.for_later(committed, now).encoded.encode(), committed.traceparent)",
     ),
 )

@@ -120,8 +120,8 @@ RELEASING: Final = (
         18,
         "an intent is carried out but not in the outcome, so a crash forgets it",
         "deciding",
-        "            wishes=tuple(ran.wishes),",
-        "            wishes=(),",
+        "            intents=tuple(ran.intents),",
+        "            intents=(),",
     ),
     in_engine(
         "effect-key-per-attempt",

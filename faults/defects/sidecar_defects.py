@@ -165,7 +165,7 @@ SIDECAR: Final = (
         19,
         "the outside is asked although it may have forgotten the key",
         "runtime.effects",
-        "    if now - wish.at > effect.keeps_keys - timedelta(minutes=5):",
+        "    if now - committed.at > effect.keeps_keys - timedelta(minutes=5):",
         "    if False:",
     ),
     _closed(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiobotocore.session import get_session
 
-from choreography.provision import Layout, ProvisionError, provision
+from choreography.provision import BrokerLayout, ProvisionError, provision
 from choreography.provision.aws_account import Account, account_at
 from choreography.render.brokers import queue_of_eventbridge
 from choreography.up.brokers import moto
@@ -71,7 +71,7 @@ async def _bodies(sqs: Any, queue: str) -> list[Any]:
 
 async def test_sns_keeps_what_is_published_before_anybody_subscribes(port: int) -> None:
     """Made twice, it is made once, and every topic is let into its queue."""
-    layout = Layout("pubsub.aws.snssqs", "pubsub", TOPICS, HEARERS)
+    layout = BrokerLayout("pubsub.aws.snssqs", "pubsub", TOPICS, HEARERS)
     told = await provision(layout, moto.address(port))
     assert told == [
         "SQS queue billing on SNS topic orders",
@@ -97,7 +97,7 @@ async def test_sns_keeps_what_is_published_before_anybody_subscribes(port: int) 
 @pytest.mark.parametrize(("kind", "bus"), [("pubsub.aws.eventbridge", "flow"), ("pubsub.eventbridge", "former")])
 async def test_eventbridge_keeps_what_is_published_before_anybody_subscribes(port: int, kind: str, bus: str) -> None:
     """The component makes its rules and queues itself, with the settings of its file. It had another type once."""
-    layout = Layout(kind, "pubsub", TOPICS, HEARERS, {"busname": bus, "maxreceives": "1000"})
+    layout = BrokerLayout(kind, "pubsub", TOPICS, HEARERS, {"busname": bus, "maxreceives": "1000"})
     told = await provision(layout, moto.address(port))
     names = {(app, topic): queue_of_eventbridge(bus, "dapr", app, topic) for app, topic in HEARERS}
     assert told == [f"EventBridge rule and queue {names[hearer]} on bus {bus}" for hearer in HEARERS]
@@ -114,7 +114,7 @@ async def test_eventbridge_keeps_what_is_published_before_anybody_subscribes(por
 
 async def test_a_setting_that_the_component_does_not_know_is_told(port: int) -> None:
     """In its own words."""
-    layout = Layout("pubsub.aws.eventbridge", "pubsub", TOPICS, HEARERS, {"bus": "flow"})
+    layout = BrokerLayout("pubsub.aws.eventbridge", "pubsub", TOPICS, HEARERS, {"bus": "flow"})
     with pytest.raises(ProvisionError, match="'bus' is no setting of this component"):
         await provision(layout, moto.address(port))
 

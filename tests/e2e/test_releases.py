@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis.asyncio
 
-from choreography.topics import Naming, dead_letters, prefix_of
+from choreography.topics import TopicNaming, dead_letters, prefix_of
 from tests.e2e.checkout import OUTSIDE, SERVICES, Checkout, until
 from tests.e2e.shoppers import shopping
 from tests.integration.next_release import PACKAGE, write_next_release
@@ -86,7 +86,7 @@ class Letters:
 
     async def all(self) -> dict[str, list[str]]:
         """The reasons, by service."""
-        topic = Naming(prefix_of("apps.checkout")).on_broker
+        topic = TopicNaming(prefix_of("apps.checkout")).on_broker
         found = {}
         for service in SERVICES:
             entries: Any = await self._broker.xrange(topic(dead_letters(service)))

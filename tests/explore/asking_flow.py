@@ -7,7 +7,7 @@ from typing import Literal
 from choreography import Decision, Entity, Event, Service, nothing
 from choreography.explore import Scenario, World, always, eventually, scenario, sometimes
 from choreography.explore.model import Model
-from choreography.explore.properties import nothing_is_set_aside
+from choreography.explore.properties import nothing_is_quarantined
 
 
 class Asked(Event, owner="asker", subject="ask_id", type="ask.made.v1"):
@@ -46,7 +46,7 @@ def asking(most: int) -> Model:
     def refuse(asked: Asked) -> Decision[Refused]:
         return Refused(ask_id=asked.ask_id) if asked.ask_id else nothing
 
-    properties = (nothing_is_set_aside, gives_up, asks_before_it_gives_up, can_give_up)
+    properties = (nothing_is_quarantined, gives_up, asks_before_it_gives_up, can_give_up)
     return Model("asking", (asker, other), properties, {"asks": asks}, {})
 
 

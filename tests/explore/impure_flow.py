@@ -21,7 +21,7 @@ from typing import Any
 from choreography import Answer, Deadline, Decision, Entity, Event, Intent, NewId, Outside, Request, Service, Value
 from choreography.explore import Reply, Scenario, World, always, outside, scenario
 from choreography.explore.model import Model
-from choreography.explore.properties import nothing_is_set_aside
+from choreography.explore.properties import nothing_is_quarantined
 
 Flaw = Callable[[str], str]
 """A function of a text that looks at something else as well."""
@@ -128,7 +128,7 @@ def flawed(place: str, flaw: Flaw) -> Model:
         return (Reply(200, {"turns": at("an outside")(path)}),)
 
     services = (_shop(at("a command")), _lottery(at))
-    return Model("lottery", services, (nothing_is_set_aside, seen), {"orders": orders}, {"wheel": wheel})
+    return Model("lottery", services, (nothing_is_quarantined, seen), {"orders": orders}, {"wheel": wheel})
 
 
 def _shop(placed: Flaw) -> Service:

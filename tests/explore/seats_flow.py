@@ -7,7 +7,7 @@ from typing import Literal
 from choreography import Decision, Entity, Event, Service, nothing
 from choreography.explore import Scenario, scenario
 from choreography.explore.model import Model
-from choreography.explore.properties import Property, nothing_is_set_aside
+from choreography.explore.properties import Property, nothing_is_quarantined
 
 
 class Booked(Event, owner="booking", subject="booking_id", type="seat.booked.v1"):
@@ -56,4 +56,4 @@ def bookings(bookings: int = 2, only_last: bool = False) -> Scenario:
 
 def with_property(prop: Property) -> Model:
     """Return the flow with one property of its own."""
-    return Model("seats", (booking,), (nothing_is_set_aside, prop), {"bookings": bookings}, {})
+    return Model("seats", (booking,), (nothing_is_quarantined, prop), {"bookings": bookings}, {})

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from choreography.explore.command import explore
 from choreography.explore.model import Model
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 from choreography.explore.search import search
 from choreography.explore.walking import walk
 from tests.explore.asking_flow import asking
@@ -43,7 +43,7 @@ def test_a_flow_that_says_the_same_many_times_and_ends_is_seen_whole(most: int) 
 def test_what_is_cut_is_said_and_never_judged_as_an_end(flows: int) -> None:
     """A flow that asks for ever has no end in which it would have to have given up."""
     model = asking_for_ever
-    result = search(model, model.scenario(asks=flows), Limits(states=5_000))
+    result = search(model, model.scenario(asks=flows), SearchBounds(states=5_000))
     assert not result.violations
     assert not result.complete
     assert result.tally.ends == 0
@@ -73,8 +73,8 @@ def test_random_runs_say_what_was_cut_as_well(tmp_path: Path) -> None:
 def test_a_flaw_is_found_with_its_own_depth_and_not_with_less(*, reduce: bool) -> None:
     """A flaw at depth 4 is found where runs of 4 steps are followed."""
     model = forgetful_join.model
-    assert not search(model, model.scenario(), Limits(depth=3, reduce=reduce)).violations
-    found = search(model, model.scenario(), Limits(depth=4, reduce=reduce)).found
+    assert not search(model, model.scenario(), SearchBounds(depth=3, reduce=reduce)).violations
+    found = search(model, model.scenario(), SearchBounds(depth=4, reduce=reduce)).found
     assert found is not None
     assert found.property.name == "dispatched_too_early"
 
@@ -82,9 +82,9 @@ def test_a_flaw_is_found_with_its_own_depth_and_not_with_less(*, reduce: bool) -
 def test_a_flow_is_seen_whole_with_as_many_states_as_it_has_and_not_with_fewer() -> None:
     """A bound counts what is there, not one more."""
     states = search(CHECKOUT, CHECKOUT.scenario()).tally.states
-    whole = search(CHECKOUT, CHECKOUT.scenario(), Limits(states=states))
+    whole = search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(states=states))
     assert whole.complete
-    short = search(CHECKOUT, CHECKOUT.scenario(), Limits(states=states - 1))
+    short = search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(states=states - 1))
     assert short.bounds == [f"{states - 1:,} states were seen, and there are more."]
     assert short.tally.states == states - 1
 
@@ -92,13 +92,13 @@ def test_a_flow_is_seen_whole_with_as_many_states_as_it_has_and_not_with_fewer()
 def test_a_flow_is_seen_whole_with_the_length_of_its_longest_run_and_not_with_less() -> None:
     """The same for steps."""
     depth = search(CHECKOUT, CHECKOUT.scenario()).tally.depth
-    assert search(CHECKOUT, CHECKOUT.scenario(), Limits(depth=depth)).complete
-    assert not search(CHECKOUT, CHECKOUT.scenario(), Limits(depth=depth - 1)).complete
+    assert search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(depth=depth)).complete
+    assert not search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(depth=depth - 1)).complete
 
 
 def test_time_is_a_bound_also_within_one_depth() -> None:
     """It does not wait until all states of one depth are done."""
-    result = search(CHECKOUT, CHECKOUT.scenario(orders=2), Limits(seconds=0.2))
+    result = search(CHECKOUT, CHECKOUT.scenario(orders=2), SearchBounds(seconds=0.2))
     assert result.bounds
     assert result.tally.seconds < 5
 

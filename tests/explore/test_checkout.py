@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from choreography.explore.model import Model
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 from choreography.explore.search import search
 from choreography.explore.walking import walk
 
@@ -33,7 +33,7 @@ def test_one_order_ends_right_whatever_arrives_whenever(settings: dict[str, Any]
 
 def test_twenty_thousand_states_a_second_on_one_core() -> None:
     """Fast enough that nobody asks for less: measured in time of the processor, on two orders."""
-    result = search(CHECKOUT, CHECKOUT.scenario(orders=2), Limits(states=100_000))
+    result = search(CHECKOUT, CHECKOUT.scenario(orders=2), SearchBounds(states=100_000))
     assert result.found is None
     assert result.bounds
     assert result.tally.per_second > 20_000

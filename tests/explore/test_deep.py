@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from choreography.explore.model import Model
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 from choreography.explore.search import search
 from choreography.explore.walking import walk
 
@@ -25,7 +25,7 @@ def test_two_orders_fight_for_the_last_item(stock: int, states: int, ends: int) 
 def test_leaving_out_what_cannot_matter_loses_no_end() -> None:
     """Without the reduction there are more states on the way, and the same ends."""
     reduced = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=0))
-    whole = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=0), Limits(reduce=False))
+    whole = search(CHECKOUT, CHECKOUT.scenario(orders=2, stock=0), SearchBounds(reduce=False))
     assert whole.complete
     assert reduced.tally.states < whole.tally.states
     assert reduced.tally.ends == whole.tally.ends

@@ -39,7 +39,7 @@ def one_id_says_one_thing(one: Situation) -> bool:
 
 def called_is_recorded(one: Situation) -> bool:
     """The outside was asked for nothing but what an outcome holds, once for each key."""
-    recorded = {(wish.key, wish.body) for outcome in one.outcomes for wish in outcome.wishes}
+    recorded = {(committed.key, committed.body) for outcome in one.outcomes for committed in outcome.intents}
     return set(one.called) <= recorded and len({key for key, _ in one.called}) == len(one.called)
 
 
@@ -55,8 +55,8 @@ def recorded_is_published(one: Situation) -> bool:
     return (
         {event.encoded for outcome in outcomes for event in outcome.events}
         == {event.encoded for event in one.published}
-        and {due.encoded for outcome in outcomes for due in outcome.dues} == one.scheduled
-        and {wish.key for outcome in outcomes for wish in outcome.wishes} == {key for key, _ in one.called}
+        and {due.encoded for outcome in outcomes for due in outcome.deadlines} == one.scheduled
+        and {committed.key for outcome in outcomes for committed in outcome.intents} == {key for key, _ in one.called}
     )
 
 

@@ -16,7 +16,7 @@ from choreography.explore import ExploreError, Replay, Scenario, World, outside,
 from choreography.explore.command import explore
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 from choreography.explore.run_report import as_diagram, as_list
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
@@ -61,9 +61,10 @@ def test_what_can_never_happen_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"), [(Limits(states=100), "states were seen"), (Limits(depth=5), "runs of 5 steps were followed")]
+    ("limits", "said"),
+    [(SearchBounds(states=100), "states were seen"), (SearchBounds(depth=5), "runs of 5 steps were followed")],
 )
-def test_a_bound_that_is_reached_is_said(limits: Limits, said: str) -> None:
+def test_a_bound_that_is_reached_is_said(limits: SearchBounds, said: str) -> None:
     """What was not seen is not called seen."""
     result = search(CHECKOUT, CHECKOUT.scenario(), limits)
     assert not result.complete

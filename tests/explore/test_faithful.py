@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from choreography.explore.judging import Judge
-from choreography.explore.looking import Looker
+from choreography.explore.looking import StateLooker
 from choreography.explore.model import Model
 from choreography.explore.naming import SHARED
 from choreography.explore.runs import possible, replayed
@@ -34,7 +34,7 @@ def test_a_random_run_leaves_the_same_world_in_the_explorer_and_in_the_services(
     replay = replayed(space, steps)
     assert not replay.left_out
     assert not replay.pending
-    believed = World(Looker(space, state, SHARED), space.scenario.flows)
+    believed = World(StateLooker(space, state, SHARED), space.scenario.flows)
     for service in CHECKOUT.services:
         for entity in service.entities:
             assert set(believed.every(entity)) == set(replay.world.every(entity))

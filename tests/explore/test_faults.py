@@ -15,7 +15,7 @@ from choreography.explore import ExploreError, Replay
 from choreography.explore.command import explore
 from choreography.explore.faults import Faults
 from choreography.explore.model import Model
-from choreography.explore.result import Result
+from choreography.explore.result import SearchResult
 from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
@@ -27,7 +27,7 @@ FEW = 5
 """Flows with other faults each: the comparison of all verdicts without faults is in test_brute_force.py."""
 
 
-def explored(**settings: Any) -> Result:
+def explored(**settings: Any) -> SearchResult:
     """Explore checkout with faults."""
     model = Model.of(CHECKOUT)
     return search(model, model.scenario(**settings))
@@ -198,7 +198,7 @@ def test_generated_tests_never_overwrite_one_another(tmp_path: Path) -> None:
 
 def test_a_property_that_is_gone_is_an_error_and_no_failure() -> None:
     """The test says nothing any more, and which properties there are."""
-    with pytest.raises(ExploreError, match=r"no property 'gone'.* nothing_is_set_aside"):
+    with pytest.raises(ExploreError, match=r"no property 'gone'.* nothing_is_quarantined"):
         Replay(CHECKOUT).check("gone")
 
 

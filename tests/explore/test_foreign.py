@@ -17,7 +17,7 @@ from choreography.explore.command import explore
 from choreography.explore.faults import Faults
 from choreography.explore.foreign import foreign_events
 from choreography.explore.model import Model
-from choreography.explore.result import Result
+from choreography.explore.result import SearchResult
 from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
@@ -28,7 +28,7 @@ from tests.explore.brute.comparing import compared
 APPROVAL = "tests.explore.twins.approval:model"
 
 
-def explored(**settings: Any) -> Result:
+def explored(**settings: Any) -> SearchResult:
     """Explore the twin."""
     model = Model.of(APPROVAL)
     return search(model, model.scenario(**settings))

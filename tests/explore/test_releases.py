@@ -18,8 +18,8 @@ from choreography.explore.browser.course import Course
 from choreography.explore.browser.pages import Beginning, page_of
 from choreography.explore.command import explore
 from choreography.explore.model import Model
-from choreography.explore.properties import nothing_is_set_aside
-from choreography.explore.result import Limits, Result
+from choreography.explore.properties import nothing_is_quarantined
+from choreography.explore.result import SearchBounds, SearchResult
 from choreography.explore.run_report import as_diagram, as_list, as_test
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
@@ -113,7 +113,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def explored(**settings: object) -> Result:
+def explored(**settings: object) -> SearchResult:
     """Explore the flow."""
     model = Model.of("claims")
     return search(model, model.scenario(**settings))
@@ -160,7 +160,7 @@ def test_every_verdict_with_an_old_release_is_that_of_plain_enumeration(here: Pa
         places = worlds(model, scenario, 2_000)
         right = {one.name: failures(places, one) for one in model.beginning_with(scenario).properties}
         for reduce in (False, True):
-            result = search(model, scenario, Limits(reduce=reduce))
+            result = search(model, scenario, SearchBounds(reduce=reduce))
             shown = {one.found.property.name: len(one.path) - 1 for one in result.violations}
             assert shown.keys() == {name for name, depth in right.items() if depth is not None}
             first = result.violations[0].found.property.name
@@ -173,7 +173,7 @@ def test_a_state_that_the_new_release_cannot_read_is_broken(here: Path) -> None:
     written(here / "old" / "claims", STATUS, BY_STATUS)
     result = explored(old="old/claims")
     assert result.found is not None
-    assert result.found.property is nothing_is_set_aside
+    assert result.found.property is nothing_is_quarantined
     replay = replayed(result.space, steps_along(result.space, result.path))
     assert len(replay.happened) == 1
     assert "The old release left what this one cannot read" in replay.happened[0].problem
@@ -224,12 +224,12 @@ def test_releases_that_name_other_entities_for_one_event_are_broken(here: Path) 
     old.write_text(text.replace(pay, changed))
     result = explored(old="old/claims")
     assert result.found is not None
-    assert result.found.property is nothing_is_set_aside
+    assert result.found.property is nothing_is_quarantined
     replay = replayed(result.space, steps_along(result.space, result.path))
     assert "Delivered again to the other release" in replay.happened[-1].problem
     assert replay.happened[-1].item.name == "Asked"
-    with pytest.raises(AssertionError, match="nothing_is_set_aside"):
-        replay.check("nothing_is_set_aside")
+    with pytest.raises(AssertionError, match="nothing_is_quarantined"):
+        replay.check("nothing_is_quarantined")
 
 
 DEADLINE = """
@@ -249,10 +249,10 @@ def test_a_deadline_that_only_the_old_release_knows_is_broken(here: Path) -> Non
     written(here / "claims", STATUS, BY_STATUS, DEADLINE.replace("{name}", "later"))
     written(here / "old" / "claims", STATUS, BY_STATUS, DEADLINE.replace("{name}", "sooner"))
     result = explored(old="old/claims")
-    assert [one.found.property for one in result.violations] == [nothing_is_set_aside]
+    assert [one.found.property for one in result.violations] == [nothing_is_quarantined]
     replay = replayed(result.space, steps_along(result.space, result.path))
     assert "has no deadline of that name" in replay.happened[-1].problem
-    assert replay.world.set_aside
+    assert replay.world.quarantined
 
 
 def test_the_old_release_is_found_by_its_folder_and_by_its_package(here: Path) -> None:
@@ -326,7 +326,7 @@ async def test_the_browser_imports_no_release_that_an_address_names(here: Path) 
     for name in ("old", "evil"):
         written(here / name / "claims", STATUS, BY_STATUS, IMPORTED if name == "evil" else "")
     model = Model.of("claims")
-    app = explorer(model, Beginning("claims", model.scenario(old="old/claims")), Limits())
+    app = explorer(model, Beginning("claims", model.scenario(old="old/claims")), SearchBounds())
     assert (await answer(app, "scenario=claims&set-old=old/claims"))[0] == 200
     assert (await answer(app, "scenario=claims&set-old="))[0] == 200
     status, page = await answer(app, "scenario=claims&set-old=evil/claims")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from choreography.explore.model import Model
-from choreography.explore.result import Result
+from choreography.explore.result import SearchResult
 from choreography.explore.runs import replayed, steps_along
 from choreography.explore.search import search
 
@@ -19,11 +19,11 @@ TWINS: list[tuple[str, dict[str, Any], str, int]] = [
     ("forgotten_key", {}, "charged_twice", 3),
     ("eager_deadline", {}, "dispatched_and_cancelled", 8),
     ("overwritten_status", {}, "every_order_ends", 12),
-    ("partial_reaction", {"cancel": True}, "nothing_is_set_aside", 7),
+    ("partial_reaction", {"cancel": True}, "nothing_is_quarantined", 7),
 ]
 
 
-def explored(twin: str, settings: dict[str, Any]) -> Result:
+def explored(twin: str, settings: dict[str, Any]) -> SearchResult:
     """Explore one twin."""
     model: Model = importlib.import_module(f"tests.explore.twins.{twin}").model
     return search(model, model.scenario(**settings))

@@ -10,7 +10,7 @@ import orjson
 from choreography import Answer, Deadline, Decision, Entity, Event, Intent, Outside, Service, named_by, nothing
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import as_text
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.in_memory import NOON
 
 
@@ -102,7 +102,7 @@ async def fetch(wish: Fetch, bank: Outside) -> Fetched:
     return Fetched(till=wish.till)
 
 
-def bank(wish: Wish) -> Answer:
+def bank(wish: CommittedIntent) -> Answer:
     """Answer as the bank does."""
     return Fetched(till=Fetch.model_validate_json(wish.body).till)
 

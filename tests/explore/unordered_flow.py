@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from choreography import Decision, Entity, Event, NewId, Request, Service
 from choreography.explore import Scenario, scenario
 from choreography.explore.model import Model
-from choreography.explore.properties import nothing_is_set_aside
+from choreography.explore.properties import nothing_is_quarantined
 
 
 class Noted(Event, owner="notes", subject="note_id", type="note.taken.v1"):
@@ -91,4 +91,4 @@ def _add(service: Service, name: str, flaw: Callable[[str], str]) -> None:
     service.command(f"POST /{name}")(take)
 
 
-model = Model("notes", (_service(),), (nothing_is_set_aside,), {"notes": notes}, {}).called(f"{__name__}:model")
+model = Model("notes", (_service(),), (nothing_is_quarantined,), {"notes": notes}, {}).called(f"{__name__}:model")

@@ -14,11 +14,11 @@ import redis.asyncio
 from multidict import CIMultiDict
 
 from choreography.flow import services_of
-from choreography.topics import CONTROL, Naming
+from choreography.topics import CONTROL, TopicNaming
 from choreography.up import RunningFlow
 
 PATIENCE = 60.0
-ON_BROKER = Naming("checkout").on_broker
+ON_BROKER = TopicNaming("checkout").on_broker
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from choreography.flow import services_of
-from choreography.stores.address import Address, schema_of
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.address import DatabaseAddress, schema_of
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.up.postgres import Postgres
 from tests.integration.postgres_server import postgres_server
 
@@ -26,6 +26,6 @@ async def postgres_in(folder: Path) -> AsyncIterator[Postgres]:
     async with postgres_server(folder, "checkout_order", "checkout_billing", READER) as database:
         for service in (ORDER, BILLING):
             schema = schema_of("checkout", service.name)
-            owned = Address.read(database.url_of("checkout"), schema)
-            await asyncio.to_thread(migrate, Wanted(service, owned, schema), reporting=READER)
+            owned = DatabaseAddress.read(database.url_of("checkout"), schema)
+            await asyncio.to_thread(migrate, WantedTables(service, owned, schema), reporting=READER)
         yield database

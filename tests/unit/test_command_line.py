@@ -16,7 +16,7 @@ import pytest
 
 from choreography import cli
 from choreography.exit_codes import BROKEN, CANNOT_RUN, HOLDS, NOT_ALL_SEEN
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 from tests.rendered_flow import rendered_flow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -311,7 +311,7 @@ def test_the_help_lists_scenarios_with_their_settings_and_true_defaults(
     assert "--scenario cases (the default)" in ended.out
     assert "--number INTEGER  (default: 1)" in ended.out
     assert "--quick / --no-quick  (default: --no-quick)" in ended.out
-    usual = Limits()
+    usual = SearchBounds()
     for number in (usual.states, usual.depth, int(usual.seconds)):
         assert f"({number})" in ended.out
     assert run("explore", "--help").code == HOLDS

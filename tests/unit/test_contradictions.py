@@ -605,32 +605,32 @@ def test_an_answer_that_nobody_hears_is_refused(garden: Service) -> None:
     garden.check()
 
 
-def ask(wish: Wish) -> Planted:
+def ask(committed: Wish) -> Planted:
     """Become an event."""
-    return Planted(plot=wish.plot)
+    return Planted(plot=committed.plot)
 
 
-def ask_for_undeclared(wish: Wish) -> Felled:
+def ask_for_undeclared(committed: Wish) -> Felled:
     """Become an event that the service does not publish."""
-    return Felled(plot=wish.plot)
+    return Felled(plot=committed.plot)
 
 
-def ask_for_anything(wish: Wish) -> Event:
+def ask_for_anything(committed: Wish) -> Event:
     """Become who knows what."""
-    return Planted(plot=wish.plot)
+    return Planted(plot=committed.plot)
 
 
-def ask_twice(wish: Wish, other: Wish) -> Planted:
+def ask_twice(committed: Wish, other: Wish) -> Planted:
     """Take two bodies."""
-    return Planted(plot=wish.plot)
+    return Planted(plot=committed.plot)
 
 
-def ask_beside_the_path(wish: Wish, plot: Id) -> Planted:
+def ask_beside_the_path(committed: Wish, plot: Id) -> Planted:
     """Take what the path does not hold."""
     return Planted(plot=plot)
 
 
-def ask_with_a_new_id(wish: Wish, plot: NewId) -> Planted:
+def ask_with_a_new_id(committed: Wish, plot: NewId) -> Planted:
     """Take a new id, which no path holds."""
     return Planted(plot=plot)
 

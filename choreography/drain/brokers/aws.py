@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from choreography.broker_names import aws_name
 from choreography.drain.sight import DrainError, Sight, Standing, Where
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 from choreography.provision.aws import by_app, client_of
 from choreography.provision.aws_account import account_at
 
@@ -22,7 +22,7 @@ def settles(where: Where) -> float:
     return 65.0 if account_at(where.address).endpoint is None else 1.0
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask every queue. What SNS is given that nobody hears is not kept, so nothing is told of it."""
     account = account_at(where.address)
     try:

@@ -6,13 +6,13 @@ import json
 
 from choreography.drain.brokers.aws import settles
 from choreography.drain.sight import DrainError, Sight, Standing, Where
-from choreography.provision import Layout, ProvisionError
+from choreography.provision import BrokerLayout, ProvisionError
 from choreography.provision.eventbridge import ask
 
 __all__ = ["look", "settles"]
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask every queue. What a bus is given that no rule wants is not kept, so nothing is told of it."""
     try:
         lines = await ask("count", layout, where.address)

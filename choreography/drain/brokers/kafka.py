@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 
 _Offsets = Mapping[Any, int]
 
@@ -20,7 +20,7 @@ def settles(_: Where) -> float:
     return 1.0
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask for the ends of all partitions, and what the groups have committed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=where.address, client_id="choreography-drain")
     # Without a group it joins none, so that looking takes no partition away from anybody.
@@ -54,7 +54,7 @@ async def _committed(admin: Any, group: str) -> _Offsets:
     return {one: found.offset for one, found in (await admin.list_consumer_group_offsets(group)).items()}
 
 
-async def _partitions(admin: Any, layout: Layout) -> list[Any]:
+async def _partitions(admin: Any, layout: BrokerLayout) -> list[Any]:
     there = set(await admin.list_topics())
     described = await admin.describe_topics([topic for topic in layout.topics if topic in there])
     return [TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]]

@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 
 from choreography.broker_names import stream_name
 from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 
 
 def settles(_: Where) -> float:
@@ -18,7 +18,7 @@ def settles(_: Where) -> float:
     return 1.0
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask every stream for its consumers. Both are named as in components/brokers/nats.yaml."""
     try:
         client = await nats.connect(

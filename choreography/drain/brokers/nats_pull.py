@@ -6,13 +6,13 @@ import json
 
 from choreography.drain.brokers.nats import settles
 from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
-from choreography.provision import Layout, ProvisionError
+from choreography.provision import BrokerLayout, ProvisionError
 from choreography.provision.nats_pull import ask
 
 __all__ = ["look", "settles"]
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask every consumer and every stream."""
     try:
         lines = await ask("count", layout, where.address)

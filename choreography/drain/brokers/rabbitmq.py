@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
-from choreography.drain.sight import DrainError, NotYetError, Sight, Standing, Where
-from choreography.provision import Layout
+from choreography.drain.sight import DrainError, Sight, Standing, UnknownYetError, Where
+from choreography.provision import BrokerLayout
 from choreography.render.brokers import BROKERS
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
@@ -22,7 +22,7 @@ def settles(_: Where) -> float:
     return 12.0
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask for every queue. What an exchange is given that nobody hears is not kept, so nothing is told of it."""
     url, vhost = management_at(where)
     try:
@@ -64,5 +64,5 @@ def _standing(app: str, topic: str, queue: dict[str, Any] | None) -> Standing:
         )
     if "messages_unacknowledged" not in queue:
         # A queue that is young has not reported yet; one whose node is away does not either.
-        raise NotYetError(f"RabbitMQ does not say yet what is in the queue {app}-{topic}, which may be full.")
+        raise UnknownYetError(f"RabbitMQ does not say yet what is in the queue {app}-{topic}, which may be full.")
     return Standing(app, topic, int(queue["messages_ready"]), int(queue["messages_unacknowledged"]))

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from choreography.drain.sight import DrainError, Sight, Standing, Where, dead_letter_topics
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 
 _MOST: Final = 10_000
 """How many entries are counted one by one; more are as good as this many."""
@@ -19,7 +19,7 @@ def settles(_: Where) -> float:
     return 1.0
 
 
-async def look(layout: Layout, where: Where) -> Sight:
+async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask every stream for its groups. A group is called after its app, as the component names it."""
     url = where.address if "://" in where.address else f"redis://{where.address}"
     try:

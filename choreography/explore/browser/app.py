@@ -18,7 +18,7 @@ from choreography.explore.browser.pages import Beginning, page_of
 from choreography.explore.browser.searches import Searches
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 
 _HERE: Final = Path(__file__).parent
 _SETTING: Final = "set-"
@@ -41,7 +41,7 @@ class Chosen:
     numeric: bool
 
 
-def explorer(model: Model, first: Beginning, limits: Limits) -> FastAPI:
+def explorer(model: Model, first: Beginning, limits: SearchBounds) -> FastAPI:
     """Return the web app.
 
     Args:

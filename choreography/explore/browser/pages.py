@@ -37,7 +37,7 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ShownField:
     """One field of an entity; ``changed`` by the last step."""
 
     name: str
@@ -50,7 +50,7 @@ class Kept:
     """One entity as its service keeps it."""
 
     title: str
-    fields: tuple[Field, ...]
+    fields: tuple[ShownField, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _kept(entity: Entity, before: Entity | None) -> Kept:
     kind = type(entity)
     was = spread(kind, before.model_dump(mode="json")) if before else {}
     fields = tuple(
-        Field(name.replace("_", " "), _value(value), before is None or was.get(name) != value)
+        ShownField(name.replace("_", " "), _value(value), before is None or was.get(name) != value)
         for name, value in spread(kind, entity.model_dump(mode="json")).items()
         if name != entity.key_field
     )

@@ -11,7 +11,7 @@ from choreography.explore.browser.pages import Beginning
 from choreography.explore.coverage import unreached
 from choreography.explore.model import Model
 from choreography.explore.purity import Purity
-from choreography.explore.result import Limits, Result, Tally
+from choreography.explore.result import SearchBounds, SearchResult, Tally
 from choreography.explore.runs import steps_along
 from choreography.explore.search import search
 
@@ -26,7 +26,7 @@ class Breach:
 
 
 @dataclass(slots=True)
-class Search:
+class PageSearch:
     """One search, under way or over."""
 
     beginning: Beginning
@@ -41,20 +41,20 @@ class Search:
 class Searches:
     """Starts a search for each scenario that is asked for, and keeps what it found."""
 
-    def __init__(self, model: Model, limits: Limits) -> None:
+    def __init__(self, model: Model, limits: SearchBounds) -> None:
         self._model, self._limits = model, limits
-        self._known: dict[str, Search] = {}
+        self._known: dict[str, PageSearch] = {}
         self._one_at_a_time = threading.Lock()
 
-    def of(self, beginning: Beginning) -> Search:
+    def of(self, beginning: Beginning) -> PageSearch:
         """Return the search of a scenario, started if there was none yet."""
         key = beginning.address(Course())
         if key not in self._known:
-            self._known[key] = Search(beginning)
+            self._known[key] = PageSearch(beginning)
             threading.Thread(target=self._run, args=(self._known[key],), daemon=True).start()
         return self._known[key]
 
-    def _run(self, state: Search) -> None:
+    def _run(self, state: PageSearch) -> None:
         def tell(tally: Tally) -> None:
             state.tally = tally
 
@@ -72,7 +72,7 @@ class Searches:
             state.over = True
 
 
-def _breaches(beginning: Beginning, result: Result) -> Iterator[Breach]:
+def _breaches(beginning: Beginning, result: SearchResult) -> Iterator[Breach]:
     for violation in result.violations:
         steps = steps_along(result.space, violation.path, violation.found) if violation.path else []
         course = course_along(result.space.model, beginning.scenario, steps)

@@ -13,13 +13,13 @@ from choreography.explore.browser.app import explorer
 from choreography.explore.browser.pages import Beginning
 from choreography.explore.model import Model
 from choreography.explore.properties import ExploreError
-from choreography.explore.result import Limits
+from choreography.explore.result import SearchBounds
 
 _HOST: Final = "127.0.0.1"
 
 
 def serve(
-    flow: str, scenario: str, settings: Mapping[str, Any], *, limits: Limits, port: int, console: Console
+    flow: str, scenario: str, settings: Mapping[str, Any], *, limits: SearchBounds, port: int, console: Console
 ) -> None:
     """Serve the explorer until somebody ends it.
 

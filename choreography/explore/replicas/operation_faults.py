@@ -23,7 +23,7 @@ from choreography.engine.operations import (
     Write,
 )
 from choreography.engine.records import Outgoing
-from choreography.explore.replicas.program import Call, Operation
+from choreography.explore.replicas.program import CallOutside, Operation
 from choreography.explore.replicas.rows import Rows, row, shown, written
 
 
@@ -49,7 +49,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FaultyWay:
     """One answer, and what is different afterwards."""
 
     label: str
@@ -62,7 +62,7 @@ class Change:
     called: tuple[str, str] | None = None
 
 
-def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[Change]:
+def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[FaultyWay]:
     """Return every way in which an operation can be answered."""
     less = budget.without("unknown") if budget.unknown else None
     match operation:
@@ -70,52 +70,52 @@ def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[Change]:
             yield from _reads(keys, rows, budget, less)
         case Confirm(key):
             stored = row(rows, key)
-            yield Change("it reads one key", stored, stored, budget)
+            yield FaultyWay("it reads one key", stored, stored, budget)
             if less:
-                yield Change("it reads one key, and gets no answer", "unknown", Unknown(), less)
+                yield FaultyWay("it reads one key, and gets no answer", "unknown", Unknown(), less)
         case Commit(writes):
             yield from _commits(writes, rows, budget, less)
         case Pause():
-            yield Change("it waits", None, None, budget)
-        case Publish() | Schedule() | Call():
+            yield FaultyWay("it waits", None, None, budget)
+        case Publish() | Schedule() | CallOutside():
             yield from _releases(operation, budget, less)
         case Together():
             raise TypeError("A program lets things out one after the other, so that it may die in between.")
 
 
-def _reads(keys: tuple[Key, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
+def _reads(keys: tuple[Key, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[FaultyWay]:
     found = shown(rows, keys)
     told = tuple(sorted((key, stored.value, stored.etag) for key, stored in found.found.items()))
-    yield Change("it reads", told, found, budget)
+    yield FaultyWay("it reads", told, found, budget)
     if budget.hidden and told:
-        yield Change("it reads, and is shown nothing", (), Values({}), budget.without("hidden"))
+        yield FaultyWay("it reads, and is shown nothing", (), Values({}), budget.without("hidden"))
     if less:
-        yield Change("it reads, and the read fails", "failed", Values({}, frozenset(keys)), less)
+        yield FaultyWay("it reads, and the read fails", "failed", Values({}, frozenset(keys)), less)
 
 
-def _commits(writes: tuple[Write, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[Change]:
+def _commits(writes: tuple[Write, ...], rows: Rows, budget: Budget, less: Budget | None) -> Iterator[FaultyWay]:
     after = written(rows, writes)
     if isinstance(after, Conflict):
-        yield Change("it commits, and there is a conflict", "conflict", after, budget)
+        yield FaultyWay("it commits, and there is a conflict", "conflict", after, budget)
     else:
-        yield Change("it commits", "committed", Committed(), budget, rows=after)
+        yield FaultyWay("it commits", "committed", Committed(), budget, rows=after)
         if less:
-            yield Change("it commits, and the reply is lost", "unknown", Unknown(), less, rows=after)
+            yield FaultyWay("it commits, and the reply is lost", "unknown", Unknown(), less, rows=after)
     if less:
-        yield Change("it commits, and nothing is written", "unknown", Unknown(), less)
+        yield FaultyWay("it commits, and nothing is written", "unknown", Unknown(), less)
 
 
-def _releases(operation: Publish | Schedule | Call, budget: Budget, less: Budget | None) -> Iterator[Change]:
+def _releases(operation: Publish | Schedule | CallOutside, budget: Budget, less: Budget | None) -> Iterator[FaultyWay]:
     match operation:
         case Publish(events):
             missed = frozenset(range(len(events)))
-            done = Change("it publishes", "all", NOTHING_FAILED, budget, published=events)
+            done = FaultyWay("it publishes", "all", NOTHING_FAILED, budget, published=events)
             lost = replace(done, told="none", answer=missed)
-        case Schedule(dues):
-            done = Change("it schedules", True, True, budget, scheduled=tuple(due.encoded for due in dues))
+        case Schedule(deadlines):
+            done = FaultyWay("it schedules", True, True, budget, scheduled=tuple(due.encoded for due in deadlines))
             lost = replace(done, told=False, answer=False)
-        case Call(wish):
-            done = Change("it calls the outside", True, True, budget, called=(wish.key, wish.body))
+        case CallOutside(committed):
+            done = FaultyWay("it calls the outside", True, True, budget, called=(committed.key, committed.body))
             lost = replace(done, told=False, answer=False)
     yield done
     if less:

@@ -16,7 +16,7 @@ from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.memory import Published
 from choreography.engine.operations import CarryOut, Commit, Confirm, Limits, Pause, Publish, Read, Schedule, Together
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.engine.releasing import release
 from choreography.engine.settling import Settler
 from choreography.in_memory import NOON
@@ -27,13 +27,13 @@ Memory = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallOutside:
     """Ask the outside to do what was wished for."""
 
-    wish: Wish
+    committed: CommittedIntent
 
 
-Operation = Read | Confirm | Commit | Pause | Publish | Schedule | Call | Together
+Operation = Read | Confirm | Commit | Pause | Publish | Schedule | CallOutside | Together
 Steps = Generator[Operation, Any, Any]
 
 
@@ -43,7 +43,7 @@ class Setting:
 
     service: Service
     limits: Limits
-    answers: Callable[[Wish], Answer]
+    answers: Callable[[CommittedIntent], Answer]
 
 
 Program = Callable[[Setting, Sequence[Delivery], Published], Steps]
@@ -75,25 +75,25 @@ def released(setting: Setting, settled: Sequence[Settled], published: Published)
 
 def _carried_out(setting: Setting, operation: CarryOut, published: Published) -> Steps:
     undone = set()
-    for index, wish in enumerate(operation.wishes):
-        if not (yield from _answered(setting, wish, published, repeated=operation.repeated)):
+    for index, committed in enumerate(operation.intents):
+        if not (yield from _answered(setting, committed, published, repeated=operation.repeated)):
             undone.add(index)
     return frozenset(undone)
 
 
-def _answered(setting: Setting, wish: Wish, published: Published, *, repeated: bool) -> Steps:
+def _answered(setting: Setting, committed: CommittedIntent, published: Published, *, repeated: bool) -> Steps:
     answering = Answering(setting.service)
     if repeated:
         try:
-            outcome = yield from answering.recall(wish)
+            outcome = yield from answering.recall(committed)
         except UnreadableError:
             return False
         if outcome is not None:
             again = Settled(Delivery(None, outcome.heard, outcome.event_id, inside=True), outcome, repeated=True)
             return all((yield from released(setting, [again], published)))
-    if not (yield Call(wish)):
+    if not (yield CallOutside(committed)):
         return False
-    answer = answering.delivery(wish, setting.answers(wish), NOON)
+    answer = answering.delivery(committed, setting.answers(committed), NOON)
     return all((yield from as_shipped(setting, [answer], published)))
 
 
@@ -113,7 +113,7 @@ class _Noted(Published):
 
 
 @dataclass(slots=True)
-class Place:
+class ProgramPoint:
     """How far a replica has come: the operation it waits for, or what it answers the broker and now remembers."""
 
     batch: tuple[Delivery, ...]
@@ -123,7 +123,7 @@ class Place:
     operation: Operation | None = None
     done: tuple[bool, ...] = ()
     after: Memory = frozenset()
-    next: dict[Any, Place] = field(default_factory=dict)
+    next: dict[Any, ProgramPoint] = field(default_factory=dict)
 
 
 class Places:
@@ -131,25 +131,25 @@ class Places:
 
     def __init__(self, setting: Setting, program: Program) -> None:
         self._setting, self._program = setting, program
-        self._first: dict[tuple[tuple[str, ...], Memory], Place] = {}
+        self._first: dict[tuple[tuple[str, ...], Memory], ProgramPoint] = {}
         self._count = 0
 
-    def begin(self, batch: tuple[Delivery, ...], memory: Memory) -> Place:
+    def begin(self, batch: tuple[Delivery, ...], memory: Memory) -> ProgramPoint:
         """Return where a replica is that was just given a batch."""
         key = (tuple(one.identity for one in batch), memory)
         found = self._first.get(key)
         if found is None:
-            found = self._first[key] = self._run(Place(batch, memory, ()))
+            found = self._first[key] = self._run(ProgramPoint(batch, memory, ()))
         return found
 
-    def answered(self, place: Place, told: Any, answer: Any) -> Place:
+    def answered(self, place: ProgramPoint, told: Any, answer: Any) -> ProgramPoint:
         """Return where a replica is after an answer; ``told`` tells this answer from others."""
         found = place.next.get(told)
         if found is None:
-            found = place.next[told] = self._run(Place(place.batch, place.memory, (*place.answers, answer)))
+            found = place.next[told] = self._run(ProgramPoint(place.batch, place.memory, (*place.answers, answer)))
         return found
 
-    def _run(self, place: Place) -> Place:
+    def _run(self, place: ProgramPoint) -> ProgramPoint:
         self._count += 1
         place.number = self._count
         published = _Noted(place.memory)

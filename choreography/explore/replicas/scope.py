@@ -14,9 +14,9 @@ from choreography.contracts import Answer, Entity
 from choreography.engine.delivery import Delivery
 from choreography.engine.identity import Key
 from choreography.engine.operations import Limits
-from choreography.engine.records import EntityRecord, Outcome, Outgoing, Wish
-from choreography.explore.replicas.operation_faults import Budget, Change, ways
-from choreography.explore.replicas.program import Memory, Place, Places, Program, Setting, as_shipped
+from choreography.engine.records import CommittedIntent, EntityRecord, Outcome, Outgoing
+from choreography.explore.replicas.operation_faults import Budget, FaultyWay, ways
+from choreography.explore.replicas.program import Memory, Places, Program, ProgramPoint, Setting, as_shipped
 from choreography.explore.replicas.rows import Rows, outcomes, row
 from choreography.service import Service
 
@@ -24,7 +24,7 @@ NOBODY: Memory = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
+class ReplicaState:
     """One process: what it remembers, and how far it is with its batch, if it has one."""
 
     memory: Memory = NOBODY
@@ -45,7 +45,7 @@ class Situation:
     scheduled: frozenset[str]
     called: tuple[tuple[str, str], ...]
     waiting: frozenset[int]
-    replicas: tuple[Replica, ...]
+    replicas: tuple[ReplicaState, ...]
     budget: Budget
 
     @property
@@ -99,7 +99,7 @@ class EngineScope:
 
     service: Service
     deliveries: Sequence[Delivery]
-    answers: Callable[[Wish], Answer]
+    answers: Callable[[CommittedIntent], Answer]
     replicas: int = 1
     budget: Budget = field(default_factory=Budget)
     limits: Limits = field(default_factory=lambda: Limits(attempts=2))
@@ -122,13 +122,13 @@ class _Search:
     def __init__(self, scope: EngineScope) -> None:
         self._scope = scope
         self._places = Places(Setting(scope.service, scope.limits, scope.answers), scope.program)
-        self._at: dict[int, Place] = {}
+        self._at: dict[int, ProgramPoint] = {}
         self._judged: dict[Any, str] = {}
 
     def run(self) -> EngineResult:
         scope, result, cpu = self._scope, EngineResult(), time.process_time()
         every = frozenset(range(len(scope.deliveries)))
-        first = Situation((), frozenset(), frozenset(), (), every, (Replica(),) * scope.replicas, scope.budget)
+        first = Situation((), frozenset(), frozenset(), (), every, (ReplicaState(),) * scope.replicas, scope.budget)
         seen: dict[Situation, tuple[Situation, str] | None] = {first: None}
         level = [first]
         while level and result.found is None:
@@ -166,7 +166,7 @@ class _Search:
             else:
                 yield from self._taking(one, number, replica)
 
-    def _taking(self, one: Situation, number: int, replica: Replica) -> Iterator[tuple[str, Situation]]:
+    def _taking(self, one: Situation, number: int, replica: ReplicaState) -> Iterator[tuple[str, Situation]]:
         waiting = tuple(sorted(one.waiting))
         batches = [(single,) for single in waiting] + ([waiting] if len(waiting) > 1 else [])
         for batch in batches:
@@ -177,7 +177,7 @@ class _Search:
                     yield self._taken(one, number, replica, (single,), again=True)
 
     def _taken(
-        self, one: Situation, number: int, replica: Replica, batch: tuple[int, ...], *, again: bool
+        self, one: Situation, number: int, replica: ReplicaState, batch: tuple[int, ...], *, again: bool
     ) -> tuple[str, Situation]:
         place = self._kept(self._places.begin(tuple(self._scope.deliveries[each] for each in batch), replica.memory))
         busy = replace(replica, place=place, holds=batch)
@@ -186,27 +186,27 @@ class _Search:
         told = ", ".join(self._scope.deliveries[each].identity for each in batch)
         return f"a replica is given {told}{' again' if again else ''}", _with(after, number, busy)
 
-    def _working(self, one: Situation, number: int, replica: Replica) -> Iterator[tuple[str, Situation]]:
+    def _working(self, one: Situation, number: int, replica: ReplicaState) -> Iterator[tuple[str, Situation]]:
         place = self._at[replica.place]
         if one.budget.crashes:
             died = replace(one, waiting=one.waiting | set(replica.holds), budget=one.budget.without("crashes"))
-            yield f"the replica dies {_before(place)}", _with(died, number, Replica())
+            yield f"the replica dies {_before(place)}", _with(died, number, ReplicaState())
         if place.operation is None:
             undone = {each for each, done in zip(replica.holds, place.done, strict=True) if not done}
             after = replace(one, waiting=one.waiting | undone)
             told = "hands back what is not done" if undone else "acknowledges"
-            yield f"the replica {told}", _with(after, number, Replica(place.after))
+            yield f"the replica {told}", _with(after, number, ReplicaState(place.after))
             return
         for change in ways(place.operation, one.rows, one.budget):
             following = self._kept(self._places.answered(place, change.told, change.answer))
             yield change.label, _with(_changed(one, change), number, replace(replica, place=following))
 
-    def _kept(self, place: Place) -> int:
+    def _kept(self, place: ProgramPoint) -> int:
         self._at[place.number] = place
         return place.number
 
 
-def _changed(one: Situation, change: Change) -> Situation:
+def _changed(one: Situation, change: FaultyWay) -> Situation:
     called = one.called
     if change.called and change.called not in called:
         called = tuple(sorted((*called, change.called)))
@@ -220,13 +220,13 @@ def _changed(one: Situation, change: Change) -> Situation:
     )
 
 
-def _with(one: Situation, number: int, replica: Replica) -> Situation:
+def _with(one: Situation, number: int, replica: ReplicaState) -> Situation:
     others = (*one.replicas[:number], *one.replicas[number + 1 :])
     order = sorted((*others, replica), key=lambda each: (each.place, each.holds, sorted(each.memory)))
     return replace(one, replicas=tuple(order))
 
 
-def _before(place: Place) -> str:
+def _before(place: ProgramPoint) -> str:
     return f"before its {type(place.operation).__name__.lower()}" if place.operation else "before it answers"
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from choreography.render.access import aws, kafka, nats, rabbitmq, redis
 from choreography.render.access.grants import Grant, grants_of
-from choreography.render.source import Files, Source, read
+from choreography.render.source import Files, RenderSource, read
 
 FOLDER: Final = "access"
 """Below the folder of a flow, and below components/: how services log in, a folder or a file for each broker."""
@@ -42,7 +42,7 @@ _DOCUMENTS: Final[Mapping[str, _Document]] = {
 }
 
 
-def access_files(source: Source) -> Files:
+def access_files(source: RenderSource) -> Files:
     """Render what the user of each service may do on each broker, and how sidecars log in."""
     grants = grants_of(source.services, source.names)
     texts: Files = {}
@@ -54,7 +54,7 @@ def access_files(source: Source) -> Files:
     return texts
 
 
-def login_settings(source: Source, broker: str) -> str:
+def login_settings(source: RenderSource, broker: str) -> str:
     """Return the text of the settings by which sidecars log in to a broker, which is empty where they need none."""
     file = source.root / "components" / FOLDER / f"{broker}.yaml"
     return read(file) if file.exists() else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from choreography.service import Service
-from choreography.topics import CHRONICLE, CONTROL, Naming, all_topics, published_by, subscribed_by
+from choreography.topics import CHRONICLE, CONTROL, TopicNaming, all_topics, published_by, subscribed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Grant:
         return tuple(sorted({*self.publishes, *self.hears}))
 
 
-def grants_of(services: Sequence[Service], names: Naming) -> tuple[Grant, ...]:
+def grants_of(services: Sequence[Service], names: TopicNaming) -> tuple[Grant, ...]:
     """Return a grant for each service of a flow, and for its observer: the same as the scopes of its components."""
     granted = {service.name: (published_by(service), subscribed_by(service)) for service in services}
     granted[CHRONICLE] = (CONTROL,), all_topics(services)

@@ -26,7 +26,7 @@ _OF_MESSAGE: Final = frozenset({"topic", "type", "source", "data_base64"})
 _NOTHING: Final = b"null"
 
 
-class Entry(NamedTuple):
+class BatchEntry(NamedTuple):
     """One entry of a batch.
 
     Attributes:
@@ -42,31 +42,31 @@ class Entry(NamedTuple):
     problem: str = ""
 
 
-def entries_of(said: Any) -> Sequence[Entry]:
+def entries_of(said: Any) -> Sequence[BatchEntry]:
     """Return an entry whose JSON is already parsed; of a pack, all that are in it, under the id of the pack."""
     entry = entry_of(said)
     return _unpacked(entry, said.get("contentType")) if isinstance(said, dict) else (entry,)
 
 
-def entry_of(said: Any) -> Entry:
+def entry_of(said: Any) -> BatchEntry:
     """Return one entry whose JSON is already parsed, as it is."""
     if not isinstance(said, dict):
-        return Entry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
+        return BatchEntry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
     metadata = said.get("metadata")
-    return Entry(
+    return BatchEntry(
         _entry_id(said.get("entryId")),
         bounded(event_bytes(said.get("event"))),
         metadata if isinstance(metadata, dict) else {},
     )
 
 
-def _unpacked(entry: Entry, content_type: object) -> Sequence[Entry]:
+def _unpacked(entry: BatchEntry, content_type: object) -> Sequence[BatchEntry]:
     if content_type != PACKED or isinstance(entry.event, Overlong):
         return (entry,)
     whole = parsed(entry.event)
     held = whole.get("entries") if isinstance(whole, dict) else None
     if not held or not isinstance(held, list):
-        # No pack: an event like any other, set aside as such. Without an answer it would come again for ever.
+        # No pack: an event like any other, quarantined as such. Without an answer it would come again for ever.
         return (entry,)
     return [entry_of(one)._replace(entry_id=entry.entry_id) for one in held]
 
@@ -135,7 +135,7 @@ class Message:
         """Return a member that is a text; nothing if it is none."""
         return text_of(self.fields.get(name, _NOTHING))
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    async def entries(self) -> AsyncIterator[BatchEntry]:
         """Split it.
 
         Raises:
@@ -161,7 +161,7 @@ class Message:
         await self._stream.drain()
         return self.whole
 
-    async def _entries(self) -> Sequence[Entry]:
+    async def _entries(self) -> Sequence[BatchEntry]:
         stream = self._stream
         if await stream.peek() != b"{":
             return (_no_entry(await stream.value(Keeping(LARGEST_VALUE))),)
@@ -174,14 +174,14 @@ class Message:
             else:
                 await stream.value(Skipping())
         metadata = parsed(values.get("metadata", _NOTHING))
-        entry = Entry(
+        entry = BatchEntry(
             _entry_id(parsed(values.get("entryId", _NOTHING))),
             _event(values.get("event", _NOTHING)),
             metadata if isinstance(metadata, dict) else {},
         )
         return _unpacked(entry, parsed(values.get("contentType", _NOTHING)))
 
-    def _entries_at_hand(self) -> Sequence[Entry] | None:
+    def _entries_at_hand(self) -> Sequence[BatchEntry] | None:
         """Return what the next entry holds if all of it has arrived and is sound, as most are: that is quicker."""
         text = self._stream.object_at_hand()
         try:
@@ -201,13 +201,13 @@ def _event(value: bytes | Overlong) -> bytes | Overlong:
         return bounded(value)
 
 
-def _no_entry(value: bytes | Overlong) -> Entry:
+def _no_entry(value: bytes | Overlong) -> BatchEntry:
     if not isinstance(value, Overlong):
         try:
             return entry_of(orjson.loads(value))
         except orjson.JSONDecodeError:
             value = bounded(value)
-    return Entry(None, value, {}, "An entry of the batch is not a JSON object.")
+    return BatchEntry(None, value, {}, "An entry of the batch is not a JSON object.")
 
 
 def _entry_id(said: Any) -> str:

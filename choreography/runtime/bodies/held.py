@@ -10,7 +10,7 @@ from typing import Final, Self
 import orjson
 
 from choreography.engine.delivery import Overlong
-from choreography.runtime.bodies.batches import Entry
+from choreography.runtime.bodies.batches import BatchEntry
 
 _IN_MEMORY: Final = 16 * 1024 * 1024
 _MOST_ENTRIES: Final = 400
@@ -32,7 +32,7 @@ class Held:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: BatchEntry) -> bool:
         """Hold one; False if there is no place for it."""
         event = entry.event
         stands = [event.digest, event.size] if isinstance(event, Overlong) else None
@@ -44,28 +44,28 @@ class Held:
             return False
         return True
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[BatchEntry]:
         self._file.seek(0)
         while line := self._file.readline():
             entry_id, stands, metadata, problem = orjson.loads(line)
             raw = base64.b64decode(self._file.readline())
-            yield Entry(entry_id, Overlong(stands[0], stands[1], raw) if stands else raw, metadata, problem)
+            yield BatchEntry(entry_id, Overlong(stands[0], stands[1], raw) if stands else raw, metadata, problem)
 
 
 class Group:
     """Entries that are settled together, so that no more than a few megabytes of a batch are in hand at once."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[BatchEntry] = []
         self._bytes = 0
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: BatchEntry) -> bool:
         """Take one more; True if the group is full."""
         self._entries.append(entry)
         self._bytes += len(entry.event.beginning if isinstance(entry.event, Overlong) else entry.event)
         return len(self._entries) >= _MOST_ENTRIES or self._bytes >= _MOST_BYTES
 
-    def take(self) -> list[Entry]:
+    def take(self) -> list[BatchEntry]:
         """Return them and begin the next group."""
         entries, self._entries, self._bytes = self._entries, [], 0
         return entries
@@ -78,7 +78,7 @@ class Statuses:
         self._ids: list[str] = []
         self._again: set[str] = set()
 
-    def add(self, entry: Entry, *, done: bool) -> None:
+    def add(self, entry: BatchEntry, *, done: bool) -> None:
         """Say what became of one. Of two entries with one id, both are done or both come again."""
         if entry.entry_id is None:
             return

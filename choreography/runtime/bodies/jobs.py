@@ -1,7 +1,7 @@
 """Reading what a fired job holds: the deadlines of one batch, or the accepted commands of which it reminds.
 
-A job that cannot be read would be fired again for ever. So whatever in it is unreadable becomes a delivery that is set
-aside, and what is readable beside it is served.
+A job that cannot be read would be fired again for ever. So whatever in it is
+unreadable becomes a delivery that is quarantined, and what is readable beside it is served.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _listed(body: bytes | Overlong, member: str, held: str) -> list[object] | De
         return listed
     problem = (
         f"A fired job must list its {held} in {member!r}, and this job does not. It would be fired again for ever, so "
-        "it is set aside. Find out who scheduled it, since no release of this library does."
+        "it is quarantined. Find out who scheduled it, since no release of this library does."
     )
     return unreadable(body, problem)
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from choreography.engine.identity import OUTCOME
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.from_dapr.recovering import (
     ACCEPTED,
     Names,
     New,
     Old,
-    Place,
+    RecordPlace,
     is_needed,
     is_vacant,
     place_of,
     renewed,
 )
-from choreography.stores.from_dapr.sources import MoveError, Source
+from choreography.stores.from_dapr.sources import MoveError, RecordSource
 from choreography.stores.from_dapr.targets import Target, target_at
 from choreography.stores.tables import ENTITIES, NOTES, OUTCOMES, table_of
 
@@ -51,7 +51,7 @@ class Moved:
         )
 
 
-async def move(source: Source, service: str, address: Address) -> Moved:
+async def move(source: RecordSource, service: str, address: DatabaseAddress) -> Moved:
     """Move all records of a service into its own tables. It may be run again, and then goes on.
 
     Raises:
@@ -72,7 +72,7 @@ async def move(source: Source, service: str, address: Address) -> Moved:
     return moved
 
 
-async def _named(source: Source, service: str, *, look: bool = True) -> tuple[Names, tuple[int, int]]:
+async def _named(source: RecordSource, service: str, *, look: bool = True) -> tuple[Names, tuple[int, int]]:
     """Find the id of every record; return a sum over all of them as well."""
     names, count, total = Names(), 0, 0
     commands = 0
@@ -94,7 +94,7 @@ async def _named(source: Source, service: str, *, look: bool = True) -> tuple[Na
     return names, (count, total)
 
 
-async def _write(source: Source, service: str, names: Names, target: Target) -> Moved:
+async def _write(source: RecordSource, service: str, names: Names, target: Target) -> Moved:
     moved, unknown, batch = Moved(), list[str](), list[New]()
     async for old in source.rows(service):
         place = place_of(old.key)
@@ -125,7 +125,7 @@ async def _write(source: Source, service: str, names: Names, target: Target) -> 
     return moved
 
 
-def _may_be_left(place: Place, old: Old) -> bool:
+def _may_be_left(place: RecordPlace, old: Old) -> bool:
     """Tell whether nothing is lost with a record: it held a place, or listed commands that all have their outcomes."""
     return place.kind == "accepted-about" or is_vacant(old.value)
 

@@ -42,7 +42,7 @@ class Old(NamedTuple):
     changed: float | None = None
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """What a key of Dapr's table says."""
 
     service: str
@@ -59,13 +59,13 @@ class New(NamedTuple):
     changed: float | None
 
 
-def place_of(key: str) -> Place | None:
+def place_of(key: str) -> RecordPlace | None:
     """Read a key, such as ``order||order.outcome.<hash>``; None if it is not one of this library."""
     parts = key.rpartition("||")[2].rsplit(".", 2)
-    return Place(*parts) if len(parts) == 3 and len(parts[2]) == 64 else None
+    return RecordPlace(*parts) if len(parts) == 3 and len(parts[2]) == 64 else None
 
 
-def is_needed(place: Place) -> bool:
+def is_needed(place: RecordPlace) -> bool:
     """Tell whether a record is still needed after the process that wrote it has ended."""
     return place.kind not in _OF_ONE_RUN
 
@@ -85,7 +85,7 @@ class Names:
         self._found: dict[str, str | None] = {}
         self._pages = {hashed(str(page)): str(page) for page in range(PAGES)}
 
-    def want(self, place: Place) -> None:
+    def want(self, place: RecordPlace) -> None:
         """Remember that an id is looked for."""
         self._found.setdefault(place.digest, self._pages.get(place.digest))
 
@@ -96,7 +96,7 @@ class Names:
             if digest in self._found:
                 self._found[digest] = one
 
-    def id_of(self, place: Place) -> str | None:
+    def id_of(self, place: RecordPlace) -> str | None:
         """Return the id; None if no record holds it."""
         return self._found.get(place.digest)
 
@@ -110,7 +110,7 @@ def is_vacant(text: str) -> bool:
     return not any(one.get("filled") or one.get("undone") or one.get("fired") for one in slots.values())
 
 
-def renewed(place: Place, logical_id: str, old: Old) -> Iterator[New]:
+def renewed(place: RecordPlace, logical_id: str, old: Old) -> Iterator[New]:
     """Yield the rows that one row of Dapr's becomes: outcomes folded into an entity get rows of their own."""
     if place.kind in LIBRARY_KINDS:
         at = _moment(_parsed(old.value)) if place.kind == OUTCOME else None

@@ -27,7 +27,7 @@ class MoveError(ChoreographyError):
     """Records cannot be moved; the sentence says why, and what to do."""
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """A place in which Dapr kept records."""
 
     def opened(self) -> Any:
@@ -39,7 +39,7 @@ class Source(Protocol):
         ...
 
 
-def source_at(url: str, table: str, service: str) -> Source:
+def source_at(url: str, table: str, service: str) -> RecordSource:
     """Return the source that is named: ``postgresql://...``, ``sqlite:///state/{service}.db`` or a ``.jsonl`` file.
 
     Raises:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.from_dapr.recovering import New
 from choreography.stores.from_dapr.sources import OURS, MoveError
 from choreography.stores.tables import named, table_of
@@ -33,7 +33,7 @@ class Target(Protocol):
 
 
 @asynccontextmanager
-async def target_at(address: Address) -> AsyncIterator[Target]:
+async def target_at(address: DatabaseAddress) -> AsyncIterator[Target]:
     """Open the tables of a service, which must not run meanwhile."""
     if address.is_file:
         file = Path(address.file)

@@ -10,7 +10,7 @@ from typing import Final
 
 from choreography.progress import Progress
 from choreography.up.brokers.aws import find_aws
-from choreography.up.brokers.broker import Broker, Guarded, Managed, Place, Pluggable
+from choreography.up.brokers.broker import BrokerPlace, BrokerServer, Guarded, Managed, Pluggable
 from choreography.up.brokers.eventbridge import find_eventbridge
 from choreography.up.brokers.kafka import find_kafka
 from choreography.up.brokers.nats import find_nats
@@ -18,7 +18,7 @@ from choreography.up.brokers.nats_pull import find_nats_pull
 from choreography.up.brokers.rabbitmq import find_rabbitmq
 from choreography.up.brokers.redis import find_redis
 
-BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
+BROKERS: Final[Mapping[str, Callable[[Progress], BrokerServer]]] = {
     "redis": find_redis,
     "kafka": find_kafka,
     "rabbitmq": find_rabbitmq,
@@ -29,4 +29,4 @@ BROKERS: Final[Mapping[str, Callable[[Progress], Broker]]] = {
 }
 """How the server of each broker is found or obtained, by the name of its file in components/brokers."""
 
-__all__ = ["BROKERS", "Broker", "Guarded", "Managed", "Place", "Pluggable"]
+__all__ = ["BROKERS", "BrokerPlace", "BrokerServer", "Guarded", "Managed", "Pluggable"]

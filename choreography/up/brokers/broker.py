@@ -13,7 +13,7 @@ SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
 """The variable by which a sidecar and the components beside it agree on a folder."""
 
 
-class Place(Protocol):
+class BrokerPlace(Protocol):
     """Where a server lives: its ports, its data and its log."""
 
     def port(self, name: str) -> int:
@@ -29,7 +29,7 @@ class Place(Protocol):
         ...
 
 
-class Broker(Protocol):
+class BrokerServer(Protocol):
     """The server of one broker, found on this machine or obtained for it."""
 
     @property
@@ -47,7 +47,7 @@ class Broker(Protocol):
         """Why it must not be killed, if it keeps nothing; else nothing."""
         ...
 
-    def programs(self, place: Place) -> Sequence[Program]:
+    def programs(self, place: BrokerPlace) -> Sequence[Program]:
         """What is started, in this order, so that what it acknowledged survives a crash."""
         ...
 
@@ -64,7 +64,7 @@ class Broker(Protocol):
 class Pluggable(Protocol):
     """A broker that a sidecar reaches through a process beside it, as a container would be in its pod."""
 
-    def component(self, place: Place, sidecar: str, port: int) -> Program:
+    def component(self, place: BrokerPlace, sidecar: str, port: int) -> Program:
         """The process beside one sidecar; `SOCKETS_FOLDER` in its environment is what the sidecar is told, too."""
         ...
 
@@ -73,7 +73,7 @@ class Pluggable(Protocol):
 class Managed(Protocol):
     """A broker that tells elsewhere what its own protocol does not."""
 
-    def management(self, place: Place) -> str:
+    def management(self, place: BrokerPlace) -> str:
         """Where that is, for `choreography drain`."""
         ...
 
@@ -91,10 +91,10 @@ class Guarded(Protocol):
         """Return the same broker, where each user may do what its permissions say."""
         ...
 
-    def login(self, place: Place, app: str) -> Mapping[str, str]:
+    def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
         """What the sidecar of an app is told besides, so that it logs in as that app; nothing where nobody must."""
         ...
 
-    async def permit(self, place: Place) -> None:
+    async def permit(self, place: BrokerPlace) -> None:
         """Tell the server, which runs by now, what its users may do, where it has not read that at its start."""
         ...

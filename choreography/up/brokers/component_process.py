@@ -12,7 +12,7 @@ from typing import Final
 
 from choreography.progress import Progress
 from choreography.provision.own_components import command_of, component_folder
-from choreography.up.brokers.broker import SOCKETS_FOLDER, Place
+from choreography.up.brokers.broker import SOCKETS_FOLDER, BrokerPlace
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import listening_at
 from choreography.up.processes import Program
@@ -21,7 +21,7 @@ _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 
 
 def component_beside(
-    folder: Path, kind: str, place: Place, sidecar: str, environment: Mapping[str, str] | None = None
+    folder: Path, kind: str, place: BrokerPlace, sidecar: str, environment: Mapping[str, str] | None = None
 ) -> Program:
     """Return the component of one sidecar: it cannot tell the calls of two apart, so they cannot share one.
 
@@ -65,7 +65,7 @@ def require_component(progress: Progress, name: str, broker: str) -> Path:
     return folder
 
 
-def _sockets(place: Place, sidecar: str, socket: str) -> Path:
+def _sockets(place: BrokerPlace, sidecar: str, socket: str) -> Path:
     """A folder for the socket of one sidecar: in the run folder, unless its path is too long for a socket."""
     run = place.folder("sockets")
     folder = run / sidecar

@@ -8,7 +8,7 @@ from pathlib import Path
 from choreography.progress import Progress
 from choreography.provision.eventbridge import COMPONENT
 from choreography.up.brokers import moto
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.processes import Program
 
@@ -21,7 +21,7 @@ class EventBridge(moto.Emulated):
     name: str = "eventbridge"
     forgets: str = moto.FORGETS
 
-    def component(self, place: Place, sidecar: str, port: int) -> Program:
+    def component(self, place: BrokerPlace, sidecar: str, port: int) -> Program:
         """The component of one sidecar."""
         return component_beside(self.component_of_dapr, "aws.eventbridge", place, sidecar, moto.told(port))
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from choreography.progress import Progress
 from choreography.provision.clients import speaker
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError, UpError
 from choreography.up.places import cache, only_one
@@ -89,7 +89,7 @@ class Kafka:
         """The server and its version."""
         return f"Kafka {_VERSION}"
 
-    def programs(self, place: Place) -> list[Program]:
+    def programs(self, place: BrokerPlace) -> list[Program]:
         """The program that serves the run's data, its disk prepared."""
         port, data = place.port(self.name), place.folder(self.name)
         properties = data / "server.properties"
@@ -128,7 +128,7 @@ class Kafka:
         kept = [item for item in logins.settings if item["name"] != "saslMechanism"]
         return replace(self, logins=replace(logins, settings=(*kept, *here)))
 
-    def login(self, place: Place, app: str) -> Mapping[str, str]:
+    def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
         """The port where users log in, the user of an app, and its password."""
         if self.logins is None:
             return {}
@@ -139,7 +139,7 @@ class Kafka:
             "KAFKA_PASSWORD": password,
         }
 
-    async def permit(self, place: Place) -> None:
+    async def permit(self, place: BrokerPlace) -> None:
         """Add the access control lists, with the client that `choreography provision` needs, too."""
         if self.logins is not None:
             module = speaker(

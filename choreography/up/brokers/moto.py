@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Final
 
 from choreography.progress import Progress
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
 from choreography.up.processes import Program
@@ -42,7 +42,7 @@ def server_version() -> str:
     return f"moto {version('moto')}"
 
 
-def server(place: Place, name: str) -> Program:
+def server(place: BrokerPlace, name: str) -> Program:
     """The program that emulates AWS."""
     port = place.port(name)
     return Program(
@@ -78,7 +78,7 @@ class Emulated:
         """The server and its version."""
         return server_version()
 
-    def programs(self, place: Place) -> list[Program]:
+    def programs(self, place: BrokerPlace) -> list[Program]:
         """The emulator."""
         return [server(place, self.name)]
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from choreography.progress import Progress
 from choreography.render.access.nats import OPERATOR, password_variable
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import http_ready
@@ -48,7 +48,7 @@ class Nats:
         """The server and its version."""
         return (ask([self.server, "--version"]) or "NATS").strip().replace("nats-server: v", "NATS ")
 
-    def programs(self, place: Place) -> list[Program]:
+    def programs(self, place: BrokerPlace) -> list[Program]:
         """The program that serves the run's data."""
         port, monitoring, folder = place.port(self.name), place.port("nats-monitoring"), place.folder(self.name)
         configuration = folder / "nats.conf"
@@ -80,14 +80,14 @@ class Nats:
         """The same server with these users."""
         return replace(self, logins=logins)
 
-    def login(self, place: Place, app: str) -> Mapping[str, str]:
+    def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
         """The address with the user of an app and its password."""
         if self.logins is None or app not in self.logins.users:
             return {}
         user, password = self.logins.of(app)
         return {"NATS_URL": f"nats://{user}:{password}@{LOOPBACK}:{place.port(self.name)}"}
 
-    async def permit(self, place: Place) -> None:
+    async def permit(self, place: BrokerPlace) -> None:
         """Nothing more: it has read everything at its start."""
 
 

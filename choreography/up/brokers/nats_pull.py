@@ -7,7 +7,7 @@ from pathlib import Path
 
 from choreography.progress import Progress
 from choreography.provision.nats_pull import COMPONENT
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.component_process import component_beside, require_component
 from choreography.up.brokers.nats import Nats, find_nats
 from choreography.up.processes import Program
@@ -20,7 +20,7 @@ class NatsPull(Nats):
     name: str = "nats-pull"
     component_of_dapr: Path = Path()
 
-    def component(self, place: Place, sidecar: str, port: int) -> Program:  # noqa: ARG002 - its file says where NATS is
+    def component(self, place: BrokerPlace, sidecar: str, port: int) -> Program:  # noqa: ARG002 - its file says where NATS is
         """The component of one sidecar."""
         return component_beside(self.component_of_dapr, "nats-pull", place, sidecar)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import yaml
 
 from choreography.progress import Progress
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import amqp_ready, listening
@@ -59,7 +59,7 @@ class RabbitMQ:
         """The server and its version."""
         return f"RabbitMQ {_version(self.server)}"
 
-    def programs(self, place: Place) -> list[Program]:
+    def programs(self, place: BrokerPlace) -> list[Program]:
         """The node, and before it the little server by which Erlang nodes find each other.
 
         A node that does not find one starts its own, which would outlive this run.
@@ -121,17 +121,17 @@ class RabbitMQ:
         """The same server with these users, beside the one of this run that may do everything."""
         return replace(self, logins=logins)
 
-    def login(self, place: Place, app: str) -> Mapping[str, str]:
+    def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
         """The address with the user of an app and its password."""
         if self.logins is None or app not in self.logins.users:
             return {}
         user, password = self.logins.of(app)
         return {"RABBITMQ_CONNECTION": f"amqp://{user}:{password}@{LOOPBACK}:{place.port(self.name)}/"}
 
-    async def permit(self, place: Place) -> None:
+    async def permit(self, place: BrokerPlace) -> None:
         """Nothing more: it has read everything at its start."""
 
-    def management(self, place: Place) -> str:
+    def management(self, place: BrokerPlace) -> str:
         """Its management plugin, with the password of this run."""
         return f"http://choreography:{self.password}@{LOOPBACK}:{place.port(_MANAGEMENT)}"
 

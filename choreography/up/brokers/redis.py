@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from choreography.progress import Progress
-from choreography.up.brokers.broker import Place
+from choreography.up.brokers.broker import BrokerPlace
 from choreography.up.brokers.broker_users import Logins
 from choreography.up.errors import MissingToolError
 from choreography.up.probes import redis_ready
@@ -46,7 +46,7 @@ class Redis:
         """The server and its version."""
         return _IMAGE if self.in_container else _first_words(self.executable).replace("redis-server", "Redis")
 
-    def programs(self, place: Place) -> list[Program]:
+    def programs(self, place: BrokerPlace) -> list[Program]:
         """The program that serves the run's data."""
         port, data = place.port(self.name), place.folder(self.name)
         if self.logins is not None:
@@ -73,14 +73,14 @@ class Redis:
         """The same server with these users, beside the one without a password that may do everything."""
         return replace(self, logins=logins)
 
-    def login(self, place: Place, app: str) -> Mapping[str, str]:  # noqa: ARG002 - all users come to one port
+    def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:  # noqa: ARG002 - all users come to one port
         """The user of an app, and its password."""
         if self.logins is None:
             return {}
         user, password = self.logins.of(app)
         return {"REDIS_USERNAME": user, "REDIS_PASSWORD": password}
 
-    async def permit(self, place: Place) -> None:
+    async def permit(self, place: BrokerPlace) -> None:
         """Nothing more: it has read everything at its start."""
 
     def command(self, port: int, data: Path) -> list[str]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from choreography.explore import Replay
 from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.model import Model
-from choreography.explore.result import Limits, Result
+from choreography.explore.result import SearchBounds, SearchResult
 from choreography.explore.runs import steps_along
 from choreography.explore.scenario import Scenario
 from choreography.explore.search import search
@@ -73,7 +73,7 @@ def compared(
     wrong: list[str] = []
     for way in ways:
         exchange, reduce = WAYS[way]
-        result = search(right.model, right.scenario, Limits(reduce=reduce), exchange=exchange)
+        result = search(right.model, right.scenario, SearchBounds(reduce=reduce), exchange=exchange)
         wrong += [f"seed {seed}, {way}: {one}" for one in _differences(result, right.verdicts, reduce=reduce)]
     number, mix = len(right.verdicts), right.mix
     told = Counter(verdicts=number, flows=1, worlds=right.worlds)
@@ -93,10 +93,10 @@ def wrong_about(model: Model, way: str) -> list[str]:
     places = worlds(model, scenario, LARGEST)
     exchange, reduce = WAYS[way]
     right = {one.name: failures(places, one) for one in model.properties}
-    return _differences(search(model, scenario, Limits(reduce=reduce), exchange=exchange), right, reduce=reduce)
+    return _differences(search(model, scenario, SearchBounds(reduce=reduce), exchange=exchange), right, reduce=reduce)
 
 
-def _differences(result: Result, right: Mapping[str, int | None], *, reduce: bool) -> list[str]:
+def _differences(result: SearchResult, right: Mapping[str, int | None], *, reduce: bool) -> list[str]:
     if result.bounds:
         return [f"not everything was seen: {result.bounds}"]
     wrong = []

@@ -12,9 +12,9 @@ from choreography.explore.arranging import Arranging, State
 from choreography.explore.facts import OnItsWay
 from choreography.explore.faults import NO_FAULTS, Faults
 from choreography.explore.judging import Judge
-from choreography.explore.looking import ALL, JUDGED, Look, Looker, Value
+from choreography.explore.looking import ALL, JUDGED, Look, StateLooker, Value
 from choreography.explore.model import Model
-from choreography.explore.outcomes import Outcome
+from choreography.explore.outcomes import StepOutcome
 from choreography.explore.search import Search
 from choreography.explore.space import Space, Step
 from choreography.explore.world import Part
@@ -89,11 +89,11 @@ def _decisions_forget_what_is_kept(patch: pytest.MonkeyPatch) -> None:
 
 
 def _alike_facts_are_merged(patch: pytest.MonkeyPatch) -> None:
-    def after(self: Outcome, own: int, shared: int, *_: Any) -> tuple[int, int]:
+    def after(self: StepOutcome, own: int, shared: int, *_: Any) -> tuple[int, int]:
         own, shared = own & self.keep_own | self.kept_own, shared & self.keep_shared | self.kept_shared
         return own | self.fresh_own, shared | self.fresh_shared
 
-    patch.setattr(Outcome, "after", after)
+    patch.setattr(StepOutcome, "after", after)
 
 
 def _losses_are_not_counted(patch: pytest.MonkeyPatch) -> None:
@@ -122,14 +122,14 @@ def _verdicts_forget_all_flows_but_the_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def _other_flows_are_taken_for_the_judged_one(patch: pytest.MonkeyPatch) -> None:
-    right = Looker.read
+    right = StateLooker.read
 
     def read(self: Any, part: Part) -> tuple[str, ...]:
         if self._alone and self._look(part).at != JUDGED:
             self._alone, self._state = False, (self._state[0], *self._state[1:] * len(self._space.flows))
         return right(self, part)
 
-    patch.setattr(Looker, "read", read)
+    patch.setattr(StateLooker, "read", read)
 
 
 def _ends_are_judged_in_one_arrangement(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from choreography.engine.identity import OUTCOME, Key
 from choreography.engine.operations import Stored
-from choreography.engine.records import EntityRecord, Wish
+from choreography.engine.records import CommittedIntent, EntityRecord
 from choreography.explore import Replay, Scenario
 from choreography.explore.model import Model
 from choreography.explore.properties import Property
@@ -87,7 +87,7 @@ def _labels(place: Place, item: Item) -> Iterator[str]:
 
 
 def _key_of(item: Item) -> str:
-    return item.thing.key if isinstance(item.thing, Wish) else ""
+    return item.thing.key if isinstance(item.thing, CommittedIntent) else ""
 
 
 def _copied(replay: Replay) -> Replay:
@@ -95,7 +95,7 @@ def _copied(replay: Replay) -> Replay:
     other.services = {name: copy.copy(memory) for name, memory in replay.services.items()}
     for memory in other.services.values():
         memory._store = dict(memory._store)
-    for name in ("pending", "happened", "left_out", "lost", "_calls", "_set_aside"):
+    for name in ("pending", "happened", "left_out", "lost", "_calls", "_quarantined"):
         setattr(other, name, list(getattr(replay, name)))
     other._published, other._broken = dict(replay._published), {}
     return other
@@ -110,7 +110,7 @@ def _key(place: Place) -> Any:
         tuple(sorted(_words(raw) for raw in replay._published.values())),
         tuple(stores),
         tuple(sorted(replay._calls)),
-        tuple(sorted(replay._set_aside)),
+        tuple(sorted(replay._quarantined)),
         len(replay.lost),
     )
 

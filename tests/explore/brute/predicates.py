@@ -66,7 +66,7 @@ def _atom(chance: random.Random, desks: list[Any], *, each: bool) -> Atom:
         lambda world, _: any(one.flow == world.flows[-1] for one in world.said(event)),
         lambda world, _: [one.flow for one in world.every(kind) if one.status == status] == list(world.flows),
         lambda world, _: len(world.calls(OUTSIDE)) >= number,
-        lambda world, _: bool(world.set_aside),
+        lambda world, _: bool(world.quarantined),
     ]
     if desks:
         desk = chance.choice(desks)

@@ -127,7 +127,7 @@ async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> No
 
 
 @pytest.mark.parametrize("name", ["unheard-of", "accepted-unheard-of"])
-async def test_a_job_that_says_nothing_is_set_aside(checkout: Checkout, name: str) -> None:
+async def test_a_job_that_says_nothing_is_quarantined(checkout: Checkout, name: str) -> None:
     """It would be fired again for ever; 404 would count as done, and nobody would hear of it."""
     headers = {"dapr-api-token": checkout.flow.app_token("order")}
     before = len(await checkout.dead_letters("order"))

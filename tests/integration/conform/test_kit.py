@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from choreography.conform.asking import ConformError
-from choreography.conform.conforming import Place, Subject, conform
-from choreography.conform.result import FAILED, PASSED, Report
+from choreography.conform.conforming import ComponentUnderTest, Workplace, conform
+from choreography.conform.result import FAILED, PASSED, ConformReport
 from choreography.progress import Progress
 from choreography.up.brokers.redis import find_redis
 from choreography.up.ports import Ports
@@ -21,10 +21,12 @@ from choreography.up.processes import Processes
 COMPONENTS = Path(__file__).parents[3] / "components"
 
 
-async def found(tmp_path: Path, component: Path, start: str, *only: str, resiliency: Path | None = None) -> Report:
+async def found(
+    tmp_path: Path, component: Path, start: str, *only: str, resiliency: Path | None = None
+) -> ConformReport:
     """Put a component to the test, with little patience."""
     # Servers are asked that are known to lose messages, too: the kit must find it.
-    subject = Subject(component, start, resiliency=resiliency, only=only, patience=15, judged=False)
+    subject = ComponentUnderTest(component, start, resiliency=resiliency, only=only, patience=15, judged=False)
     return await conform(subject, tmp_path / "run", Progress.silent())
 
 
@@ -81,7 +83,7 @@ async def test_a_store_that_is_not_atomic_fails(tmp_path: Path) -> None:
 async def redis_at(tmp_path: Path) -> AsyncIterator[str]:
     """Start a Redis that is not the kit's."""
     ports = Ports(tmp_path / "redis-ports.json")
-    place = Place(ports, tmp_path / "redis")
+    place = Workplace(ports, tmp_path / "redis")
     broker = find_redis(Progress.silent())
     async with Processes() as processes:
         (process,) = processes.wave(broker.programs(place))

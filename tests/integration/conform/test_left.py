@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from choreography.conform.conforming import Place, Subject, _component, _resiliency, _start_broker
+from choreography.conform.conforming import ComponentUnderTest, Workplace, _component, _resiliency, _start_broker
 from choreography.conform.rig import Bench, Rig, _settings, rigged
 from choreography.drain import DrainError, Sight, Where
-from choreography.drain.broker_choice import Looker, looker_for
+from choreography.drain.broker_choice import BrokerLooker, looker_for
 from choreography.progress import Progress
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 from choreography.up import dapr
 from choreography.up.ports import Ports
 from choreography.up.processes import Processes
@@ -31,8 +31,8 @@ class Looking:
     """A broker, sidecars on it, and how to ask it what is left."""
 
     rig: Rig
-    looker: Looker
-    layout: Layout
+    looker: BrokerLooker
+    layout: BrokerLayout
     where: Where
 
     async def sight(self) -> Sight:
@@ -58,12 +58,12 @@ class Looking:
 @asynccontextmanager
 async def looking(tmp_path: Path, broker: str) -> AsyncIterator[Looking]:
     """Start a broker."""
-    subject = Subject(COMPONENTS / "brokers" / f"{broker}.yaml", broker)
+    subject = ComponentUnderTest(COMPONENTS / "brokers" / f"{broker}.yaml", broker)
     component = _component(subject.component)
     folder, ports = tmp_path / "run", Ports(tmp_path / "run" / "ports.json")
     daprd, _ = await asyncio.to_thread(dapr.find_or_build, Progress.silent())
     async with Processes() as processes:
-        place = Place(ports, folder)
+        place = Workplace(ports, folder)
         served = await _start_broker(subject, place, processes, Progress.silent())
         bench = Bench(
             daprd,
@@ -80,7 +80,7 @@ async def looking(tmp_path: Path, broker: str) -> AsyncIterator[Looking]:
         async with rigged(bench, processes, ports) as rig:
             hearers = tuple((rig.app_id, topic) for topic in (rig.topic, rig.dead_letter_topic))
             kind = str(component["spec"]["type"])
-            layout = Layout(kind, rig.pubsub, (rig.topic, rig.dead_letter_topic), hearers, _settings(component))
+            layout = BrokerLayout(kind, rig.pubsub, (rig.topic, rig.dead_letter_topic), hearers, _settings(component))
             where = Where(
                 served.address, f"http://{_login(served.address)}127.0.0.1:{place.port('rabbitmq-management')}"
             )

@@ -19,8 +19,8 @@ from choreography.engine.memory import Published
 from choreography.engine.operations import Commit, Confirm, Limits, Pause, Read
 from choreography.engine.settling import Settler
 from choreography.in_memory import NOON
-from choreography.stores.address import Address
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.address import DatabaseAddress
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
@@ -34,8 +34,8 @@ Look = Callable[[str], Awaitable[list[tuple[Any, ...]]]]
 async def on_postgres(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
     """Open the example's schema on PostgreSQL."""
     async with postgres_server(folder, "flow_orders") as server:
-        owned = Address.read(server.url_of("checkout"), "flow_orders")
-        await asyncio.to_thread(migrate, Wanted(orders, owned, "flow_orders"))
+        owned = DatabaseAddress.read(server.url_of("checkout"), "flow_orders")
+        await asyncio.to_thread(migrate, WantedTables(orders, owned, "flow_orders"))
         owner = await asyncpg.connect(server.url_of("checkout"), server_settings={"search_path": "flow_orders"})
         await owner.execute(TABLES)
         await owner.execute("grant select, insert, update, delete on order_lines, sold to flow_orders")
@@ -44,7 +44,7 @@ async def on_postgres(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
         async def look(question: str) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in await owner.fetch(question)]
 
-        store = PostgresStore(Address.read(server.url_of("flow_orders"), "flow_orders"), "orders", orders)
+        store = PostgresStore(DatabaseAddress.read(server.url_of("flow_orders"), "flow_orders"), "orders", orders)
         yield store, look
         await store.close()
         await owner.close()
@@ -52,8 +52,8 @@ async def on_postgres(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
 
 async def on_sqlite(folder: Path) -> AsyncIterator[tuple[Store, Look]]:
     """Open a file with the example's tables."""
-    address = Address.read(f"sqlite:///{folder}/orders.db", "orders")
-    migrate(Wanted(orders, address))
+    address = DatabaseAddress.read(f"sqlite:///{folder}/orders.db", "orders")
+    migrate(WantedTables(orders, address))
     file = sqlite3.connect(address.file)
     file.executescript(TABLES)
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from choreography.stores import connections
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.connections import Connections
 from choreography.stores.own_connection import OwnConnection
 from choreography.up.postgres import Postgres
@@ -19,7 +19,7 @@ from choreography.up.postgres import Postgres
 @pytest.fixture
 async def opened(server: Postgres) -> AsyncIterator[Connections]:
     """Offer the connections of one service."""
-    one = Connections(Address.read(server.url_of("checkout_order"), "checkout_order"))
+    one = Connections(DatabaseAddress.read(server.url_of("checkout_order"), "checkout_order"))
     yield one
     one.end_all()
 

@@ -26,11 +26,11 @@ from choreography.engine.identity import Key, derived_id, intent_key
 from choreography.engine.operations import ANY_ETAG, Committed, Limits, Stored, Write
 from choreography.in_memory import NOON, InMemory
 from choreography.progress import Progress
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.from_dapr.moving import Moved, move
 from choreography.stores.from_dapr.recovering import Old, place_of
 from choreography.stores.from_dapr.sources import MoveError, source_at
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.sqlite import SqliteStore
 from choreography.up import dapr
 from choreography.up.ports import Ports
@@ -113,11 +113,11 @@ async def through_sidecars(name: str, server: Postgres, folder: Path) -> AsyncIt
     ports.release()
 
 
-def own(service: Service, folder: Path) -> Address:
+def own(service: Service, folder: Path) -> DatabaseAddress:
     """Return the tables of a service."""
-    address = Address.read(f"sqlite:///{folder}/{service.name}.db", service.name)
+    address = DatabaseAddress.read(f"sqlite:///{folder}/{service.name}.db", service.name)
     if not Path(address.file).exists():
-        migrate(Wanted(service, address))
+        migrate(WantedTables(service, address))
     return address
 
 
@@ -127,7 +127,7 @@ async def moved(kept: Kept, service: Service, folder: Path) -> Moved:
     return await move(source_at(kept.url, "", service.name), service.name, address)
 
 
-def rows_of(address: Address) -> dict[Key, Stored]:
+def rows_of(address: DatabaseAddress) -> dict[Key, Stored]:
     """Return everything in the tables of a service."""
     with sqlite3.connect(address.file) as file:
         every = " union all ".join(
@@ -178,7 +178,7 @@ async def test_a_move_may_be_repeated_until_the_service_has_worked_on(kept: Kept
 
 async def test_it_moves_into_a_schema_as_well(kept: Kept, server: Postgres) -> None:
     """With one statement for each five hundred rows, and times as they were."""
-    address = Address.read(server.url_of("checkout"), "checkout_billing")
+    address = DatabaseAddress.read(server.url_of("checkout"), "checkout_billing")
     result = await move(source_at(kept.url, "", "billing"), "billing", address)
     owner = await asyncpg.connect(server.url_of("checkout"))
     expires = await owner.fetch("select expires_at from checkout_billing.outcome_records")

@@ -23,10 +23,10 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Write
 from choreography.engine.records import EntityRecord
 from choreography.errors import SelfCheckError
-from choreography.listing import Asked, Place, ask
-from choreography.stores.address import Address
+from choreography.listing import ListRequest, PagePlace, ask
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.listed import filling, indexes, page
-from choreography.stores.migrating import Wanted, as_text, migrate
+from choreography.stores.migrating import WantedTables, as_text, migrate
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
 from choreography.up.postgres import Postgres
@@ -107,15 +107,15 @@ class House:
         self.server, self.folder = server, folder
         self.stores: list[Opened] = []
 
-    def address(self, role: str = "house") -> Address:
+    def address(self, role: str = "house") -> DatabaseAddress:
         """Return where the database is."""
         if self.server is None:
-            return Address.read(f"sqlite:///{self.folder}/desk.db", "desk")
-        return Address.read(self.server.url_of(role), SCHEMA)
+            return DatabaseAddress.read(f"sqlite:///{self.folder}/desk.db", "desk")
+        return DatabaseAddress.read(self.server.url_of(role), SCHEMA)
 
     async def migrate(self, service: Service, *, contract: bool = False) -> None:
         """Bring the tables to a release."""
-        wanted = Wanted(service, self.address(), SCHEMA, contract=contract)
+        wanted = WantedTables(service, self.address(), SCHEMA, contract=contract)
         await asyncio.to_thread(migrate, wanted)
 
     def open(self, service: Service) -> Opened:
@@ -244,7 +244,7 @@ def test_databases_and_requests_agree_on_the_text_of_a_value(
             state = one.model_dump(mode="json")
             for field in ("owner", "sent_at", "price", "weight"):
                 wanted = {field: LIST.filters[field].kept_in(state)}
-                rows = await store.page(Asked(LIST, wanted, 200))
+                rows = await store.page(ListRequest(LIST, wanted, 200))
                 assert not isinstance(rows, list) or one.parcel_id in [row.logical_id for row in rows], (field, state)
                 assert isinstance(rows, list)
 
@@ -255,7 +255,7 @@ def test_databases_and_requests_agree_on_the_text_of_a_value(
 def agreeing(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path) -> Any:
     """Make a database for a test that runs the loop itself."""
     house = House(server if request.param == "postgres" else None, tmp_path)
-    migrate(Wanted(DESK, house.address(), SCHEMA))
+    migrate(WantedTables(DESK, house.address(), SCHEMA))
     loop = asyncio.new_event_loop()
     yield house, loop
     loop.run_until_complete(house.close())
@@ -279,7 +279,7 @@ def test_pages_show_nothing_twice_and_leave_nothing_out_while_others_write(
     """Between two pages anything may come, change or go; what was there before and does not change is shown once."""
     house, loop = agreeing
     walked = released({"by": ("owner",), "newest_first": newest_first})
-    migrate(Wanted(walked, house.address(), SCHEMA))
+    migrate(WantedTables(walked, house.address(), SCHEMA))
     (view,) = walked.lists
 
     async def walk() -> None:
@@ -289,12 +289,12 @@ def test_pages_show_nothing_twice_and_leave_nothing_out_while_others_write(
             await store.commit([parcel(f"{number:02}", owner="ann")])
         changed, seen, after, left = set[str](), list[str](), None, list(steps)
         while True:
-            rows = await store.page(Asked(view, {"owner": "=ann"}, limit, after))
+            rows = await store.page(ListRequest(view, {"owner": "=ann"}, limit, after))
             assert isinstance(rows, list)
             seen += [row.logical_id for row in rows[:limit]]
             if len(rows) <= limit:
                 break
-            after = Place(rows[limit - 1].born, rows[limit - 1].logical_id)
+            after = PagePlace(rows[limit - 1].born, rows[limit - 1].logical_id)
             for what, number in left[:5]:
                 parcel_id = f"new-{number}" if what == "new" else f"{number:02}"
                 changed.add(parcel_id)
@@ -343,12 +343,12 @@ async def test_what_was_there_before_the_list_is_in_it_in_the_order_of_its_first
     assert await found(new, f"owner=ann-{turns}") == ["0009"]
     ids, after = list[str](), None
     while True:
-        rows = await new.page(Asked(LIST, {}, 200, after))
+        rows = await new.page(ListRequest(LIST, {}, 200, after))
         assert isinstance(rows, list)
         ids += [row.logical_id for row in rows[:200]]
         if len(rows) <= 200:
             break
-        after = Place(rows[199].born, rows[199].logical_id)
+        after = PagePlace(rows[199].born, rows[199].logical_id)
     there = [f"{one:04}" for one in range(1200 if house.server else 30) if one != 3]
     assert [one for one in reversed(ids) if one.isdigit()] == there
     assert {f"later-{turn}" for turn in range(1, turns + 1)} <= set(ids)
@@ -460,7 +460,7 @@ async def test_an_administrator_can_do_all_of_it_by_hand(server: Postgres, tmp_p
         await house.migrate(PLAIN)
         store = house.open(PLAIN)
         await store.commit([parcel("one", owner="ann")])
-        text = as_text([Wanted(DESK, house.address(), SCHEMA)])
+        text = as_text([WantedTables(DESK, house.address(), SCHEMA)])
         made = [statement for index in indexes("desk", DESK.lists, SCHEMA) for statement in [index.statement]]
         assert all(statement in text for statement in (*made, *filling("desk", DESK.lists, SCHEMA)))
         for statement in text[text.index(f"insert into {SCHEMA}.list_fields") :].split(";\n\n"):
@@ -487,16 +487,16 @@ async def test_a_page_is_read_from_an_index_among_a_hundred_thousand(house: Hous
         "insert into {}entity_records (service, kind, id, etag, record) "
         f"select 'desk', 'parcel', n, n, {record} from {series} returning 1"
     )
-    last = Place(0, "")
+    last = PagePlace(0, "")
     for view, query, after in (
         (single, b"", None),
         (single, b"owner=o7", None),
         (single, b"owner=o7", last),
-        (pairs, b"state=sent&paid=true", Place(2**62, "x")),
+        (pairs, b"state=sent&paid=true", PagePlace(2**62, "x")),
         (pairs, b"state=sent&paid=true&owner=o9", None),
     ):
         asked = ask(view, query)
-        asked = Asked(view, asked.wanted, asked.limit, after)
+        asked = ListRequest(view, asked.wanted, asked.limit, after)
         statement, arguments = page("desk", asked, SCHEMA if house.server else "")
         rows = await house.open(few).page(asked) if house.server else None
         assert rows is None or len(rows) == asked.limit + 1  # type: ignore[arg-type]

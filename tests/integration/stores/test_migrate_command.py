@@ -15,8 +15,8 @@ from rich.console import Console
 
 from choreography.errors import ChoreographyError, SelfCheckError
 from choreography.progress import Progress
-from choreography.stores.address import Address
-from choreography.stores.command import Asked, run
+from choreography.stores.address import DatabaseAddress
+from choreography.stores.command import MigrateRequest, run
 from choreography.stores.postgres import PostgresStore
 from choreography.up.ports import Ports
 from choreography.up.postgres import Postgres
@@ -55,9 +55,9 @@ async def process(database: Postgres) -> AsyncIterator[Process]:
         yield one
 
 
-def asked(database: Postgres, logins: Path, patience: float = 0.0) -> Asked:
+def asked(database: Postgres, logins: Path, patience: float = 0.0) -> MigrateRequest:
     """What the job of a cluster asks for."""
-    return Asked(
+    return MigrateRequest(
         "apps.checkout",
         database=database.url_of("checkout"),
         services=("order",),
@@ -88,7 +88,7 @@ async def test_it_waits_for_a_server_that_starts_and_makes_a_role_that_can_work(
     await process.until_ready()
     assert await migrating == 0
     assert "waiting for the database" in out.getvalue()
-    store = PostgresStore(Address.read(url, "checkout_order"), "order")
+    store = PostgresStore(DatabaseAddress.read(url, "checkout_order"), "order")
     await store.check()
     await store.close()
 
@@ -118,7 +118,7 @@ async def test_a_role_that_may_not_is_told_at_once_however_patient_the_job_is(
     (tmp_path / "order").write_text(url_of(database, "team_order", "first"))
     await asyncio.to_thread(run, asked(database, tmp_path), Console(file=io.StringIO()))
     (tmp_path / "stranger").write_text(url_of(database, "team_order", "first"))
-    wrong = Asked(
+    wrong = MigrateRequest(
         "apps.checkout", database_file=str(tmp_path / "stranger"), services=("billing",), role="x", patience=60
     )
     async with asyncio.timeout(20):
@@ -143,7 +143,7 @@ async def test_a_database_is_believed_by_its_certificate_and_by_the_name_in_it(
         (by_name, str(database.data / "server.crt"), ""),
     ):
         monkeypatch.setenv("PGSSLROOTCERT", authority)
-        store = PostgresStore(Address.read(url, "checkout_order"), "order")
+        store = PostgresStore(DatabaseAddress.read(url, "checkout_order"), "order")
         async with asyncio.timeout(20):
             if told:
                 with pytest.raises(SelfCheckError, match=told):

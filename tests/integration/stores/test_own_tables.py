@@ -22,13 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from choreography import Committing, Decision, Entity, Event, Id, Service, Value
-from choreography.engine.beside import Beside, Call, Rows
+from choreography.engine.beside import Beside, HookCall, Rows
 from choreography.engine.identity import Key
-from choreography.engine.operations import CommitAnswer, Committed, Conflict, Failed, Unknown, Write
+from choreography.engine.operations import CommitResult, Committed, Conflict, Failed, Unknown, Write
 from choreography.errors import SelfCheckError
 from choreography.own_tables import Hook, Projection, read_hook
-from choreography.stores.address import Address
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.address import DatabaseAddress
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.postgres import PostgresStore
 from choreography.stores.sqlite import SqliteStore
 from choreography.up.postgres import Postgres
@@ -122,7 +122,7 @@ class Desk:
     sqlite: bool
     number: int = field(default=0)
 
-    async def commit(self, *calls: Call, rows: Sequence[Rows] = (), key: str = "") -> CommitAnswer:
+    async def commit(self, *calls: HookCall, rows: Sequence[Rows] = (), key: str = "") -> CommitResult:
         """Commit one record, with this beside it."""
         self.number += 1
         write = Write(Key("shop", "outcome", key or f"event-{self.number}"), "[]", None)
@@ -138,8 +138,8 @@ class Desk:
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     """Run PostgreSQL with the schema of the shop and two tables of its own in it."""
     async with postgres_server(tmp_path_factory.mktemp("postgres"), "shop") as server:
-        owned = Address.read(server.url_of("checkout"), "shop")
-        await asyncio.to_thread(migrate, Wanted(shop, owned, "shop"))
+        owned = DatabaseAddress.read(server.url_of("checkout"), "shop")
+        await asyncio.to_thread(migrate, WantedTables(shop, owned, "shop"))
         owner = await asyncpg.connect(server.url_of("checkout"))
         await owner.execute(POSTGRES_TABLE)
         await owner.close()
@@ -158,7 +158,7 @@ async def postgres(server: Postgres) -> AsyncIterator[Desk]:
     """Open the schema on PostgreSQL, empty."""
     owner = await asyncpg.connect(server.url_of("checkout"), server_settings={"search_path": "shop"})
     await owner.execute("truncate entity_records, outcome_records, order_lines, notes")
-    store = PostgresStore(Address.read(server.url_of("shop"), "shop"), "shop", own())
+    store = PostgresStore(DatabaseAddress.read(server.url_of("shop"), "shop"), "shop", own())
 
     async def look(statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await owner.fetch(statement)]
@@ -174,8 +174,8 @@ async def desk(request: pytest.FixtureRequest, postgres: Desk, tmp_path: Path) -
     if request.param == "postgres":
         yield postgres
         return
-    address = Address.read(f"sqlite:///{tmp_path}/shop.db", "shop")
-    migrate(Wanted(shop, address))
+    address = DatabaseAddress.read(f"sqlite:///{tmp_path}/shop.db", "shop")
+    migrate(WantedTables(shop, address))
     file = sqlite3.connect(address.file)
     file.executescript(SQLITE_TABLE)
 
@@ -197,11 +197,11 @@ def rows_of(projection: Projection, *orders: Order, gone: Sequence[str] = ()) ->
     ]
 
 
-def called(function: Callable[..., Any], event_id: str = "e1") -> Call:
+def called(function: Callable[..., Any], event_id: str = "e1") -> HookCall:
     """Return a call of a hook about an event."""
     now = datetime.now(UTC)
     committing = Committing(event_id, "thing.placed.v1", "f", now, Placed(order_id="a"), (), (), ())
-    return Call(read_hook(function, ()), committing)
+    return HookCall(read_hook(function, ()), committing)
 
 
 async def test_rows_replace_those_that_an_entity_had(desk: Desk) -> None:
@@ -494,7 +494,7 @@ async def test_a_deferred_constraint_of_the_users_fails_its_event(postgres: Desk
 async def test_a_table_that_does_not_fit_is_refused_at_the_start(server: Postgres, change: str, words: str) -> None:
     """The sentence names the column, the index or the right; nothing is changed for the user."""
     owner = await asyncpg.connect(server.url_of("checkout"))
-    store = PostgresStore(Address.read(server.url_of("shop"), "shop"), "shop", own())
+    store = PostgresStore(DatabaseAddress.read(server.url_of("shop"), "shop"), "shop", own())
     await owner.execute("begin")
     try:
         if change == "alter role":
@@ -519,8 +519,8 @@ async def test_a_table_that_does_not_fit_is_refused_at_the_start(server: Postgre
 
 async def test_a_file_without_the_table_is_refused_at_the_start(tmp_path: Path) -> None:
     """As on PostgreSQL."""
-    address = Address.read(f"sqlite:///{tmp_path}/shop.db", "shop")
-    migrate(Wanted(shop, address))
+    address = DatabaseAddress.read(f"sqlite:///{tmp_path}/shop.db", "shop")
+    migrate(WantedTables(shop, address))
     store = SqliteStore(address, "shop", own())
     with pytest.raises(SelfCheckError, match="there is no such table"):
         await store.check()
@@ -532,9 +532,9 @@ async def test_behind_a_pooler_without_prepared_statements_it_works(
 ) -> None:
     """Each transaction may be with another server, which knows nothing of the one before."""
     async with pooler(server, "shop", tmp_path) as port:
-        store = PostgresStore(Address.read(server.url_of("shop", port), "shop"), "shop", own())
+        store = PostgresStore(DatabaseAddress.read(server.url_of("shop", port), "shop"), "shop", own())
         behind = Desk(store, postgres.look, sqlite=False)
-        answers: list[CommitAnswer] = []
+        answers: list[CommitResult] = []
         for turn in range(6):
             calls = [called(with_asyncpg, f"e{turn}"), called(saving_in_schema, f"s{turn}")]
             rows = [rows_of(LINES, Order(order_id=f"o{number}", skus=("cup",) * turn)) for number in range(4)]

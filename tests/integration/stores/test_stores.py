@@ -15,9 +15,9 @@ import pytest
 from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Refused, Stored, Write
 from choreography.errors import ChoreographyError, SelfCheckError
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.cleaning import Cleaner
-from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.migrating import MigrationError, WantedTables, as_text, migrate
 from choreography.stores.migrations import NEEDED
 from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
@@ -38,7 +38,7 @@ OUTCOME: Final = (
 
 def of_order(server: Postgres, port: int = 0) -> PostgresStore:
     """Return the store of order, with its own role."""
-    return PostgresStore(Address.read(server.url_of("checkout_order", port), "checkout_order"), "order")
+    return PostgresStore(DatabaseAddress.read(server.url_of("checkout_order", port), "checkout_order"), "order")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -46,8 +46,8 @@ async def store(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path
     """Open an empty store."""
     opened: Store
     if request.param == "sqlite":
-        address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
-        migrate(Wanted(ORDER, address))
+        address = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order")
+        migrate(WantedTables(ORDER, address))
         opened = SqliteStore(address, "order")
     else:
         opened = of_order(server)
@@ -217,20 +217,22 @@ async def test_no_service_reads_the_tables_of_another(server: Postgres) -> None:
 
 async def test_a_migration_is_run_twice_without_harm_and_shown_as_statements(server: Postgres) -> None:
     """A job that is repeated changes nothing, and an administrator can do it by hand."""
-    owned = Address.read(server.url_of("checkout"), "checkout_order")
-    wanted = Wanted(ORDER, owned, "checkout_order")
+    owned = DatabaseAddress.read(server.url_of("checkout"), "checkout_order")
+    wanted = WantedTables(ORDER, owned, "checkout_order")
     notes = await asyncio.gather(*(asyncio.to_thread(migrate, wanted) for _ in range(2)))
     assert notes == [[], []]
     text = as_text([wanted])
     assert "create table checkout_order.entity_records" in text
     assert "GRANT SELECT, INSERT, UPDATE, DELETE ON checkout_order.entity_records" in text
     with pytest.raises(MigrationError):
-        await asyncio.to_thread(migrate, Wanted(ORDER, Address.read(server.url_of("reader"), "elsewhere")))
+        await asyncio.to_thread(
+            migrate, WantedTables(ORDER, DatabaseAddress.read(server.url_of("reader"), "elsewhere"))
+        )
 
 
 async def test_tables_that_are_missing_or_of_another_release_are_refused(server: Postgres) -> None:
     """Nothing is guessed: the sentence says what to run."""
-    nowhere = PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_shop"), "order")
+    nowhere = PostgresStore(DatabaseAddress.read(server.url_of("checkout_order"), "checkout_shop"), "order")
     with pytest.raises(SelfCheckError, match="Run `choreography migrate`"):
         await nowhere.check()
     await nowhere.close()
@@ -266,30 +268,30 @@ async def test_a_server_that_would_lose_commits_is_refused(server: Postgres) -> 
 async def test_a_wrong_password_is_said_and_a_wrong_address_is_refused(server: Postgres) -> None:
     """Nobody waits for a server that answers no."""
     wrong = PostgresStore(
-        Address.read(replace(server, password="x").url_of("checkout_order"), "checkout_order"), "order"
+        DatabaseAddress.read(replace(server, password="x").url_of("checkout_order"), "checkout_order"), "order"
     )
     with pytest.raises(SelfCheckError, match="does not let this service in"):
         await wrong.check()
     await wrong.close()
     for url, schema in (("mongodb://x/y", "order"), ("postgresql://x/y", "Order; drop"), ("postgresql://x/y", "order")):
         with pytest.raises(ChoreographyError, match="CHOREOGRAPHY_"):
-            Address.read(url, schema)
+            DatabaseAddress.read(url, schema)
 
 
 async def test_a_server_without_tls_is_refused_where_sslmode_asks_for_it(server: Postgres) -> None:
     """By the service and by whoever makes its tables; waiting would not mend it."""
-    address = Address.read(server.url_of("checkout_order") + "?sslmode=require", "checkout_order")
+    address = DatabaseAddress.read(server.url_of("checkout_order") + "?sslmode=require", "checkout_order")
     store = PostgresStore(address, "order")
     with pytest.raises(SelfCheckError, match="does not encrypt"):
         await store.check()
     await store.close()
     with pytest.raises(MigrationError, match="does not encrypt"):
-        await asyncio.to_thread(migrate, Wanted(ORDER, address))
+        await asyncio.to_thread(migrate, WantedTables(ORDER, address))
 
 
 async def test_two_runs_that_migrate_one_file_take_turns(tmp_path: Path) -> None:
     """And one that fails half-way leaves nothing behind."""
-    wanted = Wanted(ORDER, Address.read(f"sqlite:///{tmp_path}/order.db", "order"))
+    wanted = WantedTables(ORDER, DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order"))
     await asyncio.gather(*(asyncio.to_thread(migrate, wanted) for _ in range(3)))
     store = SqliteStore(wanted.address, "order")
     await store.check()
@@ -299,14 +301,14 @@ async def test_two_runs_that_migrate_one_file_take_turns(tmp_path: Path) -> None
 def test_a_url_that_is_none_is_refused_without_its_password() -> None:
     """A slash in a password ends the host; what comes after it is nobody's business."""
     with pytest.raises(ChoreographyError, match="percent-encoded") as refused:
-        Address.read("postgresql://order:se/cret@host:5432/checkout", "checkout_order")
+        DatabaseAddress.read("postgresql://order:se/cret@host:5432/checkout", "checkout_order")
     assert "cret" not in str(refused.value)
 
 
 async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
     """SQLite serves one replica; the sentence names the way out."""
-    address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
-    migrate(Wanted(ORDER, address))
+    address = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order")
+    migrate(WantedTables(ORDER, address))
     first, second = SqliteStore(address, "order"), SqliteStore(address, "order")
     await first.check()
     with pytest.raises(SelfCheckError, match="or use PostgreSQL"):

@@ -18,8 +18,8 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Stored, Unknown, Write
 from choreography.errors import SelfCheckError
 from choreography.stores import connections
-from choreography.stores.address import Address, schema_of
-from choreography.stores.migrating import MigrationError, Wanted, as_text, migrate
+from choreography.stores.address import DatabaseAddress, schema_of
+from choreography.stores.migrating import MigrationError, WantedTables, as_text, migrate
 from choreography.stores.own_connection import OwnConnection
 from choreography.stores.port import Store
 from choreography.stores.postgres import PostgresStore
@@ -40,7 +40,7 @@ FOREIGN: Final = (
 
 async def of_order(server: Postgres) -> PostgresStore:
     """Return the store of order, with its own role."""
-    return PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_order"), "order")
+    return PostgresStore(DatabaseAddress.read(server.url_of("checkout_order"), "checkout_order"), "order")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -49,8 +49,8 @@ async def opened(
 ) -> AsyncIterator[tuple[Store, Callable[[str], Awaitable[list[Any]]]]]:
     """Open a store, and a way to ask a question of its views."""
     if request.param == "sqlite":
-        address = Address.read(f"sqlite:///{tmp_path}/order.db", "order")
-        migrate(Wanted(ORDER, address))
+        address = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order")
+        migrate(WantedTables(ORDER, address))
         store: Store = SqliteStore(address, "order")
         file = sqlite3.connect(tmp_path / "order.db")
 
@@ -153,9 +153,9 @@ class Keeping(Service):
         return frozenset({self._entity})
 
 
-def parcels(server: Postgres, entity: type[Entity]) -> Wanted:
+def parcels(server: Postgres, entity: type[Entity]) -> WantedTables:
     """Return the tables of a service that keeps parcels."""
-    return Wanted(Keeping(entity), Address.read(server.url_of("checkout"), "checkout_parcels"))
+    return WantedTables(Keeping(entity), DatabaseAddress.read(server.url_of("checkout"), "checkout_parcels"))
 
 
 async def test_a_view_of_somebody_stands_on_ours_and_a_new_field_does_not_hurt_it(server: Postgres) -> None:
@@ -175,7 +175,10 @@ async def test_a_view_of_somebody_stands_on_ours_and_a_new_field_does_not_hurt_i
 
 async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_is_made_again(server: Postgres) -> None:
     """What was begun and died is there and useless, until somebody drops it."""
-    owner, wanted = await asyncpg.connect(server.url_of("checkout")), Wanted(ORDER, _owned(server), "checkout_order")
+    owner, wanted = (
+        await asyncpg.connect(server.url_of("checkout")),
+        WantedTables(ORDER, _owned(server), "checkout_order"),
+    )
     valid = "select indisvalid from pg_index where indexrelid = 'checkout_order.outcomes_by_time'::regclass"
     assert await owner.fetchval(valid)
     await owner.execute("drop index checkout_order.outcomes_by_time")
@@ -202,7 +205,7 @@ async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_i
 
 def test_statements_are_printed_from_the_migration_that_is_there(server: Postgres) -> None:
     """Whoever runs them by hand needs those that are new; an unknown migration is named with those that are known."""
-    wanted = [Wanted(ORDER, _owned(server), "checkout_order")]
+    wanted = [WantedTables(ORDER, _owned(server), "checkout_order")]
     text = as_text(wanted, since="0001")
     assert "create table checkout_order.entity_records" not in text
     assert "as_number" in text
@@ -222,7 +225,7 @@ async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypat
 
     frozen = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = frozen.sockets[0].getsockname()[1]
-    store = PostgresStore(Address.read(f"postgresql://one:two@127.0.0.1:{port}/x", "checkout_order"), "order")
+    store = PostgresStore(DatabaseAddress.read(f"postgresql://one:two@127.0.0.1:{port}/x", "checkout_order"), "order")
     began = time.monotonic()
     keys = [Key("order", "order", str(number)) for number in range(30)]
     answers = await asyncio.gather(*(store.commit([Write(key, "{}", None)]) for key in keys))
@@ -253,7 +256,9 @@ def _folder(file: Path) -> None:
 async def test_a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_done(server: Postgres) -> None:
     """Whether it was is read back; a yes or a no would be a guess."""
     async with Proxy(lambda: server.port, random.Random(1)) as proxy:
-        store = PostgresStore(Address.read(server.url_of("checkout_order", proxy.port), "checkout_order"), "order")
+        store = PostgresStore(
+            DatabaseAddress.read(server.url_of("checkout_order", proxy.port), "checkout_order"), "order"
+        )
         key = Key("order", "order", "lost-answer")
         assert await store.confirm(key) is None
         # The statement is prepared by then, so that it is the commit whose answer is lost.
@@ -275,8 +280,8 @@ async def test_what_could_not_be_read_is_not_absent(server: Postgres, tmp_path: 
     """An event whose outcome could not be read would be run again."""
     (tmp_path / "nothing.db").touch()
     nowhere: list[Store] = [
-        PostgresStore(Address.read(server.url_of("checkout_order"), "checkout_nowhere"), "order"),
-        SqliteStore(Address.read(f"sqlite:///{tmp_path}/nothing.db", "order"), "order"),
+        PostgresStore(DatabaseAddress.read(server.url_of("checkout_order"), "checkout_nowhere"), "order"),
+        SqliteStore(DatabaseAddress.read(f"sqlite:///{tmp_path}/nothing.db", "order"), "order"),
     ]
     keys = [Key("order", kind, "one") for kind in ("order", "outcome", "intent")]
     for store in nowhere:
@@ -288,8 +293,8 @@ async def test_what_could_not_be_read_is_not_absent(server: Postgres, tmp_path: 
 
 async def test_records_of_two_services_in_one_schema_stay_apart(server: Postgres, tmp_path: Path) -> None:
     """Every key holds the service."""
-    migrate(Wanted(ORDER, store_address(tmp_path)))
-    schema = Address.read(server.url_of("checkout_order"), "checkout_order")
+    migrate(WantedTables(ORDER, store_address(tmp_path)))
+    schema = DatabaseAddress.read(server.url_of("checkout_order"), "checkout_order")
     pairs: list[list[Store]] = [
         [SqliteStore(store_address(tmp_path), name) for name in ("order", "other")],
         [PostgresStore(schema, name) for name in ("order", "other")],
@@ -357,18 +362,18 @@ def test_a_service_without_a_flow_has_a_schema_that_postgres_can_have() -> None:
         "billing",
     ]
     for name in ("order", "user", "3d-print"):
-        Address.read("postgresql://x/y", schema_of("", name))
+        DatabaseAddress.read("postgresql://x/y", schema_of("", name))
 
 
-def store_address(folder: Path) -> Address:
+def store_address(folder: Path) -> DatabaseAddress:
     """Return the address of a file."""
-    return Address.read(f"sqlite:///{folder}/order.db", "order")
+    return DatabaseAddress.read(f"sqlite:///{folder}/order.db", "order")
 
 
 def _file(folder: Path) -> SqliteStore:
-    migrate(Wanted(ORDER, store_address(folder)))
+    migrate(WantedTables(ORDER, store_address(folder)))
     return SqliteStore(store_address(folder), "order")
 
 
-def _owned(server: Postgres) -> Address:
-    return Address.read(server.url_of("checkout"), "checkout_order")
+def _owned(server: Postgres) -> DatabaseAddress:
+    return DatabaseAddress.read(server.url_of("checkout"), "checkout_order")

@@ -13,7 +13,7 @@ from pydantic import Field, create_model
 from choreography import Event, Id, Service, Value
 from choreography.analysis.compatibility import unmet
 from choreography.analysis.lock import FILE, LockError, is_outdated, merged, read_lock, written
-from choreography.analysis.promises import EVENTS, Place, promises_of
+from choreography.analysis.promises import EVENTS, PromisePlace, promises_of
 from choreography.check import judge_services
 
 
@@ -153,7 +153,7 @@ def test_a_contract_that_is_gone_is_told() -> None:
     assert what == "thing.said.v1 is promised in contracts.lock.json, and no service publishes it any more."
 
 
-SAID = Place(EVENTS, "", "thing.said.v1")
+SAID = PromisePlace(EVENTS, "", "thing.said.v1")
 
 
 def test_another_owner_is_a_breaking_change() -> None:

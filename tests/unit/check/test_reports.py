@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from choreography.check import RULES, Report, check, judge_services
+from choreography.check import RULES, CheckReport, check, judge_services
 from choreography.check.checking import _BY_CODE
 from choreography.check.finding import CheckError
 from choreography.check.machine_report import as_json, as_sarif
@@ -26,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[3]
 KNOWN = Suppression("CHO202", "journeys.prepare", "A person looks at every journey each morning.")
 
 
-def flawed(*suppressions: Suppression) -> Report:
+def flawed(*suppressions: Suppression) -> CheckReport:
     """A flow in which one wait has no end."""
     return judge_services(trips(overdue=None), seats(), beds(), journeys(), suppressions=suppressions, flow="trips")
 
 
-def codes(report: Report) -> list[str]:
+def codes(report: CheckReport) -> list[str]:
     """Return the codes that stand."""
     return [finding.code for finding in report.findings]
 

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from choreography.conform.app import App
+from choreography.conform.app import RecordingApp
 from choreography.conform.command import ended
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report, Result
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, CaseResult, ConformReport
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,15 @@ from choreography.conform.result import FAILED, LEFT_OUT, PASSED, Report, Result
 )
 def test_what_could_not_be_shown_is_no_success(outcomes: tuple[str, ...], code: int, says: str) -> None:
     """And no failure: a build can tell the three apart."""
-    results = [Result(str(number), outcome, "", 0) for number, outcome in enumerate(outcomes)]
+    results = [CaseResult(str(number), outcome, "", 0) for number, outcome in enumerate(outcomes)]
     console = Console(record=True)
-    assert ended(Report("broker", "mine", "pubsub.mine", "", "", results), console, Path("logs")) == code
+    assert ended(ConformReport("broker", "mine", "pubsub.mine", "", "", results), console, Path("logs")) == code
     assert says in console.export_text()
 
 
 async def test_what_an_app_had_in_hand_when_it_died_is_not_handled() -> None:
     """Also if whoever gave it died first, and nobody waits for the answer."""
-    app = App()
+    app = RecordingApp()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

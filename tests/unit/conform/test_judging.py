@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from choreography.conform.asking import ConformError
-from choreography.conform.conforming import Subject, conform
+from choreography.conform.conforming import ComponentUnderTest, conform
 from choreography.progress import Progress
 
 _OURS = Path(__file__).parents[3] / "components"
 COMPONENTS = sorted(file for place in ("brokers", "stores") for file in (_OURS / place).glob("*.yaml"))
 
 
-def asked(subject: Subject, folder: Path) -> str:
+def asked(subject: ComponentUnderTest, folder: Path) -> str:
     """Return why a component is not put to the test; a case of no such name ends each try before any server."""
     with pytest.raises(ConformError) as caught:
         asyncio.run(conform(subject, folder, Progress.silent()))
@@ -36,10 +36,10 @@ def component(folder: Path, kind: str, **settings: str) -> Path:
 def test_settings_that_lose_messages_are_refused_with_how_to_ask_all_the_same(tmp_path: Path) -> None:
     """The rules are those of `check`."""
     file = component(tmp_path, "pubsub.jetstream", concurrencyMode="parallel")
-    said = asked(Subject(file, only=("no such case",)), tmp_path)
+    said = asked(ComponentUnderTest(file, only=("no such case",)), tmp_path)
     assert "concurrencyMode is 'parallel'" in said
     assert "--unjudged" in said
-    assert "no such case" in asked(Subject(file, only=("no such case",), judged=False), tmp_path)
+    assert "no such case" in asked(ComponentUnderTest(file, only=("no such case",), judged=False), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_only_what_is_known_is_refused_as_the_kit_is_how_others_are_tried(
     kind: str, judged: bool, tmp_path: Path
 ) -> None:
     """A type that nobody has tried goes on to its server."""
-    said = asked(Subject(component(tmp_path, kind), only=("no such case",)), tmp_path)
+    said = asked(ComponentUnderTest(component(tmp_path, kind), only=("no such case",)), tmp_path)
     assert ("would lose messages" in said) is judged
 
 
 @pytest.mark.parametrize("file", COMPONENTS, ids=lambda file: file.stem)
 def test_our_own_components_go_on_to_their_servers(file: Path, tmp_path: Path) -> None:
     """None of them is held up by a rule."""
-    assert "no such case" in asked(Subject(file, only=("no such case",)), tmp_path)
+    assert "no such case" in asked(ComponentUnderTest(file, only=("no such case",)), tmp_path)

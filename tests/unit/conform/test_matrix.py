@@ -9,16 +9,16 @@ import yaml
 from choreography.conform.broker_cases import BROKER_CASES
 from choreography.conform.database_cases import DATABASE_CASES
 from choreography.conform.matrix import keep, tables, write_into
-from choreography.conform.result import FAILED, LEFT_OUT, PASSED, NotMetError, Report, Result, require
+from choreography.conform.result import FAILED, LEFT_OUT, PASSED, CaseResult, ConformReport, NotMetError, require
 from choreography.conform.store_cases import STORE_CASES
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-def report(name: str, outcome: str, told: str) -> Report:
+def report(name: str, outcome: str, told: str) -> ConformReport:
     """Return what was found about one broker, of one case."""
-    found = Report("broker", name, f"pubsub.{name}", f"{name} 1.0", "1.18.2")
-    found.results.append(Result(BROKER_CASES[0].name, outcome, told, 1.0))
+    found = ConformReport("broker", name, f"pubsub.{name}", f"{name} 1.0", "1.18.2")
+    found.results.append(CaseResult(BROKER_CASES[0].name, outcome, told, 1.0))
     return found
 
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from choreography.conform.conforming import Place
+from choreography.conform.conforming import Workplace
 from choreography.drain import DrainError, Where, drain
 from choreography.drain.brokers import aws, rabbitmq
 from choreography.drain.progress_report import Teller, in_a_line, picture
@@ -22,7 +22,7 @@ from choreography.drain.rounds import Round
 from choreography.drain.sight import Sight, Standing
 from choreography.errors import ChoreographyError
 from choreography.progress import Progress
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 from choreography.settings import Settings, span_of
 from choreography.telemetry import Metrics
 from choreography.up.brokers.redis import find_redis
@@ -90,7 +90,7 @@ def test_a_line_tells_the_beginning_of_what_is_much() -> None:
 
 def test_a_broker_that_nobody_can_look_at_is_refused_and_the_known_ones_are_listed() -> None:
     """What is not known to be empty may be full."""
-    layout = Layout("pubsub.pigeon", "pubsub", ("orders",), ())
+    layout = BrokerLayout("pubsub.pigeon", "pubsub", ("orders",), ())
     with pytest.raises(DrainError, match=r"look at 'pubsub\.pigeon'.*Known are: .*pubsub\.kafka"):
         asyncio.run(drain(layout, Where("nowhere"), replicas=[], within=timedelta(seconds=1)))
 
@@ -106,7 +106,7 @@ def test_a_broker_that_nobody_can_look_at_is_refused_and_the_known_ones_are_list
 )
 def test_a_broker_that_does_not_answer_at_first_is_told_at_once(kind: str, address: str) -> None:
     """It is the address then, or a permission, and waiting would not help."""
-    layout = Layout(kind, "pubsub", ("orders",), (("order", "orders"),))
+    layout = BrokerLayout(kind, "pubsub", ("orders",), (("order", "orders"),))
     where = Where(address, "http://127.0.0.1:1")
     with pytest.raises(DrainError, match=r"(Redis|Kafka|RabbitMQ|NATS).* did not (say|answer)"):
         asyncio.run(drain(layout, where, replicas=[], within=timedelta(seconds=60)))
@@ -154,10 +154,10 @@ def test_the_command_takes_what_provision_takes_and_fails_with_a_sentence() -> N
 
 async def test_nothing_may_move_for_as_long_as_a_replica_that_was_told_to_end_may_go_on(tmp_path: Path) -> None:
     """It cannot be asked any more; only what it does can be seen."""
-    place = Place(Ports(tmp_path / "ports.json"), tmp_path)
+    place = Workplace(Ports(tmp_path / "ports.json"), tmp_path)
     (program,) = find_redis(Progress.silent()).programs(place)
     metrics = Metrics("order")
-    layout = Layout("pubsub.redis", "pubsub", ("orders",), ())
+    layout = BrokerLayout("pubsub.redis", "pubsub", ("orders",), ())
     where, hour = Where(f"127.0.0.1:{place.port('redis')}"), timedelta(hours=1)
     async with Processes() as processes, serving(lambda: generate_latest(metrics.registry)) as url:
         (server,) = processes.wave([program])

@@ -13,7 +13,7 @@ from choreography.drain.broker_choice import looker_for
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Round
 from choreography.drain.sight import Sight, Standing, Where
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/swap-the-broker.md").read_text()
@@ -33,7 +33,7 @@ def test_the_page_says_how_far_apart_a_broker_is_asked() -> None:
     assert told.keys() == NAMED.keys()
     for name, kinds in NAMED.items():
         for kind in kinds:
-            settles = looker_for(Layout(kind, "pubsub", (), ())).settles(Where("eu-west-1"))
+            settles = looker_for(BrokerLayout(kind, "pubsub", (), ())).settles(Where("eu-west-1"))
             assert re.match(rf"{settles:.0f} s\b", told[name]), name
 
 

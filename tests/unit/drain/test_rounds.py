@@ -7,7 +7,7 @@ import pytest
 from choreography.drain.replicas import Census, Replica
 from choreography.drain.rounds import Proof, Round
 from choreography.drain.sight import Sight, Standing, dead_letter_topics
-from choreography.provision import Layout
+from choreography.provision import BrokerLayout
 
 SETTLES = 5.0
 
@@ -88,5 +88,5 @@ def test_what_is_left_most_is_told_first() -> None:
 def test_what_was_set_aside_is_on_topics_that_nobody_hears_and_on_those_of_what_could_not_be_read() -> None:
     """Nobody takes it away, so nobody waits for it."""
     hearers = (("billing", "billing-undelivered"), ("billing", "orders"))
-    layout = Layout("pubsub.redis", "pubsub", ("billing-dead-letters", "billing-undelivered", "orders"), hearers)
+    layout = BrokerLayout("pubsub.redis", "pubsub", ("billing-dead-letters", "billing-undelivered", "orders"), hearers)
     assert dead_letter_topics(layout) == ("billing-dead-letters", "billing-undelivered")

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
-from choreography.engine.records import Due, Outgoing, Wish
+from choreography.engine.records import CommittedIntent, Outgoing, ScheduledDeadline
 
 PublishFault: TypeAlias = Callable[[int], Literal["none", "refused", "accepted, reply lost"]]
 
@@ -58,17 +58,17 @@ def reply_lost(_index: int) -> Literal["accepted, reply lost"]:
 class Scheduler:
     """Records deadlines and reminders; ``refusals`` says how many of the next calls fail."""
 
-    dues: list[Due] = field(default_factory=list)
+    deadlines: list[ScheduledDeadline] = field(default_factory=list)
     reminders: list[tuple[str, ...]] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     refusals: int = 0
 
-    def schedule(self, dues: Sequence[Due]) -> bool:
+    def schedule(self, deadlines: Sequence[ScheduledDeadline]) -> bool:
         """Answer whether all of them are durable."""
         if self.refusals:
             self.refusals -= 1
             return False
-        self.dues += dues
+        self.deadlines += deadlines
         return True
 
     def remind(self, slot: str, events: tuple[str, ...]) -> bool:
@@ -86,16 +86,16 @@ class Provider:
     """Does what it is asked once per key. ``down`` says how many of the next calls get no answer."""
 
     done: dict[str, str] = field(default_factory=dict)
-    calls: list[Wish] = field(default_factory=list)
+    calls: list[CommittedIntent] = field(default_factory=list)
     down: int = 0
-    committed: Callable[[Wish], bool] = lambda _: True
+    committed: Callable[[CommittedIntent], bool] = lambda _: True
 
-    def call(self, wish: Wish) -> bool:
+    def call(self, committed: CommittedIntent) -> bool:
         """Do it, unless it is down."""
-        assert self.committed(wish), "an intent is carried out only after it is committed"
-        self.calls.append(wish)
+        assert self.committed(committed), "an intent is carried out only after it is committed"
+        self.calls.append(committed)
         if self.down:
             self.down -= 1
             return False
-        assert self.done.setdefault(wish.key, wish.body) == wish.body, "one key, one request"
+        assert self.done.setdefault(committed.key, committed.body) == committed.body, "one key, one request"
         return True

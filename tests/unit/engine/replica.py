@@ -28,7 +28,7 @@ from choreography.engine.operations import (
     Schedule,
     Together,
 )
-from choreography.engine.records import Due, Wish
+from choreography.engine.records import CommittedIntent, ScheduledDeadline
 from choreography.engine.releasing import release
 from choreography.engine.settling import Settler
 from choreography.service import Service
@@ -38,12 +38,12 @@ from tests.unit.engine.store import Store
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 Result = TypeVar("Result")
-Step = Read | Remind | Confirm | Commit | Pause | Publish | Schedule | Wish
+Step = Read | Remind | Confirm | Commit | Pause | Publish | Schedule | CommittedIntent
 Steps = Generator[Step, None, Result]
-Outside = Callable[[Wish], OutsideAnswer]
+Outside = Callable[[CommittedIntent], OutsideAnswer]
 
 
-def no_answer(_wish: Wish) -> OutsideAnswer:
+def no_answer(_commit_intents: CommittedIntent) -> OutsideAnswer:
     """Refuse to answer: this test expects no effect."""
     raise AssertionError("no effect was expected")
 
@@ -62,7 +62,7 @@ class World:
 
     def __post_init__(self) -> None:
         """Let the provider see whether what it is asked for was committed first."""
-        self.provider.committed = lambda wish: any(wish in one.wishes for one in self.store.outcomes())
+        self.provider.committed = lambda committed: any(committed in one.intents for one in self.store.outcomes())
 
     def recorded(self) -> set[str]:
         """The texts of all events that the outcomes say are to be published."""
@@ -70,16 +70,16 @@ class World:
 
     def wished(self) -> dict[str, str]:
         """The requests of all intents that the outcomes hold, by key."""
-        return {wish.key: wish.body for one in self.store.outcomes() for wish in one.wishes}
+        return {committed.key: committed.body for one in self.store.outcomes() for committed in one.intents}
 
-    def due(self) -> set[Due]:
+    def due(self) -> set[ScheduledDeadline]:
         """The deadlines that the outcomes hold."""
-        return {due for one in self.store.outcomes() for due in one.dues}
+        return {due for one in self.store.outcomes() for due in one.deadlines}
 
     def assert_released(self) -> None:
         """What was let out is what the outcomes hold: the same bytes, nothing more and nothing less."""
         assert set(self.broker.texts()) == self.recorded()
-        assert set(self.scheduler.dues) == self.due()
+        assert set(self.scheduler.deadlines) == self.due()
         assert self.provider.done == self.wished()
 
 
@@ -181,32 +181,32 @@ class Replica:
             case Publish(events):
                 yield operation
                 return self.world.broker.publish(events)
-            case Schedule(dues):
+            case Schedule(deadlines):
                 yield operation
-                return self.world.scheduler.schedule(dues)
-            case CarryOut(wishes, repeated):
+                return self.world.scheduler.schedule(deadlines)
+            case CarryOut(intents, repeated):
                 open_ones = set()
-                for index, wish in enumerate(wishes):
-                    if not (yield from self._carry_out(wish, repeated=repeated)):
+                for index, committed in enumerate(intents):
+                    if not (yield from self._carry_out(committed, repeated=repeated)):
                         open_ones.add(index)
                 return frozenset(open_ones)
 
-    def _carry_out(self, wish: Wish, *, repeated: bool) -> Steps[bool]:
+    def _carry_out(self, committed: CommittedIntent, *, repeated: bool) -> Steps[bool]:
         if repeated:
             try:
-                outcome = yield from self._drive(self.answering.recall(wish))
+                outcome = yield from self._drive(self.answering.recall(committed))
             except UnreadableError:
                 return False
             if outcome is not None:
                 delivery = Delivery(None, outcome.heard, outcome.event_id, inside=True)
                 return all((yield from self.releasing([Settled(delivery, outcome, repeated=True)])))
-        not_yet = self.answering.not_yet(wish, self.now)
+        not_yet = self.answering.not_yet(committed, self.now)
         if not_yet is not None:
             return all((yield from self.delivering([not_yet])))
-        yield wish
-        if not self.world.provider.call(wish):
+        yield committed
+        if not self.world.provider.call(committed):
             return False
-        answer = self.answering.delivery(wish, self.world.answers(wish), self.now)
+        answer = self.answering.delivery(committed, self.world.answers(committed), self.now)
         return all((yield from self.delivering([answer])))
 
 

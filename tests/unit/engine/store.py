@@ -14,7 +14,7 @@ from choreography.engine.beside import Beside
 from choreography.engine.identity import Key
 from choreography.engine.operations import (
     ANY_ETAG,
-    CommitAnswer,
+    CommitResult,
     Committed,
     Conflict,
     Refused,
@@ -69,7 +69,7 @@ class Store:
     tried: list[tuple[Write, ...]] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
-    answers_beside: Callable[[Beside], CommitAnswer | None] = lambda _: None
+    answers_beside: Callable[[Beside], CommitResult | None] = lambda _: None
     _etags: Iterator[int] = field(default_factory=itertools.count)
 
     def read(self, keys: Sequence[Key]) -> Values:
@@ -86,7 +86,7 @@ class Store:
             return Unknown("no answer")
         return self.rows.get(str(key))
 
-    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitAnswer:
+    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitResult:
         """Answer one transaction."""
         self.tried.append(tuple(writes))
         keys = [write.key for write in writes]
@@ -103,7 +103,7 @@ class Store:
         self._apply(writes)
         return Committed() if fault == "none" else Unknown("timed out")
 
-    def _set(self, writes: Sequence[Write], beside: Beside | None) -> CommitAnswer | None:
+    def _set(self, writes: Sequence[Write], beside: Beside | None) -> CommitResult | None:
         """Return what this transaction is set to be answered, if anything is."""
         if self.refuses(writes):
             return Refused("400: the store does not like it")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from choreography.engine.accepted import Checked, Recorded, Verdict
+from choreography.engine.accepted import CheckedCommands, Recorded, Verdict
 from choreography.engine.accepting import Accepting
 from choreography.engine.commanding import Accepted, Commanding
 from choreography.engine.delivery import Delivery, read_delivery
@@ -52,10 +52,10 @@ def reminded(*events: str) -> list[Delivery]:
     return [read_delivery(event.encode()) for event in events]
 
 
-def check(world: World, *commands: Accepted) -> Checked:
+def check(world: World, *commands: Accepted) -> CheckedCommands:
     """Look at commands as the scheduler reminds of them."""
     events = reminded(*(one.outgoing.encoded for one in commands))
-    checked: Checked = Replica(world).drive(Accepting(desk, world.limits).check(events, CLEARLY_LATER))
+    checked: CheckedCommands = Replica(world).drive(Accepting(desk, world.limits).check(events, CLEARLY_LATER))
     return checked
 
 
@@ -126,7 +126,7 @@ def test_the_first_outcome_deletes_what_is_kept_in_its_own_transaction() -> None
         str(accepted_key("desk", one.envelope.id)),
         str(accepted_about_key("desk", one.envelope.subject)),
     }
-    assert check(world, one) == Checked()
+    assert check(world, one) == CheckedCommands()
 
 
 def test_what_is_no_command_costs_no_deletion() -> None:
@@ -223,7 +223,7 @@ def test_a_command_whose_outcome_was_hidden_leaves_nothing_behind_for_ever() -> 
     assert accept(world, one) == [Verdict(True, one.outgoing)]
     settle(world, one)
     assert kept(world) == {"accepted", "accepted-about"}
-    assert check(world, one) == Checked()
+    assert check(world, one) == CheckedCommands()
     assert kept(world) == set()
 
 
@@ -270,7 +270,7 @@ def test_a_command_without_an_outcome_is_lost_until_it_has_one() -> None:
     settle(world, settled)
     assert [check(world, lost, settled).lost for _ in range(2)] == [[lost.outgoing]] * 2
     settle(world, lost)
-    assert check(world, lost, settled) == Checked()
+    assert check(world, lost, settled) == CheckedCommands()
 
 
 def test_an_absent_record_is_believed_only_of_a_single_get() -> None:
@@ -281,7 +281,7 @@ def test_an_absent_record_is_believed_only_of_a_single_get() -> None:
     assert check(world, one).lost == [one.outgoing]
     world.store.reads.append(hidden)
     world.store.confirms.append(True)
-    assert check(world, one) == Checked(unknown=1)
+    assert check(world, one) == CheckedCommands(unknown=1)
 
 
 def test_a_failed_read_ends_no_reminder() -> None:
@@ -345,10 +345,10 @@ def test_what_begins_by_another_event_is_cleared_up_by_the_reminder() -> None:
     accept(world, first, second)
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
     settle(world, first)
-    assert check(world, first) == Checked()
+    assert check(world, first) == CheckedCommands()
     assert look_for(world, "a") == [Recorded.of(second)]
     settle(world, second)
-    assert check(world, first, second) == Checked()
+    assert check(world, first, second) == CheckedCommands()
     assert kept(world) == set()
 
 
@@ -366,7 +366,7 @@ def test_what_is_cleared_up_never_takes_a_command_with_it_that_came_meanwhile() 
     with pytest.raises(StopIteration) as stop:
         next(checking)
     assert stop.value.value.left == 1
-    assert check(world, first) == Checked()
+    assert check(world, first) == CheckedCommands()
     assert look_for(world, "a") == [Recorded.of(second)]
 
 
@@ -376,7 +376,7 @@ def test_a_quarantined_command_is_settled_and_still_found_by_what_it_is_about() 
     accept(world, one)
     Replica(world, now=NOON + timedelta(days=40)).deliver(read_delivery(one.outgoing.encoded.encode()))
     assert [outcome.quarantined is not None for outcome in world.store.outcomes()] == [True]
-    assert check(world, one) == Checked()
+    assert check(world, one) == CheckedCommands()
     assert kept(world) == {"accepted-about"}
     assert look_for(world, one.envelope.subject) == []
 
@@ -399,7 +399,7 @@ def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_othe
     accept(world, lost)
     foreign = event if isinstance(event, str) else Commanding(desk).accept(event, "e1", NOON, "").outgoing.encoded
     events = reminded(foreign, lost.outgoing.encoded)
-    checked: Checked = Replica(world).drive(Accepting(desk, Limits()).check(events, NOON))
+    checked: CheckedCommands = Replica(world).drive(Accepting(desk, Limits()).check(events, NOON))
     assert checked.left == 2
     assert len(checked.problems) == 1
     assert checked.lost == [lost.outgoing]
@@ -416,7 +416,7 @@ def test_a_reminder_reads_no_more_of_a_command_of_which_nothing_is_kept() -> Non
     assert {key.kind for key in asked.keys} == {"accepted", "accepted-about"}
     assert check(world, lost, settled).lost == [lost.outgoing]
     settle(world, lost)
-    assert check(world, lost, settled) == Checked()
+    assert check(world, lost, settled) == CheckedCommands()
     world.store.reads += [failed, failed]
     assert check(world, lost).left == 1
 
@@ -425,7 +425,7 @@ def test_a_snapshot_ends_no_reminder_of_a_command_that_another_release_has_recor
     """Only of what nothing is kept there is nothing to find out."""
     world = World(desk, limits=Limits(snapshot_reads=True))
     foreign = Commanding(desk).accept(Renamed(box="a"), "e1", NOON, "")
-    assert check(world, foreign) == Checked()
+    assert check(world, foreign) == CheckedCommands()
     world.store.commit([Write(accepted_key("desk", "e1"), Recorded.of(foreign).encode(), None)])
     assert check(world, foreign).left == 1
 
@@ -437,7 +437,7 @@ def test_a_snapshot_ends_no_reminder_before_what_a_command_is_about_is_cleared_u
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
     settle(world, one)
     assert kept(world) == {"accepted-about"}
-    assert check(world, one) == Checked()
+    assert check(world, one) == CheckedCommands()
     assert kept(world) == set()
 
 

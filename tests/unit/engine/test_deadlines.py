@@ -20,8 +20,8 @@ def test_a_deadline_is_due_after_the_events_own_time(late: timedelta) -> None:
     world = World(desk)
     Replica(world, now=NOON + late).deliver(OPENED)
     Replica(world, now=NOON + late + timedelta(hours=1)).deliver(OPENED)
-    assert {due.at for due in world.scheduler.dues} == {NOON + timedelta(minutes=7)}
-    assert len(set(world.scheduler.dues)) == 1
+    assert {due.at for due in world.scheduler.deadlines} == {NOON + timedelta(minutes=7)}
+    assert len(set(world.scheduler.deadlines)) == 1
 
 
 def test_a_publisher_whose_clock_is_ahead_gives_nobody_more_time() -> None:
@@ -30,7 +30,7 @@ def test_a_publisher_whose_clock_is_ahead_gives_nobody_more_time() -> None:
     early = came(Opened(box="a"), "e1", time=ago(timedelta(hours=-3)))
     Replica(world).deliver(early)
     Replica(world, now=NOON + timedelta(hours=1)).deliver(early)
-    assert {due.at for due in world.scheduler.dues} == {NOON + timedelta(minutes=10)}
+    assert {due.at for due in world.scheduler.deadlines} == {NOON + timedelta(minutes=10)}
 
 
 def test_what_arrives_carries_its_due_time_and_a_derived_id() -> None:
@@ -38,7 +38,7 @@ def test_what_arrives_carries_its_due_time_and_a_derived_id() -> None:
     world, elsewhere = World(desk), World(desk)
     Replica(world).deliver(OPENED)
     Replica(elsewhere, now=NOON + timedelta(hours=1)).deliver(OPENED)
-    [due], [twin] = world.scheduler.dues, elsewhere.scheduler.dues
+    [due], [twin] = world.scheduler.deadlines, elsewhere.scheduler.deadlines
     attributes = orjson.loads(due.encoded)
     assert (attributes["time"], attributes["causationid"]) == ("2026-01-01T12:07:00.000Z", "e1")
     assert attributes["id"] == orjson.loads(twin.encoded)["id"] == "ad690e5cf89ec5cacf3c9279d3753a26"
@@ -48,7 +48,7 @@ def test_a_deadline_that_fires_twice_does_its_work_once() -> None:
     """Rule 20: the second finds the outcome of the first."""
     world = World(desk)
     Replica(world).deliver(OPENED)
-    due = fired(world.scheduler.dues[0].encoded)
+    due = fired(world.scheduler.deadlines[0].encoded)
     for minutes in (7, 8):
         assert Replica(world, now=NOON + timedelta(minutes=minutes)).deliver(due) == [True]
     said = [text for text in world.broker.texts() if Reminded.wire_type in text]
@@ -61,7 +61,7 @@ def test_a_deadline_says_nothing_if_all_went_well() -> None:
     """The reaction looks at the state and finds it moot."""
     world = World(desk)
     Replica(world).deliver(OPENED, came(Put(box="a", amount=1), "e2"))
-    Replica(world, now=NOON + timedelta(minutes=7)).deliver(fired(world.scheduler.dues[0].encoded))
+    Replica(world, now=NOON + timedelta(minutes=7)).deliver(fired(world.scheduler.deadlines[0].encoded))
     assert not [text for text in world.broker.texts() if Reminded.wire_type in text]
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
 
@@ -79,7 +79,7 @@ def test_a_deadline_may_fire_long_after_the_horizon() -> None:
     """Rule 4: it never was on a broker, so it cannot be a forgotten repeat; a broker's own delivery that old is."""
     world = World(desk)
     Replica(world).deliver(OPENED)
-    Replica(world, now=NOON + timedelta(days=90)).deliver(fired(world.scheduler.dues[0].encoded))
+    Replica(world, now=NOON + timedelta(days=90)).deliver(fired(world.scheduler.deadlines[0].encoded))
     assert [text for text in world.broker.texts() if Reminded.wire_type in text]
 
 
@@ -87,7 +87,7 @@ def test_the_outcome_of_a_deadline_keeps_the_event_itself() -> None:
     """It never was on a broker, and an auditor needs it."""
     world = World(desk)
     Replica(world).deliver(OPENED)
-    [due] = world.scheduler.dues
+    [due] = world.scheduler.deadlines
     Replica(world).deliver(fired(due.encoded))
     assert [one.heard for one in world.store.outcomes()] == ["", due.encoded]
 
@@ -96,4 +96,4 @@ def test_an_event_that_only_a_set_aside_reaction_heard_has_no_deadline() -> None
     """Nothing began, so nothing is due."""
     world = World(desk)
     Replica(world).deliver(raw(wire(Opened(box="a"), "e1") | {"data": {"box": 7}}))
-    assert world.scheduler.dues == []
+    assert world.scheduler.deadlines == []

@@ -150,7 +150,7 @@ def test_an_event_of_several_reactions_a_join_and_a_deadline_is_decoded_once() -
     assert decoded == {"Came": 1}
     assert seen == [("a", "red"), ("a", "red")]
     assert not [one for one in world.store.outcomes() if one.quarantined]
-    assert len(world.scheduler.dues) == 1
+    assert len(world.scheduler.deadlines) == 1
 
 
 @pytest.mark.parametrize("times", [1, 2])

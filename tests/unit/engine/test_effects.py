@@ -11,7 +11,7 @@ from apps.checkout.contracts import Line, OrderCancelled, OrderCreated
 from choreography.contracts import Answer as OutsideAnswer
 from choreography.engine.answering import Answering, UnreadableError
 from choreography.engine.operations import CarryOut, Confirm, Limits, Unknown
-from choreography.engine.records import MOST_FOLDED, Wish
+from choreography.engine.records import MOST_FOLDED, CommittedIntent
 from choreography.engine.releasing import release
 from tests.unit.engine.events import came, state_of
 from tests.unit.engine.replica import NOON, Replica, World, said
@@ -22,9 +22,9 @@ LINE = Line(sku="cup", quantity=1, unit_price=500)
 CREATED = OrderCreated(order_id="o1", customer_id="c1", currency="EUR", lines=(LINE,), total=500)
 
 
-def wish_of(world: World) -> Wish:
+def wish_of(world: World) -> CommittedIntent:
     """Return the one intent that is recorded."""
-    [wish] = [wish for one in world.store.outcomes() for wish in one.wishes]
+    [wish] = [wish for one in world.store.outcomes() for wish in one.intents]
     return wish
 
 
@@ -168,7 +168,7 @@ def test_an_order_cancelled_while_the_provider_thinks_is_refunded(cancelled_firs
     world.assert_released()
 
 
-def provider_answers(wish: Wish) -> OutsideAnswer:
+def provider_answers(wish: CommittedIntent) -> OutsideAnswer:
     """Answer like the payment provider."""
     intent = Answering(billing).effect(wish)
     assert intent is not None

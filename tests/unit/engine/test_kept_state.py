@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import AliasChoices, BaseModel, Field
 
 from choreography import Decision, Entity, Event, Id, Service, Value, named_by
-from choreography.engine.kept_state import Change, differences, laid_over
+from choreography.engine.kept_state import StateMerge, differences, laid_over
 from choreography.engine.records import EntityRecord, Outcome
 from choreography.in_memory import NOON, InMemory
 
@@ -328,7 +328,7 @@ def test_a_dictionary_keeps_them_under_the_keys_that_stay(before: dict[str, int]
     stored = {"parts": {key: {"name": key, "grams": grams, "colour": f"of {key}"} for key, grams in before.items()}}
     old = Known.model_validate(stored)
     new = Known(parts={key: Bowl(name=key, grams=grams) for key, grams in after.items()})
-    merged = laid_over(Change(stored, old, new, new.model_dump(mode="json")))
+    merged = laid_over(StateMerge(stored, old, new, new.model_dump(mode="json")))
     assert Known.model_validate(merged) == new
     colours = {key: part.get("colour") for key, part in merged["parts"].items()}
     assert colours == {key: f"of {key}" if key in before else None for key in after}

@@ -103,7 +103,7 @@ def test_a_deadline_that_a_release_does_not_know_is_set_aside_when_it_fires() ->
     """Rule 31: the scheduler is answered with success, as it is recorded, and the release that knows it runs it."""
     world = World(release())
     Replica(world).deliver(came(Opened(box="a"), "e1"))
-    due = fired(world.scheduler.dues[0].encoded)
+    due = fired(world.scheduler.deadlines[0].encoded)
     renamed = release(deadline="ring_the_bell")
     for _ in range(2):
         assert Replica(world, service=renamed).deliver(due) == [True]
@@ -121,7 +121,7 @@ def test_a_deadline_whose_entity_has_another_key_is_set_aside() -> None:
     """Rule 31: it would reach an entity without a name."""
     world = World(release())
     Replica(world).deliver(came(Opened(box="a"), "e1"))
-    Replica(world, service=with_another_key()).deliver(fired(world.scheduler.dues[0].encoded))
+    Replica(world, service=with_another_key()).deliver(fired(world.scheduler.deadlines[0].encoded))
     assert "names its box by box, and this release by 'crate'" in aside(world)[0].reason
 
 
@@ -144,7 +144,7 @@ def test_an_intent_that_a_release_cannot_carry_out_is_kept_with_its_key(name: st
     world = World(desk, bank)
     world.provider.down = 1
     Replica(world).deliver(came(Asked(box="a"), "e1"))
-    [wish] = [wish for one in world.store.outcomes() for wish in one.wishes]
+    [wish] = [wish for one in world.store.outcomes() for wish in one.intents]
     for _ in range(2):
         assert Replica(world, service=with_effect(name, intent)).deliver(came(Asked(box="a"), "e1")) == [True]
     [bad] = aside(world)

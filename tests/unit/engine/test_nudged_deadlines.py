@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from choreography.engine.deciding import Settled
 from choreography.engine.delivery import Delivery
 from choreography.engine.envelope import Envelope
-from choreography.engine.records import Due, Outcome
+from choreography.engine.records import Outcome, ScheduledDeadline
 from choreography.engine.releasing import nudged_deadlines
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -15,7 +15,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 def _settled(purpose: str, due: datetime) -> Settled:
     envelope = Envelope("due-1", "desk.late.due.v1", "desk", "a", due, "a", "e1", "", {"box": "a"})
-    outcome = Outcome("e1", "d", NOON, dues=(Due(due, envelope.encode()),))
+    outcome = Outcome("e1", "d", NOON, deadlines=(ScheduledDeadline(due, envelope.encode()),))
     asked = Delivery(None, "", "e1", purpose="nudge", nudge="n1") if purpose == "nudge" else Delivery(None, "", "e1")
     return Settled(asked, outcome, repeated=True)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from choreography import Committing, Deadline, Service, Value
 from choreography.engine.beside import Beside
-from choreography.engine.operations import CommitAnswer, Conflict, Failed, Limits, Unknown
+from choreography.engine.operations import CommitResult, Conflict, Failed, Limits, Unknown
 from tests.unit.engine.events import came, fired, state_of
 from tests.unit.engine.replica import Replica, World, said
 from tests.unit.engine.toy import Asked, Box, Broken, Counted, Emptied, Moved, Opened, Pay, Put, bank, desk
@@ -51,11 +51,11 @@ def world_of(service: Service) -> World:
     return World(service, answers=bank, limits=Limits(snapshot_reads=True))
 
 
-def failing(event_id: str, *answers: CommitAnswer | None) -> Callable[[Beside], CommitAnswer | None]:
+def failing(event_id: str, *answers: CommitResult | None) -> Callable[[Beside], CommitResult | None]:
     """Answer so, one after the other, whenever a hook is called for this event; the last answer stays."""
     left = list(answers)
 
-    def answer(beside: Beside) -> CommitAnswer | None:
+    def answer(beside: Beside) -> CommitResult | None:
         if all(call.committing.event_id != event_id for call in beside.calls):
             return None
         return left.pop(0) if len(left) > 1 else left[0]
@@ -96,7 +96,7 @@ def test_a_hook_hears_of_a_deadline_that_is_due(told: Service) -> None:
     """It is an event like any other, though nobody published it."""
     world = world_of(told)
     Replica(world).deliver(came(Opened(box="a"), "e1", source="desk", causationid=None))
-    Replica(world).deliver(*(fired(due.encoded) for due in world.scheduler.dues))
+    Replica(world).deliver(*(fired(due.encoded) for due in world.scheduler.deadlines))
     heard = [call.committing.heard for beside in world.store.beside for call in beside.calls]
     assert any(isinstance(one, Deadline) and one.name == "remind" for one in heard)
 

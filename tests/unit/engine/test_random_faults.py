@@ -14,7 +14,7 @@ from choreography.engine.beside import Beside
 from choreography.engine.control import read_control
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.memory import Newcomers
-from choreography.engine.operations import CommitAnswer, Write
+from choreography.engine.operations import CommitResult, Write
 from tests.unit.engine.broker import PublishFault
 from tests.unit.engine.events import came, nudge, raw, state_of, wire
 from tests.unit.engine.replica import Replica, World, die_after
@@ -158,7 +158,7 @@ def assert_once(world: World, ids: set[str]) -> None:
 class Watched(Store):
     """A store that lets nobody replace an outcome by another one."""
 
-    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitAnswer:
+    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitResult:
         """Compare what is known before and after."""
         before = {one.event_id: one for one in self.outcomes()}
         answer = super(Watched, self).commit(writes, beside)  # noqa: UP008 - a dataclass with slots is another class

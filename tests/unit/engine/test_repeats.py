@@ -96,8 +96,8 @@ def test_a_nudge_schedules_deadlines_again() -> None:
     opened = wire(Opened(box="a"), "e1")
     Replica(world).deliver(raw(opened))
     Replica(world).control(nudge("n1", opened))
-    assert len(world.scheduler.dues) == 2
-    assert len(set(world.scheduler.dues)) == 1
+    assert len(world.scheduler.deadlines) == 2
+    assert len(set(world.scheduler.deadlines)) == 1
 
 
 def test_a_nudge_of_a_commands_own_event_publishes_that_event_again() -> None:
@@ -247,8 +247,8 @@ def test_a_forged_answer_does_not_take_the_place_of_the_true_one() -> None:
     world = World(desk, bank)
     asked = wire(Asked(box="a"), "e1")
     settled = Replica(world).settle(raw(asked))
-    [wish] = [wish for one in settled if one.outcome for wish in one.outcome.wishes]
-    answer_id = wish.answer_id
+    [committed] = [committed for one in settled if one.outcome for committed in one.outcome.intents]
+    answer_id = committed.answer_id
     forged = wire(PUT, answer_id, type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
     Replica(world).deliver(raw(forged))
     Replica(world).deliver(raw(asked))

@@ -216,11 +216,11 @@ def test_a_replay_of_a_quarantined_intent_does_no_harm() -> None:
     """Rule 19: a person must look whether the outside did it; nothing is called."""
     world = World(desk, bank)
     Replica(world).settle(came(Asked(box="a"), "e1"))
-    [wish] = [wish for one in world.store.outcomes() for wish in one.wishes]
+    [committed] = [committed for one in world.store.outcomes() for committed in one.intents]
     answering = Answering(desk)
-    Replica(world).deliver(answering.for_a_person(wish, "too old", NOON))
+    Replica(world).deliver(answering.for_a_person(committed, "too old", NOON))
     before = state_of(world, Box, "a")
-    assert Replica(world).control(replay("r1", {"id": wish.answer_id})) == [True]
+    assert Replica(world).control(replay("r1", {"id": committed.answer_id})) == [True]
     assert (world.provider.calls, state_of(world, Box, "a")) == ([], before)
 
 

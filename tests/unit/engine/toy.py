@@ -24,7 +24,7 @@ from choreography import (
     nothing,
 )
 from choreography.contracts import Answer as OutsideAnswer
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from tests.unit.engine.switches import Attempts, Curse, Lightning
 
 
@@ -292,10 +292,10 @@ def note(box: Box, paid: Paid) -> Decision[PrizePaid]:
 
 
 @desk.effect(outside="bank")
-async def pay(wish: Pay, bank: Outside) -> Paid:
+async def pay(committed: Pay, bank: Outside) -> Paid:
     """Never run by these tests: the replica's provider answers."""
-    reply = await bank.post("/pay", wish)
-    return Paid(box=wish.box, receipt=str(reply.body["receipt"]))
+    reply = await bank.post("/pay", committed)
+    return Paid(box=committed.box, receipt=str(reply.body["receipt"]))
 
 
 @desk.when_all(Left, Right)
@@ -304,7 +304,7 @@ def walk(shoes: Shoes, left: Left, right: Right) -> Decision[Walked]:
     return shoes.but(walked=True), Walked(box=shoes.box, colour=left.colour)
 
 
-def bank(wish: Wish) -> OutsideAnswer:
+def bank(committed: CommittedIntent) -> OutsideAnswer:
     """Answer like the bank: the same key, the same receipt."""
-    box: Any = Pay.model_validate_json(wish.body).box
-    return Paid(box=box, receipt=f"for {wish.key}")
+    box: Any = Pay.model_validate_json(committed.body).box
+    return Paid(box=box, receipt=f"for {committed.key}")

@@ -15,7 +15,7 @@ from choreography.contracts import Answer
 from choreography.engine.delivery import Delivery, read_delivery
 from choreography.engine.envelope import as_text
 from choreography.engine.identity import derived_id
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.flow import services_of
 from faults.audit.evidence import Evidence, Message, Store, Waiting
 from faults.orders import Ordered
@@ -74,7 +74,7 @@ class SmallFlow:
     def fire(self) -> None:
         """Let every deadline pass."""
         for name, world in self.worlds.items():
-            for due in world.scheduler.dues:
+            for due in world.scheduler.deadlines:
                 read = read_delivery(due.encoded.encode())
                 fired = Delivery(read.envelope, read.raw, read.identity, inside=True)
                 assert self.replicas[name].deliver(fired) == [True]
@@ -93,16 +93,16 @@ class SmallFlow:
         self._waiting.extend((event.topic, event.encoded) for event in published)
         published.clear()
 
-    def _answer(self, wish: Wish) -> Answer:
-        entry = {"key": wish.key, "number": len(self.entries) + 1}
-        if wish.effect == "charge_card":
-            charge = Charge.model_validate_json(wish.body)
+    def _answer(self, committed: CommittedIntent) -> Answer:
+        entry = {"key": committed.key, "number": len(self.entries) + 1}
+        if committed.effect == "charge_card":
+            charge = Charge.model_validate_json(committed.body)
             kind = "decline" if charge.amount > LIMIT else "charge"
             self.entries.append(entry | {"kind": kind, "order_id": charge.order_id, "amount": charge.amount})
             if kind == "decline":
                 return CardRefused(order_id=charge.order_id, reason="too much")
             return CardCharged(order_id=charge.order_id, charge_id=f"ch-{charge.order_id}")
-        refund = Refund.model_validate_json(wish.body)
+        refund = Refund.model_validate_json(committed.body)
         self.entries.append(entry | {"kind": "refund", "order_id": refund.order_id, "amount": refund.amount})
         return CardRefunded(order_id=refund.order_id)
 

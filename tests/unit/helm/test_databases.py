@@ -9,7 +9,7 @@ import pytest
 from choreography.cli import app
 from choreography.flow import services_of
 from choreography.render.brokers import BROKERS
-from choreography.stores.address import Address, schema_of
+from choreography.stores.address import DatabaseAddress, schema_of
 from tests.unit.helm.placing import Rendered, of_kind, place, pods, refusal, restricted, setting
 from tests.unit.helm.test_policies import reaches
 from tests.unit.helm.test_templates import environment, on
@@ -118,7 +118,7 @@ def test_the_job_and_the_services_mean_the_same_schemas() -> None:
     for name in NAMES:
         prefix = environment(rendered, name)["CHOREOGRAPHY_TOPIC_PREFIX"]
         assert told["CHOREOGRAPHY_TOPIC_PREFIX"] == prefix
-        assert Address.read("postgresql://x@y/z", schema_of(prefix, name)).schema == f"staging_2_{name}"
+        assert DatabaseAddress.read("postgresql://x@y/z", schema_of(prefix, name)).schema == f"staging_2_{name}"
 
 
 def tls(rendered: Rendered) -> dict[str, str]:

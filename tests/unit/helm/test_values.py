@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from choreography.render.chart_values import ChartValuesError, Entry, entries_of
+from choreography.render.chart_values import ChartValue, ChartValuesError, entries_of
 from choreography.render.dashboard import dashboard
 from choreography.telemetry import Metrics
 from tests.unit.helm.placing import CHART
@@ -52,7 +52,7 @@ def mappings(value: Any, path: Path_ = ()) -> Iterator[Path_]:
             yield from mappings(one, (*path, key))
 
 
-def by_path(entries: tuple[Entry, ...]) -> dict[Path_, Entry]:
+def by_path(entries: tuple[ChartValue, ...]) -> dict[Path_, ChartValue]:
     """Return every value by its keys."""
     found = {entry.path: entry for entry in entries}
     for entry in entries:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choreography import Entity, Id
-from choreography.listing import Place, ask, read_list
+from choreography.listing import PagePlace, ask, read_list
 
 
 class Tree(Entity, key="tree_id"):
@@ -22,13 +22,13 @@ class Tree(Entity, key="tree_id"):
 TREES = read_list("/trees", Tree, ("owner",), newest_first=True)
 OTHERS = read_list("/woods", Tree, ("owner",), newest_first=True)
 WHERE = st.builds(
-    Place, st.integers(0, 2**63 - 1), st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+    PagePlace, st.integers(0, 2**63 - 1), st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 )
 
 
 @settings(deadline=None, max_examples=50)
 @given(WHERE)
-def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: Place) -> None:
+def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: PagePlace) -> None:
     """Whatever the id is."""
     asked = ask(TREES, b"owner=ann")
     assert ask(TREES, f"owner=ann&after={asked.cursor(place)}".encode()).after == place
@@ -38,7 +38,7 @@ def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: Place) ->
 @pytest.mark.parametrize("query", ["", "owner=bob"])
 def test_a_cursor_of_another_question_is_refused(view: object, query: str) -> None:
     """Its place would mean nothing there."""
-    cursor = ask(TREES, b"owner=ann").cursor(Place(1, "t1"))
+    cursor = ask(TREES, b"owner=ann").cursor(PagePlace(1, "t1"))
     with pytest.raises(Exception, match="belongs to another list or to other filters"):
         ask(view, f"{query}&after={cursor}".encode())  # type: ignore[arg-type]
 

@@ -7,12 +7,12 @@ import pytest
 
 from choreography.flow import services_of
 from choreography.provision import Layout, ProvisionError, layout_of, provision
-from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC, Naming, all_topics, subscribed_by
+from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC, TopicNaming, all_topics, subscribed_by
 from tests.rendered_flow import rendered_flow
 
 RENDERED = rendered_flow() / "dapr"
 SERVICES = services_of("apps.checkout")
-ON_BROKER = Naming("checkout").on_broker
+ON_BROKER = TopicNaming("checkout").on_broker
 
 
 @pytest.mark.parametrize(

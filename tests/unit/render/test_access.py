@@ -16,7 +16,7 @@ from choreography.render import render
 from choreography.render.access.grants import grants_of
 from choreography.render.autoscalers import triggers_of
 from choreography.render.brokers import BROKERS
-from choreography.topics import Naming, all_topics, published_by, subscribed_by
+from choreography.topics import TopicNaming, all_topics, published_by, subscribed_by
 
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
@@ -42,14 +42,14 @@ def test_users_may_what_the_scopes_of_sidecars_say() -> None:
         }
         for name in ("publishingScopes", "subscriptionScopes")
     }
-    grants = grants_of(SERVICES, Naming("checkout"))
+    grants = grants_of(SERVICES, TopicNaming("checkout"))
     assert {grant.app: set(grant.publishes) for grant in grants} == scopes["publishingScopes"]
     assert {grant.app: set(grant.hears) for grant in grants} == scopes["subscriptionScopes"]
 
 
 def test_users_of_two_environments_are_two_users() -> None:
     """Else the password of the one would open the other."""
-    grants = grants_of(SERVICES, Naming("staging"))
+    grants = grants_of(SERVICES, TopicNaming("staging"))
     assert {grant.user for grant in grants} == {user.replace("checkout", "staging") for user in USERS}
     assert all(topic.startswith("staging.") for grant in grants for topic in grant.topics)
 
@@ -177,7 +177,7 @@ def test_two_environments_on_one_broker_share_no_queue_and_no_consumer_group(bro
     """What waits for the service of one environment would be taken by the other's."""
     one, other = (
         {str(trigger["metadata"]) for service in SERVICES for trigger in triggers_of(service, BROKERS[broker], names)}
-        for names in (Naming("checkout"), Naming("staging"))
+        for names in (TopicNaming("checkout"), TopicNaming("staging"))
     )
     assert one
     assert not one & other
@@ -193,5 +193,5 @@ def test_groups_and_queues_are_called_alike_by_sidecars_provisioning_and_autosca
             (tmp_path / path.name).write_text(text)
     assert layout_of(tmp_path).known_as("order") == wanted
     order = next(service for service in SERVICES if service.name == "order")
-    triggers = triggers_of(order, BROKERS[broker], Naming("staging"))
+    triggers = triggers_of(order, BROKERS[broker], TopicNaming("staging"))
     assert all(wanted in trigger["metadata"].values() for trigger in triggers)

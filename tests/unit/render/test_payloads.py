@@ -19,8 +19,8 @@ from pydantic.alias_generators import to_camel
 
 from choreography import Event, Id, Service, Value
 from choreography.render.asyncapi import asyncapi_file
-from choreography.render.source import Source
-from choreography.topics import Naming
+from choreography.render.source import RenderSource
+from choreography.topics import TopicNaming
 
 Item = TypeVar("Item")
 
@@ -107,7 +107,7 @@ def document() -> dict[str, Any]:
     """The document of two services."""
     tea = Service("shop", publishes=[Sold])
     tins = Service("factory", publishes=[Tea.Sold, Tea.Envelope])
-    source = Source(
+    source = RenderSource(
         name="tea",
         title="Tea",
         about="About tea.",
@@ -117,7 +117,7 @@ def document() -> dict[str, Any]:
         rendered=Path(),
         brokers=(),
         stores=(),
-        names=Naming("tea"),
+        names=TopicNaming("tea"),
     )
     (text,) = asyncapi_file(source).values()
     content: dict[str, Any] = yaml.safe_load(text)

@@ -15,12 +15,12 @@ from choreography.errors import ChoreographyError
 from choreography.flow import FlowError, services_of
 from choreography.render import command, compare, components, render, write
 from choreography.render.subscriptions import subscriptions_of
-from choreography.topics import Naming, all_topics
+from choreography.topics import TopicNaming, all_topics
 
 FLOW = "apps.checkout"
 SERVICES = services_of(FLOW)
 NAMES = [service.name for service in SERVICES]
-ON_BROKER = Naming("checkout").on_broker
+ON_BROKER = TopicNaming("checkout").on_broker
 BROKERS, STORES = (
     ("aws", "eventbridge", "kafka", "nats", "nats-pull", "rabbitmq", "redis"),
     ("mysql", "postgres", "sqlite"),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choreography.engine.delivery import BEGINNING, LARGEST_READ, Overlong
-from choreography.runtime.bodies.batches import Entry, Message, entry_of
+from choreography.runtime.bodies.batches import BatchEntry, Message, entry_of
 from choreography.runtime.bodies.held import Held, Statuses
 from choreography.runtime.bodies.json_stream import LARGEST_VALUE, NotJsonError
 
@@ -45,11 +45,11 @@ async def parts_of(body: bytes, cuts: Sequence[int]) -> AsyncIterator[bytes]:
         yield body[start:end]
 
 
-def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[Entry], bool]:
+def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[BatchEntry], bool]:
     """Read a batch as a stream; return its entries, and whether it was JSON to its end."""
 
-    async def reading() -> tuple[Message, list[Entry], bool]:
-        message, entries = Message(parts_of(body, cuts)), list[Entry]()
+    async def reading() -> tuple[Message, list[BatchEntry], bool]:
+        message, entries = Message(parts_of(body, cuts)), list[BatchEntry]()
         try:
             async for entry in message.entries():
                 entries.append(entry)
@@ -62,7 +62,7 @@ def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[Entry], 
         # Nothing here waits, so nothing needs a loop.
         reading().send(None)
     except StopIteration as end:
-        return cast("tuple[Message, list[Entry], bool]", end.value)
+        return cast("tuple[Message, list[BatchEntry], bool]", end.value)
     raise AssertionError("reading parts that are all there waited for something")
 
 
@@ -150,7 +150,7 @@ def test_an_event_that_is_too_large_is_known_by_its_bytes(size: int, part: int) 
     body = orjson.dumps({"entries": [entry], "topic": "t"})
     _, [one], is_json = split(body, range(0, len(body), part))
     assert is_json
-    assert one == entry_of(entry) == Entry("1", Overlong.of(raw), {})
+    assert one == entry_of(entry) == BatchEntry("1", Overlong.of(raw), {})
     assert isinstance(one.event, Overlong)
     assert one.event.beginning == raw[:BEGINNING]
 
@@ -173,10 +173,14 @@ def test_the_largest_event_that_is_read_is_kept() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.builds(Entry, st.none() | st.text(), st.binary(), st.dictionaries(st.text(), st.text()), st.text())))
-def test_entries_that_wait_for_their_topic_come_back_as_they_were(entries: list[Entry]) -> None:
+@given(
+    st.lists(
+        st.builds(BatchEntry, st.none() | st.text(), st.binary(), st.dictionaries(st.text(), st.text()), st.text())
+    )
+)
+def test_entries_that_wait_for_their_topic_come_back_as_they_were(entries: list[BatchEntry]) -> None:
     """The sidecar writes the topic after them."""
-    overlong = Entry("huge", Overlong.of(b"\n\xff" * 9), {})
+    overlong = BatchEntry("huge", Overlong.of(b"\n\xff" * 9), {})
     with Held() as held:
         assert all(held.add(one) for one in [*entries, overlong])
         assert list(held) == [*entries, overlong]
@@ -186,7 +190,7 @@ def test_of_two_entries_with_one_id_neither_is_done_before_both_are() -> None:
     """The sidecar cannot tell them apart, so an answer to one is an answer to both."""
     statuses = Statuses()
     for entry_id, done in (("a", True), ("b", True), ("a", False), (None, False)):
-        statuses.add(Entry(entry_id, b"", {}), done=done)
+        statuses.add(BatchEntry(entry_id, b"", {}), done=done)
     assert statuses.as_json() == list(_statuses(a="RETRY", b="SUCCESS")) + list(_statuses(a="RETRY"))
 
 

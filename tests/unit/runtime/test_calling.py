@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choreography import ChoreographyError, Id, Intent
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.errors import OutsideUnavailableError, WrongAddressError
 from choreography.outside import LONGEST_TEXT, Reply
 from choreography.runtime.calling import Call, read_address, read_reply
@@ -32,7 +32,7 @@ class Tell(Intent):
     letter: Id
 
 
-WISH = Wish("tell", "the-key", '{"letter":"l"}', "l", datetime.now(UTC), "")
+WISH = CommittedIntent("tell", "the-key", '{"letter":"l"}', "l", datetime.now(UTC), "")
 HTML = "<html><body>none</body></html>"
 REPLIES: Mapping[str, tuple[web.Response, Reply]] = {
     "no content": (web.Response(status=204), Reply(204, {})),

@@ -14,7 +14,7 @@ from choreography.engine.operations import Limits
 from choreography.errors import SelfCheckError
 from choreography.runtime.clocks import Clocks
 from choreography.runtime.old_events import OldEvents
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.telemetry import Metrics
 from tests.unit.engine.events import came
@@ -37,7 +37,7 @@ async def measured(ahead: timedelta | None) -> tuple[timedelta | None, dict[str,
     """Measure a store whose clock is ahead; return what was found, shown, and why a service would not start."""
     sidecar, metrics, refusal = FakeSidecar(clock_ahead=ahead), Metrics("desk"), ""
     async with sidecar.listening():
-        client = Sidecar(sidecar.settings())
+        client = SidecarClient(sidecar.settings())
         clocks = Clocks("desk", "one", SidecarStore(client, "statestore"), metrics, Limits())
         try:
             found = await clocks.measure()

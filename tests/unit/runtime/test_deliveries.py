@@ -52,7 +52,7 @@ class Taking:
         record = self.sidecar.store.entities().get(str(Key("desk", Box.kind, box)))
         return record.state["coins"] if record and record.state else None
 
-    def set_aside(self) -> set[str]:
+    def quarantine(self) -> set[str]:
         """The ids of what is in quarantine, all of it with a reason."""
         return {one.event_id for one in self.sidecar.store.outcomes() if one.quarantined and one.quarantined.reason}
 
@@ -160,7 +160,7 @@ async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
     assert [one["entryId"] for one in answer["statuses"]] == [one["entryId"] for one in entries]
     assert {one["status"] for one in answer["statuses"]} == {"SUCCESS"}
     assert [taking.coins(f"b{number}") for number in range(30)] == [1] * 30
-    assert taking.set_aside() == {f"sha256:{hashlib.sha256(one).hexdigest()}" for one in huge}
+    assert taking.quarantine() == {f"sha256:{hashlib.sha256(one).hexdigest()}" for one in huge}
     assert {one.topic for one in taking.submitted} == {Put.topic}
 
 
@@ -172,7 +172,7 @@ async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking)
         assert await post(taking.app, orjson.dumps(wrapped(Put.topic, huge))) == (200, {"status": "SUCCESS"})
         undelivered = orjson.dumps(wrapped("desk-undelivered", huge))
         assert await post(taking.app, undelivered, "/undelivered") == (200, {"status": "SUCCESS"})
-    assert len(taking.set_aside()) == 1
+    assert len(taking.quarantine()) == 1
     assert len({letter["id"] for topic, letter in taking.sidecar.published if topic == "desk-dead-letters"}) == 1
 
 
@@ -184,7 +184,7 @@ async def test_what_could_not_be_handed_over_comes_in_batches(taking: Taking) ->
     for _ in range(2):
         body = as_the_sidecar_does("desk-undelivered", *entries)
         assert await post(taking.app, body, "/undelivered") == statuses_of("0", "1", "2", "3")
-        assert (taking.coins("a"), len(taking.set_aside())) == (None, 4)
+        assert (taking.coins("a"), len(taking.quarantine())) == (None, 4)
 
 
 HOSTILE_EVENTS = {
@@ -207,9 +207,9 @@ async def test_a_hostile_event_is_set_aside_by_itself(taking: Taking, raw: bytes
     """Whether it comes in a batch or alone; it is acknowledged, since it would fail the same way for ever."""
     body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("1", raw), entry("2", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "1", "2")
-    assert (taking.coins("a"), taking.coins("b"), len(taking.set_aside())) == (1, 1, 1)
+    assert (taking.coins("a"), taking.coins("b"), len(taking.quarantine())) == (1, 1, 1)
     assert await post(taking.app, orjson.dumps(wrapped(Put.topic, raw))) == (200, {"status": "SUCCESS"})
-    assert len(taking.set_aside()) == 1
+    assert len(taking.quarantine()) == 1
     assert taking.metric("deliveries_total") == 4
 
 
@@ -238,7 +238,7 @@ async def test_a_hostile_entry_is_set_aside_by_itself(taking: Taking, hostile: b
     """Its neighbour is settled, and it is answered by its id if it has one."""
     body = b'{"entries":[' + hostile + b"," + GOOD + b'],"topic":"coins.put"}'
     assert await post(taking.app, body) == statuses_of(*ids, "good")
-    assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
+    assert (taking.coins("a"), len(taking.quarantine())) == (1, 1)
     assert taking.metric("deliveries_total") == 2
 
 
@@ -266,20 +266,20 @@ async def test_a_hostile_body_is_set_aside(taking: Taking, body: bytes) -> None:
     """It is answered, and a letter tells of it; when it comes again, it is a repeat."""
     for _ in range(2):
         assert (await post(taking.app, body))[0] == 200
-        assert len(taking.set_aside()) == 1
+        assert len(taking.quarantine()) == 1
 
 
 async def test_what_stood_before_the_damage_in_a_batch_is_settled(taking: Taking) -> None:
     """The sidecar offers again what is not answered, and the damage is told of."""
     body = b'{"topic":"coins.put","entries":[' + GOOD + b',{"entryId":"2","event":["e30="}]}'
     assert await post(taking.app, body) == statuses_of("good")
-    assert (taking.coins("a"), len(taking.set_aside())) == (1, 1)
+    assert (taking.coins("a"), len(taking.quarantine())) == (1, 1)
 
 
 async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entries(taking: Taking) -> None:
     """What may come by which topic is judged, so nothing runs that came by nobody knows which."""
     assert await post(taking.app, b'{"entries":[' + GOOD + b",") == (200, {"statuses": []})
-    assert (taking.coins("a"), len(taking.set_aside())) == (None, 1)
+    assert (taking.coins("a"), len(taking.quarantine())) == (None, 1)
 
 
 @pytest.mark.parametrize("body", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
@@ -288,7 +288,7 @@ async def test_a_job_that_cannot_be_read_is_set_aside(taking: Taking, name: str,
     """Whatever its name: it would be fired again for ever. When it is, it is a repeat."""
     for _ in range(2):
         assert (await post(taking.app, body, f"/job/{name}"))[0] == 200
-        assert len(taking.set_aside()) == 1
+        assert len(taking.quarantine()) == 1
 
 
 STRANGE_DEADLINES: list[Any] = [None, 5, [], {}, "", "no JSON", '"text"', {"id": "1"}, True, 1.5]
@@ -302,7 +302,7 @@ async def test_what_is_unreadable_in_a_job_holds_up_no_deadline_beside_it(taking
     for more in besides:
         job = orjson.dumps({"events": [*STRANGE_DEADLINES, sound], **more})
         assert await post(taking.app, job, "/job/due-1") == (200, {"fired": len(STRANGE_DEADLINES) + 1})
-    assert len(taking.set_aside()) == len(STRANGE_DEADLINES)
+    assert len(taking.quarantine()) == len(STRANGE_DEADLINES)
     assert len({said["id"] for topic, said in taking.sidecar.published if topic == "box.reminded"}) == 1
 
 
@@ -312,7 +312,7 @@ async def test_a_request_that_breaks_off_gets_no_answer(taking: Taking, size: in
     """Nobody is there to read it; what was sent comes again."""
     body = as_the_sidecar_does(Put.topic, entry("0", b"x" * size))
     assert await post(taking.app, body[:-9], path, cut=True) == (0, None)
-    assert not taking.set_aside()
+    assert not taking.quarantine()
 
 
 async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> None:
@@ -338,7 +338,7 @@ async def test_every_message_of_a_pack_is_settled_by_itself(taking: Taking, stre
     assert status == 200
     assert {(one["entryId"], one["status"]) for one in answer["statuses"]} == {("0", "SUCCESS"), ("1", "SUCCESS")}
     assert [taking.coins(box) for box in "abc"] == [1, 1, 1]
-    assert taking.set_aside() == {f"sha256:{hashlib.sha256(poison).hexdigest()}"}
+    assert taking.quarantine() == {f"sha256:{hashlib.sha256(poison).hexdigest()}"}
 
 
 async def test_a_pack_of_which_one_message_is_not_done_comes_again(taking: Taking) -> None:
@@ -360,7 +360,7 @@ async def test_what_only_claims_to_be_a_pack_is_set_aside(taking: Taking, raw: b
     """And answered: without an answer the sidecar would bring it again for ever."""
     body = as_the_sidecar_does(Put.topic, entry("0", raw, contentType=PACKED), entry("1", put("a")))
     assert await post(taking.app, body) == statuses_of("0", "1")
-    assert len(taking.set_aside()) == 1
+    assert len(taking.quarantine()) == 1
     assert taking.coins("a") == 1
 
 
@@ -378,7 +378,7 @@ async def test_data_in_base64_is_what_an_event_says_and_not_the_event(taking: Ta
         said["data_base64"] = base64.b64encode(orjson.dumps(said.pop("data"))).decode()
         assert (await post(taking.app, orjson.dumps(send(said))))[0] == 200
         assert taking.coins(f"b{number}") == 1
-    assert not taking.set_aside()
+    assert not taking.quarantine()
 
 
 def _bulk_raw(said: dict[str, Any]) -> dict[str, Any]:
@@ -408,7 +408,7 @@ async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: 
     assert await post(taking.app, orjson.dumps(wrapped(Put.topic, orjson.dumps(said))), headers=kafka)
     said |= {"id": "put-c", "data": {"box": "c", "amount": 1}}
     assert await post(taking.app, orjson.dumps(wrapped(Put.topic, orjson.dumps(said))))
-    assert (taking.coins("a"), taking.coins("b"), taking.coins("c"), len(taking.set_aside())) == (1, 1, None, 1)
+    assert (taking.coins("a"), taking.coins("b"), taking.coins("c"), len(taking.quarantine())) == (1, 1, None, 1)
 
 
 async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
@@ -420,7 +420,7 @@ async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
     assert await post(taking.app, orjson.dumps(wrapped(Put.topic, strange))) == (200, {"status": "SUCCESS"})
     assert taking.metric("ignored_total", "com.dapr.event.sent") == 2
     assert taking.metric("deliveries_total") == 3
-    assert not taking.set_aside()
+    assert not taking.quarantine()
 
 
 async def test_ignored_types_do_not_make_the_metrics_grow_without_end(taking: Taking) -> None:
@@ -436,7 +436,7 @@ async def test_a_job_that_no_release_can_read_is_set_aside(taking: Taking, body:
     """It would be fired for ever, since nothing about it will ever change."""
     for _ in range(2):
         assert (await post(taking.app, body, "/job/one"))[0] == 200
-        assert len(taking.set_aside()) == 1
+        assert len(taking.quarantine()) == 1
 
 
 def statuses_of(*ids: str) -> tuple[int, Any]:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from choreography.engine.identity import Key
 from choreography.families import family_of
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.through_sidecar import SidecarStore
 from choreography.web.app import build_app
 from tests.unit.engine.events import wire
@@ -167,7 +167,7 @@ async def test_a_read_that_fails_shows_nothing(running: Running, fault: Fault) -
 
 async def test_a_key_that_could_not_be_read_is_told_from_one_that_is_not_there(running: Running) -> None:
     """Both are missing from a bulk get that looks as if it had succeeded."""
-    client = Sidecar(running.sidecar.settings())
+    client = SidecarClient(running.sidecar.settings())
     store = SidecarStore(client, "statestore")
     keys = [Key("desk", "box", "a"), Key("desk", "box", "b")]
     try:

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from choreography.engine.records import Wish
+from choreography.engine.records import CommittedIntent
 from choreography.runtime.intents import Intents
 from tests.unit.engine.replica import NOON
 
 
-def intent(key: str) -> Wish:
+def intent(key: str) -> CommittedIntent:
     """Return a committed intent."""
-    return Wish("pay", key, "{}", "flow-1", NOON, "")
+    return CommittedIntent("pay", key, "{}", "flow-1", NOON, "")
 
 
 async def test_each_intent_ends_by_itself_and_those_that_did_not_are_named() -> None:
@@ -21,7 +21,7 @@ async def test_each_intent_ends_by_itself_and_those_that_did_not_are_named() -> 
     intents = Intents()
     handing = asyncio.create_task(intents.carry_out([intent(key) for key in "abc"], repeated=False, nudge=""))
     handed = [await intents.next() for _ in range(3)]
-    assert [one.wish.key for one in handed] == ["a", "b", "c"]
+    assert [one.committed.key for one in handed] == ["a", "b", "c"]
     handed[2].ended.set_result(False)
     handed[0].ended.set_result(True)
     await asyncio.sleep(0)

@@ -127,5 +127,5 @@ async def test_a_batch_of_200_mb_is_settled_in_little_memory(
         assert desk.memory("VmHWM") - before < MOST_GROWTH
         count = len(answer["statuses"])
         assert count > MEGABYTES / 2
-        set_aside = [one for one in sidecar.store.outcomes() if one.quarantined]
-        assert len(set_aside) == (count if make is large else 0)
+        quarantine = [one for one in sidecar.store.outcomes() if one.quarantined]
+        assert len(quarantine) == (count if make is large else 0)

@@ -11,7 +11,7 @@ import pytest
 from choreography.engine.operations import Limits
 from choreography.engine.records import Outgoing
 from choreography.runtime.publishing import Publishing
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 
@@ -24,9 +24,9 @@ async def fake() -> AsyncIterator[FakeSidecar]:
 
 
 @pytest.fixture
-async def sidecar(fake: FakeSidecar) -> AsyncIterator[Sidecar]:
+async def sidecar(fake: FakeSidecar) -> AsyncIterator[SidecarClient]:
     """Connect to it."""
-    sidecar = Sidecar(fake.settings())
+    sidecar = SidecarClient(fake.settings())
     yield sidecar
     await sidecar.close()
 
@@ -41,7 +41,7 @@ def names(fake: FakeSidecar) -> list[str]:
     return [said["id"] for _, said in fake.published]
 
 
-async def test_who_waits_for_a_topic_shares_a_call(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_who_waits_for_a_topic_shares_a_call(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """Who comes at the same moment goes together, who comes meanwhile goes next, in the order in which they came."""
     lane = Publishing(sidecar, Limits())
     first = [asyncio.create_task(lane.publish([event(f"{n}")])) for n in range(2)]
@@ -51,14 +51,14 @@ async def test_who_waits_for_a_topic_shares_a_call(fake: FakeSidecar, sidecar: S
     assert names(fake) == [f"{n}" for n in range(9)]
 
 
-async def test_topics_do_not_wait_for_each_other(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_topics_do_not_wait_for_each_other(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """Each has a call of its own."""
     lane = Publishing(sidecar, Limits())
     await asyncio.gather(lane.publish([event("a", "one")]), lane.publish([event("b", "two")]))
     assert sorted(fake.calls) == [("one", 1), ("two", 1)]
 
 
-async def test_a_call_carries_only_so_much(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_a_call_carries_only_so_much(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """But what was to be published together stays together."""
     lane = Publishing(sidecar, Limits(publish_count=4))
     await asyncio.gather(*(lane.publish([event(f"{n}-{k}") for k in range(3)]) for n in range(4)))
@@ -69,7 +69,7 @@ async def test_a_call_carries_only_so_much(fake: FakeSidecar, sidecar: Sidecar) 
     assert len(fake.calls[4:]) >= 2
 
 
-async def test_each_hears_of_its_own_failures_only(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_each_hears_of_its_own_failures_only(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """The sidecar numbers the entries of the whole call."""
     lane = Publishing(sidecar, Limits())
     first = asyncio.create_task(lane.publish([event("first")]))
@@ -80,7 +80,7 @@ async def test_each_hears_of_its_own_failures_only(fake: FakeSidecar, sidecar: S
     assert names(fake) == ["first", "b", "c"]
 
 
-async def test_strangers_do_not_fail_with_what_the_broker_refuses(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_strangers_do_not_fail_with_what_the_broker_refuses(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """A call that failed whole is made again for each by itself: it may have failed for one of them."""
     lane = Publishing(sidecar, Limits())
     first = asyncio.create_task(lane.publish([event("first")]))
@@ -90,7 +90,7 @@ async def test_strangers_do_not_fail_with_what_the_broker_refuses(fake: FakeSide
     assert sorted(answers, key=len) == [frozenset(), frozenset(), frozenset(), frozenset({0})]
 
 
-async def test_a_lane_that_stops_lets_nobody_wait(fake: FakeSidecar, sidecar: Sidecar) -> None:
+async def test_a_lane_that_stops_lets_nobody_wait(fake: FakeSidecar, sidecar: SidecarClient) -> None:
     """Whoever waits is released without an answer, so what led to it is delivered again."""
     fake.slow["publish"] = 30
     lane = Publishing(sidecar, Limits())

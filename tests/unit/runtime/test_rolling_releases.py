@@ -53,16 +53,16 @@ async def deliver(app: Any, *events: dict[str, Any]) -> list[bool]:
     return done
 
 
-def set_aside(sidecar: FakeSidecar) -> list[str]:
+def quarantine(sidecar: FakeSidecar) -> list[str]:
     """Return why events are quarantined."""
     return [one.quarantined.reason for one in sidecar.store.outcomes() if one.quarantined]
 
 
-async def until_nothing_is_set_aside(sidecar: FakeSidecar) -> None:
+async def until_nothing_is_quarantined(sidecar: FakeSidecar) -> None:
     """Wait until all have come home."""
 
     async def home() -> bool:
-        return not set_aside(sidecar)
+        return not quarantine(sidecar)
 
     await until(home, 60.0)
 
@@ -83,9 +83,9 @@ async def test_what_an_older_release_set_aside_is_replayed_when_the_newer_one_st
     """S3: all of them, and nobody was asked."""
     async with running(desk, sidecar) as app:
         assert await deliver(app, *(put(number) for number in range(231))) == [True] * 231
-    assert len(set_aside(sidecar)) == 231
+    assert len(quarantine(sidecar)) == 231
     async with running(newer, sidecar):
-        await until_nothing_is_set_aside(sidecar)
+        await until_nothing_is_quarantined(sidecar)
     assert state(sidecar, Box.kind, "b")["coins"] == 231
 
 
@@ -98,7 +98,7 @@ async def test_what_an_older_replica_sets_aside_beside_a_newer_one_comes_home_to
         for number in range(0, 20, 2):
             await deliver(older, put(number))
             await deliver(newest, put(number + 1))
-        await until_nothing_is_set_aside(sidecar)
+        await until_nothing_is_quarantined(sidecar)
     assert state(sidecar, Box.kind, "b")["coins"] == 20
 
 
@@ -114,7 +114,7 @@ async def test_a_join_that_two_releases_call_otherwise_is_completed_by_the_one_t
         await deliver(began, left)
         async with running(release(join=second), sidecar) as other:
             await deliver(other, right)
-            await until_nothing_is_set_aside(sidecar)
+            await until_nothing_is_quarantined(sidecar)
     assert state(sidecar, Shoes.kind, "a")["walked"] is True
     assert len([event for _, event in sidecar.published if event["type"] == "shoes.walked.v1"]) == 1
 
@@ -127,9 +127,9 @@ async def test_a_deadline_that_fires_at_another_release_comes_home(sidecar: Fake
     [job] = sidecar.jobs
     async with running(release(deadline="ring_the_bell"), sidecar) as app:
         assert (await ask(app, "POST", "/job/due", job["data"]))[0] == 200
-    assert "no deadline of that name; it has ring_the_bell" in set_aside(sidecar)[0]
+    assert "no deadline of that name; it has ring_the_bell" in quarantine(sidecar)[0]
     async with running(release(), sidecar):
-        await until_nothing_is_set_aside(sidecar)
+        await until_nothing_is_quarantined(sidecar)
     assert [event for _, event in sidecar.published if event["type"] == "box.reminded.v1"]
 
 
@@ -143,10 +143,10 @@ async def test_an_intent_that_another_release_cannot_carry_out_is_carried_out_on
             await deliver(app, asked)
         async with running(with_effect("pay_out", Pay), sidecar, bank) as app:
             assert await deliver(app, asked) == [True]
-        assert "no effect of this release of desk is named 'pay'" in set_aside(sidecar)[0]
+        assert "no effect of this release of desk is named 'pay'" in quarantine(sidecar)[0]
         bank.open.set()
         async with running(desk, sidecar, bank) as app:
-            await until_nothing_is_set_aside(sidecar)
+            await until_nothing_is_quarantined(sidecar)
             assert await deliver(app, asked) == [True]
     assert state(sidecar, Box.kind, "a")["paid"] is True
     assert len(set(bank.keys)) == 1
@@ -162,7 +162,7 @@ async def test_trouble_with_the_store_only_delays_it(sidecar: FakeSidecar, monke
         sidecar.will("confirm", "500 before", times=3)
         sidecar.will("commit", "500 before", times=3)
         sidecar.will("publish", "500 before", times=2)
-        await until_nothing_is_set_aside(sidecar)
+        await until_nothing_is_quarantined(sidecar)
     assert state(sidecar, Box.kind, "b")["coins"] == 3
 
 
@@ -176,6 +176,6 @@ async def test_a_closed_intake_replays_nothing(sidecar: FakeSidecar) -> None:
     reads = len(sidecar.store.confirmed)
     async with alive(closed):
         await until(lambda: ready(closed))
-    assert len(set_aside(sidecar)) == 1
+    assert len(quarantine(sidecar)) == 1
     assert refused == []
     assert len(sidecar.store.confirmed) <= reads + 2

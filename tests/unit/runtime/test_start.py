@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from choreography.engine.beside import Beside
-from choreography.engine.operations import ANY_ETAG, CommitAnswer, Write
+from choreography.engine.operations import ANY_ETAG, CommitResult, Write
 from choreography.families import family_of
 from choreography.runtime import self_check
 from choreography.topics import canary
@@ -242,6 +242,6 @@ async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -
 class Careless(Store):
     """A store that takes every write, whatever it was guarded by."""
 
-    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitAnswer:
+    def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitResult:
         """Write all of it."""
         return super().commit([write._replace(etag=ANY_ETAG) for write in writes], beside)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from choreography.families import family_of
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.sidecar.confirms import UNSURE, are_sure
 from choreography.web.app import Front, build_app
 from tests.unit.engine.events import wire
@@ -64,7 +64,7 @@ async def test_a_sidecar_that_names_no_broker_is_not_believed() -> None:
     for broker in (*UNSURE, "state.redis"):
         sidecar = FakeSidecar(broker=broker)
         async with sidecar.listening():
-            asked = Sidecar(sidecar.settings())
+            asked = SidecarClient(sidecar.settings())
             try:
                 assert not await are_sure(asked)
             finally:

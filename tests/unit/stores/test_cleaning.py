@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.checkout.order import order
-from choreography.stores.address import Address
+from choreography.stores.address import DatabaseAddress
 from choreography.stores.cleaning import Cleaner
-from choreography.stores.migrating import Wanted, migrate
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.sqlite import SqliteStore
 from choreography.telemetry import Metrics
 
@@ -25,8 +25,8 @@ def behind(metrics: Metrics) -> float:
 
 async def test_a_store_that_cannot_be_cleaned_is_seen_to_fall_behind(tmp_path: Path) -> None:
     """A gauge that stood still would say that all is well; it falls back once something is deleted again."""
-    address, metrics = Address.read(f"sqlite:///{tmp_path}/order.db", "order"), Metrics("order")
-    migrate(Wanted(order, address))
+    address, metrics = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order"), Metrics("order")
+    migrate(WantedTables(order, address))
     store = SqliteStore(address, "order")
     await store.check()
     cleaner = Cleaner(store, metrics)

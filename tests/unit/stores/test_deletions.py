@@ -6,7 +6,7 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import ANY_ETAG, Committed, Conflict, Write
 from choreography.explore.replicas.rows import Rows, written
 from choreography.in_memory import InMemory
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.stores.through_sidecar import SidecarStore
 from tests.unit.engine.toy import desk
 from tests.unit.sidecar.fake_sidecar import FakeSidecar
@@ -18,7 +18,7 @@ async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
     """What is kept of an accepted command goes with the transaction that makes it superfluous."""
     fake = FakeSidecar()
     async with fake.listening():
-        sidecar = Sidecar(fake.settings())
+        sidecar = SidecarClient(fake.settings())
         store = SidecarStore(sidecar, "statestore")
         try:
             await store.commit([Write(A, "1", None), Write(B, "1", None)])

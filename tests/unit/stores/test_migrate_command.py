@@ -15,13 +15,13 @@ import pytest
 from rich.console import Console
 
 from choreography.errors import ChoreographyError
-from choreography.stores.command import Asked, run
+from choreography.stores.command import MigrateRequest, run
 
 FLOW = "apps.checkout"
 OWNER = "postgresql://owner@127.0.0.1:1/checkout"
 
 
-def shown(asked: Asked) -> str:
+def shown(asked: MigrateRequest) -> str:
     """Return the statements that would be run."""
     out = io.StringIO()
     run(asked, Console(file=out, width=200), only_text=True)
@@ -39,7 +39,7 @@ def test_each_service_may_have_a_database_of_its_own(tmp_path: Path) -> None:
     """Teams that do not share a server share a flow."""
     files = logins(tmp_path, order=f"sqlite:///{tmp_path}/one/o.db", billing=f"sqlite:///{tmp_path}/two/b.db")
     out = io.StringIO()
-    asked = Asked(FLOW, database_file=files, services=("order", "billing"))
+    asked = MigrateRequest(FLOW, database_file=files, services=("order", "billing"))
     assert run(asked, Console(file=out, width=200)) == 0
     assert (tmp_path / "one/o.db").stat().st_size > 0
     assert (tmp_path / "two/b.db").stat().st_size > 0
@@ -49,7 +49,7 @@ def test_each_service_may_have_a_database_of_its_own(tmp_path: Path) -> None:
 def test_rights_are_granted_to_the_role_that_a_service_logs_in_with(tmp_path: Path) -> None:
     """Whatever its name is, it stands in the URL of the service, and nowhere a second time."""
     files = logins(tmp_path, order="postgresql://team%2Dorder:se%3Acret@host/checkout")
-    text = shown(Asked(FLOW, database=OWNER, services=("order",), login_file=files))
+    text = shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files))
     assert 'GRANT USAGE ON SCHEMA checkout_order TO "team-order"' in text
     assert "CREATE ROLE" not in text
     assert "cret" not in text
@@ -58,7 +58,7 @@ def test_rights_are_granted_to_the_role_that_a_service_logs_in_with(tmp_path: Pa
 def test_a_role_is_made_without_its_password_in_any_statement(tmp_path: Path) -> None:
     """Statements end in logs, so they hold what PostgreSQL keeps of a password, and not the password."""
     files = logins(tmp_path, order="postgresql://o'brien:se%3Acret@host/checkout")
-    text = shown(Asked(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
+    text = shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
     assert "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''o''''brien'')" in text
     assert "se:cret" not in text
     found = re.search(r"PASSWORD 'SCRAM-SHA-256\$(\d+):(\S+?)\$(\S+?):(\S+?)'", text)
@@ -82,7 +82,7 @@ def test_a_role_is_made_without_its_password_in_any_statement(tmp_path: Path) ->
 )
 def test_what_cannot_be_meant_is_refused(changed: dict[str, Any], told: str) -> None:
     """With a sentence that says what to write instead."""
-    asked = replace(Asked(FLOW, database=OWNER, services=("order",)), **changed)
+    asked = replace(MigrateRequest(FLOW, database=OWNER, services=("order",)), **changed)
     with pytest.raises(ChoreographyError, match=told):
         shown(asked)
 
@@ -102,5 +102,5 @@ def test_a_login_that_no_role_can_be_made_of_is_refused_without_its_password(
     """The sentence may end in a log."""
     files = logins(tmp_path, order=url)
     with pytest.raises(ChoreographyError, match=told) as refused:
-        shown(Asked(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
+        shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
     assert "päss" not in str(refused.value)

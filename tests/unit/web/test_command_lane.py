@@ -11,7 +11,7 @@ from orjson import JSONDecodeError
 from choreography.engine.identity import accepted_key
 from choreography.engine.operations import Limits
 from choreography.runtime.driver import Driver
-from choreography.sidecar.client import Sidecar
+from choreography.sidecar.client import SidecarClient
 from choreography.web.command_lane import CommandLane
 from tests.unit.web.web_desk import EVERY, Desk
 
@@ -73,11 +73,13 @@ async def test_no_group_grows_beyond_what_a_scheduler_takes() -> None:
 async def test_a_command_whose_reminder_may_have_come_before_its_record_is_not_accepted() -> None:
     """A store that took half a minute over it: the reminder found nothing and ended. A retry asks for another."""
     stage = Desk()
-    stage.lane = CommandLane(stage.accepting, cast("Driver", stage), cast("Sidecar", stage), reminder=timedelta(0))
+    stage.lane = CommandLane(
+        stage.accepting, cast("Driver", stage), cast("SidecarClient", stage), reminder=timedelta(0)
+    )
     one = stage.asked("k1")
     assert await stage.lane.submit(one) is None
     assert stage.said == []
-    stage.lane = CommandLane(stage.accepting, cast("Driver", stage), cast("Sidecar", stage), reminder=EVERY)
+    stage.lane = CommandLane(stage.accepting, cast("Driver", stage), cast("SidecarClient", stage), reminder=EVERY)
     assert await stage.lane.submit(one) is True
     assert len(stage.world.scheduler.reminders) == 2
 

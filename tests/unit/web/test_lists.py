@@ -23,9 +23,9 @@ from choreography.engine.operations import ANY_ETAG, Write
 from choreography.engine.records import EntityRecord
 from choreography.errors import SelfCheckError
 from choreography.settings import Settings
-from choreography.sidecar.client import Sidecar
-from choreography.stores.address import Address
-from choreography.stores.migrating import Wanted, migrate
+from choreography.sidecar.client import SidecarClient
+from choreography.stores.address import DatabaseAddress
+from choreography.stores.migrating import WantedTables, migrate
 from choreography.stores.opening import open_store
 from choreography.stores.sqlite import SqliteStore
 from choreography.web.app import Front, build_app
@@ -107,8 +107,8 @@ class Served:
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """Serve the wood with seven trees, the fourth of which was felled from the store."""
     file: Path = tmp_path_factory.mktemp("wood") / "wood.db"
-    address = Address.read(f"sqlite:///{file}", "wood")
-    migrate(Wanted(wood, address))
+    address = DatabaseAddress.read(f"sqlite:///{file}", "wood")
+    migrate(WantedTables(wood, address))
     store = SqliteStore(address, "wood", lists=wood.lists)
     for number in range(7):
         tree = Tree(tree_id=f"t{number}", owner=f"o{number % 2}", rings=number, state="old" if number < 2 else None)
@@ -258,7 +258,7 @@ async def test_a_database_that_does_not_answer_is_no_empty_list(tmp_path: Path) 
 async def test_the_state_store_of_a_sidecar_has_no_lists() -> None:
     """A service with lists refuses to start there, unless it is told to go without; then it says so."""
     here, without = {"DAPR_HTTP_PORT": "9", "CHOREOGRAPHY_SELF_CHECK": "off"}, {"CHOREOGRAPHY_LISTS": "off"}
-    sidecar = Sidecar(Settings.from_environment(here))
+    sidecar = SidecarClient(Settings.from_environment(here))
     with pytest.raises(SelfCheckError, match=r"lists Tree at /trees.*CHOREOGRAPHY_LISTS=off"):
         await open_store(wood, Settings.from_environment(here), sidecar).check()
     await open_store(wood, Settings.from_environment(here | without), sidecar).check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from choreography.errors import ChoreographyError
-from choreography.topics import Naming
+from choreography.topics import TopicNaming
 from choreography.web.serving import settings_for
 
 
@@ -39,8 +39,8 @@ def test_a_prefix_that_cannot_be_is_refused_before_anything_starts(monkeypatch: 
 
 def test_only_the_flows_own_prefix_is_removed_from_what_the_broker_brings() -> None:
     """A name of somebody else's stays as it is, and so is no topic of this flow."""
-    names = Naming("checkout")
+    names = TopicNaming("checkout")
     assert names.of_flow(names.on_broker("order.created")) == "order.created"
     assert names.of_flow("staging.order.created") == "staging.order.created"
     assert names.of_flow("checkout-2.order.created") == "checkout-2.order.created"
-    assert Naming("").of_flow("checkout.order.created") == "checkout.order.created"
+    assert TopicNaming("").of_flow("checkout.order.created") == "checkout.order.created"

@@ -19,7 +19,7 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import Limits, Stored
 from choreography.engine.records import Outgoing
 from choreography.runtime.driver import Driver
-from choreography.sidecar.client import REMINDERS, Sidecar
+from choreography.sidecar.client import REMINDERS, SidecarClient
 from choreography.telemetry import Metrics
 from choreography.web.command_lane import CommandLane
 from choreography.web.looking_after import LookingAfter
@@ -43,7 +43,7 @@ class Desk:
         self.refuses = False
         self.commanding = Commanding(desk)
         self.accepting = Accepting(desk, Limits(), slot_lasts=slot_lasts)
-        driver, sidecar = cast("Driver", self), cast("Sidecar", self)
+        driver, sidecar = cast("Driver", self), cast("SidecarClient", self)
         self.backlog = Backlog("desk", [Opened.wire_type], EVERY)
         self.looking_after = LookingAfter(
             self.accepting,
@@ -53,7 +53,7 @@ class Desk:
             every=EVERY,
             intake_open=intake_open,
             trusts=lambda scope: scope["trusted"],
-            set_aside=self.set_aside,
+            quarantine=self.quarantine,
         )
         self.lane = CommandLane(self.accepting, driver, sidecar, reminder=EVERY)
 
@@ -65,7 +65,7 @@ class Desk:
         assert self.world.broker.texts() == before
         return answer
 
-    async def set_aside(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
+    async def quarantine(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
         """Take deliveries as the intake does."""
         assert topic == ""
         return [one.fate for one in Replica(self.world).settle(*deliveries)]

@@ -29,8 +29,8 @@ from apps.checkout.shipping import Shipment, shipping
 from choreography import Answer, Event
 from choreography.engine.answering import Answering
 from choreography.engine.delivery import Delivery, read_delivery
-from choreography.engine.records import Wish
-from choreography.in_memory import NOON, InMemory, Released
+from choreography.engine.records import CommittedIntent
+from choreography.in_memory import NOON, Delivered, InMemory
 
 LARGEST_BATCH = 3
 ENDED = ("completed", "cancelled")
@@ -45,18 +45,18 @@ class Provider:
         self.charged: Counter[str] = Counter()
         self.refunded: Counter[str] = Counter()
 
-    def ask(self, wish: Wish) -> Answer:
+    def ask(self, committed: CommittedIntent) -> Answer:
         """Carry out an intent, or say again what was said under its key."""
-        if wish.key not in self.answers:
-            self.answers[wish.key] = self._carry_out(wish)
-        return self.answers[wish.key]
+        if committed.key not in self.answers:
+            self.answers[committed.key] = self._carry_out(committed)
+        return self.answers[committed.key]
 
-    def _carry_out(self, wish: Wish) -> Answer:
-        if wish.effect == "refund_card":
-            refund = Refund.model_validate_json(wish.body)
+    def _carry_out(self, committed: CommittedIntent) -> Answer:
+        if committed.effect == "refund_card":
+            refund = Refund.model_validate_json(committed.body)
             self.refunded[refund.order_id] += refund.amount
             return CardRefunded(order_id=refund.order_id)
-        charge = Charge.model_validate_json(wish.body)
+        charge = Charge.model_validate_json(committed.body)
         if self.declines:
             return CardRefused(order_id=charge.order_id, reason="no cover")
         self.charged[charge.order_id] += charge.amount
@@ -70,8 +70,8 @@ class Flow:
         services = (order, inventory, billing, shipping, notification)
         self.services = {service.name: InMemory(service) for service in services}
         self.provider = provider
-        self.flying: list[tuple[str, Delivery | Wish]] = []
-        self.arrived: list[tuple[str, Delivery | Wish]] = []
+        self.flying: list[tuple[str, Delivery | CommittedIntent]] = []
+        self.arrived: list[tuple[str, Delivery | CommittedIntent]] = []
         self.deadlines: list[tuple[str, Delivery]] = []
         self.said: set[tuple[str, str]] = set()
 
@@ -79,23 +79,23 @@ class Flow:
         """Publish what a command said."""
         self._fly(self.services[event.owned_by].delivery(event).raw)
 
-    def arrive(self, service: str, things: list[Delivery | Wish]) -> None:
+    def arrive(self, service: str, things: list[Delivery | CommittedIntent]) -> None:
         """Let things arrive at one service: deliveries as one batch, intents one by one at the provider."""
         memory = self.services[service]
         self.arrived += [(service, thing) for thing in things]
         deliveries = [thing for thing in things if isinstance(thing, Delivery)]
         if deliveries:
             self._let_out(service, memory.hear(*deliveries))
-        for wish in (thing for thing in things if isinstance(thing, Wish)):
-            answer = Answering(memory.service).delivery(wish, self.provider.ask(wish), NOON)
+        for committed in (thing for thing in things if isinstance(thing, CommittedIntent)):
+            answer = Answering(memory.service).delivery(committed, self.provider.ask(committed), NOON)
             self.flying.append((service, answer))
 
-    def _let_out(self, service: str, released: Released) -> None:
+    def _let_out(self, service: str, released: Delivered) -> None:
         assert released.quarantined == []
         for event in released.events:
             self._fly(event.encoded)
-        self.flying += [(service, wish) for wish in released.wishes]
-        for due in released.dues:
+        self.flying += [(service, committed) for committed in released.intents]
+        for due in released.deadlines:
             self.deadlines.append((service, self.services[service].fired(due)))
 
     def _fly(self, encoded: str) -> None:
