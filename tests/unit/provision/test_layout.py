@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from choreography.flow import services_of
-from choreography.provision import Layout, ProvisionError, layout_of, provision
+from choreography.provision import BrokerLayout, ProvisionError, layout_of, provision
 from choreography.topics import PUBSUB, PUBSUB_OF_TOPIC, TopicNaming, all_topics, subscribed_by
 from tests.rendered_flow import rendered_flow
 
@@ -53,12 +53,12 @@ def test_a_folder_with_two_brokers_is_refused(tmp_path: Path) -> None:
 def test_a_broker_that_nobody_knows_is_refused_and_the_known_ones_are_listed() -> None:
     """Nothing is made half."""
     with pytest.raises(ProvisionError, match=r"can provision 'pubsub\.pigeon'\. Known are: .*pubsub\.kafka"):
-        asyncio.run(provision(Layout("pubsub.pigeon", PUBSUB, ("orders",), ()), "nowhere"))
+        asyncio.run(provision(BrokerLayout("pubsub.pigeon", PUBSUB, ("orders",), ()), "nowhere"))
 
 
 def test_redis_needs_nothing() -> None:
     """Its streams keep what nobody has read yet."""
-    (sentence,) = asyncio.run(provision(Layout("pubsub.redis", PUBSUB, ("orders",), ()), "nowhere"))
+    (sentence,) = asyncio.run(provision(BrokerLayout("pubsub.redis", PUBSUB, ("orders",), ()), "nowhere"))
     assert "needs nothing" in sentence
 
 
@@ -73,4 +73,4 @@ def test_redis_needs_nothing() -> None:
 def test_a_broker_that_does_not_answer_is_told_in_a_sentence(kind: str, address: str) -> None:
     """With what to look at."""
     with pytest.raises(ProvisionError, match=r"(Kafka|RabbitMQ|NATS).* did not make"):
-        asyncio.run(provision(Layout(kind, PUBSUB, ("orders",), (("order", "orders"),)), address))
+        asyncio.run(provision(BrokerLayout(kind, PUBSUB, ("orders",), (("order", "orders"),)), address))
