@@ -82,8 +82,8 @@ ACCEPTING: Final = (
         5,
         "a bulk get that shows nothing ends the last reminder of a lost command",
         "accepting",
-        "kept: Answer = read.found.get(one.record_key) or (yield Confirm(one.record_key))",
-        "kept: Answer = read.found.get(one.record_key)",
+        "kept: OperationResult = read.found.get(one.record_key) or (yield Confirm(one.record_key))",
+        "kept: OperationResult = read.found.get(one.record_key)",
     ),
     in_engine(
         "quarantined-command-denied",
