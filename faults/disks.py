@@ -55,6 +55,18 @@ def _mount(folder: Path, flags: int, size: str) -> None:
         raise SkippedError(f"{folder} could not be mounted: {os.strerror(ctypes.get_errno())}.")
 
 
+def fill(folder: Path) -> None:
+    """Let a small disk hold hardly more than it holds already."""
+    room = os.statvfs(folder)
+    used = (room.f_blocks - room.f_bfree) * room.f_frsize
+    _mount(folder, _MS_REMOUNT, f"{(used + _ALMOST_NOTHING) // 1024}k")
+
+
+def make_room(folder: Path) -> None:
+    """Give a small disk its size back."""
+    _mount(folder, _MS_REMOUNT, f"{_ROOMY}m")
+
+
 def full(server: str) -> Harm:
     """A server can write nothing more for a while; whether it waits, fails or dies is its own affair."""
 
@@ -63,13 +75,11 @@ def full(server: str) -> Harm:
         if not folder.is_mount():
             raise SkippedError(f"{folder} is no disk of its own, so filling it would hurt others.")
         stage.down.add(server)
-        room = os.statvfs(folder)
-        used = (room.f_blocks - room.f_bfree) * room.f_frsize
-        _mount(folder, _MS_REMOUNT, f"{(used + _ALMOST_NOTHING) // 1024}k")
+        fill(folder)
         try:
             await asyncio.sleep(_SECONDS)
         finally:
-            _mount(folder, _MS_REMOUNT, f"{_ROOMY}m")
+            make_room(folder)
         await asyncio.sleep(1)
         await stage.bring_back(server)
 
