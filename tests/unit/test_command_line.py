@@ -109,6 +109,11 @@ def refused(ended: Ended) -> str:
     return words
 
 
+def _id(value: Sequence[str] | str) -> str:
+    """Name a case by what is typed. The folder of what is rendered has another name in each process."""
+    return value if isinstance(value, str) else " ".join(value).replace(f"{RENDERED}/", "")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -171,7 +176,7 @@ def refused(ended: Ended) -> str:
         (["explore", "apps.checkout", "--depth", "0"], "Invalid value"),
         (["explore", "apps.checkout", "--seconds", "-1"], "no number of seconds above zero"),
     ],
-    ids=" ".join,
+    ids=_id,
 )
 def test_bad_input_is_answered_with_a_sentence(run: Callable[..., Ended], words: Sequence[str], told: str) -> None:
     """What happened, and what to do instead; the exit code says that nothing is known."""

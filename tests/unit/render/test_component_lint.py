@@ -389,7 +389,9 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted({path.parent for path in rendered_flow().rglob("*.*")}), ids=lambda path: path.name
+    "folder",
+    sorted({path.parent for path in rendered_flow().rglob("*.*")}),
+    ids=lambda path: str(path.relative_to(rendered_flow())),
 )
 def test_the_rendered_files_are_accepted(folder: Path) -> None:
     """What we ask of others we do ourselves."""
