@@ -1,4 +1,4 @@
-"""What is kept of an accepted command, where it is kept, and what else may be known of it."""
+"""The stored record of an accepted command, its keys, and the other places where its event may be known."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from choreography.engine.records import EntityRecord, Outcome, Outgoing, decode_
 
 
 class Recorded(NamedTuple):
-    """One accepted command as kept: the digest of its event, and the event as it was first published."""
+    """One accepted command as stored: the digest of its event, and the event as it was first published."""
 
     digest: str
     outgoing: Outgoing
 
     @classmethod
     def of(cls, accepted: Accepted) -> Self:
-        """Return what is to be kept of a command."""
+        """Return the record to store for a command."""
         return cls(accepted.envelope.digest, accepted.outgoing)
 
     def encode(self) -> str:
@@ -38,12 +38,12 @@ class Recorded(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a command.
+    """The decision about a command.
 
     Attributes:
-        accepted: True, or False if its key belongs to another body, or None if nobody can tell.
-        publish: its event, if that has no outcome yet; the command is accepted only once this is published.
-        problem: what is wrong with a record, if that is why nobody can tell.
+        accepted: True; False if its key belongs to another body; None if that cannot be determined.
+        publish: its event, if the event has no outcome yet; the command is accepted only once the event is published.
+        problem: the error in a record, if that is why ``accepted`` is None.
     """
 
     accepted: bool | None
@@ -56,8 +56,8 @@ class Earlier:
     """What the store knows of a command's event.
 
     Attributes:
-        digest: what the event was settled with, or None if it has no outcome.
-        readable: whether the store said.
+        digest: the digest with which the event was settled, or None if it has no outcome.
+        readable: whether the store could be read.
         quarantined: whether the event was quarantined.
     """
 
@@ -68,13 +68,14 @@ class Earlier:
 
 @dataclass(slots=True)
 class CheckedCommands:
-    """What became of commands a while after they were accepted.
+    """The result of checking commands some time after they were accepted.
 
     Attributes:
-        lost: the events of those that have no outcome.
-        unknown: of how many nobody can tell.
-        problems: why nobody can tell, by event.
-        spoilt: the texts of the events among them whose records are spoilt, by event: no other release mends that.
+        lost: the events of the commands that have no outcome.
+        unknown: the number of commands whose outcome could not be determined.
+        problems: why an outcome could not be determined, by event.
+        spoilt: the texts of those unknown events whose records are spoilt, by event. No other release can read these
+            either.
     """
 
     lost: list[Outgoing] = field(default_factory=list)
@@ -84,13 +85,13 @@ class CheckedCommands:
 
     @property
     def left(self) -> int:
-        """How many must be looked at again."""
+        """Return how many commands must be checked again."""
         return len(self.lost) + self.unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One command with the keys under which something may be kept of it."""
+    """One command with the keys under which records about it may be stored."""
 
     event_id: str
     recorded: Recorded
@@ -101,22 +102,22 @@ class Asked:
 
     @property
     def outcome_keys(self) -> tuple[Key, ...]:
-        """Where its outcome may be: apart as well, as another body may have named another entity."""
+        """The keys where its outcome may be stored: also apart, as another body may have named another entity."""
         return (self.plan.outcome_key, *self.plan.entity_keys)
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """Everything that may say something about it."""
+        """All keys whose records may say something about it."""
         return (*self.outcome_keys, self.record_key, self.about_key)
 
     def exists(self, read: Values) -> bool:
-        """Tell whether the entity it is about is there, so that whoever looks for that finds it."""
+        """Tell whether the entity that the command is about exists, so that a GET for it no longer needs the record."""
         pairs = zip(self.plan.entity_keys, self.plan.named, strict=True)
         keys = [key for key, (_, logical_id) in pairs if logical_id == self.subject and key in read.found]
         return any(EntityRecord.decode(read.found[key].value).state is not None for key in keys)
 
     def earlier(self, read: Values) -> Generator[Operation, OperationResult, Earlier]:
-        """Find out whether its event has an outcome, in the two places where that may be."""
+        """Find out whether the command's event has an outcome, in the two places where an outcome may be stored."""
         if not read.failed.isdisjoint(self.keys):
             return Earlier(None, readable=False)
         records = [EntityRecord.decode(read.found[key].value) for key in self.plan.entity_keys if key in read.found]
@@ -133,14 +134,14 @@ class Asked:
 
 
 class Struck:
-    """What is deleted of settled commands, where their outcome did not do it."""
+    """The deletion of the records of settled commands that their outcomes did not delete."""
 
     def __init__(self) -> None:
         self._deletions: dict[Key, Write] = {}
         self._about: dict[Key, tuple[list[str], str]] = {}
 
     def strike(self, one: Asked, read: Values, *, about: bool) -> None:
-        """Delete what was read of one."""
+        """Delete the records that were read for one command."""
         if one.record_key in read.found:
             self._deletions[one.record_key] = Write.deletion(one.record_key)
         kept = read.found.get(one.about_key)
@@ -149,7 +150,7 @@ class Struck:
             self._about[one.about_key] = ([event_id for event_id in ids if event_id != one.event_id], kept.etag)
 
     def writes(self, ttl: int) -> tuple[Write, ...]:
-        """Return the transaction. Under ETags, where another command may have been added meanwhile."""
+        """Return the writes. A list is deleted under its ETag: another command may have been added meanwhile."""
         about = (
             Write(key, orjson.dumps(ids).decode(), etag, ttl) if ids else Write.deletion(key, etag)
             for key, (ids, etag) in self._about.items()
@@ -158,7 +159,7 @@ class Struck:
 
 
 def keys_of(asked: Iterable[Asked]) -> tuple[Key, ...]:
-    """Return everything that may say something about some commands."""
+    """Return the keys of all records that may say something about some commands."""
     return tuple(sorted({key for one in asked for key in one.keys}))
 
 

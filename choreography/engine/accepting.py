@@ -1,8 +1,9 @@
 """The record of accepted commands: durable before the 202, deleted with the first outcome of the command's event.
 
-What a reaction says is protected by the delivery that caused it: until that is acknowledged, it comes again. A command
-has no delivery before it. If the broker loses its event before anybody has heard it, only this record can say it again.
-Three ask for it: a retry of the command, whoever looks for what it is about, and a reminder that the scheduler holds.
+The events of a reaction are protected by the delivery that caused them: it is redelivered until it is acknowledged. No
+delivery precedes a command. If the broker loses its event before a service consumes it, only this record can restore
+it. Three things read the record: a retry of the command, a GET for its subject, and a reminder that the scheduler
+holds.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from choreography.errors import InvalidEventError
 from choreography.service import Service
 
 _ATTEMPTS: Final = 3
-"""The second reads what an unknown answer left, the third writes once more. Then the client is asked to come again."""
+"""Attempts: the second reads the state after an unknown answer, the third writes again. Then the client must retry."""
 _MOST_ABOUT: Final = 64
-"""Commands about one thing that are remembered for it until it exists; those beyond are found by their reminder."""
+"""How many commands are listed under the subject until it exists; further commands are found by their reminder."""
 
 
 class Accepting:
@@ -59,9 +60,9 @@ class Accepting:
     def accept(
         self, group: Sequence[Accepted], now: datetime
     ) -> Generator[Operation | Remind, OperationResult, list[Verdict]]:
-        """Record commands in one transaction, each first-write, and say what becomes of each.
+        """Record commands in one transaction, each first-write, and return the verdict on each.
 
-        The reminder comes first: there is no record of which nobody would be reminded.
+        The reminder is made first, so that no record exists without a reminder.
         """
         row = self._slots.row(now, len(group))
         if row is not None:
@@ -75,7 +76,7 @@ class Accepting:
     def _added(
         self, group: Sequence[Accepted], row: Key, now: datetime
     ) -> Generator[Operation, OperationResult, list[Verdict] | None]:
-        """Record commands in the slot of which somebody is reminded already; None if the store did not say yes."""
+        """Record commands in a slot that has a reminder already; return None if the store did not confirm the write."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         read = yield Read(keys_of(left.values()))
         if not isinstance(read, Values):
@@ -83,7 +84,7 @@ class Accepting:
         verdicts: dict[int, Verdict] = {}
         writes = yield from self._judge(left, read, verdicts)
         verdicts |= _published(left)
-        # A retry as well: the reminder of the first request may have come before its record.
+        # Retries are listed as well: the reminder of the first request may have come before its record was written.
         events = [verdict.publish.encoded for verdict in verdicts.values() if verdict.publish]
         if events:
             text = orjson.dumps({"commands": events}).decode()
@@ -96,7 +97,7 @@ class Accepting:
     def _begun(
         self, group: Sequence[Accepted], now: datetime
     ) -> Generator[Operation | Remind, OperationResult, list[Verdict]]:
-        """Record commands with a reminder of their own, which begins a slot."""
+        """Begin a slot: record commands together with a reminder of their own."""
         left = {index: self._asked(one.envelope, Recorded.of(one), now, one.event) for index, one in enumerate(group)}
         events = tuple(one.outgoing.encoded for one in group)
         slot = derived_id(as_text(now), *events)
@@ -121,7 +122,7 @@ class Accepting:
                 verdicts |= _published(left)
                 break
             if len(left) > 1 and (attempt > 1 or isinstance(answer, Refused)):
-                # Perhaps for the sake of one of them: strangers came in the same group by chance.
+                # Perhaps only one of them caused the failure: the commands of a group came together by chance.
                 for index in left:
                     verdicts[index] = (yield from self.accept([group[index]], now))[0]
                 break
@@ -130,9 +131,9 @@ class Accepting:
     def check(
         self, reminded: Sequence[Delivery], now: datetime
     ) -> Generator[Operation, OperationResult, CheckedCommands]:
-        """Find out what became of commands that were accepted a while ago, and delete what is kept of settled ones.
+        """Check commands that were accepted some time ago, and delete the records of settled ones.
 
-        An outcome is believed where it is found. That there is no record either is believed only of a single get.
+        An outcome counts wherever it is found. The absence of a record counts only if a single get reports it.
         """
         checked, struck = CheckedCommands(), Struck()
         asked: list[Asked] = []
@@ -150,7 +151,7 @@ class Accepting:
         for one in asked:
             try:
                 yield from self._check(one, read, checked, struck)
-            except Exception as error:  # noqa: BLE001 - what is wrong with one record is the business of one command
+            except Exception as error:  # noqa: BLE001 - an error in one record concerns only its command
                 checked.unknown += 1
                 checked.problems[one.event_id] = error
                 checked.spoilt[one.event_id] = one.recorded.outgoing.encoded
@@ -160,10 +161,10 @@ class Accepting:
         return checked
 
     def _left(self, reminded: Sequence[Delivery]) -> Generator[Operation, OperationResult, list[Delivery]]:
-        """Return the commands of which anything is kept, and those that cannot be read.
+        """Return the commands that still have a record, and those whose records cannot be read.
 
-        The first outcome deletes the record, and a record that was never written was never answered for. So where
-        absence can be believed there is nothing to find out about the others, as nearly all of them are.
+        The first outcome deletes the record, and a command whose record was never written was never answered with 202.
+        So where absence can be believed, commands without a record (nearly all) need no further check.
         """
         keys: dict[str, tuple[Key, Key]] = {one.raw: self._keys(one.envelope) for one in reminded if one.envelope}
         read = yield Read(tuple(sorted({key for pair in keys.values() for key in pair})))
@@ -177,16 +178,16 @@ class Accepting:
         return accepted_key(name, envelope.id), accepted_about_key(name, envelope.subject)
 
     def listed(self, slot: str) -> Generator[Operation, OperationResult, Listed]:
-        """Return the commands of a slot that its job does not hold itself."""
+        """Return the commands of a slot that are listed in its rows and not in its job."""
         return (yield from read_rows(self._service.name, slot))
 
     def forget(self, listed: Listed) -> Generator[Operation, OperationResult, bool]:
-        """Delete the rows of a slot whose commands are all settled. Tell whether that was done."""
+        """Delete the rows of a slot whose commands are all settled. Return whether the deletion succeeded."""
         deletions = _sorted(*(Write.deletion(key) for key in listed.rows))
         return not deletions or isinstance((yield Commit(deletions)), Committed)
 
     def about(self, subject: str) -> Generator[Operation, OperationResult, list[Recorded] | Unknown | None]:
-        """Return what is recorded of commands about something that is not there yet; None if none was accepted."""
+        """Return the recorded commands about a subject that does not exist yet; None if none was accepted."""
         stored = yield Confirm(accepted_about_key(self._service.name, subject))
         if not isinstance(stored, Stored):
             return stored if isinstance(stored, Unknown) else None
@@ -210,7 +211,7 @@ class Accepting:
     def _judge(
         self, left: dict[int, Asked], read: Values, verdicts: dict[int, Verdict]
     ) -> Generator[Operation, OperationResult, tuple[Write, ...]]:
-        """Decide what can be decided, and return the writes of those that are left: nobody knows of them yet."""
+        """Judge the commands that can be judged; return the writes for the others, which are not stored yet."""
         writes: dict[Key, Write] = {}
         digests: dict[str, str] = {}
         for index, one in list(left.items()):
@@ -221,7 +222,7 @@ class Accepting:
                 if verdict is None:
                     self._write(one, read, writes)
                     continue
-            except Exception as error:  # noqa: BLE001 - what is wrong with one record is the business of one command
+            except Exception as error:  # noqa: BLE001 - an error in one record concerns only its command
                 verdict = Verdict(None, problem=error)
             verdicts[index] = verdict
             del left[index]
@@ -266,7 +267,8 @@ class Accepting:
         kept: OperationResult = read.found.get(one.record_key) or (yield Confirm(one.record_key))
         if isinstance(kept, Stored):
             recorded = Recorded.decode(kept.value)
-            # Another digest is another body, to which the key belongs; that of the reminder was refused.
+            # A record with another digest belongs to another body, which owns the key; this reminder's command was
+            # refused.
             if recorded.digest == one.recorded.digest:
                 checked.lost.append(recorded.outgoing)
         elif kept is not None:
@@ -278,6 +280,6 @@ def _sorted(*writes: Write) -> tuple[Write, ...]:
 
 
 def _published(left: Mapping[int, Asked]) -> dict[int, Verdict]:
-    """Accept all: of those with one id the first was recorded."""
+    """Accept all. Of commands with the same id only the first was recorded."""
     first: dict[str, Outgoing] = {}
     return {index: Verdict(True, first.setdefault(one.event_id, one.recorded.outgoing)) for index, one in left.items()}

@@ -50,7 +50,7 @@ class Answering:
         return self._effects.get(committed.effect)
 
     def request(self, committed: CommittedIntent) -> OutsideRequest | NotYetError:
-        """Read an intent for the effect that carries it out; return why this release cannot, if it cannot."""
+        """Read an intent for the effect that carries it out; return the reason if this release cannot."""
         effect = self.effect(committed)
         if effect is None:
             return unknown_effect(self._service, committed.effect)
@@ -65,29 +65,29 @@ class Answering:
         return Delivery(envelope, envelope.encode(), envelope.id, traceparent=committed.traceparent, inside=True)
 
     def for_a_person(self, committed: CommittedIntent, problem: str, now: datetime) -> Delivery:
-        """Return a delivery that quarantines an intent which must not, or cannot, be carried out."""
+        """Return a delivery that quarantines, for a person, an intent which must not or cannot be carried out."""
         envelope = self._envelope(committed, f"{self._service.name}.intent.v1", _shown(committed.body), now)
         return Delivery(envelope, envelope.encode(), envelope.id, problem, committed.traceparent, inside=True)
 
     def not_yet(self, committed: CommittedIntent, now: datetime) -> Delivery | None:
-        """Return a delivery that keeps an intent for a release that can carry it out; None if this one can."""
+        """Return a delivery that quarantines an intent as not yet, or None if this release can carry it out."""
         request = self.request(committed)
         return self.for_another_release(committed, request, now) if isinstance(request, NotYetError) else None
 
     def for_another_release(self, committed: CommittedIntent, problem: NotYetError, now: datetime) -> Delivery:
-        """Return a delivery that keeps an intent for a release that can carry it out."""
+        """Return a delivery that quarantines an intent for a release that can carry it out."""
         kept = read_delivery(self.for_later(committed, now).encoded.encode(), committed.traceparent)
         return kept._replace(problem=str(problem), needs=problem.needs, inside=True)
 
     def for_later(self, committed: CommittedIntent, now: datetime) -> Outgoing:
-        """Return the event that carries an intent to the lane for what takes long."""
+        """Return the event that hands an intent over to the lane for long-running effects."""
         data = dict(zip(_FIELDS, (committed.effect, committed.key, committed.body, committed.flow_id), strict=True))
         data |= {"at": as_text(committed.at), "traceparent": committed.traceparent}
         envelope = self._envelope(committed, INTENT_TYPE, data, now)._replace(id=derived_id(committed.key, "later"))
         return Outgoing(intents(self._service.name), committed.flow_id, envelope.encode())
 
     def read_later(self, delivery: Delivery) -> CommittedIntent | None:
-        """Read an intent that came back from its lane; None if it is not one that this service can have handed over."""
+        """Read an intent that came back from its lane; None if this service cannot have handed it over."""
         envelope = delivery.envelope
         if envelope is None or envelope.type != INTENT_TYPE or envelope.source != self._service.name:
             return None
@@ -128,10 +128,10 @@ class Answering:
 
         Args:
             committed: the intent as it is recorded.
-            request: the same, if it was read already.
+            request: the same intent, if it was read already.
 
         Raises:
-            UnreadableError: the store did not say.
+            UnreadableError: the store could not be read.
         """
         identity = committed.answer_id
         for key in self._entity_keys(request or self.request(committed)):
@@ -150,7 +150,7 @@ class Answering:
 
     def _entity_keys(self, request: OutsideRequest | NotYetError) -> list[Key]:
         if isinstance(request, NotYetError):
-            # Of another release: it can only be quarantined for a person, and that is recorded apart.
+            # An intent of another release can only be quarantined for a person, and that outcome is recorded apart.
             return []
         keys: dict[Key, None] = {}
         for answer in request.effect.answers:
@@ -162,7 +162,7 @@ class Answering:
 
 
 def _shown(body: str) -> Mapping[str, Any]:
-    """Return a recorded request as a person is shown it: one that no effect could read, as text, perhaps shortened."""
+    """Return a recorded request for people to read: as text, perhaps shortened, if no effect could read it."""
     try:
         request = orjson.loads(body) if len(body) <= LARGEST_EVENT // 4 else None
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""How far one replica has come with the events of its own commands: which of them only wait, and which are lost.
+"""How far one replica has come with the events of its own commands: which events still wait, and which are lost.
 
-Commands can be accepted faster than their events are handled. An event that is younger than those that are handled at
-this moment is still on the broker, and a second copy of it would only be more to do.
+Commands can be accepted faster than their events are handled. An event that is younger than the events handled at this
+moment is still on the broker, and publishing a second copy of it would only add load.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ _OUT_OF_ORDER: Final = timedelta(seconds=5)
 
 
 class Backlog:
-    """Compares an event without an outcome with the latest that was settled.
+    """Compares an event without an outcome with the latest event that was settled.
 
-    It only ever postpones: once the replica has come past the moment of an event, or stands still, the event is lost.
+    It can only postpone a verdict: once the replica has passed the time of an event, or settles nothing more, the event
+    counts as lost.
     """
 
     def __init__(self, source: str, types: Iterable[str], lasts: timedelta) -> None:
-        """Begin knowing nothing.
+        """Begin before anything was settled.
 
         Args:
-            source: the service, as its events name it.
+            source: the service, as the ``source`` of its events.
             types: the wire types of the events of its commands.
-            lasts: for how long after the last one was settled the replica counts as being at work on them.
+            lasts: how long after the last settled event the replica counts as being at work on them.
         """
         self._source, self._types, self._lasts = source, frozenset(types), lasts
         self._reached: datetime | None = None
         self._moved: datetime | None = None
 
     def ended(self, deliveries: Sequence[Delivery], fates: Sequence[Fate], now: datetime) -> None:
-        """Note deliveries that came to an end; a repeat shows nothing about how far the replica has come."""
+        """Note deliveries that ended. Repeats are not counted, as they do not show how far the replica has come."""
         if not self._types:
             return
         for delivery, fate in zip(deliveries, fates, strict=True):
@@ -52,7 +53,7 @@ class Backlog:
                     self._reached = envelope.time
 
     def holds(self, at: datetime, now: datetime) -> bool:
-        """Tell whether an event of that moment is probably still to come."""
+        """Tell whether an event of that time is probably still on the broker."""
         if self._reached is None or self._moved is None:
             return False
         return now - self._moved <= self._lasts and at > self._reached - _OUT_OF_ORDER

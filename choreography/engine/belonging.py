@@ -1,7 +1,7 @@
 """Whether an event counts: a type belongs to one topic and, where its contract names it, to one source.
 
-Topic scopes say who may publish on a topic, not what. So a service that may write one topic could say anything there,
-unless each consumer believes only what belongs on the topic that it came by.
+Topic scopes say who may publish on a topic, but not which types. So a service that may write to one topic could publish
+any event there, unless each consumer accepts only the types that belong on the topic.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class Belonging:
         self._owners = {one.wire_type: _owner(one) for one in service.subjects.values()}
 
     def problem(self, delivery: Delivery, wire_type: str, subject: ConsumedType | None) -> str:
-        """Say why this delivery must not be believed, or nothing if it may be.
+        """Return why this delivery must not be believed, or an empty text if it may be.
 
-        Nudges only look outcomes up. With neither a topic nor a broker nothing is known that could contradict it.
+        Nudges only look outcomes up, so they are not checked. A delivery without a topic and a broker cannot be
+        checked.
         """
         if delivery.inside or delivery.purpose == "nudge":
             return ""
@@ -76,7 +77,7 @@ class Belonging:
         return f"The topic {delivery.topic!r} carries only {carried}, and this is {shown}. Find out who sent it."
 
     def _is_owners_canary(self, delivery: Delivery) -> bool:
-        """Tell whether the publisher of a topic only tries whether the topic takes its events."""
+        """Tell whether the event is a canary: the owner of the topic tests whether the topic takes its events."""
         owners = {_owner(one) for one in self._families.values() if one.topic == delivery.topic}
         source = delivery.envelope.source if delivery.envelope else ""
         return delivery.type == CANARY_TYPE and (source in owners or "" in owners)

@@ -1,4 +1,4 @@
-"""What goes into a transaction beside the records: rows of the service's own tables, and calls of its hooks."""
+"""Additions to the transaction that writes the records: rows of the service's own tables, and calls of its hooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from choreography.own_tables import Committing, Hook, Projection
 
 
 class Rows(NamedTuple):
-    """All rows that one entity has in one table, in the form of JSON; those that it had before and are not here go."""
+    """All rows that one entity has in one table, as JSON. Its earlier rows that are not listed are deleted."""
 
     projection: Projection
     key: str
@@ -16,14 +16,14 @@ class Rows(NamedTuple):
 
 
 class HookCall(NamedTuple):
-    """A hook that is to be called, and what it is shown."""
+    """A hook to call, with its arguments."""
 
     hook: Hook
     committing: Committing
 
 
 class Beside(NamedTuple):
-    """Rows to be written and hooks to be called in the transaction that writes some records."""
+    """Rows to write and hooks to call in the transaction that writes some records."""
 
     rows: tuple[Rows, ...]
     calls: tuple[HookCall, ...]

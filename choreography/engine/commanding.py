@@ -1,4 +1,4 @@
-"""Commands: an accepted request is one event, the same event however often the request is repeated."""
+"""Commands: an accepted request becomes one event, and each repeat of the request becomes the same event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from choreography.engine.records import Outgoing
 from choreography.service import Service
 
 MOMENT: Final = timedelta(seconds=5)
-"""What was published so recently is most likely on its way."""
+"""An event that was published more recently than this is most likely on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Commanding:
         return command.function(**arguments, **new)
 
     def accept(self, event: Event, event_id: str, now: datetime, traceparent: str) -> Accepted:
-        """Return the event as published. A retry that this replica remembers is the same text to the byte.
+        """Return the event as published. A retry that this replica remembers returns the same text, byte for byte.
 
         Raises:
             UnsayableEventError: the event is too large.
@@ -81,7 +81,7 @@ class Commanding:
         return known is not None and known.envelope.digest != accepted.envelope.digest
 
     def remember(self, accepted: Accepted) -> None:
-        """Remember an accepted command until others have long settled it."""
+        """Remember an accepted command until other records have long settled it."""
         self._accepted[accepted.envelope.id] = accepted
         self._subjects[accepted.envelope.subject] = accepted.envelope.time
         for memory in (self._accepted, self._subjects):
@@ -93,6 +93,6 @@ class Commanding:
         return subject in self._subjects
 
     def is_on_its_way(self, subject: str, now: datetime) -> bool:
-        """Tell whether the last command about ``subject`` was accepted here so recently that nothing can be late."""
+        """Tell whether the last command about ``subject`` was accepted here too recently for its event to be late."""
         accepted = self._subjects.get(subject)
         return accepted is not None and now - accepted < MOMENT

@@ -1,7 +1,7 @@
-"""Control events: a nudge asks for what outcomes recorded to be published again, a replay runs quarantined events.
+"""Control events: a nudge asks services to publish their recorded outcomes again, a replay runs quarantined events.
 
-Neither is believed further than what this service recorded itself. A nudge only looks outcomes up. A replay only names
-records: what is run is the event that the record holds, and without a record nothing is run.
+Both only refer to the service's own records. A nudge only looks outcomes up. A replay only names records: the service
+runs the event that the record holds, and runs nothing without a record.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from choreography.engine.records import Outcome, decode_outcome
 from choreography.topics import CONTROL
 
 _LONGEST_NAME: Final = 2 * LONGEST_ID
-"""A record is named by an id, or by an id and a digest."""
+"""A replay names a record by an id, or by an id and a digest."""
 
 
 def read_control(delivery: Delivery, service: str) -> list[Delivery]:
     """Turn a nudge or a replay request into the deliveries it asks for.
 
-    Whatever cannot be understood becomes a delivery with a problem, so that it is quarantined and says so. A replay for
-    another service asks for nothing here.
+    Data that cannot be understood becomes a delivery with a problem, so that it is quarantined with a dead letter. A
+    replay for another service yields no deliveries.
     """
     envelope = delivery.envelope
     if envelope is None or envelope.type not in (NUDGE_TYPE, REPLAY_TYPE):
@@ -54,13 +54,14 @@ def _refused(delivery: Delivery, problem: str) -> Delivery:
 
 
 def _nudged(asked: Any, control: Envelope) -> Delivery | None:
-    # An event that was published without a time has that of its broker. Only its outcome is looked up here.
+    # An event published without a time has the time of its broker. That is enough, as only its outcome is looked up
+    # here.
     read = read_parsed(asked, orjson.dumps(asked), taken=as_text(control.time))
     return read._replace(purpose="nudge", nudge=control.id, topic="") if read.envelope else None
 
 
 def _replayed(asked: Any, control: Envelope) -> Delivery | None:
-    """Name one record. Requests used to carry the events themselves; of those only the identity counts."""
+    """Name one record. Requests used to carry whole events; only the identity of such an event is used."""
     name = asked.get("eventid") or asked.get("id") if isinstance(asked, dict) else asked
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         return None
@@ -71,8 +72,8 @@ def recorded(service: str, asked: Delivery) -> Generator[Operation, OperationRes
     """Look up the record that a replay names.
 
     Returns:
-        The event that the record holds, to be run as it came the first time; or what became of the request, if the
-        record is resolved or the store does not say; or a delivery with the reason why there is nothing to run.
+        The event that the record holds, to be run as it was first delivered; or the fate of the request, if the record
+        is resolved or the store cannot be read; or a delivery with the reason why there is nothing to run.
     """
     stored = yield Confirm(outcome_key(service, asked.identity))
     if stored is None:
@@ -81,7 +82,7 @@ def recorded(service: str, asked: Delivery) -> Generator[Operation, OperationRes
         return Settled(asked, again=True)
     try:
         outcome = decode_outcome(stored.value)
-    except Exception as error:  # noqa: BLE001 - a record that cannot be read is the fate of this request, not of others
+    except Exception as error:  # noqa: BLE001 - an unreadable record fails this request, not others
         return nothing_to_run(asked, f"its record cannot be read ({type(error).__name__}: {error})")
     return Settled(asked, outcome, repeated=True) if outcome.quarantined is None else _kept(asked, outcome)
 
@@ -101,7 +102,7 @@ def _kept(asked: Delivery, outcome: Outcome) -> Delivery:
 
 
 def nothing_to_run(asked: Delivery, reason: str) -> Delivery:
-    """Return what is quarantined instead, once for each request: its name is that of the request and of the event."""
+    """Return the delivery to quarantine instead, once for each request: its id names the request and the event."""
     problem = (
         f"A replay asked for {asked.identity!r}, but {reason}. A replay runs what a quarantine record "
         "holds and nothing else, so nothing was run. Take the name from the dead letter, or let the owner publish "

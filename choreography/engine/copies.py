@@ -1,6 +1,6 @@
-"""Copies of values for code that is not ours: whatever it does to its copy, nobody else sees.
+"""Copies of values for code of the user: a change to a copy is seen by no other code.
 
-A value is parsed and validated once. What a reaction or an effect gets is a copy, which costs less than to decode it
+A value is parsed and validated once. A reaction or an effect gets a copy, because copying costs less than decoding
 again.
 """
 
@@ -18,11 +18,11 @@ from choreography.fields.frozen import FrozenDict
 Copied = TypeVar("Copied", bound=Value)
 
 _LEAVES: Final = frozenset({str, int, bool, type(None), datetime, date, timedelta, Decimal, UUID})
-"""Types of which nothing can be changed. Nearly every field has one of them."""
+"""Immutable types. Nearly every field has one of them."""
 
 
 def copied(value: Copied) -> Copied:
-    """Return a copy that shares nothing with a value but what cannot be changed."""
+    """Return a copy that shares only immutable parts with the value."""
     made = copy.copy(value)
     fields = made.__dict__
     for name, part in fields.items():

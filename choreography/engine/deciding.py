@@ -1,6 +1,6 @@
-"""Deciding what one attempt at a batch makes of each event: a repeat, a conflict, a quarantine, or its reactions.
+"""One attempt at a batch classifies each event: a repeat, a conflict, a quarantine, or one to run.
 
-Nothing here writes: decisions gather in the working set, and count only if the transaction that carries them commits.
+Nothing here writes: decisions are gathered in the working set, and count only if its transaction commits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Settled(NamedTuple):
 
     @property
     def fate(self) -> Fate:
-        """How it ended, if what its outcome recorded is released."""
+        """How the delivery ended, provided that the events of its outcome are released."""
         if self.again:
             return Fate.AGAIN
         if self.too_old:
@@ -52,11 +52,11 @@ class Settled(NamedTuple):
 
 
 class AttemptFailedError(Exception):
-    """This attempt cannot go on; the next one reads again."""
+    """This attempt cannot go on; the next attempt reads again."""
 
 
 class Decider:
-    """Decides events of one service, one after another, each on what the ones before it left."""
+    """Decides the events of one service in order, each on the state that the events before it left."""
 
     def __init__(self, service: Service, limits: Limits, retrying: Retrying, replica: str = "one") -> None:
         self.service, self.limits, self._retrying = service, limits, retrying
@@ -74,7 +74,7 @@ class Decider:
         """Decide every event of a batch, in order.
 
         Raises:
-            AttemptFailedError: the store did not say what must be known.
+            AttemptFailedError: the store could not say what the decision depends on.
         """
         settled: dict[int, Settled] = {}
         decided: dict[str, Outcome] = {}
@@ -85,7 +85,7 @@ class Decider:
             except UnreadableRecordError as error:
                 one = yield from self._unreadable(plan, str(error), working, now)
             if one.outcome is not None:
-                # Under the outcome's own id: a contradicting twin must not pass for the event whose id it took.
+                # Under the outcome's own id: a different event must not pass for the event whose id it took.
                 decided[one.outcome.event_id] = one.outcome
             settled[plan.position] = one
         return settled
@@ -105,7 +105,7 @@ class Decider:
     def _known(
         self, plan: Plan, working: WorkingSet, *, thorough: bool
     ) -> Generator[Operation, OperationResult, Outcome | None]:
-        """Find the outcome of an event in the two places where it may be, whichever this release would choose."""
+        """Find the outcome of an event in both places where it may be, whichever of them this release would choose."""
         for key in plan.entity_keys:
             if key in working.unreadable:
                 raise UnreadableRecordError(key, working.unreadable[key])
@@ -118,7 +118,7 @@ class Decider:
         elif thorough or plan.delivery.purpose == "replay" or working.record(plan.entity_keys[0]).apart:
             stored = yield from self._confirm(plan.outcome_key, working)
         else:
-            # The record itself proves the absence: it is written under its ETag, or first-write.
+            # The record itself proves that the outcome is absent: the record is written under its ETag, or first-write.
             return None
         return read_kept(plan.outcome_key, decode_outcome, stored.value) if stored else None
 
@@ -145,7 +145,7 @@ class Decider:
             return (yield from self._quarantine(plan, working, now, bad)), False
         ran = self._retrying.run(plan, lambda: self._react(plan, working, now))
         if not (plan.folds or self.limits.snapshot_reads) and (isinstance(ran, Quarantined) or ran.silent):
-            # What it named is not in the transaction, so nothing there proves that what was missing is missing.
+            # The transaction does not hold the entities it named, so it cannot prove that they are still missing.
             for key in plan.entity_keys:
                 if key not in working.records and (yield from self._confirm(key, working)) is not None:
                     raise AttemptFailedError("an entity that the bulk get did not show exists")
@@ -187,10 +187,10 @@ class Decider:
         return outcome
 
     def _settle_command(self, plan: Plan, working: WorkingSet, ran: Ran | None) -> None:
-        """Delete what is kept of the command that led to an event: from here on the event's outcome speaks for it.
+        """Delete the record of the command that led to an event: from now on the event's outcome replaces it.
 
-        Under what it is about it is found until that exists: whoever looks for it must never be told that there is
-        no such thing, also where the event was quarantined or several commands are under way.
+        The list under the command's subject stays until the subject exists: a GET must never answer 404 for it, not
+        even when the event was quarantined or several commands are under way.
         """
         envelope = plan.delivery.envelope
         if not plan.commanded or envelope is None:
@@ -206,7 +206,7 @@ class Decider:
         record = working.record(key)
         try:
             folded = record.fold(plan.event_key, outcome, now - timedelta(seconds=self.ttl))
-        except Exception:  # noqa: BLE001 - a spoilt outcome among them: nobody can tell how much room there is
+        except Exception:  # noqa: BLE001 - one of its outcomes is spoilt: the room left is unknown
             return False
         if folded:
             working.records[key] = record
@@ -217,7 +217,7 @@ class Decider:
         ttl = None if outcome.quarantined else self.ttl
         working.put(Write(key, encode_outcome(outcome), working.etags.get(key), ttl))
         if plan.folds:
-            # Whether it changes or not: another replica may be folding an outcome of this event into it.
+            # In the transaction even if unchanged: another replica may be folding an outcome of this event into it.
             working.guarded.update(plan.entity_keys)
         if self.limits.snapshot_reads:
             return
@@ -243,14 +243,14 @@ class Decider:
     def _quarantine_again(
         self, plan: Plan, known: Outcome | None, working: WorkingSet, now: datetime, bad: Quarantined
     ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
-        """Quarantine an event; a replay that finds what it lacks still missing leaves its record as it is."""
+        """Quarantine an event. A replay that still lacks the same knowledge leaves its record as it is."""
         earlier = known.quarantined if known else None
         if known and earlier and bad.needs and bad.needs == earlier.needs:
             return known, True
         return (yield from self._quarantine(plan, working, now, bad)), False
 
     def _note(self, plan: Plan, needs: str, working: WorkingSet) -> Generator[Operation, OperationResult, bool]:
-        """Note what is quarantined for another release, where that release looks. False if there is no room."""
+        """List a quarantined event where the release that understands it will look. False if there is no room."""
         for key in self._pages:
             written = working.others.get(key)
             if written is None:
@@ -265,17 +265,17 @@ class Decider:
     def _conflict(
         self, plan: Plan, known: Outcome, working: WorkingSet, now: datetime
     ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
-        """The same id says something else: never a repeat, never run."""
+        """Quarantine an event whose id belongs to an event with other data: it is never a repeat and never run."""
         settled_at = f"{known.at:%Y-%m-%d %H:%M:%S}"
         reason = f"Another event with the id {plan.identity!r} said something else and was settled at {settled_at}."
-        # It has the id of the event that a command led to, and is not that event.
+        # It has the id of the event that a command led to, but is a different event.
         twin = plan._replace(commanded=False)
         return (yield from self._quarantine_as(conflict_identity(plan), reason, twin, working, now))
 
     def _quarantine_as(
         self, identity: str, reason: str, plan: Plan, working: WorkingSet, now: datetime
     ) -> Generator[Operation, OperationResult, tuple[Outcome, bool]]:
-        """Quarantine an event under this name, once, and touch none of the entities it names."""
+        """Quarantine an event under this identity, once, and touch none of the entities that it names."""
         key = outcome_key(self.service.name, identity)
         twin = plan._replace(identity=identity, outcome_key=key, entity_keys=(), named=(), folds=False)
         recorded = yield from self._confirm(twin.outcome_key, working)
@@ -287,12 +287,12 @@ class Decider:
     def _unreadable(
         self, plan: Plan, problem: str, working: WorkingSet, now: datetime
     ) -> Generator[Operation, OperationResult, Settled]:
-        """Quarantine an event because of a record that somebody spoilt: reading it again would fail the same way."""
+        """Quarantine an event because of a spoilt record: reading the record again would fail the same way."""
         reason = f"{problem} Nobody can tell what this event meets. Mend or remove the record, then replay the event."
         try:
             outcome, repeated = yield from self._quarantine_as(plan.identity, reason, plan, working, now)
         except UnreadableRecordError:
-            # It is the event's own outcome that cannot be read.
+            # The event's own outcome cannot be read.
             outcome, repeated = yield from self._quarantine_as(
                 f"{plan.identity}~unreadable", reason, plan, working, now
             )

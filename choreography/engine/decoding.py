@@ -1,4 +1,4 @@
-"""What an event says, decoded by its contract. It is decoded once on its way: reactions get copies of it."""
+"""The data of an event, decoded by its contract once per delivery; reactions get copies of it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from choreography.engine.other_releases import unknown_key, unreadable_slot
 from choreography.errors import InvalidEventError
 
 Heard = Value | dict[str, Any]
-"""What an event says, decoded by its contract; what a fired deadline says, as it stands."""
+"""The data of an event, decoded by its contract; of a fired deadline, its plain JSON."""
 
 
 def heard_value(subject: ConsumedType, envelope: Envelope) -> Heard:
-    """Decode what an event says by its contract. A fired deadline says only which entity it is about.
+    """Decode the data of an event by its contract. The data of a fired deadline only names its entity.
 
     Raises:
         InvalidEventError: the data breaks the contract.
@@ -36,7 +36,7 @@ def heard_value(subject: ConsumedType, envelope: Envelope) -> Heard:
 
 
 def named_ids(subject: ConsumedType, heard: Heard) -> list[tuple[type[Entity], str]]:
-    """Return every entity the reactions to this event name, without repeats.
+    """Return every entity that the reactions to this event name, without duplicates.
 
     Raises:
         NotYetError: a fired deadline names its entity by a field of another release.
@@ -57,7 +57,7 @@ def in_slot(model: type[Value], data: Mapping[str, Any], join: Reaction) -> Valu
     """Decode an event that has waited in the slot of a join.
 
     Raises:
-        NotYetError: another release has put it there, in words that this one does not understand.
+        NotYetError: another release put it there, in a form that this one cannot read.
     """
     try:
         return unshared(model.model_validate_json(orjson.dumps(data), strict=True))

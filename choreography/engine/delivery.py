@@ -1,4 +1,4 @@
-"""What reaches the engine, and how it is told apart: events, answers, deadlines, nudges and replays."""
+"""What reaches the engine, and how the kinds are distinguished: events, answers, deadlines, nudges and replays."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ QUARANTINED_TYPE: Final = "choreography.quarantined.v1"
 INTENT_TYPE: Final = "choreography.intent.v1"
 
 LARGEST_READ: Final = 256 * 1024
-"""Bytes. Four times what every consumer must take; what is larger is quarantined unread."""
+"""Bytes. Four times the size that every consumer must accept; a larger event is quarantined unread."""
 
 BEGINNING: Final = 8 * 1024
-"""Bytes that are kept of what is too large to be kept whole."""
+"""How many bytes are kept of an event that is too large to be kept whole."""
 _CUT: Final = "[...]"
 
 
 class Overlong(NamedTuple):
-    """What stands for bytes that are too many to keep: their SHA-256, how many they are, and how they begin."""
+    """A placeholder for too many bytes to keep: their SHA-256, their number, and their beginning."""
 
     digest: str
     size: int
@@ -35,7 +35,7 @@ class Overlong(NamedTuple):
 
     @classmethod
     def of(cls, raw: bytes) -> Self:
-        """Return what stands for these bytes."""
+        """Return the placeholder for these bytes."""
         return cls(hashlib.sha256(raw).hexdigest(), len(raw), raw[:BEGINNING])
 
 
@@ -44,17 +44,18 @@ class Delivery(NamedTuple):
 
     Attributes:
         envelope: the event; None if it could not be read.
-        raw: its text as it came, kept if it ends in quarantine.
+        raw: its text as it was delivered, kept if it is quarantined.
         identity: the id its outcome is found under.
         problem: why it cannot be run, if it cannot.
-        traceparent: the span that handles it; what it says carries this on.
-        inside: it never was on a broker (an answer, a deadline), so its outcome keeps it for auditors.
+        traceparent: the span that handles it; the events that result from it carry it on.
+        inside: the event was never on a broker (an answer, a deadline), so its outcome keeps it for auditors.
         purpose: run it, look its outcome up and publish that again (nudge), or run it out of quarantine (replay).
         nudge: the nudge's id, if it is one.
-        needs: what a release must know to run it, if that is the problem.
-        topic: the logical topic it came by; empty if it never was on a broker, or came inside a nudge or a replay.
-        claimed_type: the type that something unreadable claims to have, if it claims a sound one.
-        recorded_as: the name of the quarantine record that holds it, if it is replayed.
+        needs: what a release must know to run it, if this release does not know it.
+        topic: the logical topic of the delivery; empty for an event that was never on a broker, or came in a nudge or a
+            replay.
+        claimed_type: the type that unreadable bytes claim to have, if that is a valid type.
+        recorded_as: the id of the quarantine record that holds the event, if it is replayed.
         cut: only the beginning of its text is kept.
     """
 
@@ -74,12 +75,12 @@ class Delivery(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The type it has, or claims to have."""
+        """The type of the event, or the type that unreadable bytes claim to have."""
         return self.envelope.type if self.envelope else self.claimed_type
 
 
 def read_delivery(raw: bytes | Overlong, traceparent: str = "") -> Delivery:
-    """Read the bytes of one delivered event. Never raises: what cannot be read is a delivery with a problem."""
+    """Read the bytes of one delivered event. Never raises: unreadable bytes become a delivery with a problem."""
     if isinstance(raw, Overlong):
         return too_large(raw)
     raw = without_mark(raw)
@@ -97,11 +98,11 @@ def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, topic: str = 
         parsed: the event.
         raw: its text.
         traceparent: the span that handles it.
-        topic: the logical topic it came by.
-        taken: when the broker took it, if it says so: the time of an event that has none of its own.
+        topic: the logical topic of the delivery.
+        taken: when the broker took the event, if known: used for an event that has no time of its own.
     """
     if taken and isinstance(parsed, dict) and parsed.get("time") is None:
-        # Written into its text as well, so that it can be read again wherever it is kept.
+        # Written into its text as well, so that the text can be read again wherever it is stored.
         parsed = parsed | {"time": taken}
         raw = orjson.dumps(parsed)
     try:
@@ -113,7 +114,7 @@ def read_parsed(parsed: Any, raw: bytes, traceparent: str = "", *, topic: str = 
 
 
 def too_large(bytes_: Overlong) -> Delivery:
-    """Return a delivery for an event that is too large to be read, known by its digest."""
+    """Return a delivery for an event that is too large to be read, identified by its digest."""
     problem = (
         f"The event has {bytes_.size} bytes, and {LARGEST_READ} are the most that is read. Only its digest, its size "
         "and its beginning are kept, so it can never run. Say less, or say where the rest is to be found."
@@ -123,12 +124,12 @@ def too_large(bytes_: Overlong) -> Delivery:
 
 
 def unreadable(raw: bytes, problem: str) -> Delivery:
-    """Return a delivery for bytes that are no event at all, known by their digest."""
+    """Return a delivery for bytes that are no event at all, identified by their digest."""
     return Delivery(None, raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw), problem)
 
 
 def shortened(delivery: Delivery) -> Delivery:
-    """Return a delivery that keeps only the beginning of its text, for a store that takes no more."""
+    """Return a delivery that keeps only the beginning of its text, for a store that refuses a longer one."""
     return delivery._replace(raw=delivery.raw[:BEGINNING] + _CUT, cut=True)
 
 
@@ -137,7 +138,7 @@ def _with_problem(parsed: Any, raw: bytes, problem: str) -> Delivery:
         identity = identity_of(parsed)
     except InvalidEventError:
         return unreadable(raw, problem)._replace(claimed_type=_claimed_type(parsed))
-    # Kept under id and digest: a later, readable event of the same id must still be able to run.
+    # Stored under id and digest: a later, readable event of the same id must still be able to run.
     return Delivery(
         None,
         raw.decode("utf-8", "replace"),

@@ -13,7 +13,7 @@ from choreography.engine.identity import digest_of, valid_id
 from choreography.errors import InvalidEventError, UnsayableEventError
 
 LARGEST_EVENT: Final = 64 * 1024
-"""Bytes. CloudEvents asks every consumer to take this much and nobody to take more."""
+"""Bytes. CloudEvents asks every consumer to accept events of this size, and none to accept larger events."""
 
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
@@ -37,23 +37,23 @@ class _Attributes(NamedTuple):
 class Envelope(_Attributes):
     """One event on the wire.
 
-    ``id`` is the identity. A nudge sends the same identity under another envelope id, because some brokers drop an
-    envelope id they have seen; then the identity travels in the extension ``eventid``. ``subject`` and ``flow_id`` are
-    empty as long as a publisher left them out and no contract has said what they are (see :meth:`about`).
+    ``id`` is the identity. A nudge sends the event under another envelope id, because some brokers drop an envelope id
+    that they have seen; then the identity travels in the extension ``eventid``. ``subject`` and ``flow_id`` are empty
+    if the publisher left them out and they were not yet derived from the contract (see :meth:`about`).
     """
 
     @cached_property
     def text(self) -> bytes:
-        """What it says, as JSON: contracts are read from this, several times over."""
+        """The data as JSON; contracts read it several times."""
         return orjson.dumps(self.data)
 
     @cached_property
     def digest(self) -> str:
-        """What this event says, as a digest: two events with one id must agree in it."""
+        """The digest of the data: two events with one id must have the same digest."""
         return digest_of(self.type, self.source, self.subject, self.data)
 
     def about(self, subject: str) -> Envelope:
-        """Return it with the subject that its contract gives it. It says the same, so its digest stays."""
+        """Return the event with the subject and flow of its contract. The data is the same, so the digest stays."""
         whole = self._replace(subject=subject, flow_id=self.flow_id or subject)
         vars(whole).update(text=self.text, digest=self.digest)
         return whole
@@ -62,7 +62,7 @@ class Envelope(_Attributes):
         """Return the event as it will be stored and published, every attribute set.
 
         Raises:
-            UnsayableEventError: it is larger than 64 KiB or holds what JSON cannot carry exactly.
+            UnsayableEventError: it is larger than 64 KiB or holds a value that JSON cannot carry exactly.
         """
         attributes = {
             "specversion": "1.0",
@@ -95,9 +95,9 @@ class Envelope(_Attributes):
 
 
 def nudged(encoded: str, nudge: str) -> str:
-    """Return a stored event under a new envelope id, its identity kept in ``eventid``."""
+    """Return a stored event under a new envelope id, with its identity kept in ``eventid``."""
     attributes = orjson.loads(encoded)
-    # What is kept may itself have come under a nudge's envelope id.
+    # The stored event may itself have come under the envelope id of a nudge.
     attributes["eventid"] = attributes.get("eventid", attributes["id"])
     attributes["id"] = f"{attributes['eventid']}~{nudge}"
     return orjson.dumps(attributes).decode()
@@ -113,7 +113,7 @@ def as_moment(text: object, what: str = "time") -> datetime:
     """Read an RFC 3339 moment, in any of its forms and no other.
 
     Raises:
-        InvalidEventError: it is none.
+        InvalidEventError: the text is no such moment.
     """
     if text is None:
         raise InvalidEventError(
@@ -135,10 +135,10 @@ def _moment(text: str) -> datetime | None:
         return None
     text = text.upper()
     try:
-        if ":60" not in text:  # nothing else in this form has sixty of anything
+        if ":60" not in text:  # in this form only seconds can be sixty
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-        # A leap second ends a month of UTC; as in POSIX, it is the first second of the next.
+        # A leap second comes at the end of a month in UTC; as in POSIX, it is the first second of the next month.
         before = datetime.fromisoformat(text.replace(":60", ":59")).astimezone(UTC)
         moment = before + timedelta(seconds=1)
     except (ValueError, OverflowError):
@@ -147,5 +147,5 @@ def _moment(text: str) -> datetime | None:
 
 
 def is_traceparent(text: str) -> bool:
-    """Tell whether this names a span as W3C trace context does."""
+    """Tell whether the text names a span as W3C trace context does."""
     return _TRACEPARENT.match(text) is not None

@@ -1,4 +1,4 @@
-"""What becomes of a delivery. Each delivery ends in exactly one fate, so that whoever adds them up misses none."""
+"""The fates of deliveries. Each delivery ends in exactly one fate, so that the counts of all fates add up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Fate(StrEnum):
     """How one delivery ended: deliveries in = settled + repeated + quarantined + too old + ignored + again.
 
     Attributes:
-        SETTLED: its reactions ran, and what they decided is committed and released.
-        REPEATED: it had been settled before; what its outcome recorded was released again.
+        SETTLED: its reactions ran, and their decisions are committed and released.
+        REPEATED: it had been settled before; its recorded outcome was released again.
         QUARANTINED: it cannot be run. A record keeps it with the reason, and a dead letter says so.
-        TOO_OLD: it is older than every outcome, and a dead letter about one of its kind has just said so.
-        IGNORED: its type is none of this service's business.
+        TOO_OLD: it is older than every outcome, and a recent dead letter about such an event covers it.
+        IGNORED: this service does not consume its type.
         AGAIN: it was answered RETRY, so it will be delivered again, and counted again.
     """
 

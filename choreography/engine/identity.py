@@ -1,4 +1,4 @@
-"""Ids and keys. What arrives is hostile; what leaves is derived, so that a repeat is the same for ever."""
+"""Ids and keys. Incoming ids are hostile; outgoing ids are derived, so that a repeat has the same id for ever."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NEEDED: Final = {
 }
 
 _HOSTILE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
-"""Controls cut keys short, surrogates (and the U+FFFD sidecars make of them) fold two keys into one."""
+"""Control characters cut keys short; surrogates (which sidecars turn into U+FFFD) make two keys equal."""
 
 
 def valid_id(text: object, what: str) -> str:
     """Return ``text`` if it can serve as an id.
 
     Raises:
-        InvalidEventError: it is no text, empty, too long, or holds characters that stores confuse.
+        InvalidEventError: the id is no text, is empty or too long, or holds characters that stores confuse.
     """
     if text is None or text == "":
         raise InvalidEventError(f"The event has no {what}, {_NEEDED.get(what, 'which it needs')}.")
@@ -37,29 +37,29 @@ def valid_id(text: object, what: str) -> str:
         raise InvalidEventError(
             f"The event's {what} has {len(text)} characters; at most {LONGEST_ID} are safe in a store."
         )
-    # What is ASCII and printable, as nearly every id is, needs no search for the exceptions.
+    # A printable ASCII text, as nearly every id is, needs no search for the exceptions.
     if not (text.isascii() and text.isprintable()) and _HOSTILE.search(text):
         raise InvalidEventError(f"The event's {what} {text!r} holds characters that stores and brokers confuse.")
     return text
 
 
 def derived_id(*parts: str) -> str:
-    """Return the id that follows from ``parts``, the same on every replica and every retry: 32 hex digits."""
+    """Return the id that is derived from ``parts``, the same on every replica and every retry: 32 hex digits."""
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def hashed(text: str) -> str:
-    """Return the SHA-256 of ``text``: no id, however long or odd, can break a key made of this."""
+    """Return the SHA-256 of ``text``. No id, however long or odd, can break a key made of this."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Key(NamedTuple):
-    """The key of one record: whose it is, what it is, and its id. Each store writes it in its own way.
+    """The key of one record: its service, its kind and its id. Each store writes a key in its own way.
 
     Attributes:
         service: the service that keeps the record.
-        kind: the kind of an entity, or one that the library keeps for itself.
-        logical_id: the id of the entity or event, or whatever else tells records of one kind apart.
+        kind: the kind of an entity, or of a record of the library itself.
+        logical_id: the id of the entity or event, or another text that distinguishes records of one kind.
     """
 
     service: str
@@ -67,7 +67,7 @@ class Key(NamedTuple):
     logical_id: str
 
     def __str__(self) -> str:
-        """Return the key for a store in which a key is one text: any id becomes a short and harmless text."""
+        """Return the key as a short and harmless text, for a store whose keys are single texts."""
         return _text_of(self)
 
 
@@ -82,17 +82,17 @@ POSTED: Final = "to-publish"
 
 
 def outcome_key(service: str, event_id: str) -> Key:
-    """Return the key of an outcome that is kept apart from its entity."""
+    """Return the key of an outcome that is stored apart from its entity."""
     return Key(service, OUTCOME, event_id)
 
 
 def accepted_key(service: str, event_id: str) -> Key:
-    """Return the key under which an accepted command is kept until its event has an outcome."""
+    """Return the key under which an accepted command is stored until its event has an outcome."""
     return Key(service, "accepted", event_id)
 
 
 def accepted_about_key(service: str, subject: str) -> Key:
-    """Return the key under which accepted commands are found by what they are about, until that exists."""
+    """Return the key under which accepted commands are listed by subject, until the subject exists."""
     return Key(service, "accepted-about", subject)
 
 
@@ -108,11 +108,11 @@ def event_key(event_id: str) -> str:
 
 
 def digest_of(wire_type: str, source: str, subject: str, data: Any) -> str:
-    """Return the digest of what an event says, whatever order its fields travelled in."""
+    """Return the digest of an event's data, which does not depend on the order of its fields."""
     canonical = orjson.dumps([wire_type, source, subject, data], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
 def digest_of_bytes(raw: bytes) -> str:
-    """Return the id under which something without a valid id of its own is kept."""
+    """Return the digest of bytes, the id of a delivery that has no valid id of its own."""
     return "sha256:" + hashlib.sha256(raw).hexdigest()

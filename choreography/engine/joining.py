@@ -1,4 +1,4 @@
-"""A join's slots: which of the awaited events have come for one entity, in whatever order they came."""
+"""The slots of a join: which of the awaited events have come for one entity, in any order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choreography.errors import InvalidEventError
 class JoinSlots:
     """The slots of one join in one entity's record.
 
-    Filling and undoing commute: an undo that overtakes what it undoes cancels it when it arrives.
+    Filling and undoing commute: an undo that overtakes its event cancels the event when it arrives.
     """
 
     def __init__(self, record: EntityRecord, join: str) -> None:
@@ -27,7 +27,7 @@ class JoinSlots:
         """Fill the slot of this event. Return the data of all events, by wire type, if that completes the join.
 
         Raises:
-            InvalidEventError: the slot holds another event of this type that says something else.
+            InvalidEventError: the slot holds another event of this type with different data.
         """
         wire_type = envelope.type
         if wire_type in self._filled:
@@ -48,13 +48,13 @@ class JoinSlots:
         if not self._fired and all(one in self._filled for one in awaited):
             complete = {one: self._filled[one]["data"] for one in awaited}
             self._fired = True
-            # Once run, only ids and digests are needed, to recognise a differing second.
+            # After the join has run, ids and digests suffice to recognise a second event that differs.
             self._filled = {one: {"id": slot["id"], "digest": slot["digest"]} for one, slot in self._filled.items()}
         self._store()
         return complete
 
     def undo(self, wire_type: str) -> None:
-        """Empty a slot, as long as the join has not run."""
+        """Empty a slot, unless the join has run already."""
         if self._fired:
             return
         if self._filled.pop(wire_type, None) is None:

@@ -1,4 +1,4 @@
-"""Entities between the store and a reaction: a fresh decode for every reaction, and back without losing anything."""
+"""Entities between the store and a reaction: decoded anew for every reaction, and encoded without losing anything."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Kept = TypeVar("Kept", bound=Value)
 
 
 def shown(entity: type[Entity], logical_id: str, state: Mapping[str, Any]) -> tuple[Entity, bool]:
-    """Return a kept entity as a reaction sees it, and whether its state holds more than this release knows.
+    """Return a stored entity as a reaction sees it, and whether its state has fields unknown to this release.
 
     Raises:
-        NotYetError: it was written by another release, in words that this one does not understand.
+        NotYetError: another release wrote it in a form that this one cannot read.
     """
-    # A fresh decode for every reaction: whatever a failing one did to it is gone with it.
+    # Decoded anew for every reaction: a change that a failing reaction made to it is discarded.
     kept, wider = unshared(_decoded(entity, logical_id, state)), False
     for difference in differences(state, kept, entity.drops):
         if difference.missing:
@@ -36,11 +36,11 @@ def storable(entity: Entity, stored: Mapping[str, Any] | None) -> dict[str, Any]
     """Return the state to store.
 
     Args:
-        entity: what a reaction decided.
-        stored: what stands in the store, if it holds more than this release knows: that stays in it.
+        entity: the entity that a reaction decided.
+        stored: the stored state, if it has fields unknown to this release, which are kept.
 
     Raises:
-        UnsayableEventError: it cannot be written exactly.
+        UnsayableEventError: the state cannot be written exactly.
     """
     state = entity.model_dump(mode="json")
     try:
@@ -54,14 +54,14 @@ def storable(entity: Entity, stored: Mapping[str, Any] | None) -> dict[str, Any]
 
 
 def unshared(value: Kept) -> Kept:
-    """Return a value no part of which is a default that all values of its class share."""
+    """Return a value that shares no default with other values of its class."""
     held = value.__dict__
     shared = any(held[name] is default for name, default in _shared_defaults(type(value)))
     return value.model_copy(deep=True) if shared else value
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return in words where and why a contract was broken first."""
+    """Return a sentence that says where and why a contract was first broken."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"at {where!r}: {first['msg']} ({error.error_count()} in all)."
@@ -76,6 +76,6 @@ def _decoded(entity: type[Entity], logical_id: str, state: Mapping[str, Any]) ->
 
 @cache
 def _shared_defaults(model: type[Value]) -> tuple[tuple[str, Any], ...]:
-    """Return the defaults that hold other values, by field."""
+    """Return the defaults that contain other values, by field."""
     defaults = ((name, field.default) for name, field in model.model_fields.items())
     return tuple((name, one) for name, one in defaults if isinstance(one, (Value, tuple)) and one != ())

@@ -1,7 +1,7 @@
-"""Kept state across releases: whatever of a stored entity this release does not know survives what it writes.
+"""Stored state across releases: fields of a stored entity that this release does not know survive its writes.
 
 Two releases of a service run side by side whenever it is deployed. The older one does not know the fields of the newer
-one, and must not erase them; so what is written is laid over what was stored. Reactions stay pure and see none of it.
+one, and must not erase them; so a new state is laid over the stored one. Reactions stay pure and do not see this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Difference(NamedTuple):
     """A place in a stored state where this release and the one that wrote it have different fields.
 
     Attributes:
-        where: the dotted path of the place; empty for the entity itself. Parts of a tuple have no number.
+        where: the dotted path of the place; empty for the entity itself. Items of a tuple have no number.
         unknown: stored fields that this release does not know.
         missing: fields of this release that are not stored, so that their defaults are shown.
     """
@@ -39,7 +39,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
 
     Args:
         stored: the state as it stands in the store.
-        value: the same, decoded by this release.
+        value: the same state, decoded by this release.
         dropped: paths of fields that were given up on purpose.
         where: the path of this place.
     """
@@ -62,7 +62,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
 
 
 class StateMerge(NamedTuple):
-    """One value in four forms: as stored, that decoded, what a reaction made of it, and that encoded."""
+    """One value in four forms: as stored, as decoded, as a reaction changed it, and as that is encoded."""
 
     stored: Any
     before: Any
@@ -71,9 +71,9 @@ class StateMerge(NamedTuple):
 
 
 def laid_over(change: StateMerge, dropped: Sequence[str] = (), where: str = "") -> Any:
-    """Return what is to be written, with all that is stored and unknown to this release.
+    """Return the state to write, including all stored fields that are unknown to this release.
 
-    A value of another class than before is another thing and inherits nothing, and neither does a part that is new.
+    A value of another class than before is a different thing and inherits nothing; a new part inherits nothing either.
 
     Args:
         change: the value before and after.
@@ -115,10 +115,10 @@ def _fields_over(change: StateMerge, dropped: Sequence[str], where: str) -> dict
 
 
 def _continued(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
-    """Return for each part after a change which part before it continues, if any.
+    """Return, for each part after a change, the part before the change that it continues, if any.
 
-    It is a part that says the same; else one that is known by the same first field; else, if there are as many parts
-    as before, the one that stood in its place.
+    That is an equal part; else a part with the same first field; else, if the number of parts is unchanged, the part in
+    the same place.
     """
     same_number = len(before) == len(after)
     rules: tuple[Callable[[int, int], bool], ...] = (
@@ -136,13 +136,13 @@ def _continued(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
 
 
 def _nearest(place: int, number: int) -> Iterator[int]:
-    """Yield all places, the same one first: of several parts that say the same, each continues the one in its place."""
+    """Yield all places, the same one first: of several equal parts, each continues the one in its place."""
     yield from (one for one in (place,) if one < number)
     yield from (one for one in range(number) if one != place)
 
 
 def _first(part: Any) -> Any:
-    """Return what a part is known by: its first field."""
+    """Return the first field of a part, which identifies it."""
     return next(iter(part.__dict__.values()), None) if isinstance(part, BaseModel) else part
 
 
@@ -156,7 +156,7 @@ def _stored_as(model: type[BaseModel], name: str, stored: Mapping[str, Any]) -> 
 
 @cache
 def _with_parts(model: type[BaseModel]) -> tuple[str, ...]:
-    """Return the fields of a model that may hold values of their own fields. Most have none, and cost nothing here."""
+    """Return the fields of a model whose values may have fields themselves. Most models have none, at no cost here."""
     return tuple(name for name, field in model.model_fields.items() if _holds_values(field.annotation))
 
 
@@ -167,6 +167,6 @@ def _holds_values(annotation: Any) -> bool:
     if origin is None:
         if isinstance(annotation, type):
             return issubclass(annotation, BaseModel)
-        # A name for another type may stand for anything.
+        # An alias of another type may stand for any type.
         return hasattr(annotation, "__value__") or _holds_values(getattr(annotation, "__supertype__", None.__class__))
     return any(_holds_values(part) for part in typing.get_args(annotation))

@@ -1,4 +1,4 @@
-"""Whose an Idempotency-Key is, and when a key is too weak to be anybody's."""
+"""The owner of an Idempotency-Key, and when a key is too weak to belong to one caller."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Final
 from choreography.errors import WeakKeyError
 
 ANONYMOUS: Final = "anonymous"
-"""The caller of a request that names none. Everybody without a name is this one caller."""
+"""The caller of a request that names no caller. All such requests share this caller."""
 
 _SHORTEST: Final = 16
 _SHORTEST_NUMBER: Final = 20
-"""Digits. A clock that counts nanoseconds shows 19."""
+"""Digits. A clock that counts nanoseconds has 19."""
 _FEWEST_CHARACTERS: Final = 6
 _FEWEST_STEPS: Final = 4
-"""Different distances between neighbours: a sequence has one or two. Random hex digits have more nearly always."""
+"""Different distances between neighbouring characters: a sequence has one or two, random hex nearly always more."""
 
 
 def require_own_key(caller: str, key: str) -> None:
-    """Refuse a key that another anonymous caller could send too: two people's requests would become one event.
+    """Refuse a key that another anonymous caller could also send: the requests of two people would become one event.
 
-    A caller with a name shares its keys with nobody, so its keys may be as short as it likes.
+    A caller with a name shares its keys with no other caller, so its keys may have any length.
 
     Raises:
         WeakKeyError: the caller is anonymous, and the key is short, a counter, a clock or a pattern.

@@ -1,4 +1,4 @@
-"""What one replica remembers of its own doing: a shortcut, never a source of truth."""
+"""What one replica remembers of its own work: a shortcut, never a source of truth."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SHOWN_FAILURE: Final = 300
 
 
 class Published:
-    """Ids this replica has itself fully published, with what they said; bounded.
+    """The events that this replica has fully published: ids with digests; bounded.
 
-    A broker that redelivers eagerly is answered from here, so it does not multiply what is downstream.
+    An eager redelivery is answered from here, so it does not multiply the events downstream.
     """
 
     def __init__(self, bound: int) -> None:
@@ -21,12 +21,12 @@ class Published:
         self._digests: OrderedDict[str, str] = OrderedDict()
 
     def distrust(self) -> None:
-        """Remember nothing from now on: what was said to be published may not be, and a repeat must say it again."""
+        """Forget all from now on: an event counted as published may be lost, and a repeat must publish it again."""
         self._bound = 0
         self._digests.clear()
 
     def add(self, event_id: str, digest: str) -> None:
-        """Remember one."""
+        """Remember one event."""
         self._digests[event_id] = digest
         if len(self._digests) > self._bound:
             self._digests.popitem(last=False)
@@ -36,19 +36,19 @@ class Published:
         return self._digests.get(event_id) == digest
 
     def knows(self, event_id: str) -> bool:
-        """Tell whether an event of this id was fully published by this replica, whatever it said."""
+        """Tell whether this replica fully published an event of this id, with any data."""
         return event_id in self._digests
 
 
 class TooOld:
-    """Which events that are too old got a letter lately: one of a kind within the hour, whatever else comes of it."""
+    """Which events that are too old got a dead letter lately: one of a kind within the hour, whatever its fate."""
 
     def __init__(self, each: timedelta = timedelta(hours=1)) -> None:
         self._each = each
         self._letters: dict[str, tuple[datetime, str]] = {}
 
     def has_letter(self, kind: str, identity: str, now: datetime) -> bool:
-        """Tell whether an earlier letter covers this event; else this event gets one, which covers those after it."""
+        """Tell whether an earlier dead letter covers this event. If not, this event gets one, which covers the next."""
         since, speaker = self._letters.get(kind, (now - self._each, identity))
         if speaker != identity and now - since < self._each:
             return True
@@ -58,19 +58,19 @@ class TooOld:
 
 
 class Failures:
-    """How often in a row each thing failed, and how; bounded.
+    """How often in a row each item failed, and how; bounded.
 
-    Only for failures that say nothing about store, broker or outside: whatever fails the same way again while those
-    are well will fail that way for ever.
+    Only for failures that do not come from store, broker or outside: an item that fails the same way again while those
+    are healthy will always fail that way.
     """
 
     def __init__(self, most: int = 3, bound: int = 10_000) -> None:
-        """Say that it is enough after so many failures of one kind in a row."""
+        """Set how many failures of one kind in a row are enough."""
         self.most, self._bound = most, bound
         self._rows: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def enough(self, identity: str, error: BaseException) -> bool:
-        """Note a failure. Tell whether this has now failed in the same way as often as it may."""
+        """Note a failure. Return True if the item has now failed in the same way as often as it may."""
         failure = f"{type(error).__name__}: {error}"[:_SHOWN_FAILURE]
         earlier, count = self._rows.pop(identity, ("", 0))
         count = count + 1 if failure == earlier else 1
@@ -80,7 +80,7 @@ class Failures:
         return count >= self.most
 
     def forget(self, identity: str) -> None:
-        """Forget what has ended, or is quarantined."""
+        """Forget an item that has ended or is quarantined."""
         self._rows.pop(identity, None)
 
 
@@ -89,26 +89,26 @@ Beginning = tuple[str, str]
 
 
 class Newcomers:
-    """Which events have always begun a record so far, so that there is no need to read that it is not there.
+    """Which events have always begun a new record so far, so that the missing record need not be read.
 
-    Believing that is safe, as a record nobody read is written first-write or not at all: if it is there, the attempt
-    fails and the next one reads. It is only worth it where it is nearly never wrong.
+    The assumption is safe, as an unread record is written first-write or not at all: if it exists, the attempt fails
+    and the next one reads it. It only pays where it is nearly never wrong.
     """
 
     def __init__(self, after: int) -> None:
-        """Expect a beginning after so many in a row, none of which was wrong."""
+        """Expect a new record after so many new records in a row."""
         self._after = after
         self._row: Counter[Beginning] = Counter()
 
     def expects(self, beginning: Beginning) -> bool:
-        """Tell whether what such an event names is most likely not there yet."""
+        """Tell whether the record that such an event names most likely does not exist yet."""
         return self._row[beginning] >= self._after
 
     def saw(self, beginning: Beginning, *, found: bool) -> None:
-        """Learn from what was read."""
+        """Learn from the records that were read."""
         self._row[beginning] = 0 if found else self._row[beginning] + 1
 
     def doubt(self, beginnings: Iterable[Beginning]) -> None:
-        """Start anew: an attempt that believed these has failed, perhaps because of one of them."""
+        """Start anew: an attempt that relied on these has failed, perhaps because of one of them."""
         for beginning in beginnings:
             self._row[beginning] = 0

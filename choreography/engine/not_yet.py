@@ -1,8 +1,8 @@
-"""The list of what a service has quarantined as *not yet*, so that a release that knows it finds it and replays it.
+"""The list of events that a service has quarantined as *not yet*, for the release that understands and replays them.
 
-The quarantine record of an event is kept under a hash of its id, and stores that are spoken to through a sidecar cannot
-be searched. So the ids are noted, in the same transaction as the record, on a bounded number of pages. Each replica
-fills a page of its own first: else replicas that quarantine many events would wait for each other.
+The quarantine record of an event is kept under a hash of its id, and stores behind a sidecar cannot be searched. So the
+ids are noted, in the same transaction as the record, on a bounded number of pages. Each replica first fills a page of
+its own; otherwise replicas that quarantine many events would wait for each other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from choreography.service import Service
 
 PAGES: Final = 32
 LONGEST_PAGE: Final = 1000
-"""Ids. A page is written anew for each batch that quarantines something, so it is short."""
+"""Ids on a page. A page is written anew for each batch that quarantines an event, so it is short."""
 
 FULL: Final = " More wait already than are replayed by themselves; replay it by hand."
 
@@ -45,7 +45,7 @@ def page_keys(service: str, replica: str = "") -> Sequence[Key]:
 
 
 def read_page(text: str | None) -> dict[str, str]:
-    """Return what stands on a page: for each id what a release must know to run the event."""
+    """Return the entries of a page: for each id what a release must know to run the event."""
     page: dict[str, str] = orjson.loads(text) if text else {}
     return page
 
@@ -65,7 +65,7 @@ class NotYet:
         self._tried: set[str] = set()
 
     def known(self) -> Generator[Operation, OperationResult, list[str]]:
-        """Return the ids of what this release knows and this process has not tried yet."""
+        """Return the ids of the events that this release can run and this process has not tried yet."""
         answer = yield Read(tuple(sorted(page_keys(self._service.name))))
         if not isinstance(answer, Values):
             return []
@@ -74,9 +74,9 @@ class NotYet:
         return sorted(one for one, needs in entries if one not in self._tried and knows(self._service, needs))
 
     def waiting(self, identities: Iterable[str]) -> Generator[Operation, OperationResult, dict[str, Delivery | None]]:
-        """Return, by id, the events that still wait in their records, each as a replay; None if one does not any more.
+        """Return, by id, the events that still wait in their records, as replays; None for one that no longer waits.
 
-        An id of which the store could not tell is not there: it is asked for again at the next look.
+        An id whose record could not be read is left out: the next look asks for it again.
         """
         found: dict[str, Delivery | None] = {}
         for identity in identities:
@@ -93,7 +93,7 @@ class NotYet:
         return subject is not None and not subject.topic
 
     def tried(self, identities: Iterable[str]) -> Generator[Operation, OperationResult, None]:
-        """Strike out what has been run, or was found to be no business of any release; the rest is not tried again."""
+        """Strike out events that were run or that no release needs to run; the others are not tried again."""
         done: set[str] = set()
         for identity in identities:
             outcome = yield from self._record(identity)
@@ -105,7 +105,7 @@ class NotYet:
             yield from self._strike_out(done)
 
     def resolve(self, identity: str, now: datetime) -> Generator[Operation, OperationResult, None]:
-        """Record that what was quarantined has been done by other means than a replay: an intent was carried out."""
+        """Record that a quarantined intent is resolved without a replay: it was carried out."""
         key = outcome_key(self._service.name, identity)
         stored = yield Confirm(key)
         if isinstance(stored, Stored):
@@ -123,7 +123,7 @@ class NotYet:
             if isinstance(stored, Stored) and not done.isdisjoint(page):
                 rest = {identity: needs for identity, needs in page.items() if identity not in done}
                 struck = yield Commit((Write(key, orjson.dumps(rest).decode(), stored.etag),))
-                # Somebody else wrote it meanwhile: the next look finds what is left of it.
+                # Another writer changed the record meanwhile: the next look finds what is left of it.
                 if isinstance(struck, Committed):
                     done = done - page.keys()
 

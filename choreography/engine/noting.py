@@ -1,4 +1,4 @@
-"""The list of intents that are not answered yet: people ask for it, and no rule of the engine rests on it."""
+"""The list of unanswered intents. People ask for it, and no rule of the engine depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine asks for and what it may be told: the whole of its contact with the world.
+"""The operations that the engine asks for and the results that it may get: its only contact with the world.
 
 The engine is a generator that yields these operations and is sent their answers. A driver performs them through a
 sidecar; the tests and the model checker perform them against a store and a broker that may fail at every step.
@@ -33,7 +33,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Read one key by itself, the only read whose "missing" can be believed."""
+    """Read one key by itself. Only this read can be believed when it reports a missing key."""
 
     key: Key
 
@@ -49,7 +49,7 @@ class Values:
 ANY_ETAG: Final = "*"
 
 _KEY: Final = 128
-"""Bytes a key takes besides its id, or hashed as a whole, in any store."""
+"""Bytes that a key takes besides its id, or hashed as a whole, in any store."""
 
 
 class Write(NamedTuple):
@@ -70,18 +70,18 @@ class Write(NamedTuple):
 
     @property
     def most(self) -> int:
-        """A bound of its size that costs nothing: on the way no character of a JSON text takes more than four bytes."""
+        """A cheap upper bound of its size: on the way a character of a JSON text takes at most four bytes."""
         return len(self.key.logical_id) + _KEY + 4 * len(self.value or "") + 2
 
     @property
     def size(self) -> int:
-        """Its bytes on the way to the store, where its text is a text inside JSON once more."""
+        """The bytes it takes on the way to the store, where its text is a string inside JSON."""
         return len(self.key.logical_id) + _KEY + len(orjson.dumps(self.value or ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Have the scheduler ask later what became of accepted commands, and read keys meanwhile.
+    """Schedule a reminder that later asks what became of accepted commands, and read keys meanwhile.
 
     The answer is a pair: whether the reminder is durable, and the values.
 
@@ -102,7 +102,7 @@ class Commit:
 
     Attributes:
         writes: the records.
-        beside: what is done to the service's own tables in the same transaction, if anything is.
+        beside: the changes to the service's own tables in the same transaction, if there are any.
     """
 
     writes: tuple[Write, ...]
@@ -111,12 +111,12 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The store said yes."""
+    """The store confirmed the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer, or a failure that does not say whether anything was written. Never to be read as "failed".
+    """No answer, or a failure that does not say whether anything was written. It never means "failed".
 
     ``answered`` tells a store that answers with errors from one that does not answer at all.
     """
@@ -127,21 +127,21 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The store says that a key had changed. As with :class:`Unknown`, only a re-read tells what is there."""
+    """The store reports that a key had changed. As with :class:`Unknown`, only another read shows the stored value."""
 
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request itself was not acceptable (4xx): trying the same again is useless."""
+    """The store does not accept the request (4xx): repeating the same request is useless."""
 
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The records could be written, and what the service does beside them could not: so nothing was."""
+    """The hooks or rows beside the records failed, while the records could have been written: nothing was written."""
 
     detail: str = ""
     stack: str = ""
@@ -159,7 +159,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Publish events. The answer is the set of those (by their index) that the broker did not confirm."""
+    """Publish events. The answer is the set of events (by their index) that the broker did not confirm."""
 
     events: tuple[Outgoing, ...]
 
@@ -173,9 +173,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class CarryOut:
-    """Carry out committed intents. The answer is the set of those (by their index) that are not answered yet.
+    """Carry out committed intents. The answer is the set of intents (by their index) that are not answered yet.
 
-    ``nudge`` is the nudge that asks for what the answers said to be published again, if one does.
+    ``nudge`` is the nudge that asks to publish the answers' outcomes again, if there is one.
     """
 
     intents: tuple[CommittedIntent, ...]
@@ -185,7 +185,7 @@ class CarryOut:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Do several things at once; the answer is the list of their answers."""
+    """Perform several operations at once; the answer is the list of their answers."""
 
     operations: tuple[Publish | Schedule | CarryOut, ...]
 
@@ -198,21 +198,22 @@ NOTHING_FAILED: Final[frozenset[int]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds the engine keeps.
+    """Limits that the engine keeps.
 
     Attributes:
         commit_bytes: a transaction is cut before it grows beyond this.
-        commit_writes: likewise by count.
+        commit_writes: a transaction is cut before it has more writes.
         attempts: how often a transaction is tried before the deliveries are handed back to the broker.
         reaction_attempts: how often a reaction may fail on one event before the event is quarantined.
         horizon_seconds: H; no event older than this is run.
         skew_seconds: how far the clock of a publisher may be ahead. An event of up to that far ahead is run at once.
         publish_bytes: a publish is cut before it grows beyond this; in base64 it must fit into a sidecar's usual 4 MiB.
         alone_seconds: how long a suspect event may run.
-        suspect_attempts: after so many deaths a suspect is quarantined unrun.
+        suspect_attempts: after so many deaths of the process a suspect is quarantined without a run.
         remembered_commands: how many accepted commands a replica remembers; the oldest give way.
-        snapshot_reads: a read of this store is one snapshot, so what it does not show is not there. Outcomes are then
-            rows of their own; else they are folded into entities' records, whose ETags prove what is missing.
+        snapshot_reads: a read of this store is one snapshot, so a key missing from it does not exist. Outcomes are then
+            rows of their own; otherwise they are folded into entities' records, whose ETags prove that an outcome is
+            missing.
     """
 
     commit_bytes: int = 4 * 1024 * 1024
@@ -231,5 +232,5 @@ class Limits:
 
     @property
     def kept_seconds(self) -> int:
-        """How long outcomes, tombstones and what may become superfluous by them are kept."""
+        """How long outcomes, tombstones and temporary records are kept."""
         return self.horizon_seconds + 2 * self.skew_seconds

@@ -1,7 +1,7 @@
-"""What this release does not know: types, joins and kept state of the releases before and after it.
+"""What this release does not know: types, joins and stored state of the releases before and after it.
 
-None of it is ever taken as done. The event that meets it is quarantined as *not yet*, with what a release must know to
-run it, and is replayed by itself where one does (``choreography.engine.not_yet``).
+Unknown work never counts as done. The event that meets it is quarantined as *not yet*, with a note of what a release
+must know to run it. A release that knows this replays the event by itself (``choreography.engine.not_yet``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from choreography.errors import NotYetError
 from choreography.service import Service
 
 TYPE, JOIN, EFFECT, STATE = "type", "join", "effect", "state"
-"""What a release may have to know, as the first word of what is noted."""
+"""What a release may have to know: the first word of each note."""
 
 
 def knows(service: Service, needs: str) -> bool:
-    """Tell whether a release knows what was missing. Of a state only an attempt can tell."""
+    """Tell whether this release knows what was missing. Whether it can read a state only an attempt can show."""
     kind, _, name = needs.partition(" ")
     if kind == TYPE:
         return name in service.subjects
@@ -31,7 +31,7 @@ def knows(service: Service, needs: str) -> bool:
 
 
 def unknown_type(service: Service, wire_type: str, *, inside: bool) -> NotYetError:
-    """Describe an event, a fired deadline or an answer of the outside that no reaction of this release hears."""
+    """Describe an event, a fired deadline or an answer of the outside that no reaction of this release consumes."""
     needs = f"{TYPE} {wire_type}"
     if not inside:
         return NotYetError(
@@ -67,7 +67,7 @@ def unknown_key(reaction: str, entity: type[Entity], wire_type: str, data: Mappi
 
 
 def unreadable_state(entity: type[Entity], logical_id: str, problem: str) -> NotYetError:
-    """Describe a kept state that this release cannot read."""
+    """Describe a stored state that this release cannot read."""
     return NotYetError(
         f"the {entity.kind} {logical_id!r} is kept in a form that {entity.__name__} of this release cannot read: "
         f"{problem} Run the release that wrote it, or one that reads both forms.",
@@ -87,7 +87,7 @@ def unknown_effect(service: Service, name: str) -> NotYetError:
 
 
 def unreadable_intent(effect: str, problem: str) -> NotYetError:
-    """Describe a committed intent that this release cannot read: another release has decided it."""
+    """Describe a committed intent that this release cannot read, because another release decided it."""
     return NotYetError(
         f"an intent for the effect {effect!r} is committed that this release cannot read: {problem} "
         "Run the release that decided it, or one that reads both forms.",
@@ -96,7 +96,7 @@ def unreadable_intent(effect: str, problem: str) -> NotYetError:
 
 
 def unreadable_slot(join: str, entity: type[Entity], model: str, problem: str) -> NotYetError:
-    """Describe an event in a join's slot that this release cannot read: another release has put it there."""
+    """Describe an event in a join's slot that this release cannot read, because another release put it there."""
     return NotYetError(
         f"the join {join!r} holds an event that {model} of this release cannot read: {problem} "
         "Run the release that put it there, or one that reads both forms.",
@@ -105,7 +105,7 @@ def unreadable_slot(join: str, entity: type[Entity], model: str, problem: str) -
 
 
 def renamed_field(entity: type[Entity], logical_id: str, difference: Difference) -> NotYetError:
-    """Describe a kept state that has fields unknown here where fields of this release are missing."""
+    """Describe a stored state that has unknown fields and lacks fields of this release."""
     paths = sorted(difference.path(name) for name in difference.unknown)
     missing = sorted(difference.path(name) for name in difference.missing)
     drops = ", ".join(f'"{path}"' for path in paths)
@@ -118,10 +118,10 @@ def renamed_field(entity: type[Entity], logical_id: str, difference: Difference)
 
 
 def refuse_unknown_joins(service: Service, entity: type[Entity], logical_id: str, record: EntityRecord) -> None:
-    """Refuse an entity in which a join waits that this release does not know. One that has fired is only history.
+    """Refuse an entity in which an unknown join waits. A join that has fired is only history, and is not refused.
 
     Raises:
-        NotYetError: the join, or one of the events it holds, is not known.
+        NotYetError: this release does not know the join, or an event that it holds.
     """
     for name, held in record.slots.items():
         filled = sorted({*held.get("filled", {}), *held.get("undone", {})})
@@ -158,7 +158,7 @@ def joins_of(service: Service) -> Mapping[tuple[str, str], frozenset[str]]:
 
 
 def _deadline_name(service: Service, wire_type: str) -> str:
-    """Return the name of the deadline of a fired type, as far as it can be told from it."""
+    """Return the name of the deadline of a fired type, as far as the type shows it."""
     first, last = f"{service.name}.", ".due.v1"
     if not (wire_type.startswith(first) and wire_type.endswith(last)):
         return ""

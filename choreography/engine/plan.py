@@ -1,4 +1,4 @@
-"""Planning a delivery before anything is read: is it ours, can it be run, and which keys does it name?"""
+"""Planning a delivery before anything is read: does this service consume it, can it be run, which keys does it name?"""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Plan(NamedTuple):
 
     Attributes:
         identity: the id its outcome is recorded under.
-        entity_keys: store keys of the entities its reactions name.
-        named: those entities, each by its class and its logical id, in the same order.
+        entity_keys: store keys of the entities that its reactions name.
+        named: the same entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
-        needs: what a release must know to run it, if that is the problem.
+        needs: what a release must know to run it, if this release does not know it.
         too_old: the problem is that it is older than every outcome.
-        own: the event itself, if a command of this service said it.
-        commanded: whether an accepted command may be kept until this event has an outcome.
+        own: the event itself, if a command of this service published it.
+        commanded: whether the record of an accepted command may exist until this event has an outcome.
         folds: its outcome belongs inside the record of the one entity it names.
-        attempts: how often it failed in the transaction, if that is the problem.
-        stack: where it failed there.
+        attempts: how often it failed in the transaction, if it did.
+        stack: the stack of that failure.
     """
 
     position: int
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
     own: Outgoing | None = None
     commanded: bool = False
     heard: Heard | None = None
-    """What it says, decoded for planning. No reaction ever gets this copy, so none can have changed it."""
+    """The data, decoded for planning. Reactions get other copies, so none can have changed this one."""
     needs: str = ""
     folds: bool = False
     attempts: int = 0
@@ -58,22 +58,22 @@ class Plan(NamedTuple):
 
     @property
     def event_key(self) -> str:
-        """The id, hashed: the name of its outcome inside an entity's record."""
+        """The hashed id: the name of its outcome inside an entity's record."""
         return event_key(self.identity)
 
     @property
     def flow_id(self) -> str:
-        """The flow that it belongs to; nothing if it cannot be read."""
+        """The flow of the event; empty if it cannot be read."""
         return self.delivery.envelope.flow_id if self.delivery.envelope else ""
 
     @property
     def topic(self) -> str:
-        """The topic of its type. One letter speaks for all events of a topic that are too old."""
+        """The topic of its type. One dead letter speaks for all events of a topic that are too old."""
         return self.subject.topic if self.subject else ""
 
     @property
     def inside(self) -> bool:
-        """It never was on a broker, so nobody but its outcome keeps it."""
+        """Whether it never was on a broker, so that only its outcome keeps it."""
         return self.delivery.inside or (self.subject is not None and not self.subject.topic)
 
 
@@ -89,19 +89,19 @@ class Planner:
         self._belonging = Belonging(service)
 
     def concerns(self, wire_type: object) -> bool:
-        """Tell whether an event of this type may be this service's business, or pretends to be."""
+        """Tell whether this service may have to handle an event of this type, or an event that claims this type."""
         if not isinstance(wire_type, str) or wire_type in self.service.subjects:
             return True
         return wire_type in LIBRARY_TYPES or family_of(wire_type) in self._families
 
     def plan(self, delivery: Delivery, now: datetime, position: int, said: Event | None = None) -> Plan | None:
-        """Return the plan for a delivery, or None if its type is none of this service's business.
+        """Return the plan for a delivery, or None if this service does not consume its type.
 
         Args:
-            delivery: what came.
-            now: the time, by which an event is too old or too far ahead.
+            delivery: the delivery to plan.
+            now: the time that decides whether an event is too old or too far ahead.
             position: its place in the batch.
-            said: the event as a command made it, which need not be decoded.
+            said: the event as a command made it, if known; then it is not decoded.
         """
         envelope = delivery.envelope
         wire_type = delivery.type
@@ -140,7 +140,7 @@ class Planner:
             return self._bare(delivery, position, envelope.digest, str(error), error.needs)
         except InvalidEventError as error:
             return self._bare(delivery, position, envelope.digest, str(error))
-        except Exception as error:  # noqa: BLE001 - a contract's own validator may raise anything; it is the event's fate
+        except Exception as error:  # noqa: BLE001 - a contract's validator may raise anything; it fails only this event
             problem = f"The contract {subject.model.__name__} failed over it: {type(error).__name__}: {error}"
             return self._bare(delivery, position, envelope.digest, problem)
         identity = delivery.identity
@@ -163,7 +163,7 @@ class Planner:
         )
 
     def _too_old(self, delivery: Delivery, envelope: Envelope, now: datetime) -> bool:
-        """Tell whether the event is older than outcomes are kept. A replay never is: its record waits for it."""
+        """Tell whether the event is older than outcomes are kept. A replay is not, while its record exists."""
         proven = delivery.purpose == "replay" and delivery.recorded_as == delivery.identity
         return envelope.time < now - self._horizon and not delivery.inside and not proven
 
@@ -175,7 +175,7 @@ class Planner:
         )
 
     def _ahead(self, delivery: Delivery, envelope: Envelope, now: datetime) -> str:
-        """Say whose clock is wrong. An outcome would be forgotten before such an event is too old to be run again."""
+        """Return the problem of an event too far ahead: its outcome would be dropped before the event is too old."""
         if envelope.time <= now + self._skew or delivery.inside:
             return ""
         return (
@@ -186,10 +186,10 @@ class Planner:
         )
 
     def _unbelieved(self, delivery: Delivery, position: int, problem: str) -> Plan:
-        """Quarantine what does not belong, under a name of its own: a true event of the same id must still be run."""
+        """Quarantine an unbelieved event under an id of its own: a true event of the same id must still be run."""
         digest = _digest(delivery)
         named = delivery.identity if delivery.envelope is None else f"{delivery.identity}~{digest}"
-        # It may have the id of the event that a command led to, and is not that event.
+        # It may have the id of the event that a command led to, but is not that event.
         return self._bare(delivery._replace(identity=named), position, digest, problem)._replace(commanded=False)
 
     def _bare(self, delivery: Delivery, position: int, digest: str, problem: str, needs: str = "") -> Plan:
@@ -207,7 +207,7 @@ class Planner:
         )
 
     def _is_commanded(self, envelope: Envelope | None) -> bool:
-        """Tell whether a command of this service may have led to an event. What a reaction says names its cause."""
+        """Tell whether a command of this service may have led to an event. An event of a reaction names its cause."""
         return (
             envelope is not None
             and envelope.type in self._commanded

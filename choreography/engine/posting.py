@@ -1,8 +1,8 @@
-"""Events that an application publishes in transactions of its own: from its note in the database to its outcome.
+"""Events that an application publishes in transactions of its own: from the note in the database to the outcome.
 
-The note is written with the application's own rows, so it is there if and only if they are. Whoever finds it publishes
-the event, and only then deletes the note, in the transaction that writes the event's outcome. Whoever dies in between
-leaves the note to the next one, who publishes the same event under the same id.
+The note is written with the application's own rows, so it exists if and only if they do. A replica that finds the note
+publishes the event, and only then deletes the note, in the transaction that writes the event's outcome. If the replica
+dies in between, the next replica finds the note and publishes the same event under the same id.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Note(NamedTuple):
 
 
 class Posting:
-    """Publishes what the application of a service left in the database."""
+    """Publishes the events whose notes the application of a service left in the database."""
 
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service, self._limits = service, limits
 
     def post(self, notes: Sequence[Note], now: datetime) -> Generator[Operation, OperationResult, int]:
-        """Publish claimed notes and delete those that the broker took; return how many those were."""
+        """Publish claimed notes and delete the notes whose events the broker took; return how many those were."""
         name = self._service.name
         read = yield Read(tuple(sorted(outcome_key(name, note.event_id) for note in notes)))
         if not isinstance(read, Values) or read.failed:
@@ -55,7 +55,7 @@ class Posting:
         left = [one for one in recorded if outcome_key(name, one[0].event_id) not in read.found]
         kept: set[str] = set()
         if left:
-            # Those of one topic wait at the same moment, so they share a call.
+            # Events of one topic wait for the same moment, so they share a call.
             answers = yield Together(tuple(Publish((one.outgoing,)) for _, one in left))
             if not isinstance(answers, (list, tuple)):
                 raise TypeError(f"The driver answered a publish with {answers!r}.")
@@ -69,12 +69,12 @@ class Posting:
         writes += [write for write in outcomes if write is not None]
         if not writes:
             return 0
-        # If another replica claimed some of them meanwhile, it deletes them, and the others are claimed again.
+        # If another replica claimed some of the notes meanwhile, it deletes them, and the others are claimed again.
         committed = yield Commit(tuple(sorted(writes, key=lambda write: write.key)))
         return len(notes) - len(kept) if isinstance(committed, Committed) else 0
 
     def _outcome(self, note: Note, recorded: Recorded, now: datetime) -> Write | None:
-        """Return the outcome of an event, so that a nudge finds it; None if this service hears it and so writes one."""
+        """Return the outcome of an event, for nudges; None if this service consumes the event and so writes it."""
         event = orjson.loads(recorded.outgoing.encoded)
         if event["type"] in self._service.subjects:
             return None

@@ -1,4 +1,4 @@
-"""Quarantine: a poison event is quarantined with its reason, never lost, and says so on the dead-letter topic."""
+"""Quarantine: a poison event is recorded with its reason, never lost, and reported on the dead-letter topic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN_REASON: Final = 2 * 1024
 
 
 def quarantine_outcome(service: str, plan: Plan, bad: Quarantined, now: datetime) -> Outcome:
-    """Return the outcome of an event that is quarantined: the record, and one event that tells of it."""
+    """Return the outcome of a quarantined event: its quarantine record, and its dead letter."""
     delivery = plan.delivery
     bad = bad._replace(topic=delivery.topic, inside=delivery.inside)
     bad = bad._replace(reason=beginning(bad.reason, _SHOWN_REASON), stack=beginning(bad.stack, 2 * _SHOWN_STACK))
@@ -65,7 +65,7 @@ def beginning(text: str, most: int) -> str:
 
 
 def failed(error: Exception, attempts: int, event: str) -> Quarantined:
-    """Describe a reaction's failure."""
+    """Return the record of a reaction's failure."""
     if isinstance(error, NotYetError):
         return Quarantined(str(error), 0, "", event, error.needs)
     stack = "".join(traceback.format_exception(error))[-_SHOWN_STACK:]
@@ -73,5 +73,5 @@ def failed(error: Exception, attempts: int, event: str) -> Quarantined:
 
 
 def conflict_identity(plan: Plan) -> str:
-    """Return the id under which an event is quarantined whose own id belongs to another."""
+    """Return the id under which an event is quarantined if its own id belongs to another event."""
     return f"{plan.identity}~{plan.digest}"

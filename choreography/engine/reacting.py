@@ -1,4 +1,4 @@
-"""Running the reactions to one event on the records it names. Pure: the same input decides the same, for ever."""
+"""Running the reactions to one event on the records it names. Pure: the same input always decides the same."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from choreography.service import Service
 
 _LARGEST_REQUEST: Final = LARGEST_EVENT // 4
 _VACANT: Final = EntityRecord()
-"""Shown where nothing is kept. It is copied before anything in it changes."""
+"""Used where no entity is stored. It is copied before anything in it changes."""
 
 
 @dataclass(slots=True)
 class Ran:
-    """What the reactions to one event decided: changed records by store key, and all that is to be said."""
+    """The decisions of the reactions to one event: changed records by store key, and everything to publish and do."""
 
     records: dict[Key, EntityRecord] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
@@ -43,18 +43,18 @@ class Ran:
     said: list[Event] = field(default_factory=list)
     """The events as the reactions returned them, for hooks."""
     asked: list[Intent] = field(default_factory=list)
-    """Likewise the intents."""
+    """The intents as the reactions returned them, for hooks."""
     changes: tuple[Change, ...] = ()
     rows: tuple[Rows, ...] = ()
 
     @property
     def silent(self) -> bool:
-        """Nothing changed and nothing is to be said."""
+        """Whether nothing changed and nothing is to be published or done."""
         return not (self.records or self.events or self.deadlines or self.intents)
 
 
 class Reacting:
-    """One event meeting the reactions of one service."""
+    """Runs the reactions of one service to one event."""
 
     def __init__(
         self,
@@ -73,17 +73,17 @@ class Reacting:
         self.service, self.subject, self.envelope, self.now = service, subject, envelope, now
         self.traceparent, self.before = delivery.traceparent, records
         self.heard, self.named = heard, named
-        # With the digest: if a publisher uses one id for two facts, what follows from them must not share ids or keys.
+        # With the digest: if a publisher uses one id for two facts, their consequences must not share ids or keys.
         self.cause = f"{envelope.id}~{envelope.digest}"
         self.ran = Ran()
         self._wider: set[tuple[str, str]] = set()
         """Entities whose stored state holds more than this release knows."""
 
     def run(self) -> Ran:
-        """Run every reaction in the order declared, each on what the one before it left.
+        """Run every reaction in the order declared, each on the state that the one before it left.
 
         Raises:
-            Exception: whatever a reaction raised; nothing of it remains.
+            Exception: any exception of a reaction; none of its changes remain.
         """
         for entity, logical_id in self.named:
             record = self._record(entity, logical_id)
@@ -104,7 +104,7 @@ class Reacting:
         return self.ran
 
     def _remember_what_was_read(self) -> None:
-        """Record the versions of what was named but not changed: the decision rests on them as well."""
+        """Record the versions of the named but unchanged entities: the decision depends on them as well."""
         for entity, logical_id in self.named:
             key = Key(self.service.name, entity.kind, logical_id)
             if key not in self.ran.records:
@@ -129,12 +129,12 @@ class Reacting:
         if complete is None:
             return
         parameters = {
-            # Only those that came before this one have to be read from their slots.
+            # Only the events that came before this one must be read from their slots.
             name: heard if type(heard) is model else in_slot(model, complete[getattr(model, "wire_type", "")], reaction)
             for name, model in reaction.event_parameters.items()
         }
         logical_id = reaction.joined.ids(heard)[0]
-        # The id of what a join says must not depend on which event happened to come last.
+        # The id of a join's event must not depend on which event happened to come last.
         cause = derived_id("join", self.service.name, reaction.name, reaction.joined.entity.kind, logical_id)
         self._call(reaction, heard, parameters, cause)
 
@@ -242,7 +242,7 @@ class Reacting:
 
     def _schedule(self) -> None:
         for reaction in self.service.deadlines.get(self.envelope.type, ()):
-            # A publisher whose clock is ahead must not thereby give anybody more time.
+            # A publisher whose clock is ahead must not thereby extend anyone's deadline.
             due = min(self.envelope.time, self.now) + (reaction.within or timedelta(0))
             envelope = Envelope(
                 id=derived_id(self.cause, self.service.name, reaction.name, "deadline"),

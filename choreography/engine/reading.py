@@ -1,4 +1,4 @@
-"""Reading CloudEvents as others write them: every valid one is taken, and what is not says why."""
+"""Reading CloudEvents as other systems write them: every valid event is taken, every other event gets a reason."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _JSON_TYPE: Final = re.compile(r"[^/\s]+/(?:[^/\s]+\+)?json")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _WIDE: Final = re.compile(rb"\x00{0,3}[\[{\"]\x00|\x00{1,3}[\[{\"]")
-"""How JSON begins in UTF-16 or UTF-32 without a byte order mark."""
+"""The first bytes of JSON in UTF-16 or UTF-32 without a byte order mark."""
 _GZIP: Final = b"\x1f\x8b"
 
 
 def without_mark(raw: bytes) -> bytes:
-    """Return a text without the byte order mark that some put before UTF-8."""
+    """Return a text without the byte order mark that some systems put before UTF-8."""
     return raw.removeprefix(_BYTE_ORDER_MARK)
 
 
@@ -29,7 +29,7 @@ def read_json(raw: bytes, what: str = "The event") -> Any:
     """Parse JSON.
 
     Raises:
-        InvalidEventError: it is none; the reason is the true one.
+        InvalidEventError: the text is no JSON; the message gives the true reason.
     """
     try:
         return orjson.loads(raw.removeprefix(_BYTE_ORDER_MARK))
@@ -75,7 +75,7 @@ def identity_of(raw: Any) -> str:
     """Return the id by which a repeat of an event is recognised.
 
     Raises:
-        InvalidEventError: it has none that is safe.
+        InvalidEventError: it has no safe id.
     """
     if not isinstance(raw, dict):
         raise InvalidEventError("The event is not a JSON object, so it has no id.")
@@ -84,7 +84,7 @@ def identity_of(raw: Any) -> str:
 
 
 def _optional(raw: dict[str, Any], name: str) -> str:
-    """Return an attribute that may be left out; nothing if it was, or if it is null."""
+    """Return an attribute that may be left out; an empty text if it was left out or is null."""
     value = raw.get(name)
     return "" if value is None else valid_id(value, name)
 
@@ -108,7 +108,7 @@ def _data(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _says_json(content_type: object) -> bool:
-    """Tell whether data is JSON by its media type, whatever its parameters. CloudEvents assumes so if there is none."""
+    """Tell whether the media type means JSON, whatever its parameters. Without a type CloudEvents assumes JSON."""
     if content_type in (None, ""):
         return True
     if not isinstance(content_type, str):

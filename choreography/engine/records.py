@@ -1,8 +1,8 @@
 """What is kept in the store: one record per entity, one outcome per event.
 
-The outcome of an event whose reactions name exactly one entity is folded into that entity's record: one write
-instead of two, and its absence is as certain as the record itself. All others are kept apart, first-write.
-Every record is stored as one JSON text, so that a sidecar cannot re-encode the numbers in it.
+The outcome of an event whose reactions name exactly one entity is folded into that entity's record: one write instead
+of two, and a missing outcome is as certain as the record itself. All other outcomes are kept apart, first-write. Every
+record is stored as one JSON text, so that a sidecar cannot re-encode the numbers in it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Outgoing(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """The bytes of the event."""
         return len(self.encoded.encode())
 
 
 def _on_its_topic(recorded: str, key: str, encoded: str) -> Outgoing:
     """Return a recorded event on the topic of its family, whatever topic its record names.
 
-    Topics may have been named otherwise when it was recorded, and then nobody hears the old one any more.
+    Topics may have had other names when it was recorded, and then no consumer listens to the old topic any more.
     """
     wire_type = str(orjson.loads(encoded).get("type", ""))
     ours = wire_type.startswith("choreography.")
@@ -47,14 +47,14 @@ def _on_its_topic(recorded: str, key: str, encoded: str) -> Outgoing:
 
 
 class ScheduledDeadline(NamedTuple):
-    """One deadline to schedule: when, and the event that then arrives."""
+    """One deadline to schedule: its time, and the event that is then delivered."""
 
     at: datetime
     encoded: str
 
 
 class CommittedIntent(NamedTuple):
-    """One committed intent: which effect carries it out, under which key, with which bytes."""
+    """One committed intent: the effect that carries it out, its idempotency key, and its bytes."""
 
     effect: str
     key: str
@@ -70,7 +70,7 @@ class CommittedIntent(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Which version of which entity an event wrote or decided by, so that a store can be replayed in its own order."""
+    """The version of an entity that an event wrote or decided by, so that a store can be replayed in its own order."""
 
     kind: str
     logical_id: str
@@ -82,9 +82,10 @@ class Quarantined(NamedTuple):
     """Why an event was quarantined, and the event itself, so that it can be replayed.
 
     Attributes:
-        needs: what a release must know to run it, if this one does not: it is replayed by itself there.
-        topic: the logical topic it came by.
-        inside: it never was on a broker.
+        needs: what a release must know to run it, if this release does not know it: such a release replays it by
+            itself.
+        topic: the logical topic of its delivery.
+        inside: whether it never was on a broker.
     """
 
     reason: str
@@ -97,7 +98,7 @@ class Quarantined(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a service did with one event."""
+    """The record of what a service did with one event."""
 
     event_id: str
     digest: str
@@ -107,14 +108,14 @@ class Outcome(NamedTuple):
     intents: tuple[CommittedIntent, ...] = ()
     written: tuple[Written, ...] = ()
     own: Outgoing | None = None
-    """The event itself, if a command of this service published it: a nudge sends it again."""
+    """The event itself, if a command of this service published it: a nudge publishes it again."""
     heard: str = ""
     """The event itself, if it never was on a broker (an answer, a deadline): an auditor needs it."""
     quarantined: Quarantined | None = None
     type: str = ""
     """Its wire type, for people who look into the store."""
     flow_id: str = ""
-    """Likewise the flow that it belongs to."""
+    """Its flow, for the same readers."""
 
     def to_json(self) -> list[Any]:
         """Return the compact form that is stored."""
@@ -136,7 +137,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def from_json(cls, raw: list[Any]) -> Self:
-        """Read the compact form. Whatever a later release of the library has added to it is passed over."""
+        """Read the compact form. Fields that a later release of the library has added are ignored."""
         event_id, digest, at, events, deadlines, intents, written, own, heard, bad, *newer = raw
         wire_type, flow_id, *_ = (*newer, "", "")
         return cls(
@@ -161,7 +162,7 @@ class Outcome(NamedTuple):
 class EntityRecord:
     """One entity as stored: its state, its joins' slots, and the outcomes folded into it.
 
-    A vacant record (no state) holds a place: it guards the fact that there is no such entity.
+    A vacant record (no state) is a placeholder: its ETag guards the fact that there is no such entity.
     """
 
     version: int = 0
@@ -169,13 +170,13 @@ class EntityRecord:
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)
     folded: dict[str, list[Any]] = field(default_factory=dict)
     apart: bool = False
-    """Outcomes of events that name this entity are also kept apart, so their absence here proves nothing."""
+    """Whether outcomes of events that name this entity are also kept apart, so that absence here proves nothing."""
     gone: bool = False
     others: dict[str, Any] = field(default_factory=dict)
-    """What a later release of the library keeps beside all this. It is written again as it was read."""
+    """Fields that a later release of the library keeps here. They are written again as they were read."""
 
     def copy(self) -> EntityRecord:
-        """Return a copy to change; what is inside is replaced, never changed in place."""
+        """Return a copy to change. Its contents are replaced, never changed in place."""
         return EntityRecord(
             self.version, self.state, dict(self.slots), dict(self.folded), self.apart, self.gone, self.others
         )
@@ -207,9 +208,9 @@ class EntityRecord:
         return Outcome.from_json(raw) if raw is not None else None
 
     def fold(self, event_key: str, outcome: Outcome, keep_since: datetime) -> bool:
-        """Fold an outcome in, dropping those no delivery can ask for any more. False if there is no room."""
+        """Fold an outcome in, dropping outcomes that no delivery can ask for any more. False if there is no room."""
         since = as_text(keep_since)
-        # In the one form used on the wire, moments compare as texts.
+        # Moments compare as texts in the one form used on the wire.
         kept = {key: raw for key, raw in self.folded.items() if raw[2] >= since}
         kept[event_key] = outcome.to_json()
         if len(kept) > MOST_FOLDED or sum(_size(raw) for raw in kept.values()) > LARGEST_FOLDED:
@@ -229,7 +230,7 @@ def decode_outcome(text: str) -> Outcome:
 
 
 def _size(outcome: list[Any]) -> int:
-    """Return about how many bytes an outcome takes: what it says makes up nearly all of it."""
+    """Return about how many bytes an outcome takes: its events make up nearly all of them."""
     _, _, _, events, deadlines, intents, _, _, heard, bad, *_ = outcome
     texts = (
         [event[2] for event in events]

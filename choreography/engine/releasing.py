@@ -1,7 +1,7 @@
-"""After the commit: publish what the outcomes recorded, schedule their deadlines, carry out their intents.
+"""After the commit: publish the events of the outcomes, schedule their deadlines, carry out their intents.
 
-Only then may a delivery be acknowledged. Until then the un-acknowledged delivery is the outbox: a redelivery finds
-the outcome and comes straight here.
+Only then may a delivery be acknowledged. Until then the unacknowledged delivery is the outbox: a redelivery finds the
+outcome and comes straight here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ReleaseAnswer = Sequence[frozenset[int] | bool]
 
 @dataclass(slots=True)
 class _Part:
-    """One operation, and which settled delivery each of its items belongs to."""
+    """One operation, and the settled delivery to which each of its items belongs."""
 
     operation: Publish | Schedule | CarryOut
     owners: list[int]
@@ -34,7 +34,7 @@ def release(
     """Release a settled batch.
 
     Returns:
-        For each delivery whether it is done. One that is not must be answered RETRY.
+        For each delivery whether it is done. A delivery that is not done must be answered RETRY.
     """
     owners = _first_of_each(settled)
     parts = [
@@ -63,7 +63,7 @@ def release(
 
 
 def nudged_deadlines(settled: Iterable[Settled], now: datetime) -> list[Delivery]:
-    """Return the fired deadlines of nudged events, each a nudge itself: their outcomes are found by nothing else."""
+    """Return the fired deadlines of nudged events, each as a nudge itself: only that finds their outcomes."""
     return [
         read_delivery(due.encoded.encode())._replace(purpose="nudge", nudge=one.delivery.nudge, inside=True)
         for one in settled

@@ -1,7 +1,7 @@
 """Where a reaction is retried: its attempts at one event, all of them inside one delivery of that event.
 
-Whatever a reaction raises is the fate of its event and of no other: after a few attempts the event is quarantined. A
-conflict in the store, or a store in trouble, is no attempt of the reaction: then :mod:`settling` reads and runs anew.
+An exception of a reaction affects only its event: after a few failed attempts the event is quarantined. A conflict in
+the store, or a store in trouble, does not count as an attempt: then :mod:`settling` reads and runs anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from choreography.engine.suspects import Suspects
 from choreography.errors import InvalidEventError, UnsayableEventError
 
 TimeLimit = Callable[[float], AbstractContextManager[None]]
-"""Raises TimeoutError inside its block when that has run for so many seconds."""
+"""Raises TimeoutError inside its block when the block has run for so many seconds."""
 
 
 class Retrying:
@@ -26,19 +26,19 @@ class Retrying:
 
     Args:
         limits: how often a reaction is tried, and how long a suspect may run.
-        suspects: which events the process has died over.
-        time_limit: ends the run of a suspect. Others run without one, as it costs more than they do.
+        suspects: which events the process has died on.
+        time_limit: ends the run of a suspect. Other events run without a limit, as it costs more than their run.
     """
 
     def __init__(self, limits: Limits, suspects: Suspects, time_limit: TimeLimit) -> None:
         self._limits, self._suspects, self._time_limit = limits, suspects, time_limit
 
     def run(self, plan: Plan, react: Callable[[], Ran]) -> Ran | Quarantined:
-        """Run the reactions to one event; return what they decided, or why the event is quarantined.
+        """Run the reactions to one event; return their decisions, or why the event is quarantined.
 
         Args:
             plan: the event.
-            react: runs its reactions once, on the records as they were read.
+            react: a function that runs its reactions once, on the records as they were read.
         """
         deaths, raw = self._suspects.deaths(plan), plan.delivery.raw
         if deaths >= self._limits.suspect_attempts:
@@ -53,6 +53,6 @@ class Retrying:
             except (InvalidEventError, UnsayableEventError, TimeoutError) as error:
                 # Another attempt would end the same way.
                 return failed(error, attempt, raw)
-            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is its event's fate
+            except Exception as error:  # noqa: BLE001 - an exception of a reaction fails only its event
                 last = failed(error, attempt, raw)
         return last

@@ -1,4 +1,4 @@
-"""From what reactions decided to the rows and the calls of hooks that go into the same transaction."""
+"""From the decisions of reactions to the rows and the calls of hooks that go into the same transaction."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from choreography.service import Service
 
 
 def projected(service: Service, plan: Plan, records: Mapping[Key, EntityRecord], ran: Ran) -> Ran:
-    """Add to what reactions decided which entities changed, and the rows that these have now.
+    """Add the changed entities and their present rows to the decisions of the reactions.
 
     Raises:
-        Exception: whatever a projection raised. It fails its event as a reaction does.
+        Exception: any exception of a projection. It fails the event as an exception of a reaction does.
     """
     if service.projections or service.hooks:
         changed = list(_changed(plan, records, ran))
@@ -36,7 +36,7 @@ def projected(service: Service, plan: Plan, records: Mapping[Key, EntityRecord],
 
 
 def join(service: Service, plan: Plan, ran: Ran, outcome: Outcome, working: WorkingSet) -> None:
-    """Let the rows and the calls of one event go into the transaction of this attempt."""
+    """Add the rows and the calls of one event to the transaction of this attempt."""
     if not (ran.rows or service.hooks):
         return
     working.rows.update(((one.projection.table, one.key), one) for one in ran.rows)
@@ -72,7 +72,7 @@ def _committing(plan: Plan, ran: Ran, outcome: Outcome) -> Committing:
 
 
 def _heard(plan: Plan) -> Event | Answer | Deadline:
-    """Return what the event says; of a deadline that is due, which one and when."""
+    """Return the data of the event; of a fired deadline, its name and its time."""
     if isinstance(plan.heard, (Event, Answer)):
         return plan.heard
     if plan.subject is None or plan.delivery.envelope is None:

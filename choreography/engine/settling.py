@@ -1,7 +1,7 @@
-"""Settling a batch of deliveries: read, react, commit in one transaction, and believe only what the store says.
+"""Settling a batch of deliveries: read, react, commit in one transaction, and believe only a confirmed commit.
 
-One attempt reads everything the batch names, runs the reactions in order, and commits. After any answer but a yes
-the attempt is forgotten and the next one reads again: whatever the first did write is then found as an outcome.
+One attempt reads everything the batch names, runs the reactions in order, and commits. After any answer except
+Committed the attempt is forgotten and the next one reads again: if the first did write, its outcomes are then found.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Isolated:
 
 
 class Settler:
-    """Settles batches for one service. Holds no state but what it has itself published."""
+    """Settles batches for one service. Its only state is its memory of the events that it has published."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Settler:
         """Settle a batch.
 
         Args:
-            deliveries: in the order in which they are to be seen.
-            now: the time that what is said will carry.
+            deliveries: the deliveries in the order in which they are to be decided.
+            now: the time of the resulting events.
 
         Returns:
-            What became of each, in the same order.
+            The result for each delivery, in the same order.
         """
         settled: dict[int, Settled] = {}
         plans: list[Plan] = []
@@ -119,7 +119,8 @@ class Settler:
                 case _Isolated(alone):
                     return (yield from self._one_by_one(alone, plans, now))
                 case Refused() if expected:
-                    # Perhaps the guess was refused and not the event: some stores word a conflict in their own way.
+                    # Perhaps the store refused the guess and not the event: some stores report a conflict in their own
+                    # way.
                     yield Pause(attempt)
                 case Refused() | Failed() if len(plans) == 1:
                     plans = [self._refused(plans[0], answer)]
@@ -128,7 +129,7 @@ class Settler:
                 case Conflict() if attempt > 1 and len(plans) > 1:
                     return (yield from self._halves(plans, now, attempts))
                 case Unknown(answered=True) if attempt == attempts and len(plans) > 1:
-                    # The store answers, but never with a yes: perhaps to one of these only. One try for each half.
+                    # The store answers but never confirms, perhaps because of only one event. Each half is tried once.
                     return (yield from self._halves(plans, now, 1))
                 case _:
                     yield Pause(attempt)
@@ -137,7 +138,7 @@ class Settler:
     def _once(
         self, plans: list[Plan], now: datetime, expected: AbstractSet[Key], *, thorough: bool
     ) -> Generator[Operation, OperationResult, tuple[dict[int, Settled], CommitResult | _Isolated]]:
-        """Read, react and commit once. What was settled is true only if the answer is Committed.
+        """Read, react and commit once. The settled results count only if the answer is Committed.
 
         Records that are ``expected`` to begin now are not read.
         """
@@ -177,7 +178,7 @@ class Settler:
     def _one_by_one(
         self, alone: list[Plan], plans: list[Plan], now: datetime
     ) -> Generator[Operation, OperationResult, dict[int, Settled]]:
-        """Settle the innocent together first, then every suspect by itself."""
+        """Settle the other deliveries together first, then every suspect by itself."""
         suspects = {plan.position for plan in alone}
         rest = [plan for plan in plans if plan.position not in suspects]
         settled: dict[int, Settled] = {}
@@ -187,11 +188,11 @@ class Settler:
 
     def _refused(self, plan: Plan, answer: Refused | Failed) -> Plan:
         if isinstance(answer, Failed):
-            # As if its reaction had raised: it is tried again before it is quarantined.
+            # A death counts like an exception of the reaction: the event is tried again before it is quarantined.
             attempts = plan.attempts + 1
             problem = answer.detail if attempts >= self.limits.reaction_attempts else ""
             return plan._replace(problem=problem, attempts=attempts, stack=answer.stack)
-        # Refused even as a quarantine record, it is too much for the store: then only its beginning is kept.
+        # The store refuses it even as a quarantine record, as it is too large: then only its beginning is kept.
         plan = plan._replace(delivery=shortened(plan.delivery)) if plan.problem else plan
         return plan._replace(problem=f"The store refuses what this event leads to: {answer.detail}")
 

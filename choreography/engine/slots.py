@@ -2,8 +2,8 @@
 
 The job of a slot is scheduled with its first group of commands and holds their events. Each later group is listed in a
 row of its own, written in the transaction that records its commands. The rows of a slot are numbered without a gap, as
-a slot ends with the first transaction that the store did not confirm. So whoever reads rows up to the first one that is
-not there has read all of them.
+a slot ends with the first transaction that the store did not confirm. So a reader that reads rows up to the first
+missing one has read all of them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import Confirm, Operation, OperationResult, Read, Stored, Values
 
 PARTS: Final = 10
-"""Slots within the time after which a reminder comes: it comes at most a tenth later than it would for each command."""
+"""Slots within the time after which a reminder comes: sharing it delays it by at most a tenth of that time."""
 _MOST_COMMANDS: Final = 1000
-"""Commands of one slot. A reminder looks for the outcomes of all of them at once."""
+"""Commands of one slot. One reminder looks for the outcomes of all of them."""
 _ROWS_AT_ONCE: Final = 32
 _ENDED: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -28,8 +28,8 @@ class ReminderSlots:
     """The slot of one replica to which accepted commands are added now, if there is one.
 
     Args:
-        service: whose commands they are.
-        lasts: for how long after its beginning a slot takes commands. With no time each group has its own reminder.
+        service: the service that accepts the commands.
+        lasts: for how long after its beginning a slot takes commands. If it is zero, each group has its own reminder.
     """
 
     def __init__(self, service: str, lasts: timedelta) -> None:
@@ -43,7 +43,7 @@ class ReminderSlots:
         self._rows, self._commands = 0, commands
 
     def row(self, now: datetime, commands: int) -> Key | None:
-        """Return the key of the row in which a group may be listed; None if it needs a reminder of its own."""
+        """Return the key of the row in which a group may be listed; None if the group needs a reminder of its own."""
         if now >= self._until or self._commands + commands > _MOST_COMMANDS:
             return None
         return row_key(self._service, self._name, self._rows)
@@ -53,17 +53,17 @@ class ReminderSlots:
         self._rows, self._commands = self._rows + 1, self._commands + commands
 
     def end(self) -> None:
-        """Add no more to the slot: perhaps its last row is there, and perhaps it will be."""
+        """End the slot: whether its last row was written is unknown."""
         self._until = _ENDED
 
 
 @dataclass(slots=True)
 class Listed:
-    """What was read of a slot.
+    """The rows that were read of a slot.
 
     Attributes:
         rows: the text of each row, by its key.
-        complete: whether the store said that there are no more.
+        complete: whether the store confirmed that there are no more.
     """
 
     rows: dict[Key, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def row_key(service: str, slot: str, number: int) -> Key:
 
 
 def read_rows(service: str, slot: str) -> Generator[Operation, OperationResult, Listed]:
-    """Read the rows of a slot. That there are no more of them is believed only of a single get."""
+    """Read the rows of a slot. The end of the rows counts only if a single get reports it."""
     listed = Listed()
     while True:
         key = row_key(service, slot, len(listed.rows))

@@ -1,4 +1,4 @@
-"""Reading what the store holds. Somebody may have spoilt it; that is the fate of those who need it, and only theirs."""
+"""Reading records that may be spoilt. A spoilt record affects only the events that need it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Read = TypeVar("Read")
 
 
 class UnreadableRecordError(Exception):
-    """What the store holds under a key is no record."""
+    """The value stored under a key is no valid record."""
 
     def __init__(self, key: Key, problem: str) -> None:
         super().__init__(f"The {key.kind} {key.logical_id!r} in the store (key {key}) cannot be read: {problem}.")
@@ -22,7 +22,7 @@ def read_kept(key: Key, decode: Callable[[Kept], Read], kept: Kept) -> Read:
     """Read what is kept under a key.
 
     Raises:
-        UnreadableRecordError: it has another shape.
+        UnreadableRecordError: the value is no valid record.
     """
     try:
         return decode(kept)

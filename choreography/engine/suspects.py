@@ -1,9 +1,9 @@
 """Finding the event that kills the process.
 
-A replica that finds its own record saying "running" has died in the middle of something. It then goes on probation:
+If a replica finds its own record still saying "running", its last life died during its work. It then goes on probation:
 before each batch it leaves a durable mark naming the events it is about to run. An event that is named by the mark of
-a life that ended is suspect: it is run alone under a time limit, and after too many deaths it is quarantined unrun.
-A replica that ended tidily pays for none of this.
+an ended life is a suspect: it is run alone under a time limit, and after too many deaths it is quarantined without a
+run. A replica that ended tidily skips all of this.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UnmarkedError(Exception):
 
 
 class Suspects:
-    """What one replica knows of its earlier lives, and what follows from it."""
+    """What one replica knows of its earlier lives, and the rules that follow from it."""
 
     def __init__(self, service: str, replica: str) -> None:
         self._key = Key(service, "replica", replica)
@@ -42,7 +42,7 @@ class Suspects:
         self.on_probation = False
 
     def begin(self) -> Generator[Operation, OperationResult, bool]:
-        """Read how the last life of this replica ended, and begin the next one. False if the store did not say."""
+        """Read how the last life of this replica ended, and begin the next. False if the store gave no answer."""
         stored = yield Confirm(self._key)
         if stored is not None and not isinstance(stored, Stored):
             return False
@@ -54,7 +54,7 @@ class Suspects:
         return isinstance((yield self._mark("running", ())), Committed)
 
     def acquit(self) -> Generator[Operation, OperationResult, None]:
-        """End the probation: whatever killed the last life would have come again by now."""
+        """End the probation: the event that killed the last life would have killed this one by now."""
         deaths, self._deaths = self._deaths, {}
         if isinstance((yield self._mark("running", ())), Committed):
             self.on_probation = False
@@ -62,17 +62,17 @@ class Suspects:
             self._deaths = deaths
 
     def end(self) -> Generator[Operation, OperationResult, None]:
-        """Say that this life ended tidily."""
+        """Record that this life ended tidily."""
         yield self._mark("ended", ())
 
     def mark(self, plans: Sequence[Plan]) -> Generator[Operation, OperationResult, list[Plan]]:
-        """Name the events of a batch before they are run. Return the suspects among them, if they must be set apart."""
+        """Name the events of a batch before they are run. Return the suspects among them, if they must run alone."""
         if not self.on_probation:
             return []
         suspects = [plan for plan in plans if plan.identity in self._deaths and _may_run(plan)]
         if suspects and len(plans) > 1:
             return suspects
-        # Each once: an event that came twice in a batch has not killed two processes.
+        # Count each event once: an event that came twice in a batch has not killed two processes.
         named = list(dict.fromkeys(plan.identity for plan in plans if _may_run(plan)))
         if not isinstance((yield self._mark("running", named[:_MOST_NAMED])), Committed):
             raise UnmarkedError
@@ -87,7 +87,7 @@ class Suspects:
         return self._deaths.get(plan.identity, 0)
 
     def survived(self, plan: Plan) -> None:
-        """An event that was settled without a death is suspect no more."""
+        """Clear an event: it was settled without a death, so it is no suspect any more."""
         if _may_run(plan):
             self._deaths.pop(plan.identity, None)
 
@@ -97,7 +97,7 @@ def _may_run(plan: Plan) -> bool:
 
 
 def _last_life(text: str) -> dict[str, Any]:
-    """Read how a life ended. What nobody can read did not end tidily."""
+    """Read how a life ended. An unreadable record did not end tidily."""
     try:
         last = orjson.loads(text)
     except orjson.JSONDecodeError:
