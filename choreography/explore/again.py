@@ -1,4 +1,4 @@
-"""A process that tries functions of a flow which another process explored: `python -m choreography.explore.again`."""
+"""Tries functions of a flow again that another process explored: `python -m choreography.explore.again`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from choreography.explore.recorded_calls import CallResult, Trial, Trying
 
 
 def answered(question: bytes) -> bytes:
-    """Try what is asked for, the last first, and return what came of each."""
+    """Run the requested trials, the last one first, and return their results."""
     flow, sources, trials = orjson.loads(question)
     model = replace(Model.of(flow), sources=sources)
     deciding, cames = Deciding(model), list[CallResult]()
@@ -27,9 +27,9 @@ def answered(question: bytes) -> bytes:
 
 
 def main() -> None:
-    """Read a question from the standard input, and write the answer to the standard output."""
+    """Read the trials from the standard input, and write the results to the standard output."""
     question = sys.stdin.buffer.read()
-    # What the flow itself prints is no part of the answer.
+    # Text that the flow itself prints is not part of the answer.
     answer = os.dup(1)
     os.dup2(2, 1)
     try:

@@ -1,4 +1,4 @@
-"""Flows that begin alike can be exchanged, so of all arrangements of the same flows one state is enough."""
+"""Flows that begin alike can be exchanged, so one state stands for all arrangements of the same flows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MOST: Final = 24
 
 
 class Arranging:
-    """Which flows can be exchanged with which.
+    """Which flows can be exchanged with each other.
 
     Attributes:
-        classes: for each flow, the first of those that begin as it does.
+        classes: for each flow, the first flow that begins in the same way.
         all_alike: any flow can be exchanged with any other.
     """
 
@@ -30,7 +30,7 @@ class Arranging:
         self.all_alike = len(self._members) <= 1
 
     def sorted(self, state: State) -> State:
-        """Return the arrangement that stands for all."""
+        """Return the one arrangement that stands for all arrangements."""
         if self.all_alike:
             return (state[0], *sorted(state[1:]))
         after = list(state)
@@ -46,12 +46,12 @@ class Arranging:
         return any(state[one + 1] == state[number + 1] for one in self.members(number) if one < number)
 
     def members(self, flow: int) -> list[int]:
-        """Return the flows that can be exchanged with one, and itself."""
+        """Return the flows that can be exchanged with a flow, and this flow itself."""
         return next(members for members in self._members if flow in members)
 
     @cached_property
     def orders(self) -> tuple[tuple[int, ...], ...]:
-        """Every way to exchange flows: for each place, the flow that stands there. First as they are."""
+        """Return every way to exchange flows: for each place, the flow that takes it. The unchanged order is first."""
         return tuple(self._orders())
 
     def _orders(self) -> Iterator[tuple[int, ...]]:
@@ -64,5 +64,5 @@ class Arranging:
 
 
 def exchanged(state: State, order: tuple[int, ...]) -> State:
-    """Return a state with its flows in another order."""
+    """Return a state in which the flows stand in another order."""
     return (state[0], *[state[at + 1] for at in order])

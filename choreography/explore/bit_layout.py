@@ -1,7 +1,7 @@
-"""A state as integers: every fact that can be true of a flow has a bit of its own, every entity a few bits.
+"""A state as integers: every possible fact about a flow has its own bit, every entity has a few bits.
 
-A state is one integer for what all flows share and one for each flow. Flows that differ in nothing but their ids have
-the same layout, so renaming two of them is exchanging two integers.
+A state is one integer for everything that the flows share, and one integer for each flow. Flows that differ only in
+their ids have the same layout, so to rename two of them is to exchange two integers.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _WIDTH: Final = 16
 
 @dataclass(slots=True)
 class Mask:
-    """The bits of everything of one sort. It grows while the exploration discovers more."""
+    """The bits of all facts of one sort. The mask grows while the exploration discovers more facts."""
 
     value: int = 0
 
 
 @dataclass(slots=True)
 class BitField:
-    """Where the state of one entity stands, and which of its states has which number."""
+    """The position of one entity's state in an integer, and the number of each of its states."""
 
     shift: int
     mask: int
@@ -51,11 +51,11 @@ class BitField:
 
 @dataclass(slots=True)
 class StateLayout:
-    """The bits of one region.
+    """The bits of one region: of one flow, or of everything that the flows share.
 
     Attributes:
-        pending: those of what may happen next.
-        comes: those of them that stay set: what foreign publishers may say.
+        pending: the bits of steps that may happen next.
+        comes: the pending bits that stay set: events that foreign publishers may publish.
     """
 
     pending: int = 0
@@ -83,7 +83,7 @@ class StateLayout:
         """Return the field of one entity."""
         found = self.fields.get(place)
         if found is None:
-            # One table for each kind: entities in the same state have the same number, whichever they are.
+            # One table for each kind of entity: equal states have the same number, in every entity of the kind.
             texts, numbers = self._tables.setdefault(place[:2], ([""], {"": 0}))
             found = BitField(self.size, ((1 << _WIDTH) - 1) << self.size, texts, numbers)
             self.fields[place] = found
@@ -92,11 +92,11 @@ class StateLayout:
         return found
 
     def mask(self, sort: Hashable) -> Mask:
-        """Return the bits of everything of one sort."""
+        """Return the bits of all facts of one sort."""
         return self.masks.setdefault(sort, Mask())
 
     def true(self, region: int) -> Iterator[Hashable]:
-        """Return the facts whose bits are set, oldest first."""
+        """Return the facts whose bits are set, the oldest first."""
         while region:
             bit = region & -region
             region ^= bit

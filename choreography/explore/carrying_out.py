@@ -1,4 +1,4 @@
-"""Every way in which an intent may be carried out: the production effect, against the declared outside."""
+"""Every way to carry out an intent: the production effect against the declared outside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from choreography.outside import Reply
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """One way it went: the calls that the outside answered, and what the effect made of that."""
+    """One way to carry out an intent: the calls that the outside replied to, and the result of the effect."""
 
     calls: tuple[str, ...]
     replies: tuple[Reply, ...]
@@ -31,11 +31,11 @@ class CarriedOut:
 
 
 class _OpenChoiceError(Exception):
-    """The effect called once more than replies were chosen for."""
+    """The effect made one call more than there are chosen replies."""
 
 
 class _Scripted:
-    """An outside whose replies are chosen beforehand. It notes down what it is asked, and how it may answer."""
+    """An outside with replies that were chosen before. It records each call, and the replies that are possible."""
 
     def __init__(self, effect: Effect, model: OutsideModel, chosen: Sequence[Reply], noted: list[Call]) -> None:
         self._effect, self._model, self._chosen, self._noted = effect, model, chosen, noted
@@ -43,7 +43,7 @@ class _Scripted:
         self.open: tuple[Reply, ...] = ()
 
     async def post(self, path: str, body: Value) -> Reply:
-        """Answer with the next chosen reply."""
+        """Return the next chosen reply."""
         data: Mapping[str, object] = body.model_dump(mode="json")
         self._noted.append((self._effect.name, f"POST {path} {body.model_dump_json()}"))
         if len(self.calls) == len(self._chosen):
@@ -62,7 +62,7 @@ class _Scripted:
         problem = ""
         try:
             replies = tuple(self._model.answers(path, data))
-        except Exception as error:  # noqa: BLE001 - whatever it is, its author must hear of it and not the effect's
+        except Exception as error:  # noqa: BLE001 - any error is the outside's, and not the effect's
             problem, replies = told(error), ()
         strange = [one for one in replies if not isinstance(one, Reply)]
         if problem or strange:
@@ -75,13 +75,13 @@ class _Scripted:
 
 
 def ways(effect: Effect, body: str, model: OutsideModel, noted: list[Call] | None = None) -> list[CarriedOut]:
-    """Return every way in which one intent can be carried out, in the order the outside declares them.
+    """Return every way to carry out one intent, in the order in which the outside declares its replies.
 
     Args:
-        effect: what carries it out.
+        effect: the function that carries it out.
         body: the intent.
         model: the outside.
-        noted: gets what the effect asked and answered, and how the outside may answer, in the order it happened.
+        noted: receives the calls, replies and possible replies, in the order in which they happened.
     """
     found: list[CarriedOut] = []
     labels: Counter[str] = Counter()
@@ -103,11 +103,11 @@ def _ways(effect: Effect, body: str, model: OutsideModel, noted: list[Call]) -> 
         except _OpenChoiceError:
             waiting += [(*chosen, reply) for reply in outside.open]
         except OutsideUnavailableError:
-            # Asked again until there is an answer: nothing has happened yet.
+            # The call is repeated until a reply comes: nothing has happened yet.
             continue
         except ExploreError:
             raise
-        except Exception as error:  # noqa: BLE001 - in production, too, whatever an effect raises is put before a person
+        except Exception as error:  # noqa: BLE001 - in production, too, a person looks at any error of an effect
             problem = f"The effect {effect.name} failed: {type(error).__name__}: {error}"
             noted.append((effect.name, problem))
             yield CarriedOut(tuple(outside.calls), chosen, None, problem)
@@ -131,6 +131,6 @@ def _finished(effect: Effect, body: str, outside: _Scripted) -> Answer:
 
 
 def call_text(outside: str, path: str, body: Mapping[str, object], reply: Reply) -> str:
-    """Return one call in the one form in which it is told apart."""
+    """Return the canonical text of one call; equal calls have equal texts."""
     told = [outside, path, body, reply.status, reply.body]
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()

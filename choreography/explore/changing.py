@@ -1,4 +1,4 @@
-"""What a step changed in the entities that services keep, in words."""
+"""The changes that a step made to the entities of services, in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ At = tuple[str, str, str]
 
 
 def changes(before: Mapping[At, Entity], after: Mapping[At, Entity]) -> Iterator[str]:
-    """Yield a phrase for each entity that is another now: its status if it has another, else what has changed."""
+    """Yield a phrase for each changed entity: its new status if that changed, else the fields that changed."""
     for place, entity in after.items():
         old = before.get(place)
         blank = type(entity)(**{entity.key_field: entity.key}) if old is None and entity.can_be_blank() else old
@@ -28,7 +28,7 @@ def changes(before: Mapping[At, Entity], after: Mapping[At, Entity]) -> Iterator
             and isinstance(value, str | bool | int | Enum)
             and (blank is None or name not in was or was[name] != value)
         ]
-        # Where an entity says which state it is in, the rest is detail.
+        # If an entity has a field for its state, the other changes are details.
         telling = _telling(type(entity))
         states = [name for name in changed if name in telling]
         if changed:
@@ -39,7 +39,7 @@ def changes(before: Mapping[At, Entity], after: Mapping[At, Entity]) -> Iterator
 
 
 def _shown(entity: Entity | None) -> dict[str, Any]:
-    """Return the fields of an entity, and those of the states that it holds, side by side."""
+    """Return the fields of an entity and the fields of the states that it holds, as one flat mapping."""
     if entity is None:
         return {}
     held = {name: dict(value) if isinstance(value, Value) else value for name, value in entity}
@@ -48,7 +48,7 @@ def _shown(entity: Entity | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=1_024)
 def _telling(entity: type[Entity]) -> frozenset[str]:
-    """Return the names of what tells in which state an entity is: tags of its states, and its closed fields."""
+    """Return the names of the fields that identify an entity's state: tags of its states, and its closed fields."""
     closed = {name for name, values in choices(entity).items() if values != (False, True)}
     tags = {parts[0].shown_as for parts in parts_of(entity).values()}
     return frozenset(closed | tags)

@@ -48,28 +48,28 @@ def explore(
     into: Path | None = None,
     console: Console | None = None,
 ) -> int:
-    """Explore a flow and say what was found.
+    """Explore a flow and print the findings.
 
     Args:
         flow: the package of the flow.
-        scenario: which of its scenarios; the first by default.
-        settings: what the scenario is made from, such as ``orders=2``.
-        words: more settings, as a command line has them, such as ``--orders 2``.
-        options: those of the command line that are no settings.
-        runs: walk so many runs by chance instead of seeing everything.
-        seed: where chance begins.
-        depth: follow runs no further than this.
-        states: see no more states than this.
-        seconds: take no longer than this.
-        into: the folder for the test and the diagram of what breaks.
-        console: where to write.
+        scenario: which of its scenarios; the first one by default.
+        settings: the settings of the scenario, such as ``orders=2``.
+        words: more settings, as a command line writes them, such as ``--orders 2``.
+        options: the options of the command line that are not settings.
+        runs: walk this many random runs instead of exploring every state.
+        seed: the seed of the random runs.
+        depth: the most steps of a run.
+        states: the most states.
+        seconds: the most seconds.
+        into: the folder for the test and the diagram of a broken property.
+        console: where the report is printed.
 
     Returns:
-        0 if every property holds and everything was seen that was asked for, 1 if one is broken, 3 if a bound was
-        reached before.
+        0 if every property holds and every `sometimes` was reached, 1 if a property is broken, 3 if the exploration
+        stopped at a bound before.
 
     Raises:
-        ExploreError: it cannot be explored as it was asked for.
+        ExploreError: the flow cannot be explored with these arguments.
     """
     _refuse_ignored(runs, seed, states)
     out = _Out(console or Console(), into or Path("tests"))
@@ -88,18 +88,18 @@ def explore(
 
 
 def bounded(states: int | None = None, depth: int | None = None, seconds: float | None = None) -> SearchBounds:
-    """Return where an exploration stops; what is not given is as usual."""
+    """Return the bounds of an exploration; a bound that is not given has its default."""
     usual = SearchBounds()
     return SearchBounds(states or usual.states, depth or usual.depth, seconds or usual.seconds)
 
 
 def settings_of(flow: str, scenario: str, words: Sequence[str], options: Collection[str]) -> dict[str, Any]:
-    """Return the settings of a scenario of a flow, as a command line has them."""
+    """Return the settings of a scenario from the words of a command line."""
     return settings_in(words, Model.of(flow).maker(scenario), options)
 
 
 def scenarios_of(flow: str) -> list[str]:
-    """Return what the help says of a flow: its scenarios, and the options that are their settings."""
+    """Return the part of the help about a flow: its scenarios, and the options that are their settings."""
     model = Model.of(flow)
     return [
         "Scenarios and their settings:",
@@ -110,10 +110,10 @@ def scenarios_of(flow: str) -> list[str]:
 
 
 def _refuse_ignored(runs: int | None, seed: int | None, states: int | None) -> None:
-    """Refuse options that would be passed over in silence.
+    """Refuse options that would be ignored silently.
 
     Raises:
-        ExploreError: there is one.
+        ExploreError: there is such an option.
     """
     if seed is not None and not runs:
         raise ExploreError(
@@ -129,7 +129,7 @@ def _refuse_ignored(runs: int | None, seed: int | None, states: int | None) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Out:
-    """Where to say what was found, and where to leave what is to be kept."""
+    """Where findings are printed, and where tests and diagrams are written."""
 
     console: Console
     folder: Path
@@ -198,7 +198,7 @@ def _walk(model: Model, scenario: Scenario, limits: SearchBounds, out: _Out, *, 
 
 
 def _refuse_impure(purity: Purity, out: _Out) -> None:
-    """Call again in fresh processes what was called, before a verdict is shown: on an impure flow it means nothing."""
+    """Repeat calls in fresh processes before a verdict is shown: on an impure flow the verdict means nothing."""
     purity.refuse_other_process()
     for one in purity.untried:
         out.say(f"whether this command is pure was not tried: {one}", "yellow")
@@ -252,7 +252,7 @@ def _tell(replay: Replay, found: FoundState, again: str, purity: Purity, out: _O
 
 
 def _files(folder: Path, flow: str, broken: str, text: str) -> tuple[Path, Path]:
-    """Write a test where no other one is, and return its file and the one for its diagram.
+    """Return the file for a test, where no other test is, and the file for its diagram.
 
     The same property may be broken by other runs as well: in another scenario, with another fault, in another release.
     """

@@ -1,4 +1,4 @@
-"""Which part of a flow no run reached: what holds there holds only because nothing happens there."""
+"""The parts of a flow that no run reached: a property may hold there only because nothing happens there."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _STYLES: Final = {"event": "the reaction", "join": "the join", "deadline": "the 
 
 
 def unreached(space: Space) -> list[str]:
-    """Return in sentences which reactions, joins, deadlines, answers and cases of a status no run came to.
+    """Return, in sentences, the reactions, joins, deadlines, answers and status values that no run reached.
 
-    Nothing is expected of services that are away.
+    Services that are away are left out.
     """
     model, said = space.model, _said(space)
     there = [service for service in model.services if service.name not in space.scenario.faults.away]
@@ -80,7 +80,7 @@ def _cases(space: Space, services: Iterable[Service]) -> Iterator[str]:
 
 
 def _plain(value: object, tag: str) -> object:
-    """Return a value of a closed field as it is written; of a state, its tag."""
+    """Return a value of a closed field as it is written; for a state, return its tag."""
     if isinstance(value, Mapping):
         return value.get(tag)
     if isinstance(value, Value):

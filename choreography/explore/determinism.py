@@ -1,4 +1,4 @@
-"""Which reaction decided what, so that whoever decides twice and not the same can be named."""
+"""Records the result of each reaction, so that a reaction which decides two different things can be named."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Call = tuple[str, Any]
 
 
 class Impure(NamedTuple):
-    """What a reaction did that no pure function does: two results, or something that it reached for."""
+    """Evidence that a function is not pure: two different results, or something outside that it accessed."""
 
     name: str
     came: tuple[str, ...]
 
 
 class Watched:
-    """Notes down every call of the reactions and projections of some services, and makes each once more elsewhere.
+    """Records every call of the reactions and projections of some services, and repeats each call elsewhere.
 
     Attributes:
-        ran: the service and the name of each of them that was ever called.
-        impure: what was seen of those that are not pure.
+        ran: the service and the name of every function that was called.
+        impure: the evidence against the functions that are not pure.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Watched:
 
     @contextmanager
     def also_in(self, elsewhere: Elsewhere) -> Iterator[None]:
-        """Make each call inside the block once more elsewhere, which also shows if it changed what it was given."""
+        """Repeat each call inside the block elsewhere, which also shows whether the function changed its arguments."""
         self._again = elsewhere
         try:
             yield
@@ -57,7 +57,7 @@ class Watched:
             self._again = None
 
     def taken(self) -> list[Call]:
-        """Return the calls since this was last asked."""
+        """Return the calls since the last time this method was used."""
         calls, self._calls = self._calls, []
         return calls
 
@@ -66,7 +66,7 @@ class Watched:
 
     def _projection(self, service: str, projection: Projection) -> Projection:
         def noted(**given: Any) -> Any:
-            # One event may change several entities, of which each has rows of its own.
+            # One event may change several entities, each of which has rows of its own.
             entity = given[projection.parameter]
             return self._noting(service, f"{projection.name} of {entity.kind} {entity.key}", projection.function)(
                 **given
@@ -97,12 +97,12 @@ class Watched:
 def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[Any, Exception | None]:
     try:
         return function(**given), None
-    except Exception as error:  # noqa: BLE001 - whoever called it gets it
+    except Exception as error:  # noqa: BLE001 - the caller gets the error
         return None, error
 
 
 def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
-    """Return the name of the function that was the first to do something else; of all that ran if none did."""
+    """Return the name of the first function that did something else; all names that ran if none did."""
     for one, other in zip_longest(first, second):
         if one != other:
             return str((one or other)[0])
@@ -110,11 +110,11 @@ def other_than(first: Sequence[Call], second: Sequence[Call]) -> str:
 
 
 def wavered(calls: Sequence[Call]) -> str:
-    """Return the name of a reaction that was tried again on the same input and decided otherwise, if one was."""
+    """Return the name of a reaction that decided something else on the same input, if there is one."""
     decided: dict[str, Any] = {}
     return next((name for name, one in calls if decided.setdefault(name, one) != one), "")
 
 
 def shown_calls(calls: Sequence[Call]) -> str:
-    """Return in short what calls returned."""
+    """Return the results of calls in short."""
     return "; ".join(str(value) for _, value in calls)

@@ -54,9 +54,9 @@ class ImpureError(ExploreError):
     Args:
         name: the function.
         given: its input.
-        came: what came of it the first time, and the second time; or what it reached for.
-        where: what was different the second time.
-        kind: what sort of function it is.
+        came: the first result and the second one; or the thing that it accessed.
+        where: the difference between the first and the second call.
+        kind: the sort of function.
     """
 
     def __init__(self, name: str, given: str, *came: str, where: str = ELSEWHERE, kind: str = "reaction") -> None:
@@ -76,7 +76,7 @@ class _LaterDatetime(dt.datetime, metaclass=_AnyDate):
 
     @classmethod
     def today(cls) -> Any:
-        return dt.datetime.today() + _LATER  # noqa: DTZ002 - as whoever calls it
+        return dt.datetime.today() + _LATER  # noqa: DTZ002 - as in the replaced function
 
     @classmethod
     def utcnow(cls) -> Any:
@@ -86,11 +86,11 @@ class _LaterDatetime(dt.datetime, metaclass=_AnyDate):
 class _LaterDate(dt.date, metaclass=_AnyDate):
     @classmethod
     def today(cls) -> Any:
-        return dt.date.today() + _LATER  # noqa: DTZ011 - as whoever calls it
+        return dt.date.today() + _LATER  # noqa: DTZ011 - as in the replaced function
 
 
 class _OtherEnvironment(Mapping[str, str]):
-    """An environment in which every variable is set, and to something else."""
+    """An environment in which every variable is set, to a value that differs from the real one."""
 
     def __getitem__(self, name: str) -> str:
         return f"elsewhere {name}"
@@ -106,7 +106,7 @@ class _OtherEnvironment(Mapping[str, str]):
 
 
 class Elsewhere:
-    """Replaces, for as long as it is entered, the clock, chance and environment that some modules see."""
+    """Replaces, while it is entered, the clock, chance and environment that some modules see."""
 
     def __init__(self, modules: Iterable[ModuleType]) -> None:
         self._swaps = [(module.__dict__, name, other) for module, name, other in _swaps(modules)]
@@ -125,7 +125,7 @@ class Elsewhere:
 
 
 def _swaps(modules: Iterable[ModuleType]) -> Iterator[tuple[ModuleType, str, Any]]:
-    # Only what these modules see is replaced: others, such as an event loop, may look at the clock meanwhile.
+    # Only the names in these modules are replaced: other code, such as an event loop, may read the clock meanwhile.
     others = dict(_others())
     for module in modules:
         for name, value in list(vars(module).items()):
@@ -134,10 +134,10 @@ def _swaps(modules: Iterable[ModuleType]) -> Iterator[tuple[ModuleType, str, Any
 
 
 def _others() -> Iterator[tuple[int, Any]]:
-    """Yield what is replaced, by its identity: functions and classes, and the modules that hold them."""
+    """Yield the replacements by the identity of the original: functions and classes, and the modules that hold them."""
     environment = _OtherEnvironment()
     clocks = {clock: _later(getattr(time, clock), whole=clock.endswith("_ns")) for clock in _CLOCKS}
-    chance = random.Random(_SEED)  # noqa: S311 - in place of what is no secret either
+    chance = random.Random(_SEED)  # noqa: S311 - it replaces random numbers, not secrets
     chances = {name: getattr(chance, name) for name in random.__all__ if hasattr(chance, name)}
     machine = {name: _constant("elsewhere") for name in ("node", "platform", "machine")}
     replaced: list[tuple[ModuleType, Mapping[str, Any]]] = [

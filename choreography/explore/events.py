@@ -1,4 +1,4 @@
-"""The events of a flow: who publishes them, who hears them, and by which names they are known."""
+"""The events of a flow: who publishes them, who consumes them, and their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.service import Service
 
 
 class Events:
-    """The events that some services publish or hear.
+    """The events that some services publish or consume.
 
     Attributes:
         publishers: the service that publishes an event, by its wire type.
@@ -31,10 +31,10 @@ class Events:
         self.publishers: Mapping[str, str] = publishers
 
     def source(self, wire_type: str) -> str:
-        """Return the name of whoever publishes an event: a service, or a foreign publisher.
+        """Return the name of the publisher of an event: a service, or a foreign publisher.
 
         Raises:
-            ExploreError: nobody publishes it, and nobody hears it.
+            ExploreError: no service publishes or consumes it.
         """
         if wire_type in self.publishers:
             return self.publishers[wire_type]
@@ -47,15 +47,15 @@ class Events:
         return event.owned_by or event.topic
 
     def name(self, wire_type: str) -> str:
-        """Return the name of the class of an event; nothing if no service knows it."""
+        """Return the name of the class of an event; None if no service knows it."""
         known = [self._published[wire_type]] if wire_type in self._published else self._heard.get(wire_type, [])
         return known[0].__name__ if known else ""
 
     def heard_as(self, name: str) -> tuple[type[Event], ...]:
-        """Return the contracts of an event that is heard, by its name or its wire type; its publisher's first.
+        """Return the contracts by which services consume an event, by its name or wire type; its publisher's first.
 
         Raises:
-            ExploreError: no service hears an event of this name, or several different ones have it.
+            ExploreError: no service consumes an event of this name, or several different events have it.
         """
         found = {
             wire_type: tuple(dict.fromkeys([*filter(None, [self._published.get(wire_type)]), *heard]))

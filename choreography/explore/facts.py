@@ -1,4 +1,4 @@
-"""What may be true of a flow besides the state of its entities: what is on its way, and what has been."""
+"""The facts of a flow besides the state of its entities: what is under way, and what has happened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class OnItsWay:
     """Something that will reach a service at some moment: an event, an answer, a deadline.
 
     Attributes:
-        nth: which of those that say the same. A delivery has the number of its event.
+        nth: its number among those with the same content. A delivery has the number of its event.
     """
 
     heard: Arrival
@@ -49,7 +49,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class HasQuarantined:
-    """Something that a service could not run."""
+    """Something that a service quarantined."""
 
     service: str
     type: str
@@ -59,21 +59,21 @@ class HasQuarantined:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A delivery that was lost, whichever it was: only how many there were bounds how many there may be."""
+    """A delivery that was lost. The fact does not say which: only their count limits further losses."""
 
     nth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """An event of a foreign publisher that may come. It stays so: only how often it came bounds how often it comes."""
+    """An event of a foreign publisher that may come. This fact stays: only the count of those that came limits it."""
 
     type: str
 
 
 @dataclass(frozen=True, slots=True)
 class HasCome:
-    """An event of a foreign publisher came, whatever it says."""
+    """An event of a foreign publisher came, with any content."""
 
     type: str
     nth: int = 1
@@ -84,7 +84,7 @@ Fact = OnItsWay | WantedCall | HasPublished | Called | HasQuarantined | Lost | H
 
 
 def sort_of(fact: Fact | Coming) -> tuple[str, ...]:
-    """Return what sort of fact this is: what a property may look at."""
+    """Return the sort of this fact: properties read facts by their sort."""
     match fact:
         case HasPublished(wire_type, _, _):
             return ("said", wire_type)
@@ -99,12 +99,12 @@ def sort_of(fact: Fact | Coming) -> tuple[str, ...]:
 
 
 def is_delivery(fact: Fact) -> bool:
-    """Tell whether this is one event's way to one service, which has its event's number."""
+    """Tell whether this is the delivery of an event to a service; it has the number of its event."""
     return isinstance(fact, OnItsWay) and fact.heard.style == "event"
 
 
 def named(fact: Fact) -> str:
-    """Return in words which fact has become true, as the beginning of a sentence that says how often."""
+    """Return words for a new fact, as the beginning of a sentence that ends in a count."""
     match fact:
         case HasPublished(wire_type):
             text = f"{wire_type} was published"

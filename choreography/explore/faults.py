@@ -1,6 +1,6 @@
-"""Faults of a run besides those that the engine copes with: losses, services that are away, foreign events.
+"""Faults of a run beyond those that the engine handles: lost deliveries, services that are away, foreign events.
 
-They are settings of every scenario, so whatever makes a scenario again (a command line, an address, a test) has them.
+They are settings of every scenario, so a command line, an address or a test that makes a scenario again includes them.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ class Faults:
     """The faults of one scenario.
 
     Attributes:
-        lose: how many deliveries of events may be lost in one run. Each may be lost or not, at any moment, so every run
-            that loses fewer is explored as well. Answers and deadlines are the service's own, and are never lost.
-        away: the services that are not there. Whatever is on its way to them stays on its way, so a run ends when
-            nothing else can happen.
-        foreign: the events, by their names or wire types, that a foreign publisher says. Each comes at any moment, as
-            an example of its contract about one of the flows, and as often as it is named.
-        old: the folder or package of an old release of the flow. Each service that it has as well runs in both
-            releases, on the same state, and each delivery is handled by the one or the other.
+        lose: how many deliveries of events may be lost in one run. Each may be lost at any moment or not at all, so
+            runs with fewer losses are explored as well. Answers and deadlines are the service's own, and are never
+            lost.
+        away: the services that are absent. Deliveries to them stay under way, so a run ends when nothing else can
+            happen.
+        foreign: the events, by their names or wire types, that a foreign publisher publishes. Each comes at any moment,
+            as an example of its contract about one of the flows, and as often as it is listed here.
+        old: the folder or package of an old release of the flow. Each service that exists in both releases runs in
+            both, on the same state, and one or the other handles each delivery.
     """
 
     lose: int = 0
@@ -53,7 +54,7 @@ class Faults:
     old: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse more losses than can be told apart."""
+        """Refuse more losses than a state can count."""
         if not 0 <= self.lose <= MOST_LOST:
             raise ExploreError(
                 f"{self.lose} deliveries cannot be lost: it is a number from 0 to {MOST_LOST}. "
@@ -67,10 +68,10 @@ class Faults:
         return cls(settings.get("lose", 0), away, _names(settings.get("foreign", "")), str(settings.get("old", "")))
 
     def refuse_unknown(self, services: Collection[str]) -> None:
-        """Refuse the absence of a service that was never there.
+        """Refuse a service in ``away`` that the flow does not have.
 
         Raises:
-            ExploreError: a name is that of no service.
+            ExploreError: a name is not the name of a service.
         """
         for name in self.away:
             if name not in services:

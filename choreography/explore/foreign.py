@@ -1,4 +1,4 @@
-"""Events of foreign publishers: examples of their contracts, about the flows and the things of a scenario."""
+"""Events of foreign publishers: examples of their contracts that name the flows and entities of a scenario."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Foreign:
     """One event of a foreign publisher that comes at some moment of a run.
 
     Attributes:
-        source: who publishes it.
-        inside: that is the name of a service of this flow, so somebody else must speak in its name.
-        subject_field: which of its fields says what it is about.
+        source: its publisher.
+        inside: the publisher is a service of this flow, so another system must publish in its name.
+        subject_field: the field that names the subject of the event.
         times: how often it comes.
-        examples: what it may say, as JSON texts.
-        left_out: how many more examples were made up and left out.
+        examples: its possible contents, as JSON texts.
+        left_out: how many further examples were generated and left out.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Foreign:
 
     @property
     def publisher(self) -> str:
-        """Who publishes it, in words."""
+        """The publisher, in words."""
         return f"somebody else in the name of {self.source}" if self.inside else f"{self.source}, a foreign publisher,"
 
     @property
     def told(self) -> str:
-        """What may come, in words."""
+        """The events that may come, in words."""
         often = "once" if self.times == 1 else f"{self.times} times"
         more = f" ({self.left_out} more were left out)" if self.left_out else ""
         one_of = f"one of {len(self.examples)} examples" if len(self.examples) > 1 else "the example"
@@ -64,11 +64,11 @@ class Foreign:
 
 
 class Expected:
-    """The foreign events that a search expects, by the flow that an example is about; SHARED if it is about none.
+    """The foreign events that a search expects, by the flow that an example names; SHARED if it names none.
 
     Attributes:
         times: how often each comes, by its wire type.
-        examples: what each may say, by its wire type and the number of the flow.
+        examples: the possible contents of each, by its wire type and the number of the flow.
     """
 
     def __init__(self, events: Iterable[Foreign], home: Callable[[str], int]) -> None:
@@ -80,15 +80,15 @@ class Expected:
                 self.examples.setdefault((one.wire_type, home(text)), []).append(text)
 
     def about(self, number: int) -> list[str]:
-        """Return the wire types of what may come about a flow."""
+        """Return the wire types of the events that may come about a flow."""
         return [wire_type for wire_type, flow in self.examples if flow == number]
 
 
 def foreign_events(model: Model, scenario: Scenario) -> tuple[Foreign, ...]:
-    """Return what foreign publishers may say in the runs of a scenario.
+    """Return the events that foreign publishers may publish in the runs of a scenario.
 
     Raises:
-        ExploreError: no service hears an event of that name.
+        ExploreError: no service consumes an event of that name.
         NoExampleError: no example of its contract can be made up.
     """
     found: Counter[tuple[type[Event], ...]] = Counter(model.events.heard_as(name) for name in scenario.faults.foreign)
@@ -113,7 +113,7 @@ def foreign_events(model: Model, scenario: Scenario) -> tuple[Foreign, ...]:
 
 
 class _Ids:
-    """The ids that a scenario is about, by the names of the fields that hold them and the kinds that they name."""
+    """The ids of a scenario, by the names of the fields that hold them and the kinds of entities that they name."""
 
     def __init__(self, model: Model, scenario: Scenario) -> None:
         self._model, self._flows = model, scenario.flows
@@ -130,11 +130,11 @@ class _Ids:
                     self._note(named.path[-1], one, named.entity.kind)
 
     def fields(self, event: type[Event]) -> dict[str, tuple[str, ...]]:
-        """Return the names of fields of an event that hold ids, with the ids that each may hold."""
+        """Return the names of the fields of an event that hold ids, with the ids that each may hold."""
         fields = {name: tuple(known) for name, known in self._names.items()}
         for named in _namings(self._model, event.wire_type):
             known = tuple(self._kinds.get(named.entity.kind, ()))
-            # An entity that nothing has named yet is most likely one of a flow.
+            # An entity without any known id is most likely keyed by a flow's id.
             fields[named.path[-1]] = known or fields.get(named.path[-1], self._flows)
         fields.setdefault(event.subject_field, self._flows)
         return fields
@@ -151,7 +151,7 @@ class _Ids:
 
 
 def _namings(model: Model, wire_type: str) -> Iterator[Named]:
-    """Yield what the reactions to an event name, wherever it is heard."""
+    """Yield the entities that reactions to an event name, in every consumer."""
     for service in model.services:
         if wire_type in service.subjects:
             for reaction in service.subjects[wire_type].reactions:
@@ -161,7 +161,7 @@ def _namings(model: Model, wire_type: str) -> Iterator[Named]:
 def _examples(
     contracts: Sequence[type[Event]], fields: Mapping[str, Sequence[str]], flows: tuple[str, ...]
 ) -> tuple[list[str], int]:
-    """Return examples about each flow, and how many more there are."""
+    """Return the examples about each flow, and how many more there are."""
     by_flow: dict[tuple[int, ...], dict[str, None]] = {}
     for data in _made_up(contracts):
         for chosen in _assignments({name for name, _ in _leaves(data)} & fields.keys(), fields, flows):
@@ -172,10 +172,10 @@ def _examples(
 
 
 def _made_up(contracts: Sequence[type[Event]]) -> Iterator[dict[str, Any]]:
-    """Yield plain data that every contract of an event allows: each case of a closed field, large and small."""
+    """Yield plain data that every contract of an event allows: each case of a closed field, small and large."""
     first, *others = contracts
     made = list(variants(first, 1, _MOST_VARIANTS).picked)
-    # Where the smallest is refused, what is larger has to do.
+    # If the smallest example is refused, a larger one has to do.
     with suppress(NoExampleError):
         made.append(example(first, 0))
     for one in made:
@@ -189,7 +189,7 @@ def _made_up(contracts: Sequence[type[Event]]) -> Iterator[dict[str, Any]]:
 def _assignments(
     names: set[str], fields: Mapping[str, Sequence[str]], flows: Sequence[str]
 ) -> Iterator[dict[str, str]]:
-    """Yield an id for each field: all that may name a flow name the same one, others name what else there is."""
+    """Yield an id for each field: fields that may name a flow name the same flow, other fields vary."""
     of_flows = sorted(name for name in names if set(fields[name]) & set(flows))
     others = sorted(names - set(of_flows))
     values = [list(fields[name])[:_MOST_VALUES] for name in others]
@@ -199,7 +199,7 @@ def _assignments(
 
 
 def _fitting(contracts: Sequence[type[Event]], data: Any, chosen: Mapping[str, str]) -> Any:
-    """Put ids into data as far as its contracts allow."""
+    """Put ids into data where the contracts allow them."""
     for name, value in chosen.items():
         tried = _with(data, name, value)
         if all(_allowed(contract, tried) for contract in contracts):

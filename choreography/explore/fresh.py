@@ -1,4 +1,4 @@
-"""Other processes: each has its own order of sets, its own numbers and memories, and its own zone of time."""
+"""Other processes: each has its own order of sets, its own object ids and caches, and its own time zone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HASHING: Final = {"set", "frozenset", "hash"}
 
 
 def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list[CallResult]]:
-    """Try functions of a flow in other processes, which import it anew: in one, or in several if it builds sets.
+    """Try functions of a flow in other processes, which import it anew: in one, or in several if the flow builds sets.
 
     Raises:
         ExploreError: the flow cannot be imported there.
@@ -41,12 +41,12 @@ def tried_in_fresh_processes(model: Model, trials: Sequence[Trial]) -> list[list
 
 
 def _tried(model: Model, question: bytes, seed: int) -> list[CallResult]:
-    # It finds modules where this process does, and -P keeps the working directory from standing before them.
+    # The process finds modules where this one does; -P keeps the working directory from taking precedence.
     path = os.pathsep.join(map(str, sys.path))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed), "TZ": _ZONE}
     command = [sys.executable, "-P", "-m", "choreography.explore.again"]
     try:
-        # The command is ours, no shell is involved.
+        # The command is our own, and no shell is involved.
         ran = subprocess.run(  # noqa: S603
             command, input=question, capture_output=True, env=environment, timeout=_SECONDS, check=False
         )
@@ -68,7 +68,7 @@ def _untried(model: Model, reason: str) -> ExploreError:
 
 
 def _hashes(module: ModuleType) -> bool:
-    """Tell whether the code of a module builds sets or hashes; what nobody can read may."""
+    """Tell whether the code of a module builds sets or hashes. Code that cannot be read counts as if it did."""
     loader = getattr(module, "__loader__", None)
     if not isinstance(loader, InspectLoader):
         return True

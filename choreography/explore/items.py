@@ -1,4 +1,4 @@
-"""What is on its way in a run: where it comes from, and how an event of a foreign publisher joins it."""
+"""The items under way in a run: their senders, and how an event of a foreign publisher becomes one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.explore.steps import Item
 
 
 def sender_of(model: Model, item: Item) -> str:
-    """Return who sent something: a service, a foreign publisher or an outside."""
+    """Return the sender of an item: a service, a foreign publisher or an outside."""
     if item.style == "event":
         return str(orjson.loads(item.thing.raw)["source"]) if isinstance(item.thing, Delivery) else ""
     if item.style == "intent":

@@ -15,7 +15,7 @@ from choreography.explore.world import Interruption
 
 @dataclass(frozen=True, slots=True)
 class FoundState:
-    """A property that fails, the state that shows it, and the flow in it that does; no state if none ever held."""
+    """A broken property, a state that shows it, and the flow that breaks it; no state if a `sometimes` never held."""
 
     property: Property
     state: State
@@ -23,16 +23,16 @@ class FoundState:
 
 
 class RestartError(Interruption):
-    """A property turned out to look at more than was known, so what was left out because of that may matter."""
+    """A property read more than was known, so steps that were left out before may matter."""
 
 
 class Judge:
     """Judges states, and knows which properties are still open.
 
     Attributes:
-        broken: what was found, by the name of the property, in the order found.
-        reached: the names of what should be possible and is.
-        exact: a state stands for itself, and not for all arrangements of its flows.
+        broken: the findings, by the name of the property, in the order in which they were found.
+        reached: the names of the `sometimes` properties that were reached.
+        exact: a state stands for itself only, and not for all arrangements of its flows.
     """
 
     def __init__(self, space: Space, *, exact: bool = False) -> None:
@@ -53,10 +53,10 @@ class Judge:
         self._sort_out()
 
     def one(self, own: int, shared: int, flows: Iterable[int]) -> None:
-        """Judge what can be judged from one flow and what is shared, for every flow that may be in that state.
+        """Judge the properties that read one flow and the shared part, for every flow that may be in that state.
 
         Raises:
-            RestartError: more is needed to judge a property.
+            RestartError: a property reads more than that.
         """
         for verdict in self._alone:
             if verdict.flow in flows:
@@ -70,10 +70,10 @@ class Judge:
                     self._settle(verdict)
 
     def whole(self, state: State) -> None:
-        """Judge what can only be judged from all flows together.
+        """Judge the properties that need all flows together.
 
         Raises:
-            RestartError: more is needed to judge a property.
+            RestartError: a property reads more than was known.
         """
         for verdict, good in self._together:
             for one in self._arrangements(verdict, state) if verdict.named else (state,):
@@ -83,14 +83,14 @@ class Judge:
                 self._settle(verdict)
 
     def at_rest(self, state: State) -> None:
-        """Judge a state in which nothing is on its way any more."""
+        """Judge a state in which nothing is under way any more."""
         for verdict in self._at_rest:
             for one in self._arrangements(verdict, state):
                 if not verdict(one):
                     self._check(verdict, state)
 
     def exactly(self, state: State, *, rest: bool) -> list[FoundState]:
-        """Return everything that fails in one state, whose flows stay where they are; note down what is reached."""
+        """Return every property that fails in one state, whose flows are not rearranged; record those reached."""
         found: list[FoundState] = []
         for verdict in self._verdicts:
             mode = verdict.property.mode
@@ -103,26 +103,26 @@ class Judge:
         return found
 
     def never_reached(self) -> list[FoundState]:
-        """Return what should be possible and is not."""
+        """Return the properties that should be possible and were not reached."""
         hoped = [one for one in self._space.model.properties if one.mode == "sometimes"]
         return [FoundState(one, (), SHARED) for one in hoped if one.name not in self.reached]
 
     @property
     def samples(self) -> list[VerdictSample]:
-        """Some verdicts of every property, with what it had looked at."""
+        """Some verdicts of every property, with the parts that it read for them."""
         return [sample for verdict in self._verdicts for sample in verdict.samples.values()]
 
     def looks_at(self, sorts: Iterable[tuple[str, ...]]) -> bool:
-        """Tell whether a property that looks at more than one flow can see these."""
+        """Tell whether a property that reads more than one flow can see these facts."""
         return not self._looked_at.isdisjoint(sorts)
 
     def begin(self, *, reducing: bool) -> None:
-        """Begin a search, which leaves out what makes no difference if it is ``reducing``."""
+        """Begin a search; ``reducing``: it leaves out steps that make no difference."""
         self.reducing = reducing
         self.forget()
 
     def forget(self) -> None:
-        """Begin again, with what is known of what the properties look at."""
+        """Begin again, with the knowledge of what the properties read."""
         self.broken.clear()
         self.reached.clear()
         self._sort_out()
@@ -141,14 +141,14 @@ class Judge:
         self._leave_out_the_decided()
 
     def _leave_out_the_decided(self) -> None:
-        """Judge no longer what is reached or broken: no other state can change that."""
+        """Stop judging properties that are reached or broken: no other state can change that."""
         decided = self.reached | self.broken.keys()
         self._at_rest = [one for one in self._at_rest if one.property.name not in decided]
         self._alone = [one for one in self._alone if one.property.name not in decided]
         self._together = [one for one in self._together if one[0].property.name not in decided]
 
     def _settle(self, verdict: Verdicts) -> None:
-        """Begin again if what a property looks at makes a difference to what may be left out."""
+        """Begin again if the parts that a property reads change which steps may be left out."""
         verdict.noticed()
         before = self._kinds()
         self._sort_out()

@@ -1,8 +1,8 @@
-"""Looking at a state as a property does, and remembering what it looked at.
+"""Judges a state by a property, and remembers which parts of the state the property read.
 
-A property is a pure function of the parts of the world that it reads, and which part it reads next depends only on
-what it has read so far. So its verdicts form a tree: a state is judged by following it, and the function itself is
-called only where no state has been before.
+A property is a pure function of the parts of the world that it reads, and the next part it reads depends only on those
+it has read so far. So its verdicts form a tree: the judge follows this tree for a state, and calls the function itself
+only where no state has been before.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ NOWHERE: Final = Mask()
 
 
 class NarrowError(Interruption):
-    """A property asked for more than the one flow that it was shown."""
+    """A property read more than the one flow that it was shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Where a part of the world stands in a state.
+    """The position of a part of the world in a state.
 
     Attributes:
         own: the bits in the integers of flows.
-        shared: the bits in the integer of what all flows share.
-        at: the flow whose integer is looked at: another than the judged one, or the judged one as JUDGED, or ALL.
+        shared: the bits in the integer of everything that the flows share.
+        at: the flow whose integer is read: a flow other than the judged one, or JUDGED for the judged one, or ALL.
     """
 
     part: Part
@@ -51,10 +51,10 @@ class Look:
     at: int
 
     def value(self, state: State, place: int) -> Value:
-        """Return the bits of this part, where the judged flow stands in a place."""
+        """Return the bits of this part when the judged flow stands in the given place."""
         if self.at == ALL:
             own = self.own.value
-            # Before any flow has such a part, one integer is enough, which equals no tuple of later.
+            # Until a flow has such a part, one integer is enough; it equals no later tuple.
             shared = state[0] & self.shared.value
             return (shared, *[one & own for one in state[1:]]) if own else shared
         if self.own is NOWHERE:
@@ -67,10 +67,10 @@ ALL: Final = -2
 
 
 class StateLooker:
-    """A state as the source of a world; it notes down what is read.
+    """A state as the source of a world; it records the parts that are read.
 
     Attributes:
-        flow: the flow that is judged, or SHARED. It stands in the place of its number, unless it stands alone.
+        flow: the flow that is judged, or SHARED. It stands at the position of its number, unless it stands alone.
     """
 
     def __init__(self, space: Space, state: State, flow: int) -> None:
@@ -83,7 +83,7 @@ class StateLooker:
         """Return one part as texts.
 
         Raises:
-            NarrowError: it is a part of flows that are not shown.
+            NarrowError: the part belongs to flows that are not shown.
         """
         look = self._look(part)
         if self._alone and look.at != JUDGED:
@@ -154,7 +154,7 @@ def _text(fact: Any) -> str:
 
 
 class VerdictSample(NamedTuple):
-    """A verdict, for one flow if the property is about each, and what it was made from."""
+    """A verdict, for one flow if the property takes one, and the parts it was made from."""
 
     property: Property
     flow: str
@@ -163,16 +163,16 @@ class VerdictSample(NamedTuple):
 
 
 class Verdicts:
-    """What one property says of every state that it has seen the like of, for one flow if it is about each.
+    """The verdicts of one property on every state it has seen, for one flow if it takes one.
 
     Attributes:
-        flow: the number of that flow; SHARED if it is about all of them.
-        reads: the sorts of what it looks at.
-        everywhere: it looks at more than one flow and what all of them share.
-        across: it looks at more than its flow, so the order of steps in different flows matters to it.
-        named: it looks at a flow by its id, so flows that are exchanged are not the same to it.
-        good: the verdict that needs no attention: it holds, or for never and sometimes that it does not.
-        samples: for each verdict, what the property had looked at when it was first given.
+        flow: the number of that flow; SHARED if the property takes none.
+        reads: the sorts of facts that it reads.
+        everywhere: it reads more than one flow, and the shared part.
+        across: it reads flows other than its own, so the order of steps in different flows matters to it.
+        named: it reads a flow by its id, so exchanged flows are different to it.
+        good: the verdict that needs no attention: true for always and eventually, false for never and sometimes.
+        samples: for each verdict, the parts that the property had read when it first gave it.
     """
 
     def __init__(self, space: Space, prop: Property, flow: int = SHARED, *, exact: bool = False) -> None:
@@ -189,21 +189,21 @@ class Verdicts:
         self.named = bool(prop.each and space.flows)
 
     def noticed(self) -> None:
-        """Count as known what it has looked at so far."""
+        """Count the parts read so far as known."""
         self.changed = False
 
     def __call__(self, state: State) -> bool:
-        """Tell whether the property holds in a state of all flows; in all its arrangements, unless it is exact."""
+        """Tell whether the property holds in a state of all flows; in all arrangements, unless the judge is exact."""
         node, place = self._root, self._at
         while node.__class__ is tuple:
             node = node[1].get(node[0].value(state, place))
         return self._ask(state) if node is None else node
 
     def alone(self, state: State) -> bool:
-        """Tell whether it holds in a state that shows its flow only, as long as it asks for no other.
+        """Tell whether it holds in a state that shows only its flow, as long as it reads no other flow.
 
         Raises:
-            NarrowError: it does ask for another.
+            NarrowError: it reads another flow.
         """
         node = self._root
         while node.__class__ is tuple:
@@ -235,7 +235,7 @@ class Verdicts:
         return looker, verdict
 
     def _in_all_orders(self, state: State, looker: StateLooker, verdict: bool) -> bool:
-        """Return the verdict that counts of all arrangements of a state, which look the same to this property."""
+        """Return the verdict that counts among all arrangements of a state, which look the same to this property."""
         parts = [look.part for look, _ in looker.looks]
         verdicts = {verdict}
         for order in self._space.arranging.orders[1:]:
@@ -243,7 +243,7 @@ class Verdicts:
             verdicts.add(holds)
             if any(look.at >= 0 for look, _ in other.looks) or [look.part for look, _ in other.looks] != parts:
                 self.named = self.changed = True
-        # One arrangement in which it must not hold is enough, and so is one in which it should.
+        # One arrangement that breaks it is enough, and so is one that reaches it.
         return any(verdicts) if self.property.mode in ("never", "sometimes") else all(verdicts)
 
     def _remember(self, looker: StateLooker, verdict: bool) -> None:

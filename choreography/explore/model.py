@@ -1,4 +1,4 @@
-"""What is explored: the services of a flow, its properties, its scenarios and its outsides."""
+"""The input of an exploration: the services of a flow, its properties, its scenarios and its outsides."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Model:
 
     @classmethod
     def of(cls, flow: str) -> Model:
-        """Read a flow and its module ``properties``; or take a model that a module holds, ``tests.twins.late:model``.
+        """Read a flow and its module ``properties``; or take a model from a module, such as ``tests.twins.late:model``.
 
         Raises:
             ExploreError: there is no such module, or no scenario in it.
@@ -59,7 +59,7 @@ class Model:
 
     @classmethod
     def from_module(cls, name: str, services: Iterable[Service], module: ModuleType) -> Model:
-        """Collect what a module declares."""
+        """Collect the declarations of a module."""
         found = list(vars(module).values())
         properties = tuple(one for one in found if isinstance(one, Property))
         makers = {one.name: one for one in found if isinstance(one, ScenarioMaker)}
@@ -76,7 +76,7 @@ class Model:
 
     @property
     def modules(self) -> list[ModuleType]:
-        """The modules that its author wrote: in which its functions stand, and those that these use."""
+        """The modules that the author wrote: those with the functions, and those that these import."""
         if self.loaded:
             return list(self.loaded)
         declared: list[Any] = [*self.properties, *self.makers.values()]
@@ -86,14 +86,14 @@ class Model:
         return modules_behind([one.function for one in declared] + [one.answers for one in self.outsides.values()])
 
     def called(self, name: str) -> Model:
-        """Return this flow under the name by which it is found."""
+        """Return this flow under the name by which commands find it."""
         return replace(self, name=name)
 
     def check(self) -> None:
-        """Refuse a flow of which something is missing.
+        """Refuse an incomplete flow.
 
         Raises:
-            ExploreError: an outside is called that nobody declared.
+            ExploreError: an effect calls an outside that is not declared.
         """
         for service in self.services:
             service.check()
@@ -105,10 +105,10 @@ class Model:
                     )
 
     def refuse_unknown_settings(self) -> None:
-        """Refuse a property that is asked for only with settings that no scenario can have.
+        """Refuse a property that is required only with settings that no scenario has.
 
         Raises:
-            ExploreError: there is one, so it would never be judged.
+            ExploreError: there is such a property; it would never be judged.
         """
         known = sorted({name for maker in self.makers.values() for name in (*maker.settings, *maker.faults)})
         for one in self.properties:
@@ -122,7 +122,7 @@ class Model:
                     )
 
     def but(self, *services: Service, outside: OutsideModel | None = None) -> Model:
-        """Return this flow with other services in place of those of the same name, or another outside."""
+        """Return this flow with some services of the same names, or an outside, replaced."""
         others = {service.name: service for service in services}
         kept = tuple(others.pop(service.name, service) for service in self.services)
         outsides = dict(self.outsides) | ({outside.name: outside} if outside else {})
@@ -131,9 +131,9 @@ class Model:
         return model
 
     def beginning_with(self, scenario: Scenario) -> Model:
-        """Return this flow with the properties that a scenario must have.
+        """Return this flow with the properties that its scenario requires.
 
-        What should be possible is asked for only where every service is there, unless it says which one is away.
+        A `sometimes` is required only if every service is present, unless it names the service that is away.
         """
         self.refuse_unknown_faults(scenario.faults)
         asked = dict(scenario.settings)
@@ -143,10 +143,10 @@ class Model:
         return replace(self.beside(scenario.faults), properties=tuple(kept))
 
     def beside(self, faults: Faults) -> Model:
-        """Return this flow with the old release that runs beside it, if there is to be one.
+        """Return this flow with the old release that runs beside it, if the scenario has one.
 
         Raises:
-            ExploreError: it is not there, or it has no service that this flow has.
+            ExploreError: there is no old release, or it shares no service with this flow.
         """
         if self.old is not None or not faults.old:
             return self
@@ -164,7 +164,7 @@ class Model:
         return replace(self, old=replace(old, sources=sources), sources=sources)
 
     def maker(self, name: str = "") -> ScenarioMaker:
-        """Return what makes a scenario, the first one declared unless it is named.
+        """Return the maker of a scenario; without a name, of the first declared scenario.
 
         Raises:
             ExploreError: there is none of this name.
@@ -174,7 +174,7 @@ class Model:
         return self.makers[name or next(iter(self.makers))]
 
     def scenario(self, name: str = "", /, **settings: Any) -> Scenario:
-        """Make a scenario, the first one declared unless it is named."""
+        """Make a scenario; without a name, the first declared one."""
         made = self.maker(name)(**settings)
         self.refuse_unknown_faults(made.faults)
         return made
@@ -183,7 +183,7 @@ class Model:
         """Refuse faults of services and events that this flow does not have.
 
         Raises:
-            ExploreError: there is one.
+            ExploreError: there is such a fault.
         """
         faults.refuse_unknown([service.name for service in self.services])
         for name in faults.foreign:
@@ -195,10 +195,10 @@ class Model:
         return next(service for service in self.services if service.name == name)
 
     def source(self, wire_type: str) -> str:
-        """Return the name of whoever publishes an event: a service of this flow, or a foreign publisher.
+        """Return the name of the publisher of an event: a service of this flow, or a foreign publisher.
 
         Raises:
-            ExploreError: nobody publishes it, and nobody hears it.
+            ExploreError: no service publishes or consumes it.
         """
         return self.sources.get(wire_type) or self.events.source(wire_type)
 
@@ -208,14 +208,14 @@ class Model:
 
     @cached_property
     def events(self) -> Events:
-        """The events that its services publish and hear."""
+        """The events that its services publish and consume."""
         return Events(self.name, self.services)
 
     def owner(self, entity: type[Entity]) -> Service:
         """Return the service that keeps an entity.
 
         Raises:
-            ExploreError: none does.
+            ExploreError: no service keeps it.
         """
         for service in self.services:
             if entity in service.entities:
@@ -232,7 +232,7 @@ class Model:
     def effect(self, service: str, name: str) -> Effect:
         """Return an effect by its name."""
         found = self.find_effect(service, name)
-        assert found is not None  # noqa: S101 - whoever asks for it has it from this release
+        assert found is not None  # noqa: S101 - callers know the effect from this release
         return found
 
     def find_effect(self, service: str, name: str) -> Effect | None:
@@ -246,7 +246,7 @@ class Model:
         return found.outside if found else service
 
     def outside_that_answers(self, service: str, wire_type: str) -> str:
-        """Return the outside of which a service of either release may get an answer."""
+        """Return the outside whose answer a service of either release may consume."""
         releases = (self, self.old) if self.old else (self,)
         services = (one for release in releases for one in release.services if one.name == service)
         effects = (one for found in services for one in found.effects.values())
@@ -262,10 +262,10 @@ def _hears(service: Service, wire_type: str) -> bool:
 
 
 def _held(module: str, attribute: str) -> Model:
-    """Return a model that a module holds.
+    """Return a model from a module.
 
     Raises:
-        ExploreError: there is none of this name.
+        ExploreError: there is no model of this name.
     """
     try:
         names = vars(import_authored(module))

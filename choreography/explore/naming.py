@@ -1,6 +1,6 @@
-"""Texts without the ids of flows in them, so that what one order goes through is known for every other.
+"""Texts without the ids of flows, so that one flow's steps are known for every other flow.
 
-Two flows that look at each other cannot be exchanged; then everything is kept as it is.
+Two flows that read each other cannot be exchanged; then every id stays as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARED: Final = -1
 
 
 class AsymmetricError(Interruption):
-    """Something is about two flows at once, so they are not interchangeable."""
+    """A text names two flows at once, so they are not interchangeable."""
 
 
 class FlowNaming:
@@ -31,10 +31,10 @@ class FlowNaming:
         self._numbers: dict[tuple[str, str], int] = {}
 
     def home(self, *texts: str) -> int:
-        """Return which flow texts are about, or SHARED.
+        """Return the flow that texts name, or SHARED.
 
         Raises:
-            AsymmetricError: they are about more than one, or it is unclear about which.
+            AsymmetricError: they name more than one flow, or it is unclear which one.
         """
         found = self._ids.numbers(*texts)
         if len(found) > 1 or self._ids.unclear(*texts):
@@ -42,10 +42,10 @@ class FlowNaming:
         return found[0] if found else SHARED
 
     def near(self, number: int, text: str) -> int:
-        """Return which flow a text is about that came out of a step of the flow ``number``, or SHARED.
+        """Return the flow that a text names, or SHARED; the text came out of a step of the flow ``number``.
 
         Raises:
-            AsymmetricError: it is about another flow.
+            AsymmetricError: it names another flow.
         """
         home = self.home(text)
         if home not in (number, SHARED):
@@ -53,23 +53,23 @@ class FlowNaming:
         return home
 
     def neutral(self, text: str, home: int) -> str:
-        """Return a text with the id of its own flow taken out.
+        """Return a text without the id of its own flow.
 
         Raises:
-            AsymmetricError: it is about another flow.
+            AsymmetricError: it names another flow.
         """
         if self.home(text) not in (home, SHARED):
             raise AsymmetricError(text)
         return self._ids.replaced(text, self.flows[home], PLACE) if home != SHARED else text
 
     def concrete(self, text: str, home: int) -> str:
-        """Return a text with the id of a flow put in."""
+        """Return a text with the id of a flow filled in."""
         return text.replace(PLACE, self.flows[home]) if home != SHARED else text
 
     def heard(self, neutral: Arrival, home: int) -> Arrival:
-        """Return what is heard with the id of a flow put in. Its digest is known from now on."""
+        """Return an event, answer or deadline with the id of a flow filled in; record its digest."""
         concrete = Arrival(neutral.style, neutral.service, neutral.type, self.concrete(neutral.text, home))
-        # The digest of an event is the same for all who hear it.
+        # The digest of an event is the same for all its consumers.
         number = self._numbers.setdefault((neutral.type, neutral.text), len(self._heard))
         if number == len(self._heard):
             self._heard.append(neutral)
@@ -77,11 +77,11 @@ class FlowNaming:
         return concrete
 
     def neutral_slots(self, slots: Any) -> Any:
-        """Return a join's slots with digests, which hide the ids of flows, told by what they are digests of."""
+        """Return a join's slots by the texts behind their digests, because digests hide the ids of flows."""
         return _mapped(slots, lambda text: self._tokens.get(text, text))
 
     def concrete_slots(self, slots: Any, home: int) -> Any:
-        """Return a join's slots with the digests put back."""
+        """Return a join's slots by their digests again."""
 
         def put_back(text: str) -> str:
             if not text.startswith(_DIGEST_OF):

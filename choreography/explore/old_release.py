@@ -1,4 +1,4 @@
-"""An old release of a flow beside the new one: its services, imported without being taken for those of today."""
+"""An old release of a flow beside the new one: its services, imported without replacing those of today."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def old_services(flow: str, old: str) -> tuple[tuple[Service, ...], tuple[Module
 
     Args:
         flow: the package of the flow of today.
-        old: the package of the old release, or the folder that it lies in.
+        old: the package of the old release, or the folder that contains it.
 
     Raises:
         ExploreError: there is no such package.
@@ -40,7 +40,7 @@ def old_services(flow: str, old: str) -> tuple[tuple[Service, ...], tuple[Module
 
 
 def _folder_of(old: str) -> Path:
-    """Return the folder of a package, as every command finds it: from the working directory or above."""
+    """Return the folder of a package, searched as every command does: from the working directory upwards."""
     here = Path.cwd()
     for base in (here, *here.parents):
         for path in (base / old, base / old.strip("/").replace(".", "/")):
@@ -60,7 +60,7 @@ def _folder_of(old: str) -> Path:
 
 
 def _name_of(folder: Path) -> str:
-    """Return the name that a package has by where it lies."""
+    """Return the name of a package according to its place on the disk."""
     names, place = [folder.name], folder.parent
     while (place / "__init__.py").is_file():
         names.insert(0, place.name)
@@ -69,7 +69,7 @@ def _name_of(folder: Path) -> str:
 
 
 def _imports(folder: Path, package: str) -> bool:
-    """Tell whether the files of a folder import a package: then they are a release of it, wherever they lie."""
+    """Tell whether the files of a folder import a package: then they are a release of it, wherever they are."""
     return any(f"{name}.".startswith(f"{package}.") for file in folder.glob("*.py") for name in _imported_by(file))
 
 
@@ -88,13 +88,13 @@ def _imported_by(file: Path) -> Iterator[str]:
 
 @lru_cache(maxsize=16)
 def _services_in(folder: Path, name: str) -> tuple[tuple[Service, ...], tuple[ModuleType, ...]]:
-    """Import a package under a name, and forget it again: whoever imports that name has today's."""
+    """Import a package under a name and forget it again: a later import of that name gets today's package."""
     with _in_place_of(name, folder):
         services = services_of(name)
         for service in services:
             service.check()
             for model in _models(service):
-                # What refers to a later class is read now, as long as the names mean those of the old release.
+                # Forward references are resolved now, while their names still mean the classes of the old release.
                 model.model_rebuild()
         return services, tuple(module for one, module in sys.modules.items() if f"{one}.".startswith(f"{name}."))
 
@@ -134,7 +134,7 @@ def _in_place_of(name: str, folder: Path) -> Iterator[None]:
 
 
 def _begun(name: str, folder: Path) -> ModuleType:
-    """Return a package of this name that has its modules in a folder."""
+    """Return a package of this name whose modules come from a folder."""
     file = folder / "__init__.py"
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(folder)])
     if not file.is_file() or spec is None or spec.loader is None:

@@ -1,4 +1,4 @@
-"""The settings of a scenario as options of the command line, and as the help says them."""
+"""The settings of a scenario as options of the command line, and their text in the help."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[
     """Read ``--orders 2``, ``--orders=2``, ``--cancel`` and ``--no-cancel`` as settings of a scenario.
 
     Args:
-        words: what is left of the command line.
+        words: the rest of the command line.
         maker: the scenario.
-        options: those of the command itself, such as ``--depth``.
+        options: the options of the command itself, such as ``--depth``.
 
     Raises:
         ExploreError: a word is no setting of this scenario, or its value cannot be read.
@@ -50,7 +50,7 @@ def settings_in(words: Sequence[str], maker: ScenarioMaker, options: Collection[
 
 
 def options_of(scenario: Scenario, model: Model) -> str:
-    """Return the options that make a scenario again."""
+    """Return the options that make the same scenario again."""
     first, usual = next(iter(model.makers)), dict(model.makers[scenario.name].settings) if scenario.name else {}
     words = [] if scenario.name in ("", first) else [f"--scenario {scenario.name}"]
     for name, value in scenario.settings:
@@ -66,7 +66,7 @@ def options_of(scenario: Scenario, model: Model) -> str:
 
 
 def described(model: Model) -> Iterator[str]:
-    """Yield what the help says of each scenario of a flow: its name, what it is about, and its settings."""
+    """Yield the help of each scenario of a flow: its name, its purpose, and its settings."""
     for number, maker in enumerate(model.makers.values()):
         usual = " (the default)" if number == 0 else ""
         yield f"--scenario {maker.name}{usual}{f': {maker.text}' if maker.text else ''}"
@@ -79,14 +79,14 @@ def described(model: Model) -> Iterator[str]:
 
 
 def faults_described(model: Model) -> Iterator[str]:
-    """Yield what the help says of the faults that any scenario of a flow may have."""
+    """Yield the help of the faults that any scenario of a flow may have."""
     faults = {name: usual for maker in model.makers.values() for name, usual in maker.faults.items()}
     for name, usual in faults.items():
         yield f"--{_dashed(name)} {_kind(type(usual))}  {FAULT_TEXTS[name]} (default: {usual or 'none'})"
 
 
 def _setting(word: str, maker: ScenarioMaker, options: Collection[str]) -> tuple[str, bool]:
-    """Return the setting that a word names, and whether it switches it off."""
+    """Return the setting that a word names, and whether the word switches it off."""
     if not word.startswith("--"):
         raise ExploreError(
             f"{word!r} stands alone, so it is unclear what it is for. Settings of a scenario are written after the "

@@ -1,4 +1,4 @@
-"""What one step does to the integers of a state."""
+"""The effect of one step on the integers of a state."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ BitOf = Callable[[Fact, int], int]
 
 @dataclass(slots=True)
 class StepOutcome:
-    """What one step does to its flow's integer (own) and to the shared one.
+    """The effect of one step on its flow's integer (own) and on the shared one.
 
     Attributes:
         kept_own: the states of entities, without the facts.
         fresh_own: the facts that it adds, as if none of them had been there before.
-        crowded: it adds too many that are alike by itself.
+        crowded: the step alone adds too many equal facts.
     """
 
     keep_own: int
@@ -48,7 +48,7 @@ class StepOutcome:
     crowded: bool = False
 
     def after(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int] | None:
-        """Return both integers after the step; None if it is one more of too many alike, so it is not followed."""
+        """Return both integers after the step; None if there are too many equal facts, so the step is not followed."""
         own, shared = own & self.keep_own, shared & self.keep_shared
         if self.crowded or own & self.fresh_own or shared & self.fresh_shared:
             fresh = self.told_apart(own, shared, bit_of, cut)
@@ -58,9 +58,10 @@ class StepOutcome:
         return own | self.kept_own | self.fresh_own, shared | self.kept_shared | self.fresh_shared
 
     def told_apart(self, own: int, shared: int, bit_of: BitOf, cut: set[str]) -> tuple[int, int] | None:
-        """Return the bits of what is added, each under the next number if the same has been there before.
+        """Return the bits of the added facts, each under the next number if an equal fact is there already.
 
-        None if there are too many alike. What would follow is in no state, so no property is judged on a part of it.
+        Return None if there are too many equal facts. Such a state is not kept, so no property is judged on a part of
+        it.
         """
         fresh = {True: 0, False: 0}
         before = {True: shared, False: own}
@@ -78,7 +79,7 @@ class StepOutcome:
 
     @property
     def traceless(self) -> bool:
-        """An intent was carried out and no call tells of it: the only kind of step that a flow can repeat in place."""
+        """The step records no call, event or quarantine: the only kind of step that a flow can repeat in place."""
         return not any(isinstance(fact, Called | HasPublished | HasQuarantined) for _, fact in self.facts)
 
 
@@ -90,7 +91,7 @@ def _next(fact: Fact, nth: int, home: int, before: int, bit_of: BitOf) -> int:
 
 @dataclass(slots=True)
 class Stepping:
-    """Something on its way, the bits that its step depends on, and what follows from each of their values."""
+    """An item under way, the bits that its step depends on, and the outcomes for each of their values."""
 
     pending: Pending
     home: int
@@ -101,7 +102,7 @@ class Stepping:
 
 
 class Making:
-    """An outcome in the making, with the label of the step that leads to it."""
+    """An outcome in the making, with the label of its step."""
 
     def __init__(self, bit_of: BitOf, move: Stepping, label: str = "") -> None:
         self._bit_of, self._label = bit_of, label
@@ -112,19 +113,19 @@ class Making:
             self._clear[move.home == SHARED] |= bit_of(move.pending, move.home)
 
     def keep(self, sort: tuple[str, ...], home: int, mask: int, bits: int) -> None:
-        """Give an entity a new state."""
+        """Set the new state of an entity."""
         self._clear[home == SHARED] |= mask
         self._kept[home == SHARED] |= bits
         self._sorts.add(sort)
 
     def add(self, home: int, *facts: Fact) -> None:
-        """Add what becomes true: an event together with its deliveries, or one other fact."""
-        # Told without the number of the flow, so that what follows for two flows can be compared.
+        """Add a new fact: an event together with its deliveries, or any other fact."""
+        # Recorded without the number of the flow, so that the outcomes of two flows can be compared.
         self._facts += [(min(home, 0), fact) for fact in facts]
         self._sorts.update(sort_of(fact) for fact in facts)
 
     def done(self, cut: set[str]) -> StepOutcome:
-        """Return the outcome."""
+        """Return the finished outcome."""
         outcome = StepOutcome(
             ~self._clear[False],
             ~self._clear[True],

@@ -1,7 +1,7 @@
-"""One thing happens to one service: settled and released by the engine that serves it in production.
+"""One step of one service: settled and released by the engine that serves it in production.
 
-Reactions are pure, so each situation is decided once and remembered for the whole exploration. That they are pure is
-not believed: each decision is made again under another clock, environment and seed.
+Reactions are pure, so the engine decides each situation once and the exploration remembers it. The explorer does not
+trust that they are pure: it makes each decision again under another clock, environment and seed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Place = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What one service is told: an event, an answer of an effect, or a deadline that is due."""
+    """A delivery to one service: an event, an answer of an effect, or a deadline that is due."""
 
     style: str
     service: str
@@ -44,7 +44,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What came of it: records that are new, what is said, asked, begun and written; or why it was quarantined."""
+    """The result of a delivery: new records, events, intents, deadlines and writes; or why it was quarantined."""
 
     kept: tuple[tuple[Place, EntityRecord], ...] = ()
     said: tuple[tuple[str, str], ...] = ()
@@ -57,14 +57,14 @@ class Consequences:
 
     @property
     def told(self) -> str:
-        """What was decided, in short."""
+        """The decision in short."""
         kept = (f"{kind} {key}: {canonical(record.state)}" for (_, kind, key), record in self.kept)
         said = (f"{name} {text}" for name, text in (*self.said, *self.intents, *self.deadlines))
         return "; ".join((*kept, *said, *([self.problem] if self.problem else []))) or "nothing"
 
 
 class Made(NamedTuple):
-    """One decision: what was heard, on what, what came of it, and which reaction returned what."""
+    """One decision: the delivery, the state before, the result, and what each reaction returned."""
 
     heard: Arrival
     kept: tuple[tuple[Place, EntityRecord], ...]
@@ -73,7 +73,7 @@ class Made(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """One intent, every way in which it can be carried out, and what the effect asked and the outside said in them."""
+    """One intent, every way to carry it out, and the calls and replies in them."""
 
     service: str
     effect: str
@@ -92,12 +92,12 @@ _LATER: Final = timedelta(0)
 
 
 def canonical(data: Any) -> str:
-    """Return data as the one text by which it is told apart."""
+    """Return data as its canonical text; equal data has equal text."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class Deciding:
-    """Runs what reacts to one thing."""
+    """Runs the reactions to one delivery."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -110,11 +110,11 @@ class Deciding:
 
     @property
     def ran(self) -> AbstractSet[tuple[str, str]]:
-        """The service and the name of each reaction that was ever run."""
+        """The service and the name of each reaction that ran at least once."""
         return self._watched.ran
 
     def envelope(self, heard: Arrival) -> Envelope:
-        """Return what is heard as it would be delivered, under an id that follows from what it says."""
+        """Return an event as it would be delivered, under an id derived from its content."""
         service = self._services[heard.service]
         data: dict[str, Any] = orjson.loads(heard.text)
         subject = service.subjects[heard.type]
@@ -128,7 +128,7 @@ class Deciding:
         return Envelope(identity, heard.type, source, about, NOON + later, about, "", "", data)
 
     def named(self, heard: Arrival) -> tuple[Place, ...]:
-        """Return where the entities are kept that the reactions to this name. None if it breaks its contract."""
+        """Return the places of the entities that the reactions to this event name; None if it breaks its contract."""
         service = self._services[heard.service]
         subject = service.subjects[heard.type]
         try:
@@ -138,11 +138,11 @@ class Deciding:
         return tuple((service.name, entity.kind, logical_id) for entity, logical_id in ids)
 
     def decide(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> Consequences:
-        """Let a service hear something, on copies of what is kept, and hear it again.
+        """Deliver something to a service, on copies of its stored state, and deliver it again.
 
         Raises:
-            ImpureError: called again, a reaction decided something else.
-            ExploreError: the second time something was different, against what the engine promises.
+            ImpureError: a reaction decided something else when it was called again.
+            ExploreError: the second delivery had another result, against the promise of the engine.
         """
         delivery, memory, watched = self._delivery(heard), self._memories[heard.service], self._watched
         with watched.also_in(self.elsewhere):
@@ -166,7 +166,7 @@ class Deciding:
     def _refuse_impure(
         self, heard: Arrival, kept: Mapping[Place, EntityRecord], decided: Consequences, calls: Sequence[Call]
     ) -> None:
-        """Raise what was seen of reactions that are not pure, with what was decided if that shows it."""
+        """Raise the evidence against impure reactions, with the decision if the decision shows it."""
         given, impure = f"{heard.type} {heard.text}", self._watched.impure
         if impure:
             raise ImpureError(impure[0].name, given, *impure[0].came)
@@ -176,19 +176,19 @@ class Deciding:
             raise ImpureError(f"{heard.service}.{wavering}", given, decided.told, again.told)
 
     def settled(self, heard: Arrival) -> tuple[InMemory, Delivery]:
-        """Return a service with what it kept when it last heard this, and the delivery, which may come again."""
+        """Return a service with its stored state at its last delivery, and this delivery, which may be repeated."""
         return self._memories[heard.service].copied(), self._delivery(heard)
 
     def anew(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> tuple[Consequences, list[Call]]:
-        """Let a service hear something, on copies of what is kept; return also which reaction returned what."""
+        """Deliver something to a service, on copies of its stored state; return also what each reaction returned."""
         decided = self._hear(heard, kept, self._delivery(heard)).decided
         return decided, self._watched.taken()
 
     def carry_out(self, service: str, name: str, body: str) -> tuple[CarriedOut, ...]:
-        """Return every way in which an intent can be carried out; an effect does the same each time it is tried.
+        """Return every way to carry out an intent; an effect does the same each time it is tried.
 
         Raises:
-            ImpureError: under another clock and another seed the effect, or the declared outside, did something else.
+            ImpureError: the effect, or the declared outside, did something else under another clock and seed.
         """
         found, first = self.ways(service, name, body)
         with self.elsewhere:
@@ -200,14 +200,14 @@ class Deciding:
         return found
 
     def ways(self, service: str, name: str, body: str) -> tuple[tuple[CarriedOut, ...], list[Call]]:
-        """Return every way in which an intent can be carried out, and what was asked and said in all of them."""
+        """Return every way to carry out an intent, and the calls and replies in all of them."""
         effect, noted = self._model.effect(service, name), list[Call]()
         found = tuple(ways(effect, body, self._model.outsides[effect.outside], noted))
         return found, [(f"{service}.{one}" if one == name else one, value) for one, value in noted]
 
     def _hear(self, heard: Arrival, kept: Mapping[Place, EntityRecord], delivery: Delivery) -> _Once:
         memory = self._memories[heard.service]
-        # A vacant record is no record: it is what a missing one is taken for.
+        # A vacant record counts as no record: the engine takes a missing record for a vacant one.
         memory.restore({place[1:]: one for place, one in kept.items() if one.state is not None or one.slots})
         released = memory.hear(delivery)
         after = {place: memory.record(*place[1:]) for place in kept}

@@ -31,7 +31,7 @@ class Property:
 
     Attributes:
         each: its function takes the id of a flow as well, and it is judged for each of them.
-        settings: it need only be possible in scenarios with these settings.
+        settings: a `sometimes` must be possible only in scenarios with these settings.
     """
 
     mode: Mode
@@ -43,11 +43,11 @@ class Property:
 
     @property
     def complaint(self) -> str:
-        """Say what it means that it failed."""
+        """Return the message for a failure of this property."""
         return _SPOKEN[self.mode]
 
     def holds(self, world: World, flow: str = "") -> bool:
-        """Judge one state, for one flow if it is about each.
+        """Judge one state; for one flow if the property takes one.
 
         Raises:
             ExploreError: the property failed, or its answer is no verdict.
@@ -69,27 +69,27 @@ class Property:
         return bool(verdict)
 
     def fails(self, world: World, flow: str = "") -> bool:
-        """Tell whether this state is one that must not be."""
+        """Tell whether this state breaks the property."""
         return self.holds(world, flow) == (self.mode == "never")
 
 
 def _can_be_both(verdict: object) -> bool:
-    """Tell whether the truth of a value depends on what is in it: not that of None, a function or a coroutine."""
+    """Tell whether the truth of a value depends on its content: not that of None, a function or a coroutine."""
     return verdict is not None and any(hasattr(type(verdict), name) for name in ("__bool__", "__len__"))
 
 
 def always(function: Callable[..., bool]) -> Property:
-    """Declare what holds in every state."""
+    """Declare a property that holds in every state."""
     return _declared("always", function)
 
 
 def never(function: Callable[..., bool]) -> Property:
-    """Declare what holds in no state."""
+    """Declare a state that never occurs."""
     return _declared("never", function)
 
 
 def eventually(function: Callable[..., bool]) -> Property:
-    """Declare what holds once nothing is on its way any more: no event, no deadline, no answer."""
+    """Declare a property that holds once nothing is under way any more: no event, no deadline, no answer."""
     return _declared("eventually", function)
 
 
@@ -104,11 +104,11 @@ def sometimes(**settings: Any) -> Callable[[Callable[..., bool]], Property]: ...
 def sometimes(
     function: Callable[..., bool] | None = None, /, **settings: Any
 ) -> Property | Callable[[Callable[..., bool]], Property]:
-    """Declare what can happen. If it cannot, the rest may hold only because nothing happens at all.
+    """Declare a state that is possible. If it is not, other properties may hold only because nothing happens at all.
 
     Args:
         function: the property.
-        settings: it need only be possible in scenarios made with these: ``@sometimes(cancel=True)``.
+        settings: the state must be possible only in scenarios with these: ``@sometimes(cancel=True)``.
     """
     if function is not None:
         return _declared("sometimes", function)

@@ -1,7 +1,7 @@
-"""Whatever was called while exploring is called again, in another order and in fresh processes, and must do the same.
+"""Repeats the calls of an exploration in another order and in fresh processes: the results must be the same.
 
-That the same comes of two calls in a row is seen where they are made. Here is seen what shows only later: something
-that remembers what was before it, or that depends on the process it is in.
+Where the explorer makes a call, it repeats it at once and compares. This module finds functions that differ only later:
+those that remember earlier calls, or that depend on their process.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ One = TypeVar("One")
 
 
 class Purity:
-    """All sorts of functions that an exploration called: some calls of each, and what came of them.
+    """All sorts of functions that an exploration called: some calls of each, and their results.
 
     Attributes:
-        untried: the commands of which nothing is known, each with the reason.
+        untried: the commands without any known call, each with the reason.
     """
 
     def __init__(self, space: Space, judge: Judge) -> None:
@@ -61,10 +61,10 @@ class Purity:
         return [*_explored(self._space, self._judge), *self._commands()]
 
     def refuse_other_order(self) -> None:
-        """Call everything again in this process, the last first.
+        """Repeat every call in this process, the last one first.
 
         Raises:
-            ImpureError: something else came of it.
+            ImpureError: a call has another result.
         """
         last_first = self._once[::-1]
         with self._elsewhere:
@@ -73,16 +73,16 @@ class Purity:
             raise error
 
     def refuse_other_process(self) -> None:
-        """Call everything again in fresh processes.
+        """Repeat every call in fresh processes.
 
         Raises:
-            ImpureError: something else came of it.
+            ImpureError: a call has another result.
         """
         for error in self.in_fresh_processes():
             raise error
 
     def in_fresh_processes(self) -> Iterator[ImpureError]:
-        """Yield what did something else in a fresh process."""
+        """Yield the calls that have another result in a fresh process."""
         for again in tried_in_fresh_processes(self._model, [trial for trial, _ in self._once]):
             yield from _differences(self._once, again, FRESH)
 
@@ -111,7 +111,7 @@ def _explored(space: Space, judge: Judge) -> Iterator[Once]:
 
 
 def _by_kind(made: Iterable[Made]) -> list[list[Made]]:
-    """Return decisions in groups that differ in what was heard, which reactions ran, and what they did."""
+    """Return decisions in groups that differ in their event, in the reactions that ran, or in the result."""
     groups: dict[Hashable, list[Made]] = {}
     for one in made:
         ran = tuple(name for name, _ in one.calls)
@@ -121,7 +121,7 @@ def _by_kind(made: Iterable[Made]) -> list[list[Made]]:
 
 
 def _some(groups: Sequence[Sequence[One]], most: int) -> list[One]:
-    """Return at most so many, from every group as many as there is room for."""
+    """Return at most this many, spread evenly over the groups."""
     in_turn = (one for row in zip_longest(*groups, fillvalue=None) for one in row if one is not None)
     return list(islice(in_turn, most))
 

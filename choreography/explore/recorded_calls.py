@@ -1,4 +1,4 @@
-"""One function of a flow on one input, in a form in which it can be tried again: later, or in another process."""
+"""One function of a flow and its input, recorded so that it can be called again: later, or in another process."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Trial(NamedTuple):
     """One function on one input.
 
     Attributes:
-        kind: what sort of function it is.
-        name: its service and its name, or its name only if it belongs to no service.
+        kind: the sort of the function.
+        name: its service and its name, or only its name if it belongs to no service.
         given: its input as JSON.
     """
 
@@ -47,7 +47,7 @@ class Trial(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The input in short: of a reaction what it heard, not what was kept."""
+        """The input in short: for a reaction the event, without the stored state."""
         if self.kind != "reaction":
             return self.given
         _, _, wire_type, text = orjson.loads(self.given)["heard"]
@@ -55,12 +55,12 @@ class Trial(NamedTuple):
 
 
 class CallResult(NamedTuple):
-    """What came of a trial.
+    """The result of a trial.
 
     Attributes:
-        text: all of it, as the text by which it is compared.
-        shown: in short, for whoever reads.
-        parts: which function returned what, in the order of the calls.
+        text: the whole result, as the text by which it is compared.
+        shown: the result in short, for a reader.
+        parts: the result of each function, in the order of the calls.
     """
 
     text: str
@@ -69,7 +69,7 @@ class CallResult(NamedTuple):
 
 
 class Trying:
-    """Calls the functions of a flow as the engine and the explorer do."""
+    """Calls the functions of a flow in the same way as the engine and the explorer."""
 
     def __init__(self, model: Model, deciding: Deciding) -> None:
         self._model, self._deciding = model, deciding
@@ -81,7 +81,7 @@ class Trying:
         self._properties = {one.name: one for one in model.properties}
 
     def try_(self, trial: Trial) -> CallResult:
-        """Try a function on an input that nothing else has."""
+        """Try a function on an input that it shares with no other call."""
         given = orjson.loads(trial.given)
         match trial.kind:
             case "reaction":
@@ -105,7 +105,7 @@ class Trying:
         with reached() as beyond:
             try:
                 said = commanding.event(command, _COMMAND_ID, arguments)
-            except Exception as error:  # noqa: BLE001 - what it raises is what came of it
+            except Exception as error:  # noqa: BLE001 - the error is its result
                 text = f"{type(error).__name__}: {error}"
             else:
                 text = f"{said.wire_type} {canonical(said.model_dump(mode='json'))}"
@@ -126,14 +126,14 @@ def trial_of_reaction(made: Made) -> Trial:
 
 
 def came_of_reaction(service: str, decided: Consequences, calls: Sequence[Call]) -> CallResult:
-    """Return what came of a decision."""
+    """Return the result of a decision."""
     kept = [[*place, record.state, record.slots] for place, record in decided.kept]
     text = canonical([kept, decided.said, decided.intents, decided.deadlines, decided.rows, decided.problem])
     return CallResult(text, decided.told, tuple((f"{service}.{name}", repr(value)) for name, value in calls))
 
 
 def trial_of_property(prop: Property, flows: tuple[str, ...], flow: str, texts: Texts) -> Trial:
-    """Return what a property looked at as a trial."""
+    """Return a property and the parts that it read as a trial."""
     return _trial("property", prop.name, {"flows": flows, "flow": flow, "texts": list(texts.items())})
 
 
@@ -143,20 +143,20 @@ def came_of_property(prop: Property, *, verdict: bool) -> CallResult:
 
 
 def trial_of_effect(tried: Tried) -> Trial:
-    """Return what an effect did with an intent as a trial."""
+    """Return an effect and its intent as a trial."""
     return _trial("effect", tried.service, [tried.service, tried.effect, tried.body])
 
 
 def came_of_effect(found: Sequence[CarriedOut], calls: Sequence[Call]) -> CallResult:
-    """Return what came of trying every way in which an intent can be carried out."""
+    """Return the results of every way to carry out an intent."""
     return CallResult(repr(found), shown_calls(calls), tuple((name, str(value)) for name, value in calls))
 
 
 def trials_of_command(service: Service, command: Command) -> Iterator[Trial]:
-    """Yield requests that were made up for a command.
+    """Yield generated requests for a command as trials.
 
     Raises:
-        NoExampleError: nothing can be made up that its body allows.
+        NoExampleError: no valid body can be generated.
     """
     path = {name: _in_path(name, hint) for name, hint in command.path_parameters.items()}
     for body in _bodies(command):
@@ -186,7 +186,7 @@ def _in_path(name: str, hint: Any) -> str:
 
 
 def _arguments(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the arguments of a command as its route does."""
+    """Read the arguments of a command in the same way as its route."""
     arguments = {
         name: TypeAdapter(hint).validate_python(given["path"][name]) for name, hint in command.path_parameters.items()
     }
@@ -197,12 +197,12 @@ def _arguments(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trial_of_scenario(scenario: Scenario) -> Trial:
-    """Return how a flow begins as a trial."""
+    """Return the maker of a scenario as a trial."""
     return _trial("scenario", scenario.name, to_jsonable_python(dict(scenario.settings)))
 
 
 def came_of_scenario(scenario: Scenario) -> CallResult:
-    """Return what a scenario begins with."""
+    """Return the content of a scenario."""
     begun = [
         f"{type(one).__name__} {canonical(one.model_dump(mode='json'))}" for one in (*scenario.keeps, *scenario.says)
     ]

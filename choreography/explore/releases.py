@@ -1,7 +1,7 @@
-"""Two releases of a flow side by side: each delivery is handled by the one or the other, on the same state.
+"""Two releases of a flow side by side: one or the other handles each delivery, on the same state.
 
-What the old release does not know it quarantines as *not yet*, and the new one runs it by itself later. So that is no
-step: the delivery is as much on its way as before. What the new one cannot run nobody will.
+The old release quarantines an event that it does not know as *not yet*, and the new one runs it later by itself. So
+this is no step: the delivery is still under way. No release runs an event that the new one cannot run.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ OLD: Final = "old"
 
 
 class Releases:
-    """The decisions of the new release, and those of the old one beside it, if there is one."""
+    """The decisions of the new release, and those of the old release beside it, if there is one."""
 
     def __init__(self, model: Model, new: Deciding) -> None:
         self._model, self._new = model, new
         self._old = Deciding(model.old) if model.old else None
 
     def named(self, heard: Arrival) -> tuple[Place, ...]:
-        """Return where the entities are kept that the reactions of both releases name."""
+        """Return the places of the entities that the reactions of both releases name."""
         new = self._new.named(heard) if hears(self._model, heard.service, heard.type) else ()
         old = self._old.named(heard) if self._old and hears(self._model.old, heard.service, heard.type) else ()
         return tuple(dict.fromkeys((*new, *old)))
 
     def identity(self, heard: Arrival) -> str:
-        """Return the id under which something would be delivered."""
+        """Return the id of the event under which it would be delivered."""
         deciding = self._new if hears(self._model, heard.service, heard.type) or self._old is None else self._old
         return deciding.envelope(heard).id
 
     def decide(self, heard: Arrival, kept: Mapping[Place, EntityRecord]) -> Iterator[tuple[str, Consequences]]:
-        """Yield what either release makes of something that a service hears, with the label of the step."""
+        """Yield the decision of each release on a delivery, with the label of the step."""
         if hears(self._model, heard.service, heard.type):
             decided = self._new.decide(heard, kept)
             yield "", self._once(decided, heard, self._new, self._model.old)
@@ -65,7 +65,7 @@ class Releases:
                 yield OLD, self._once(decided, heard, self._old, self._model)
 
     def _once(self, decided: Consequences, heard: Arrival, by: Deciding, other: Model | None) -> Consequences:
-        """Return a decision, or that it counts for nothing as the other release would decide the same event again."""
+        """Return a decision; or a problem instead, if the other release would decide the same event again."""
         if decided.problem or other is None or not hears(other, heard.service, heard.type):
             return decided
         memory, delivery = by.settled(heard)
@@ -84,7 +84,7 @@ class Releases:
 def carried_out(
     model: Model, service: str, name: str, body: str, ways_of: Callable[[Model], Sequence[CarriedOut]]
 ) -> Iterator[tuple[CarriedOut, bool]]:
-    """Yield every way in which an intent can be carried out by a release that knows how to."""
+    """Yield every way to carry out an intent by a release that has its effect."""
     if effect := model.find_effect(service, name):
         yield from ((way, model.outsides[effect.outside].forgets_keys) for way in ways_of(model))
     else:
@@ -95,13 +95,13 @@ def carried_out(
 
 
 def new_takes(model: Model, item: Item) -> bool:
-    """Tell whether this release hears what is on its way, or at least quarantines it."""
+    """Tell whether this release consumes an item, or at least quarantines it."""
     inside = item.style != "event"
     return hears(model, item.service, item.type) or bool(unknown(model.service(item.service), item.type, inside=inside))
 
 
 def old_takes(model: Model, memory: InMemory, item: Item) -> bool:
-    """Tell whether the old release runs what is on its way, and does not leave it to this one."""
+    """Tell whether the old release runs an item, and does not leave it to this one."""
     if not (hears(model.old, item.service, item.type) and isinstance(item.thing, Delivery)):
         return False
     return not old_of(model, memory.copied()).hear(item.thing).waits
@@ -113,7 +113,7 @@ def old_of(model: Model, memory: InMemory) -> InMemory:
 
 
 def again(memory: InMemory, other: Service, delivery: Delivery) -> str:
-    """Say what is wrong if another release runs once more what this one has settled; nothing if it finds that."""
+    """Return the problem if another release runs an event again that this one has settled; else an empty text."""
     settled = memory.copied().beside(other).hear(delivery).settled[0]
     if settled.fate is not Fate.SETTLED:
         return ""
@@ -126,7 +126,7 @@ def again(memory: InMemory, other: Service, delivery: Delivery) -> str:
 def at_odds(
     model: Model, memory: InMemory, delivery: Delivery, replies: str, left: Iterable[tuple[str, Any, Any]]
 ) -> str:
-    """Say what is wrong between two releases once one of them has settled a delivery; nothing if all is well."""
+    """Return the problem between two releases after one of them settled a delivery; an empty text if there is none."""
     other = model if replies == OLD else model.old
     found = unreadable(memory.service, ((kind, state) for kind, state, _ in left)) if replies == OLD else ""
     if found or other is None or not hears(other, memory.service.name, delivery.type):
@@ -135,12 +135,12 @@ def at_odds(
 
 
 def by_old(replies: str) -> bool:
-    """Tell whether the old release took a step, by what became of it."""
+    """Tell by the result whether the old release took a step."""
     return replies == OLD or replies.startswith(f"{OLD} ")
 
 
 def answered(replies: str) -> str:
-    """Return what an outside answered, without who asked it and whether that was lost."""
+    """Return the replies of an outside, without the release that called and without ``lost``."""
     return replies.removeprefix(f"{OLD} ").removesuffix(", lost")
 
 
@@ -150,7 +150,7 @@ def hears(model: Model | None, service: str, wire_type: str) -> bool:
 
 
 def unknown(service: Service, wire_type: str, *, inside: bool) -> str:
-    """Say why a release quarantines what it does not hear; nothing if it is not even subscribed to it."""
+    """Return the reason why a release quarantines an unknown event; an empty text if it is not subscribed to it."""
     families = {family_of(one) for one in service.subjects}
     if not inside and family_of(wire_type) not in families:
         return ""
@@ -158,7 +158,7 @@ def unknown(service: Service, wire_type: str, *, inside: bool) -> str:
 
 
 def _can_read(effect: Effect, body: str) -> bool:
-    """Tell whether a release can read an intent that the other has decided."""
+    """Tell whether a release can read an intent of the other one."""
     try:
         effect.intent.model_validate_json(body)
     except ValidationError:
@@ -167,7 +167,7 @@ def _can_read(effect: Effect, body: str) -> bool:
 
 
 def unreadable(service: Service, states: Iterable[tuple[str, Mapping[str, Any] | None]]) -> str:
-    """Say why a release cannot read the state of an entity of some kind that another has kept; nothing if it can."""
+    """Return the reason why a release cannot read an entity's state from the other; an empty text if it can."""
     kinds = {entity.kind: entity for entity in service.entities}
     for kind, state in states:
         if kind in kinds and state is not None:

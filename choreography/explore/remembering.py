@@ -1,4 +1,4 @@
-"""A world that remembers what a property looked at, so that it can be judged again: in a moment, or elsewhere."""
+"""A world that remembers the parts that a property read, so that the property can be judged again elsewhere."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Texts = Mapping[Part, tuple[str, ...]]
 
 
 class _OtherPartError(Interruption):
-    """A property looks at what it did not look at before, though all that it saw was the same."""
+    """A property reads another part than before, though all that it had read was the same."""
 
 
 class _Remembered:
-    """The source of that world."""
+    """The source of a remembered world."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -29,7 +29,7 @@ class _Remembered:
 
 
 def judged_again(prop: Property, texts: Texts, flows: tuple[str, ...], flow: str) -> str:
-    """Return in words what a property says of all that it looked at."""
+    """Return the verdict of a property on the remembered parts, in words."""
     try:
         return str(prop.holds(World(_Remembered(texts), flows), flow))
     except _OtherPartError as other:

@@ -1,4 +1,4 @@
-"""One run again, on the services as production runs them: settled and released by the engine, step by step."""
+"""Runs one recorded run again on the services as production runs them: settled and released by the engine."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Replay:
     """A run of a flow, one step after another.
 
     Args:
-        model: the flow, as a command line names it.
-        scenario: how it begins, or the name of that; the first one declared unless it is named.
-        settings: what the scenario is made from, such as ``orders=2``.
+        model: the flow, named as on a command line.
+        scenario: the scenario or its name; without it, the first declared scenario.
+        settings: the settings of the scenario, such as ``orders=2``.
 
-    A step that is not possible any more is left out: a run that a mended flow does not go through proves nothing
+    A step that is not possible any more is left out: if the corrected flow cannot take the run, the run proves nothing
     against it.
     """
 
@@ -66,28 +66,28 @@ class Replay:
         self.pending += [coming(one, text) for one in self.foreign for text in one.examples]
 
     def hears(self, service: str, name: str, **fields: Any) -> None:
-        """Let a service hear an event, an answer or a deadline that is on its way to it."""
+        """Deliver an event, an answer or a deadline that is on its way to a service."""
         self._step(self._named(("event", "answer", "deadline"), service, name, fields), "")
 
     def old_hears(self, service: str, name: str, **fields: Any) -> None:
-        """Let the old release of a service hear something. The scenario names it: ``old="old/apps/checkout"``."""
+        """Deliver an event to the old release of a service. The scenario names it: ``old="old/apps/checkout"``."""
         self._step(self._named(("event", "answer", "deadline"), service, name, fields), OLD)
 
     def loses(self, service: str, name: str, **fields: Any) -> None:
-        """Let an event that is on its way to a service be lost. The scenario says how many may be: ``lose=1``."""
+        """Lose a delivery of an event to a service. The scenario says how many may be lost: ``lose=1``."""
         self._step(self._named(("event",), service, name, fields), LOST)
 
     def comes(self, name: str, **fields: Any) -> None:
-        """Let an event of a foreign publisher come. The scenario says which may: ``foreign="Approved"``."""
+        """Let an event of a foreign publisher come. The scenario names those that may come: ``foreign="Approved"``."""
         found = next((one.source for one in self.foreign if one.name == name), "a foreign publisher")
         self._step(self._named(("foreign",), found, name, fields), "")
 
     def asks(self, service: str, name: str, *, replies: str, **fields: Any) -> None:
-        """Let the outside carry out an intent, with these replies."""
+        """Carry out an intent; the outside answers its calls with these replies."""
         self._step(self._named(("intent",), service, name, fields), replies)
 
     def take(self, style: str, service: str, wire_type: str, text: str, replies: str = "") -> None:
-        """Let exactly this happen."""
+        """Take exactly this step."""
         wanted = (style, service, wire_type, text)
         found = next((one for one in self.possible if (one.style, one.service, one.type, one.text) == wanted), None)
         if found is None:
@@ -95,9 +95,9 @@ class Replay:
         self._step(found, replies)
 
     def replies_to(self, item: Item) -> tuple[str, ...]:
-        """Return every way in which the outside may carry out an intent; for everything else that it is heard.
+        """Return the replies by which the outside may carry out an intent; for any other item, its delivery.
 
-        An event may be lost as well, as long as the scenario lets another one be lost.
+        A delivery of an event may be lost as well, as long as the scenario allows one more loss.
         """
         if item.style == "foreign":
             return ("",)
@@ -112,7 +112,7 @@ class Replay:
         )
 
     def to_the_end(self) -> None:
-        """Let everything happen that is still on its way, in the order in which it came up."""
+        """Take every step that is still possible, in the order in which the steps became possible."""
         for _ in range(10_000):
             if not (possible := [one for one in self.possible if self.replies_to(one)]):
                 return
@@ -120,7 +120,7 @@ class Replay:
         raise ExploreError("After 10,000 more steps something is still on its way: this flow does not end.")
 
     def check(self, name: str) -> None:
-        """Check that a property holds in every state of this run, or at its end if that is what it is about.
+        """Check that a property holds in every state of this run, or only at its end if that is its mode.
 
         Raises:
             AssertionError: it does not.
@@ -139,32 +139,32 @@ class Replay:
 
     @property
     def possible(self) -> list[Item]:
-        """What is on its way and can arrive: not what is on its way to a service that is away."""
+        """The items that can arrive: those under way, except to a service that is away."""
         away = self.scenario.faults.away
         return [one for one in self.pending if one.style == "foreign" or one.service not in away]
 
     @property
     def world(self) -> World:
-        """What every service keeps now, what was said, and what the outside did."""
+        """The entities of every service now, the published events, and the calls of the outside."""
         return World(self, self.scenario.flows)
 
     @property
     def broken(self) -> frozenset[str]:
-        """The properties that did not hold after some step."""
+        """The properties that failed after some step."""
         return frozenset(self._broken)
 
     def broken_where(self, name: str) -> str:
-        """Return where a property was first broken, such as ``after step 8, order-1``."""
+        """Return the place where a property first failed, such as ``after step 8, order-1``."""
         return self._broken[name]
 
     @property
     def said(self) -> frozenset[str]:
-        """The types of all that was ever published."""
+        """The types of all published events."""
         return frozenset(orjson.loads(raw)["type"] for raw in self._published.values())
 
     @property
     def entities(self) -> dict[tuple[str, str, str], Entity]:
-        """Every entity that is kept now, by its service, kind and key."""
+        """Every entity that is stored now, by its service, kind and key."""
         kept = ((service, memory.entities) for service, memory in self.services.items())
         return {(service, *place): entity for service, entities in kept for place, entity in entities.items()}
 
@@ -176,7 +176,7 @@ class Replay:
         return read_part(part, flows, kept=kept, published=said, calls=self._calls, quarantined=aside)
 
     def _first(self, wire_type: str, subject: str, data: dict[str, Any]) -> str:
-        """Return an event that nothing led to, as its publisher says it; one that says the same is another."""
+        """Return a first event, which nothing led to, as its publisher would publish it; repeats get other numbers."""
         identity = derived_id("begin", wire_type, canonical(data), str(len(self._published)))
         source = self.model.source(wire_type)
         return Envelope(identity, wire_type, source, subject, NOON, subject, "", "", data).encode()
@@ -235,7 +235,7 @@ class Replay:
         self._fly(self._first(item.type, str(item.data[foreign.subject_field]), item.data))
 
     def judge(self, prop: Property) -> None:
-        """Note down whether a property fails now."""
+        """Record whether a property fails now."""
         for flow in self.scenario.flows if prop.each else ("",):
             if prop.fails(self.world, flow):
                 self._broken.setdefault(prop.name, f"after step {len(self.happened)}" + (f", {flow}" if flow else ""))

@@ -1,4 +1,4 @@
-"""What an exploration is bounded by, how far it has come, and what it found."""
+"""The bounds of an exploration, its progress, and its findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.explore.space import Space
 
 @dataclass(frozen=True, slots=True)
 class SearchBounds:
-    """Where an exploration stops, and says so."""
+    """The bounds at which an exploration stops, with a message."""
 
     states: int = 20_000_000
     depth: int = 10_000
@@ -21,7 +21,7 @@ class SearchBounds:
 
 @dataclass(slots=True)
 class Tally:
-    """How far an exploration has come."""
+    """The progress of an exploration."""
 
     states: int = 0
     steps: int = 0
@@ -32,13 +32,13 @@ class Tally:
 
     @property
     def per_second(self) -> int:
-        """States per second of one core, however busy the others keep the machine."""
+        """States per second of one core, however busy other programs keep the machine."""
         return int(self.states / self.cpu) if self.cpu else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that is broken, and the states of a run to where it is; no run if it is never reached."""
+    """A broken property, and the states of a run to the failure; no run if a `sometimes` is never reached."""
 
     found: FoundState
     path: tuple[State, ...]
@@ -46,13 +46,13 @@ class Violation:
 
 @dataclass(slots=True)
 class SearchResult:
-    """What an exploration found.
+    """The findings of an exploration.
 
     Attributes:
-        violations: what is broken, each property once; a shortest run to the first of them comes first.
-        bounds: where it stopped before it had seen everything. Empty if it has.
-        reduced: steps of different flows that cannot matter to each other were taken in one order only.
-        crowded: a run to a step that was not followed, because it repeats what was too often alike.
+        violations: the broken properties, each once; the first has a shortest run.
+        bounds: the bounds that stopped it before it had seen everything. Empty if it saw everything.
+        reduced: steps of different flows that cannot affect each other were taken in one order only.
+        crowded: a run to a step that was not followed, because it adds too many equal facts.
     """
 
     space: Space
@@ -65,15 +65,15 @@ class SearchResult:
 
     @property
     def found(self) -> FoundState | None:
-        """What was found first."""
+        """The first finding."""
         return self.violations[0].found if self.violations else None
 
     @property
     def path(self) -> list[State]:
-        """The states of a shortest run to what was found first, from the beginning."""
+        """The states of a shortest run to the first finding, from the beginning."""
         return list(self.violations[0].path) if self.violations else []
 
     @property
     def complete(self) -> bool:
-        """Everything was seen, and nothing is broken."""
+        """The exploration saw everything, and no property is broken."""
         return not self.bounds and not self.violations

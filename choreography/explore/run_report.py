@@ -1,4 +1,4 @@
-"""A run told three ways: as a list, as a sequence diagram, and as a test that goes through it again."""
+"""A run shown in three ways: as a list, as a sequence diagram, and as a test that repeats it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def as_list(replay: Replay) -> list[str]:
 
 
 def what_came(one: Happened) -> list[str]:
-    """Return what a step changed and what was said because of it, in phrases; or that nothing came of it."""
+    """Return phrases for the changes and the published events of a step, or a phrase that says there are none."""
     return [*one.changed, *(f"says {name}" for name in one.said)] or (["changes nothing"] if one.idle else [])
 
 
 def as_loop(replay: Replay) -> list[str]:
-    """Return what a run does again and again; nothing if its end does not repeat itself."""
+    """Return the steps that a run repeats forever; nothing if its end does not repeat itself."""
     steps = [(one.item.style, one.item.service, one.item.text, one.replies) for one in replay.happened]
     for length in range(1, len(steps) // 2 + 1):
         if steps[-length:] == steps[-2 * length : -length]:
@@ -67,7 +67,7 @@ def sentence(replay: Replay, one: Happened) -> str:
 
 
 def about(replay: Replay, one: Happened) -> str:
-    """Return what a step is about: its flow, if there are several, and what tells it from others of its kind."""
+    """Return the subject of a step: its flow, if there are several, and the fields that distinguish it."""
     ids = ids_of(replay.scenario.flows)
     flow = next((flow for flow in ids.flows if ids.mentions(one.item.text, flow)), "")
     told = [f"{key}={value!r}" for key, value in _telling(replay, one, flow).items()]
@@ -76,21 +76,21 @@ def about(replay: Replay, one: Happened) -> str:
 
 
 def _telling(replay: Replay, one: Happened, flow: str) -> dict[str, Any]:
-    """Return what tells an event from others of its kind: its reason, if it gives one, and fields that differ."""
+    """Return the text that distinguishes an event: its reason, if any, and the fields that differ from rivals."""
     item, data = one.item, one.item.data
     if item.style == "foreign":
-        # Nobody in this flow knows what it says, so all of it is told.
+        # No service of this flow knows the contract of this event, so all of its fields are shown.
         return {key: value for key, value in data.items() if value != flow}
     met = [*(other.item for other in replay.happened), *replay.pending, *replay.lost]
     alike = [other for other in dict.fromkeys(met) if (other.name, other.style) == (item.name, item.style)]
-    # The name of the flow is said already, so only others of the same flow are rivals.
+    # The sentence names the flow already, so only events of the same flow are rivals.
     rivals = [other.data for other in alike if other.text != item.text and (not flow or flow in other.text)]
     differs = _distinguishing(data, rivals)
     return {key: value for key, value in data.items() if key in ("reason", "status") or key in differs}
 
 
 def as_diagram(replay: Replay, broken: str) -> str:
-    """Return a run as a Mermaid sequence diagram that ends in what is broken."""
+    """Return a run as a Mermaid sequence diagram that ends in the broken property."""
     lines = ["sequenceDiagram"]
     lines += [f"    participant {_id(name)} as {name}" for name in _participants(replay)]
     for number, one in enumerate(replay.happened, 1):
@@ -128,7 +128,7 @@ def _arrows(replay: Replay, number: int, one: Happened) -> Iterator[str]:
 
 
 def as_test(replay: Replay, prop: Property, command: str) -> str:
-    """Return a test that goes through a run and checks the property, ready to be committed."""
+    """Return a test that repeats a run and checks the property, ready to be committed."""
     flow = replay.model.name
     steps = "\n".join(f"    {line}" for line in _calls(replay))
     named, first = replay.scenario.name, next(iter(replay.model.makers))
@@ -148,7 +148,7 @@ def as_test(replay: Replay, prop: Property, command: str) -> str:
 
 
 def _calls(replay: Replay) -> Iterator[str]:
-    """Say each step with no more than what tells it from everything else that was on its way."""
+    """Write each step with only the words that distinguish it from the other possible steps."""
     again = Replay(replay.model, replay.scenario)
     for one in replay.happened:
         item = one.item
@@ -180,7 +180,7 @@ def _distinguishing(data: dict[str, Any], others: Sequence[dict[str, Any]]) -> d
 
 
 def _quoted(value: Any) -> str:
-    """Write a value as the formatter would."""
+    """Write a value in the style of the formatter."""
     return f'"{value}"' if isinstance(value, str) and not set('"\\\n') & set(value) else repr(value)
 
 
@@ -189,5 +189,5 @@ def _id(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text without what Mermaid would read as its own."""
+    """Return a text without the characters that have a meaning in Mermaid."""
     return text.replace(";", ",").replace("#", "no. ").replace("\n", " ")

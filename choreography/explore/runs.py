@@ -1,4 +1,4 @@
-"""Runs: sequences of steps with the flows where they are, found by a search or by chance, and made shorter."""
+"""Runs: sequences of steps with unsorted flows, found by a search or at random, and shortened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from choreography.explore.space import Space, Step
 
 @dataclass(frozen=True, slots=True, order=True)
 class Taken:
-    """One step, told so that it can be taken again elsewhere."""
+    """One step, recorded so that it can be taken again elsewhere."""
 
     style: str
     service: str
@@ -25,7 +25,7 @@ class Taken:
 
 
 def possible(space: Space, state: State) -> Iterator[tuple[Taken, State]]:
-    """Return every step from a state whose flows stay where they are."""
+    """Return every step from a state in which each flow keeps its place."""
     for number, step, after in _steps(space, state):
         yield _taken(space, step, number), after
 
@@ -54,9 +54,9 @@ def steps_along(space: Space, path: Sequence[State], found: FoundState | None = 
     """Return the steps that lead along a path of states whose flows are sorted.
 
     Args:
-        space: where they were found.
+        space: the space in which they were found.
         path: the states.
-        found: what the run is to end in. It says which of the flows that can be exchanged is which.
+        found: the finding at the end of the run. It shows which of the exchangeable flows is which.
     """
     state, along = space.begin(), list[tuple[int, Step]]()
     for wanted in path[1:]:

@@ -1,4 +1,4 @@
-"""How a flow begins, and how the outside may answer: what an exploration is given besides the services."""
+"""How a flow begins, and how the outside may reply: the input of an exploration besides the services."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Answers = Callable[[str, Mapping[str, Any]], Iterable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One beginning.
+    """One way in which a flow begins.
 
     Attributes:
-        flows: the ids of what is started, such as the orders. Those that start alike are interchangeable.
-        keeps: entities that are there before anything happens.
-        says: the events that set everything going. All are on their way from the beginning, so each may arrive at any
-            moment, in any order.
-        settings: what it was made from.
-        name: what it is called.
-        faults: what may go wrong in its runs, besides what the engine copes with.
+        flows: the ids of the flows, such as the orders. Those that begin alike are interchangeable.
+        keeps: the entities that exist before anything happens.
+        says: the events that start everything. All are under way from the beginning, so each may arrive at any moment,
+            in any order.
+        settings: the settings that it was made from.
+        name: its name.
+        faults: the faults that its runs may have, beyond those that the engine handles.
     """
 
     flows: tuple[str, ...]
@@ -44,7 +44,7 @@ class Scenario:
     faults: Faults = NO_FAULTS
 
     def __post_init__(self) -> None:
-        """Refuse ids that could be taken for each other or for something else."""
+        """Refuse ids that could be confused with each other or with other text."""
         for part in ("flows", "keeps", "says"):
             if isinstance(getattr(self, part), str) or not isinstance(getattr(self, part), Sequence):
                 raise ExploreError(
@@ -65,13 +65,13 @@ class Scenario:
 
 
 def _hides(one: str, other: str) -> bool:
-    """Tell whether an id is a part of another id, other than as order-1 is of order-10."""
+    """Tell whether an id is part of another id, except for a shorter number, as order-1 is in order-10."""
     return one in other and not (other.startswith(one) and one[-1].isdigit() and other[len(one) :].isdigit())
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioMaker:
-    """A function from settings, such as ``orders=2``, to a scenario."""
+    """A function that makes a scenario from settings, such as ``orders=2``."""
 
     name: str
     function: Callable[..., Scenario]
@@ -112,10 +112,10 @@ class ScenarioMaker:
         return replace(made, faults=Faults.of(faults)) if faults else made
 
     def read(self, name: str, value: Any) -> Any:
-        """Return a value of a setting as its parameter is annotated, or as its default is.
+        """Convert a value of a setting to the annotation of its parameter, or to the type of its default.
 
         Raises:
-            ExploreError: it is none.
+            ExploreError: the value does not fit.
         """
         adapter: TypeAdapter[Any] = TypeAdapter(self.kind(name))
         try:
@@ -139,14 +139,14 @@ class ScenarioMaker:
         try:
             hints = get_type_hints(self.function, include_extras=True)
         except (NameError, TypeError):
-            # An annotation that only a type checker can follow.
+            # Only a type checker can resolve this annotation.
             hints = {}
         default = self.usual(name)
         return hints.get(name, Any if default is None else type(default))
 
     @property
     def faults(self) -> Mapping[str, Any]:
-        """The settings that every scenario has, with their defaults; not those that this one takes as its own."""
+        """The settings that every scenario has, with their defaults; without those that its own parameters replace."""
         return {name: usual for name, usual in FAULT_SETTINGS.items() if name not in self.settings}
 
     def usual(self, name: str) -> Any:
@@ -170,10 +170,10 @@ def scenario(function: Callable[..., Scenario]) -> ScenarioMaker:
 
 @dataclass(frozen=True, slots=True)
 class OutsideModel:
-    """How one outside system may answer.
+    """The possible replies of one outside system.
 
     Attributes:
-        forgets_keys: it does not honour idempotency keys, so a repeated call is done again.
+        forgets_keys: it ignores idempotency keys, so a repeated call is executed again.
     """
 
     name: str
@@ -182,9 +182,8 @@ class OutsideModel:
 
 
 def outside(name: str, *, forgets_keys: bool = False) -> Callable[[Answers], OutsideModel]:
-    """Declare how an outside system may answer: every reply that one call may get.
+    """Declare an outside system: every reply that one call may get.
 
-    That it answers late, or twice, or that its answer is lost and asked for again, need not be declared: all of that
-    happens anyway.
+    Late replies, repeated replies, and lost replies with a second call need no declaration: all of these happen anyway.
     """
     return lambda function: OutsideModel(name, function, forgets_keys)

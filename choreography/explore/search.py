@@ -1,4 +1,4 @@
-"""Breadth first over all states: the first state that breaks a property is reached by a shortest run."""
+"""Breadth-first search through all states: a shortest run leads to the first state that breaks a property."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAIR: Final = 2
 
 
 class Local:
-    """One flow in one state, together with what is shared: its steps, and whether they can matter to other flows."""
+    """One flow in one state, with the shared part: its steps, and whether they can affect other flows."""
 
     __slots__ = ("free", "steps")
 
@@ -36,32 +36,32 @@ Told = Callable[[Tally], None]
 
 
 def silent(_: Tally) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def search(
     model: Model, scenario: Scenario, limits: SearchBounds | None = None, told: Told = silent, *, exchange: bool = True
 ) -> SearchResult:
-    """Explore all that can become of a scenario.
+    """Explore all runs of a scenario.
 
     Args:
         model: the flow.
         scenario: how it begins.
         limits: where to stop.
-        told: who is told how far it has come.
-        exchange: take flows that begin alike as interchangeable, as long as nothing shows that they are not.
+        told: receives the progress.
+        exchange: treat flows that begin alike as interchangeable, until something shows that they are not.
 
     Raises:
-        ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
+        ImpureError: a function that must be pure is not. This is not checked if a property is broken.
     """
     model, limits = model.beginning_with(scenario), limits or SearchBounds()
     collecting = gc.isenabled()
-    # Millions of states that all stay: looking through them for garbage takes four times as long as exploring.
+    # Millions of states all stay alive: searching them for garbage takes four times as long as exploring.
     gc.disable()
     try:
         result = _until_settled(Space(model, scenario, interchangeable=exchange), limits, told)
     except AsymmetricError:
-        # Something is about two flows at once: no two of them can be exchanged, and everything is shared.
+        # A text names two flows at once: no two flows can be exchanged, and everything is shared.
         result = _until_settled(Space(model, scenario, interchangeable=False), limits, told)
     finally:
         if collecting:
@@ -77,7 +77,7 @@ def _until_settled(space: Space, limits: SearchBounds, told: Told) -> SearchResu
     result = _settled(space, judge, limits, told)
     paths = [violation.path for violation in result.violations if violation.path]
     if paths and result.reduced:
-        # Leaving out may have put irrelevant steps before what was found, so it is looked for where nothing is.
+        # The reduced search may have put irrelevant steps before the finding, so a full search looks for it again.
         whole = _settled(space, judge, replace(limits, depth=len(paths[0]) - 1, reduce=False), told)
         shown = {violation.found.property.name for violation in whole.violations}
         others = [one for one in result.violations if one.found.property.name not in shown]
@@ -93,7 +93,7 @@ def _settled(space: Space, judge: Judge, limits: SearchBounds, told: Told) -> Se
         try:
             return Search(space, judge, limits, told).run()
         except RestartError:
-            # A property turned out to look at more than it had looked at before, so what was left out may matter.
+            # A property read more than it had read before, so the steps that were left out may matter.
             continue
 
 
@@ -116,7 +116,7 @@ class Search:
         self.tally = Tally()
 
     def run(self) -> SearchResult:
-        """Explore, until everything is seen or a bound is reached; a while longer if something is found."""
+        """Explore until everything is seen or a bound is reached; after a finding, only a while longer."""
         self._begun, cpu = time.monotonic(), time.process_time()
         self._space.cut.clear()
         first = self._space.arranging.sorted(self._space.begin())
@@ -136,7 +136,7 @@ class Search:
         return SearchResult(self._space, self._judge, self.tally, violations, bounds, self._reduce, crowded)
 
     def _level(self, level: list[State]) -> list[State]:
-        """Judge all states of one depth, and return those that follow."""
+        """Judge all states of one depth, and return the states that follow."""
         seen, judge, space, following = self._seen, self._judge, self._space, list[State]()
         steps, deep = 0, self.tally.depth >= self._limits.depth
         for at, state in enumerate(level):
@@ -171,7 +171,7 @@ class Search:
     def _show(self, state: State) -> None:
         for name in self._judge.broken:
             self._shown.setdefault(name, state)
-        # What else is broken is worth a while, and not the hours that seeing everything may take.
+        # Further findings are worth some more time, but not the hours that a complete search may take.
         self._most = min(self._most, len(self._seen) + max(len(self._seen), _A_WHILE))
 
     def _bounded(self, *, deep: bool) -> None:
@@ -198,7 +198,7 @@ class Search:
                     flows, chosen = range(number, number + 1), True
                     break
         found: list[State] = [] if chosen else [(after, *state[1:]) for _, after in shared.steps]
-        # Lists and not generators, and two flows by themselves: most of the time is spent here.
+        # Lists instead of generators, and a special case for two flows: most of the time is spent here.
         for number in flows:
             steps = here[number].steps
             if len(here) == 1:
@@ -224,7 +224,7 @@ class Search:
         return local
 
     def _harmless(self, step: Step, shared: int) -> bool:
-        """Tell whether a step can neither matter to another flow, nor be seen, nor go round for ever."""
+        """Tell whether a step can neither affect another flow, nor be seen by a property, nor repeat forever."""
         return (
             step.shared == shared
             and not step.move.shared

@@ -1,6 +1,6 @@
-"""Noticing that a function reaches out while it runs: to files, to the network, to other programs.
+"""Detects that a function accesses the outside while it runs: files, the network, other programs.
 
-Whatever it finds there is not in its input, and may be the same by chance for as long as it is explored.
+The data that it finds there is not in its input, and may be the same by chance during the whole exploration.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _noticing: dict[int, list[str]] = {}
 
 @contextmanager
 def reached() -> Iterator[list[str]]:
-    """Watch this thread, and give a list of what it reached for, in words."""
+    """Watch this thread, and yield a list of the things that it accessed, in words."""
     _listen()
     me = threading.get_ident()
     outer, found = _noticing.get(me), list[str]()
@@ -68,7 +68,7 @@ def _heard(event: str, given: tuple[Any, ...]) -> None:
     if not _noticing or (event not in _FILES and event not in _BEYOND):
         return
     found = _noticing.get(threading.get_ident())
-    # The frame is that of whoever asks for it, in Python.
+    # The frame is that of the Python code that makes the call.
     if found is None or (event in _FILES and not _is_asked_by_author(sys._getframe(1))):  # noqa: SLF001
         return
     words = _FILES.get(event) or _BEYOND[event]
@@ -78,7 +78,7 @@ def _heard(event: str, given: tuple[Any, ...]) -> None:
 
 
 def _is_asked_by_author(frame: FrameType | None) -> bool:
-    """Tell whether code of the author asked for it, and not a library that reads what belongs to it."""
+    """Tell whether code of the author makes the call, and not a library that reads its own files."""
     while frame is not None:
         file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if file.startswith("<") or module in _OF_PYTHON or is_of_a_library(file):

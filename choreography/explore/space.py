@@ -39,7 +39,7 @@ from choreography.explore.scenario import Scenario
 
 @dataclass(slots=True)
 class Step:
-    """One step of one flow: both integers after it, and how it came about."""
+    """One step of one flow: both integers after it, and its cause."""
 
     own: int
     shared: int
@@ -48,7 +48,7 @@ class Step:
 
 
 class Space:
-    """All that can become of one scenario."""
+    """All states and steps of one scenario."""
 
     def __init__(self, model: Model, scenario: Scenario, *, interchangeable: bool = True) -> None:
         self.model, self.scenario = model, scenario
@@ -65,7 +65,7 @@ class Space:
         self._moves_own: dict[int, Stepping] = {}
 
     def begin(self) -> State:
-        """Return the state in which everything the scenario says is on its way."""
+        """Return the state in which all first events of the scenario are under way."""
         regions = [0] * (1 + len(self.flows))
         for entity in self.scenario.keeps:
             place = (self.model.owner(type(entity)).name, entity.kind, entity.key)
@@ -90,12 +90,13 @@ class Space:
         for home in range(SHARED, len(self.flows)):
             for wire_type in self._expected.about(home):
                 regions[home + 1] |= self.bit(Coming(wire_type), home)
-        # Only flows that begin alike can be exchanged: what follows for the one would not follow for another.
+        # Only flows that begin alike can be exchanged: the steps of one flow are not those of a flow that begins
+        # differently.
         self.arranging = Arranging(tuple(regions[1:].index(own) for own in regions[1:]))
         return tuple(regions)
 
     def steps(self, own: int, shared: int, number: int) -> Iterator[Step]:
-        """Return every step of one flow, or with SHARED of what belongs to none."""
+        """Return every step of one flow; with SHARED, the steps that belong to no flow."""
         layout, moves = (self.shared, self._moves_shared) if number == SHARED else (self.own, self._moves_own)
         pending = (shared if number == SHARED else own) & layout.pending
         while pending:
@@ -112,22 +113,22 @@ class Space:
                     yield Step(*after, move, outcome)
 
     def field(self, place: Place, home: int) -> BitField:
-        """Return the field of one entity, by its concrete place."""
+        """Return the bit field of one entity, by its concrete place."""
         service, kind, key = place
         layout = self.shared if home == SHARED else self.own
         return layout.field((service, kind, self.naming.neutral(key, home)))
 
     def at_rest(self, state: State) -> bool:
-        """Tell whether nothing is on its way any more, and whatever was to come has come."""
+        """Tell whether nothing is under way any more, and every expected foreign event has come."""
         own, shared = self.own.pending & ~self.own.comes, self.shared.pending & ~self.shared.comes
         if state[0] & shared or any(one & own for one in state[1:]):
             return False
         return all(state[0] & self._last_coming(one) for one in self._expected.times)
 
     def bit(self, fact: Fact | Coming, home: int) -> int:
-        """Return the bit of a fact; whatever is on its way becomes a move."""
+        """Return the bit of a fact; an item under way becomes a move."""
         layout, moves = (self.shared, self._moves_shared) if home == SHARED else (self.own, self._moves_own)
-        # What is on its way to a service that is not there stays so, and nothing comes of it.
+        # An item on its way to an absent service stays under way, and has no effect.
         if isinstance(fact, OnItsWay | WantedCall | Coming) and self._is_there(fact):
             bit = layout.bit(fact, sort_of(fact), pending=True)
             if bit not in moves:
@@ -137,7 +138,7 @@ class Space:
         return layout.bit(fact, sort_of(fact))
 
     def said(self, wire_type: str, text: str) -> list[Fact]:
-        """Return what becomes true when an event is published: it was said, and is on its way to whoever hears it."""
+        """Return the facts of a published event: that it was published, and its deliveries to its consumers."""
         listeners = self.model.listeners(wire_type)
         ways_ = [OnItsWay(Arrival("event", service.name, wire_type, text)) for service in listeners]
         return [HasPublished(wire_type, text), *ways_]
@@ -161,7 +162,7 @@ class Space:
         return service not in self.scenario.faults.away
 
     def _last_loss(self, pending: OnItsWay) -> int:
-        """Return the bit that says that no delivery may be lost any more; no bit if this is never lost."""
+        """Return the bit that allows no further loss; no bit if this item is never lost."""
         lose = self.scenario.faults.lose
         return self.bit(Lost(lose), SHARED) if lose and is_delivery(pending) else 0
 
@@ -172,7 +173,7 @@ class Space:
     def _move(self, pending: Pending, home: int) -> Stepping:
         move = Stepping(pending, home)
         if isinstance(pending, OnItsWay):
-            # Any flow will do: whom it names differs from flow to flow only in the id.
+            # Any flow will do: the entities that it names differ between flows only in the id.
             any_flow = SHARED if home == SHARED else 0
             places = []
             for service, kind, key in self.releases.named(self.naming.heard(pending.heard, any_flow)):
@@ -188,10 +189,10 @@ class Space:
         return move
 
     def _alike(self, move: Stepping, own: int, shared: int, number: int) -> tuple[StepOutcome, ...]:
-        """Return what follows, as it follows for every flow.
+        """Return the outcomes, if they are the same for every flow.
 
         Raises:
-            AsymmetricError: it follows for one flow and not for another, which differs in nothing but its id.
+            AsymmetricError: an outcome exists for one flow and not for another that differs only in its id.
         """
         outcomes = tuple(self._outcomes(move, own, shared, number))
         for other in range(len(self.flows)):
@@ -267,7 +268,7 @@ class Space:
             home = self.naming.near(number, call)
             made.add(home, Called(orjson.loads(call)[0], self.naming.neutral(call, home)))
         if lost:
-            # Asked again under the same key, which this outside has forgotten.
+            # The call is repeated under the same key, which this outside has forgotten.
             made.add(number, replace(wanted, nth=2))
         elif way.answer is not None:
             text = canonical(way.answer.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""What may happen in a run of the services themselves, and what did."""
+"""The items that may happen in a run of the services themselves, and the steps that happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from choreography.explore.foreign import Foreign
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something on its way: to a service, from one to the outside, or from a foreign publisher to this flow."""
+    """An item under way: to a service, from a service to the outside, or from a foreign publisher to this flow."""
 
     style: str
     service: str
@@ -25,14 +25,14 @@ class Item:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What it says."""
+        """Its content."""
         data: dict[str, Any] = orjson.loads(self.text)
         return data
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One step and what came of it."""
+    """One step and its result."""
 
     item: Item
     sender: str

@@ -1,4 +1,4 @@
-"""Why nothing happens any more: which reaction has what, what it lacks, and who would say that and does not."""
+"""Explains why nothing happens any more: which event a reaction lacks, and why its publisher did not publish it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from choreography.explore.rerunning import Replay
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """One reaction that waits: the wire types that have come to it, and those that have not."""
+    """One reaction that waits: the wire types that have reached it, and those that have not."""
 
     service: str
     reaction: str
@@ -24,7 +24,7 @@ class Awaited:
 
 
 def why_it_stopped(replay: Replay) -> list[str]:
-    """Return a sentence for each join that waits at the end of a run, each loss, and each service that is missed."""
+    """Return a sentence for each join that waits at the end of a run, each loss, and each absent service."""
     found = [_why(replay, awaited, flow) for awaited, flow in _joins(replay)]
     return list(dict.fromkeys((*_lost(replay), *found, *_away(replay))))
 
@@ -39,20 +39,20 @@ def _why(replay: Replay, awaited: Awaited, flow: str) -> str:
 
 
 def _lost(replay: Replay) -> Iterator[str]:
-    """Yield a sentence for each delivery that was lost, and so is missed by whoever waits."""
+    """Yield a sentence for each lost delivery that a consumer still misses."""
     for one in replay.lost:
         yield f"{one.name} was lost on its way to {one.service}"
 
 
 def _away(replay: Replay) -> Iterator[str]:
-    """Yield a sentence for each service that is away and to which something is still on its way."""
+    """Yield a sentence for each absent service that has deliveries under way."""
     for name in replay.scenario.faults.away:
         if waiting := dict.fromkeys(one.name for one in replay.pending if one.service == name):
             yield f"{name} is away, so on its way to it stays {' and '.join(waiting)}"
 
 
 def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
-    """Yield each join that waits, and the flow that it waits for."""
+    """Yield each waiting join, with its flow."""
     flows = replay.scenario.flows
     for name, memory in replay.services.items():
         subjects = memory.service.subjects.values()
@@ -68,15 +68,15 @@ def _joins(replay: Replay) -> Iterator[tuple[Awaited, str]]:
 
 
 def chain(model: Model, awaited: Awaited, said: Collection[str], replay: Replay | None = None) -> str:
-    """Follow what is lacked to who would say it, and on to what those lack, until it comes round or ends.
+    """Follow a missing event to the reaction that would publish it, and on to its missing events, to an end or a cycle.
 
-    With the run it is also told why somebody who lacks nothing did not say it.
+    With the run, the text also says why a reaction that lacks nothing did not publish it.
     """
     has = f"has {_listed(model, awaited.has)}, " if awaited.has else ""
     text = f"{awaited.service}.{awaited.reaction} {has}waits for {_listed(model, awaited.lacks)}"
     seen, lacks = {f"{awaited.service}.{awaited.reaction}"}, awaited.lacks
     while lacks:
-        # Of several that are lacked the first is followed, and then it is named again.
+        # The chain follows the first of several missing events, and then names it again.
         which, this = (", which", "") if len(lacks) == 1 else (";", f" {_listed(model, lacks[:1])}")
         sayers = _sayers(model, lacks[0])
         if not sayers:
@@ -96,7 +96,7 @@ def chain(model: Model, awaited: Awaited, said: Collection[str], replay: Replay 
 
 
 def _silent(replay: Replay | None, service: str, heard: Collection[str]) -> str:
-    """Say why a reaction of a service did not speak, although all that it hears was said."""
+    """Return the reason why a reaction of a service published nothing, although all of its events were published."""
     if replay is None:
         return ""
     names = _listed(replay.model, sorted(heard))
@@ -115,7 +115,7 @@ def _silent(replay: Replay | None, service: str, heard: Collection[str]) -> str:
 
 
 def _foreign(model: Model, wire_type: str) -> str:
-    """Say how an event may come that no service of this flow publishes, and which one is called like it."""
+    """Return how an event may come that no service of this flow publishes, and which event has a similar name."""
     if any(event.wire_type == wire_type for service in model.services for event in service.publishes):
         return ""
     name = model.event_name(wire_type)
@@ -127,7 +127,7 @@ def _foreign(model: Model, wire_type: str) -> str:
 
 
 def _sayers(model: Model, wire_type: str) -> dict[str, Reaction | None]:
-    """Return the reactions that may say an event, and the commands, which wait for nothing that is said."""
+    """Return the reactions that may publish an event, and the commands, which wait for no event."""
     found: dict[str, Reaction | None] = {}
     for service in model.services:
         for subject in service.subjects.values():

@@ -1,4 +1,4 @@
-"""Deep runs by chance, where the states are too many to see all of them; a run that breaks something is shortened."""
+"""Random runs, for flows with too many states to see all of them; a run that breaks a property is shortened."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from choreography.explore.space import Space
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk that broke something.
+    """A random run that broke a property.
 
     Attributes:
-        seed: a walk from this seed alone goes the same way.
-        steps: the walk, as short as leaving out steps makes it.
+        seed: this seed alone repeats the run.
+        steps: the run, as short as leaving out steps makes it.
     """
 
     found: FoundState
@@ -34,11 +34,11 @@ class Walk:
 
 @dataclass(slots=True)
 class Walked:
-    """What walking found.
+    """The findings of the random runs.
 
     Attributes:
-        violations: each property that was broken, once, in the order found.
-        bounds: which runs were not walked to their ends, and why.
+        violations: each broken property, once, in the order in which they were found.
+        bounds: the runs that were not walked to their ends, and why.
     """
 
     space: Space
@@ -49,17 +49,17 @@ class Walked:
 
     @property
     def found(self) -> FoundState | None:
-        """What was found first."""
+        """The first finding."""
         return self.violations[0].found if self.violations else None
 
     @property
     def seed(self) -> int:
-        """The seed of the walk that broke it."""
+        """The seed of the run that broke it."""
         return self.violations[0].seed if self.violations else 0
 
     @property
     def steps(self) -> list[Taken]:
-        """That walk, shortened."""
+        """That run, shortened."""
         return self.violations[0].steps if self.violations else []
 
 
@@ -72,10 +72,10 @@ def walk(
     limits: SearchBounds | None = None,
     told: Callable[[Tally], None] = silent,
 ) -> Walked:
-    """Walk so many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on.
+    """Walk this many runs to their ends, each from a seed of its own: ``seed``, ``seed + 1`` and so on.
 
     Raises:
-        ImpureError: something that must be pure is not. Where something is broken, that is not asked for.
+        ImpureError: a function that must be pure is not. This is not checked if a property is broken.
     """
     model, limits = model.beginning_with(scenario), limits or SearchBounds()
     try:
@@ -116,7 +116,7 @@ def _walks(space: Space, runs: int, seed: int, limits: SearchBounds, told: Calla
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run, what broke after how many steps, and whether nothing was on its way any more in the end."""
+    """One run, the number of steps after which each property broke, and whether nothing was under way at its end."""
 
     steps: list[Taken]
     found: list[tuple[int, FoundState]]
@@ -124,13 +124,13 @@ class _Run:
 
 
 def one_run(space: Space, judge: Judge, seed: int) -> tuple[list[Taken], FoundState | None]:
-    """Walk one run, to the first thing that breaks if anything does."""
+    """Walk one run; stop at the first broken property, if there is one."""
     run = _run(space, judge, seed, SearchBounds().depth)
     return (run.steps[: run.found[0][0]], run.found[0][1]) if run.found else (run.steps, None)
 
 
 def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
-    """Walk one run to its end. Each has its own taste, so that some walks delay what others hurry."""
+    """Walk one run to its end. Each run weighs the steps differently, so some delay the steps that others hurry."""
     chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
     taste: dict[tuple[str, str], float] = {}
     state, steps, broken = space.begin(), list[Taken](), dict[str, tuple[int, FoundState]]()
@@ -138,7 +138,7 @@ def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
         rest = space.at_rest(state)
         for found in judge.exactly(state, rest=rest):
             broken.setdefault(found.property.name, (len(steps), found))
-        # In an order that a seed can repeat, whatever other walks have discovered before.
+        # Sorted, so that a seed repeats the order whatever other runs have discovered before.
         choices = sorted(possible(space, state), key=lambda choice: choice[0])
         if not choices or len(steps) >= depth:
             return _Run(steps, list(broken.values()), rest)
@@ -148,7 +148,7 @@ def _run(space: Space, judge: Judge, seed: int, depth: int) -> _Run:
 
 
 def shortened(space: Space, judge: Judge, steps: Sequence[Taken], found: FoundState) -> tuple[list[Taken], FoundState]:
-    """Leave out steps, as long as the same property is broken."""
+    """Leave out steps while the same property stays broken."""
     short, shown = list(steps), found
     again = True
     while again:
@@ -165,7 +165,7 @@ def shortened(space: Space, judge: Judge, steps: Sequence[Taken], found: FoundSt
 def _breaks(
     space: Space, judge: Judge, steps: Sequence[Taken], found: FoundState
 ) -> tuple[list[Taken], FoundState] | None:
-    """Return the part of a run after which a property is broken, without steps that are not possible."""
+    """Return the part of a run after which a property is broken, without impossible steps."""
     state = space.begin()
     done: list[Taken] = []
     waiting = list(steps)

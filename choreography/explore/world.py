@@ -1,4 +1,4 @@
-"""The world as a property sees it: what every service keeps, what was said, and what was asked of the outside."""
+"""The world as a property sees it: the entities of every service, the published events, and the outside's calls."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Part = tuple[str, ...]
 """One thing that can be looked at: its kind, and what narrows it down."""
 
 
-class Interruption(Exception):  # noqa: N818 - no error: whoever explores takes another way
-    """Raised through a property while it looks at a state. It is about the exploration and not about the property."""
+class Interruption(Exception):  # noqa: N818 - no error: the explorer takes another way
+    """Raised through a property while it reads a state. It concerns the exploration, not the property."""
 
 
 class WorldSource(Protocol):
-    """Where a world comes from: a state of the explorer, or services that really ran."""
+    """The source of a world: a state of the explorer, or services that really ran."""
 
     def read(self, part: Part) -> tuple[str, ...]:
-        """Return one part as JSON texts, in an order that does not depend on how the world came about."""
+        """Return one part as JSON texts, in an order that is independent of the course of the run."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One thing that the outside did because it was asked to."""
+    """One call that the outside executed."""
 
     outside: str
     path: str
@@ -47,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedEvent:
-    """One event that a service could not run."""
+    """One event that a service quarantined."""
 
     service: str
     event: str
@@ -58,17 +58,17 @@ class World:
     """One state of the whole flow.
 
     Attributes:
-        flows: the ids of the flows that were started, such as the orders.
+        flows: the ids of the flows, such as the orders.
     """
 
     def __init__(self, source: WorldSource, flows: tuple[str, ...]) -> None:
         self._source, self.flows = source, flows
 
     def state_of(self, entity: type[Kept], key: str) -> Kept:
-        """Return an entity as a reaction would be shown it: a blank one if there is none yet.
+        """Return an entity as a reaction would receive it: a blank one if there is none yet.
 
         Raises:
-            LookupError: there is none, and it cannot be blank.
+            LookupError: there is no such entity, and its kind cannot be blank.
         """
         found = self.find(entity, key)
         if found is None and not entity.can_be_blank():
@@ -86,12 +86,12 @@ class World:
         return tuple(_readable(entity, texts))
 
     def said(self, event: type[Said], about: str = "") -> tuple[Said, ...]:
-        """Return the events of one type that were ever published, ``about`` one flow or all of them."""
+        """Return the published events of one type, ``about`` one flow or all flows."""
         texts = self._source.read(("said", event.wire_type, about))
         return tuple(_decoded(event, text) for text in texts)
 
     def calls(self, outside: str, about: str = "") -> tuple[Call, ...]:
-        """Return what the outside really did, ``about`` one flow or for all of them."""
+        """Return the calls that the outside executed, ``about`` one flow or for all flows."""
         texts = self._source.read(("calls", outside, about))
         return tuple(_call(text) for text in texts)
 
@@ -113,12 +113,12 @@ def _cached(model: type[Value], text: str) -> Value:
 
 def _decoded(model: type[Any_], text: str) -> Any_:
     found = _cached(model, text)
-    assert isinstance(found, model)  # noqa: S101 - only tells the type checker what the line above says
+    assert isinstance(found, model)  # noqa: S101 - repeats the line above for the type checker
     return found
 
 
 def _readable(model: type[Kept], texts: Iterable[str]) -> Iterator[Kept]:
-    """Yield entities, without those that an old release wrote and this one cannot read."""
+    """Yield entities, without those that an old release wrote and this release cannot read."""
     for text in texts:
         with suppress(ValidationError):
             yield _decoded(model, text)
@@ -141,12 +141,12 @@ def read_part(
     """Return one part of the world as JSON texts, of services that really ran.
 
     Args:
-        part: what is looked at.
+        part: the part to read.
         flows: the ids of the flows.
         kept: every entity.
         published: every event, encoded.
-        calls: what the outside did.
-        quarantined: what services could not run.
+        calls: the calls that the outside executed.
+        quarantined: the events that services quarantined.
     """
     ids = ids_of(flows)
     match part:

@@ -1,4 +1,4 @@
-"""The pages of the explorer. Each address says the whole run, so the server keeps nothing but its searches."""
+"""The pages of the explorer. Each address contains the whole run, so the server keeps nothing but its searches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _POLICY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One setting of the scenario in the form: its name, what it is now, and what it may be (empty: anything)."""
+    """One setting of the scenario in the form: its name, its value, and its possible values (empty: any value)."""
 
     name: str
     value: str
@@ -46,7 +46,7 @@ def explorer(model: Model, first: Beginning, limits: SearchBounds) -> FastAPI:
 
     Args:
         model: the flow.
-        first: the scenario that an address without words shows.
+        first: the scenario that is shown for an address without parameters.
         limits: where a search stops.
     """
     app = FastAPI(title=f"Explorer of {model.name}", openapi_url=None)
@@ -62,7 +62,7 @@ def explorer(model: Model, first: Beginning, limits: SearchBounds) -> FastAPI:
 
     @app.middleware("http")
     async def safe(request: Request, call_next: Any) -> Response:
-        """Let no page load or be loaded from elsewhere."""
+        """Forbid every page to load anything from elsewhere, and to be embedded elsewhere."""
         response: Response = await call_next(request)
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -105,7 +105,8 @@ def _beginning(model: Model, words: Mapping[str, str], first: Beginning) -> Begi
     """Read a scenario and its settings from an address.
 
     Raises:
-        ExploreError: there is no such scenario or setting, a value does not fit, or it names code to be imported.
+        ExploreError: there is no such scenario or setting, a value does not fit, or it names code that would be
+            imported.
     """
     name = words["scenario"]
     model.scenario(name)
@@ -117,7 +118,7 @@ def _beginning(model: Model, words: Mapping[str, str], first: Beginning) -> Begi
     }
     named, old = settings.get("old", ""), first.scenario.faults.old
     if "old" in model.makers[name].faults and named not in ("", old):
-        # Any page elsewhere may lead here, and whatever is named would be imported.
+        # Any page on the web may link to this address, and a named module would be imported.
         raise ExploreError(
             f"The old release {named!r} is not the one that this explorer was started with, and code is imported from "
             f"no folder that an address names. Start it with that: choreography explore {model.name} --old {named}."

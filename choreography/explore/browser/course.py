@@ -1,4 +1,4 @@
-"""A run as the numbers of its choices: short enough for an address, so a page can be gone back to, kept and sent."""
+"""A run as the numbers of its choices: short enough for an address, which can be kept, sent and returned to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Option:
     """One step that is possible now.
 
     Attributes:
-        number: its place among all that is possible now.
-        replies: what the outside answers, for an intent; else empty.
+        number: its position among all steps that are possible now.
+        replies: the replies of the outside if the step carries out an intent; else empty.
     """
 
     number: int
@@ -32,14 +32,14 @@ class Option:
 
 
 def options(replay: Replay) -> list[Option]:
-    """Return every step that is possible now, in the order in which each came up."""
+    """Return every step that is possible now, in the order in which the steps became possible."""
     found = [(item, replies) for item in replay.possible for replies in replay.replies_to(item)]
     return [Option(number, item, replies) for number, (item, replies) in enumerate(found)]
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A run: which of the possible steps was taken, one after another."""
+    """A run: the steps that were taken, one after another."""
 
     choices: tuple[int, ...] = ()
 
@@ -48,7 +48,7 @@ class Course:
         """Read a run from an address, such as ``3.0.2``.
 
         Raises:
-            ExploreError: it is no such run, or it is too long to be shown.
+            ExploreError: the text is no run, or the run is too long to be shown.
         """
         words = text.split(".") if text else []
         if len(words) > LONGEST:
@@ -75,7 +75,7 @@ class Course:
         """Take the run on the services as production runs them.
 
         Raises:
-            ExploreError: one of its steps is not possible, as the flow or the scenario is another now.
+            ExploreError: one of its steps is not possible, because the flow or the scenario has changed.
         """
         replay = Replay(model, scenario)
         for place, choice in enumerate(self.choices, 1):
@@ -89,9 +89,9 @@ class Course:
         return replay
 
     def to_the_end(self, model: Model, scenario: Scenario) -> Course:
-        """Return the run that goes on with the oldest step again and again, until nothing is on its way.
+        """Return the run that continues with the oldest step again and again, until nothing is under way.
 
-        The result may be as long as a page can show, and then has not ended.
+        A page limits the length of a run, so the result may stop at this limit before the run has ended.
         """
         replay, choices = self.taken(model, scenario), list(self.choices)
         while len(choices) < LONGEST and (possible := options(replay)):
@@ -101,7 +101,7 @@ class Course:
 
 
 def course_along(model: Model, scenario: Scenario, steps: Iterable[Taken]) -> Course:
-    """Return the course of a run that a search found.
+    """Return the choices of a run that a search found.
 
     Raises:
         ExploreError: a step is not possible on the services, though the search took it.

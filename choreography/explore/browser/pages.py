@@ -1,4 +1,4 @@
-"""What a page shows: a run, what every service keeps after it, what may happen next, and which properties hold."""
+"""The content of a page: a run, the entities of every service after it, the next possible steps, and the properties."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from choreography.fields import spread
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Which scenario is looked at, and the words of the address that say so."""
+    """The chosen scenario, and the parameters of the address that name it."""
 
     name: str
     scenario: Scenario
@@ -38,7 +38,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class ShownField:
-    """One field of an entity; ``changed`` by the last step."""
+    """One field of an entity; ``changed``: the last step changed it."""
 
     name: str
     value: str
@@ -47,7 +47,7 @@ class ShownField:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One entity as its service keeps it."""
+    """One entity as its service stores it."""
 
     title: str
     fields: tuple[ShownField, ...]
@@ -55,7 +55,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """One step that may be taken: a link."""
+    """One step that is possible next, as a link."""
 
     style: str
     text: str
@@ -65,7 +65,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class ServicePanel:
-    """One service: what it keeps, and what may happen at it next."""
+    """One service: the entities that it stores, and the steps that are possible at it next."""
 
     name: str
     kept: tuple[Kept, ...]
@@ -87,7 +87,7 @@ class StepLine:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One property on this run. ``mark`` is one of: holds, broken, reached, open."""
+    """The verdict of one property on this run. ``mark`` is one of: holds, broken, reached, open."""
 
     mode: str
     text: str
@@ -115,12 +115,12 @@ class Page:
 
     @property
     def over(self) -> bool:
-        """Nothing is on its way any more."""
+        """Nothing is under way any more."""
         return not any(service.next for service in self.services)
 
 
 def page_of(model: Model, beginning: Beginning, course: Course) -> Page:
-    """Take a run on the services as production runs them, and say all that a page shows of it.
+    """Take a run on the services as production runs them, and return the content of its page.
 
     Raises:
         ExploreError: one of its steps is not possible.

@@ -1,4 +1,4 @@
-"""Searches that go on while a page is looked at: one at a time, each until its limits."""
+"""Searches that continue while a user looks at a page: one at a time, each until its bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from choreography.explore.search import search
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One property that a search saw broken, and the run to where it is."""
+    """One property that a search found broken, and the run to the broken state."""
 
     text: str
     complaint: str
@@ -27,7 +27,7 @@ class Breach:
 
 @dataclass(slots=True)
 class PageSearch:
-    """One search, under way or over."""
+    """One search, running or finished."""
 
     beginning: Beginning
     tally: Tally = field(default_factory=Tally)
@@ -39,7 +39,7 @@ class PageSearch:
 
 
 class Searches:
-    """Starts a search for each scenario that is asked for, and keeps what it found."""
+    """Starts a search for each scenario that a page asks for, and keeps its findings."""
 
     def __init__(self, model: Model, limits: SearchBounds) -> None:
         self._model, self._limits = model, limits
@@ -47,7 +47,7 @@ class Searches:
         self._one_at_a_time = threading.Lock()
 
     def of(self, beginning: Beginning) -> PageSearch:
-        """Return the search of a scenario, started if there was none yet."""
+        """Return the search of a scenario; start it if there is none yet."""
         key = beginning.address(Course())
         if key not in self._known:
             self._known[key] = PageSearch(beginning)
@@ -66,7 +66,7 @@ class Searches:
             state.tally, state.bounds = result.tally, tuple(result.bounds)
             state.breaches = tuple(_breaches(state.beginning, result))
             state.unreached = tuple(unreached(result.space))
-        except Exception as error:  # noqa: BLE001 - a page must say it, as nobody sees what a thread raises
+        except Exception as error:  # noqa: BLE001 - a page shows it, since an error in a thread is invisible
             state.problem = f"{type(error).__name__}: {error}"
         finally:
             state.over = True

@@ -1,4 +1,4 @@
-"""A run as a sequence diagram, placed on a grid that a page draws as SVG."""
+"""A run as a sequence diagram, laid out on a grid that a page draws as SVG."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One message between two lanes, in pixels. ``loop``: it comes from the lane that it goes to."""
+    """One message between two lanes, in pixels. ``loop``: it goes back to the lane that it comes from."""
 
     number: int
     text: str
@@ -41,13 +41,13 @@ class Arrow:
 
     @property
     def middle(self) -> int:
-        """Where its text stands."""
+        """The horizontal position of its text."""
         return (self.x1 + self.x2) // 2 if not self.loop else self.x1 + 46
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """The whole picture; ``words`` say it to whoever does not see it."""
+    """The whole picture; ``words`` describe it to a user who cannot see it."""
 
     lanes: tuple[Lane, ...]
     arrows: tuple[Arrow, ...]
@@ -57,7 +57,7 @@ class Sequence:
 
 
 def sequence(replay: Replay) -> Sequence:
-    """Place a run on the grid."""
+    """Lay out the run on the grid."""
     outsides = sorted({effect.outside for one in replay.model.services for effect in one.effects.values()})
     services = [service.name for service in replay.model.services]
     names = list(dict.fromkeys([*(one.source for one in replay.foreign), *services, *outsides]))
@@ -77,7 +77,7 @@ def sequence(replay: Replay) -> Sequence:
 def _arrows(replay: Replay, places: dict[str, int]) -> Iterator[Arrow]:
     for number, one in enumerate(replay.happened, 1):
         here, there = _ends(one, places)
-        # What tells it from others of its kind has a row for itself, so it may reach beyond its lanes.
+        # The text that distinguishes it from similar messages has a row of its own, so it may be wider than its lanes.
         text = _short(one.item.name, _LONGEST) + _short(about(replay, one), 2 * _LONGEST)
         if one.item.style == "intent":
             text = f"{text}: {one.replies}"
@@ -94,7 +94,7 @@ def _short(text: str, most: int) -> str:
 
 
 def _ends(one: Happened, places: dict[str, int]) -> tuple[int, int]:
-    """Return where an arrow begins and ends; what sets the flow going comes from where it is heard."""
+    """Return where an arrow begins and ends; an event that starts the flow begins in the lane of its consumer."""
     service = places[one.item.service]
     other = places.get(one.sender, service)
     return (service, other) if one.item.style == "intent" else (other, service)

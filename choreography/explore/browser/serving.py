@@ -1,4 +1,4 @@
-"""Serves the explorer to a browser on this machine, and to no other."""
+"""Serves the explorer to browsers on this machine only."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _HOST: Final = "127.0.0.1"
 def serve(
     flow: str, scenario: str, settings: Mapping[str, Any], *, limits: SearchBounds, port: int, console: Console
 ) -> None:
-    """Serve the explorer until somebody ends it.
+    """Serve the explorer until somebody stops it.
 
     Args:
         flow: the package of the flow.
-        scenario: the name of the scenario that is shown first; empty for the first one declared.
-        settings: the settings that it is made from.
+        scenario: the name of the scenario that is shown first; empty for the first declared scenario.
+        settings: the settings of this scenario.
         limits: where a search stops.
-        port: where to listen on the loopback address; 0 takes a free port.
-        console: where to say the address.
+        port: the port on the loopback address; 0 takes a free port.
+        console: where the address is printed.
 
     Raises:
         ExploreError: there is no such flow, scenario or setting, or the port is taken.
@@ -40,7 +40,8 @@ def serve(
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((_HOST, port))
-        # From here on a browser is kept waiting, not refused, so the address may be said before the server serves.
+        # From here on the kernel lets a browser wait instead of refusing it, so the address may be printed before the
+        # server serves.
         listening.listen()
     except OSError as error:
         listening.close()

@@ -1,4 +1,4 @@
-"""Every way in which one operation can be answered, and how many wrong answers are still to come."""
+"""Every possible response to one operation, and the number of faults that are still possible."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from choreography.explore.replicas.rows import Rows, row, shown, written
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much may go wrong in one run.
+    """The number of faults that are still possible in one run.
 
     Attributes:
         crashes: processes that die, before or after any operation.
-        unknown: answers that do not come, whether or not what was asked for was done.
-        hidden: bulk gets that show nothing though something is there.
-        redeliveries: deliveries of what another replica holds, or of what is long acknowledged.
+        unknown: responses that do not arrive, whether the operation was done or not.
+        hidden: bulk gets that return nothing though the row exists.
+        redeliveries: deliveries of an event that another replica holds, or that is acknowledged already.
     """
 
     crashes: int = 0
@@ -44,13 +44,13 @@ class Budget:
     redeliveries: int = 0
 
     def without(self, name: str) -> Budget:
-        """Return what is left when one of these has happened."""
+        """Return the rest of the budget after one of these faults."""
         return replace(self, **{name: getattr(self, name) - 1})
 
 
 @dataclass(frozen=True, slots=True)
 class FaultyWay:
-    """One answer, and what is different afterwards."""
+    """One response, and the state after it."""
 
     label: str
     told: Any
@@ -63,7 +63,7 @@ class FaultyWay:
 
 
 def ways(operation: Operation, rows: Rows, budget: Budget) -> Iterator[FaultyWay]:
-    """Return every way in which an operation can be answered."""
+    """Return every possible response to an operation."""
     less = budget.without("unknown") if budget.unknown else None
     match operation:
         case Read(keys):

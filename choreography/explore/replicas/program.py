@@ -1,7 +1,7 @@
-"""What one replica does with one batch, one operation at a time: the engine that ships, driven through its operations.
+"""The work of one replica on one batch, one operation at a time: the engine that ships, driven by its operations.
 
-A generator cannot be copied, but the engine is a pure function of the answers it gets. So its progress is a place in a
-tree of answers; it is run anew only where no replica has been before.
+A generator cannot be copied, but the engine is a pure function of the responses it gets. So its progress is a point in
+a tree of responses; the engine runs anew only where no replica has been before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Memory = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class CallOutside:
-    """Ask the outside to do what was wished for."""
+    """Ask the outside to carry out the intent."""
 
     committed: CommittedIntent
 
@@ -98,7 +98,7 @@ def _answered(setting: Setting, committed: CommittedIntent, published: Published
 
 
 class _Noted(Published):
-    """What a replica remembers, so that it can be handed to its next batch."""
+    """The memory of a replica, kept so that it can be handed to its next batch."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__(1000)
@@ -107,14 +107,14 @@ class _Noted(Published):
             super().add(identity, digest)
 
     def add(self, event_id: str, digest: str) -> None:
-        """Remember one."""
+        """Remember one outcome."""
         super().add(event_id, digest)
         self.noted.add((event_id, digest))
 
 
 @dataclass(slots=True)
 class ProgramPoint:
-    """How far a replica has come: the operation it waits for, or what it answers the broker and now remembers."""
+    """The progress of a replica: the operation it waits for, or its response to the broker and its new memory."""
 
     batch: tuple[Delivery, ...]
     memory: Memory
@@ -127,7 +127,7 @@ class ProgramPoint:
 
 
 class Places:
-    """All places that replicas have reached."""
+    """All points that replicas have reached."""
 
     def __init__(self, setting: Setting, program: Program) -> None:
         self._setting, self._program = setting, program
@@ -135,7 +135,7 @@ class Places:
         self._count = 0
 
     def begin(self, batch: tuple[Delivery, ...], memory: Memory) -> ProgramPoint:
-        """Return where a replica is that was just given a batch."""
+        """Return the point of a replica that has just received a batch."""
         key = (tuple(one.identity for one in batch), memory)
         found = self._first.get(key)
         if found is None:
@@ -143,7 +143,7 @@ class Places:
         return found
 
     def answered(self, place: ProgramPoint, told: Any, answer: Any) -> ProgramPoint:
-        """Return where a replica is after an answer; ``told`` tells this answer from others."""
+        """Return the point of a replica after a response; ``told`` distinguishes this response from others."""
         found = place.next.get(told)
         if found is None:
             found = place.next[told] = self._run(ProgramPoint(place.batch, place.memory, (*place.answers, answer)))

@@ -1,4 +1,4 @@
-"""A store as a value: rows under ETags that never repeat, with the ways in which a real one misleads."""
+"""A store as a value: rows under ETags that never repeat, with the misleading responses of a real store."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Rows = tuple[tuple[Key, str, int], ...]
 
 
 def shown(rows: Rows, keys: Sequence[Key]) -> Values:
-    """Answer a bulk get."""
+    """Return the rows of a bulk get."""
     return Values({key: Stored(value, f"etag-{count}") for key, value, count in rows if key in keys})
 
 
 def row(rows: Rows, key: Key) -> Stored | None:
-    """Answer a single get."""
+    """Return the row of a single get."""
     return next((Stored(value, f"etag-{count}") for one, value, count in rows if one == key), None)
 
 
 def written(rows: Rows, writes: Sequence[Write]) -> Rows | Conflict:
-    """Write all or nothing: under its ETag, or only if there is nothing yet."""
+    """Write all rows or none: a row with an ETag only if it still has it, a row without one only if it is absent."""
     table = {key: (value, count) for key, value, count in rows}
     for write in writes:
         held = table.get(write.key)
@@ -39,7 +39,7 @@ def written(rows: Rows, writes: Sequence[Write]) -> Rows | Conflict:
 
 
 def outcomes(rows: Rows) -> Iterator[Outcome]:
-    """Return every outcome, in an entity's record or apart."""
+    """Return every outcome, inside an entity's record or in a row of its own."""
     for key, value, _ in rows:
         if key.kind == OUTCOME:
             yield decode_outcome(value)

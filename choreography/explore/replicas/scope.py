@@ -1,4 +1,4 @@
-"""Breadth first over all that can happen to the replicas of one service, operation by operation."""
+"""Breadth-first search through everything that can happen to the replicas of one service, operation by operation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODY: Memory = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """One process: what it remembers, and how far it is with its batch, if it has one."""
+    """One process: its memory, and its progress in its batch, if it has one."""
 
     memory: Memory = NOBODY
     place: int = 0
@@ -34,7 +34,7 @@ class ReplicaState:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One state: the store, what was let out, who holds what, and how much may still go wrong.
+    """One state: the store, the published events, the deliveries of each replica, and the remaining faults.
 
     Attributes:
         waiting: deliveries, by number, that no replica holds and that are not acknowledged.
@@ -60,7 +60,7 @@ class Situation:
 
     @property
     def at_rest(self) -> bool:
-        """Everything is acknowledged and nobody is at work."""
+        """Everything is acknowledged and no replica is at work."""
         return not self.waiting and not any(one.place for one in self.replicas)
 
 
@@ -69,7 +69,7 @@ Check = Callable[[Situation], bool]
 
 @dataclass(slots=True)
 class EngineFound:
-    """A property that fails, and a shortest run to where it does."""
+    """A property that fails, and a shortest run to the failure."""
 
     name: str
     run: list[str]
@@ -78,7 +78,7 @@ class EngineFound:
 
 @dataclass(slots=True)
 class EngineResult:
-    """What exploring the engine found."""
+    """The findings of an exploration of the engine."""
 
     states: int = 0
     steps: int = 0
@@ -90,11 +90,11 @@ class EngineResult:
 
 @dataclass(slots=True)
 class EngineScope:
-    """One service, the events it is to hear, and what may go wrong meanwhile.
+    """One service, the events that are delivered to it, and the possible faults.
 
     Attributes:
-        always: what holds in every state, by name.
-        eventually: what holds once everything is acknowledged.
+        always: the properties that hold in every state, by name.
+        eventually: the properties that hold once everything is acknowledged, by name.
     """
 
     service: Service
@@ -108,7 +108,7 @@ class EngineScope:
     eventually: Mapping[str, Check] = field(default_factory=dict)
 
     def explore(self) -> EngineResult:
-        """See everything."""
+        """Explore every state."""
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -240,6 +240,6 @@ def _run_to(one: Situation, seen: Mapping[Situation, tuple[Situation, str] | Non
 
 
 def said(event: Outgoing) -> tuple[str, Any]:
-    """Return the id of a published event and what it says."""
+    """Return the id and the content of a published event."""
     told = orjson.loads(event.encoded)
     return told["id"], told["data"]
