@@ -1,4 +1,4 @@
-"""What a change breaks: the words of a promise against the words of now."""
+"""The promises that a change breaks: compares the old promise with the new one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.analysis.promises import Promise, PromisePlace
 
 
 def broken(place: PromisePlace, old: Promise, new: Promise) -> list[str]:
-    """Return in words what a changed promise breaks."""
+    """Return, in words, the promises that a change breaks."""
     return list(_BROKEN[place.section](old, new))
 
 
@@ -20,7 +20,7 @@ def _service(_old: Promise, _new: Promise) -> Iterator[str]:
 
 
 def _event(old: Promise, new: Promise) -> Iterator[str]:
-    # The lock of an earlier release of the library says on which topic it is, which follows from its type now.
+    # The lock of an earlier release of the library has the topic, which now follows from the type.
     yield from _changed(old, new, {"owner": "its owner", "subject": "its subject"})
     for problem in unmet(new["schema"], old["schema"]):
         yield f"a consumer of before would refuse it, because {problem}"
@@ -51,7 +51,7 @@ def _join(old: Promise, new: Promise) -> Iterator[str]:
 
 
 def _deadline(old: Promise, new: Promise) -> Iterator[str]:
-    # What it starts at may change: what was scheduled by the old start fires all the same.
+    # The starting event may change: a deadline that the old one scheduled fires all the same.
     yield from _changed(old, new, {"entity": "its entity", "due": "the type it fires as"})
 
 

@@ -1,11 +1,10 @@
-"""Whether whoever needs one contract can read whatever another contract promises.
+"""Tells whether a consumer with one contract can read every event that a publisher with another contract writes.
 
 Both are JSON schemas of pydantic models. A publisher writes every field, those with defaults included, and a consumer
 ignores fields it does not know; so a promise is met if every field the consumer knows is there and holds nothing that
 the consumer would refuse.
 
-What this does not understand it does not believe: a word of JSON Schema that it does not know must be the same on both
-sides.
+This module trusts no keyword of JSON Schema that it does not know: such a keyword must be the same on both sides.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _STRUCTURE: Final = frozenset(
 
 
 def unmet(promised: Schema, needed: Schema) -> list[str]:
-    """Return in words, each beginning with the field, what a consumer needs and a publisher does not promise."""
+    """Return, in words that begin with the field, what a consumer needs and a publisher does not promise."""
     return list(_Comparison(promised.get("$defs", {}), needed.get("$defs", {})).compare(promised, needed, ""))
 
 
@@ -33,10 +32,10 @@ class _Comparison:
         self._under_way: set[tuple[str, str]] = set()
 
     def compare(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
-        """Yield what is not met at one place and below."""
+        """Yield each need that is not met, at one place and below it."""
         pair = (str(promised.get("$ref", "")), str(needed.get("$ref", "")))
         if all(pair) and pair in self._under_way:
-            # A value that holds values of its own kind: they are being compared already.
+            # A recursive value: it is being compared already.
             return
         mine = all(pair)
         if mine:
@@ -55,7 +54,7 @@ class _Comparison:
             for one in alternatives:
                 yield from self.compare(one, needed, where)
         elif values is not None and len(values) > 1:
-            # One by one, as different alternatives may understand them.
+            # Each alternative is compared by itself, as different alternatives of the consumer may accept it.
             for value in values:
                 yield from self._resolved({**_without_values(promised), "const": value}, needed, where)
         elif (others := _alternatives(needed)) is not None:
@@ -71,7 +70,7 @@ class _Comparison:
     def _any_of(self, promised: Schema, needed: Sequence[Schema], where: str) -> Iterator[str]:
         tries = [list(self.compare(promised, one, where)) for one in needed]
         if all(tries):
-            # The alternative that comes nearest tells most.
+            # The nearest alternative gives the most helpful words.
             yield from min(tries, key=len)
 
     def _open(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
@@ -98,11 +97,11 @@ class _Comparison:
             elif name in needed.get("required", ()):
                 yield f"{inner} is needed and not there"
             elif "properties" not in promised:
-                # Among free keys there may be one of that name, with anything in it.
+                # A free key may have that name, with any value.
                 yield from self.compare(_free(promised), part, inner)
 
     def _free_keys(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
-        """Compare what stands under names that the schema does not list."""
+        """Compare the values under keys that the schema does not list."""
         understood = needed.get("additionalProperties", True)
         for name in promised.get("properties", {}).keys() - needed.get("properties", {}).keys():
             inner = f"{where}.{name}" if where else name

@@ -1,4 +1,4 @@
-"""Examples of what a contract allows, made from its JSON schema: valid, readable, and the same every time."""
+"""Generates examples of a contract from its JSON schema: valid, readable, and the same every time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMATS: Final = {
 
 
 class NoExampleError(ChoreographyError):
-    """Nothing can be made up that a contract allows."""
+    """No example of a contract can be generated."""
 
 
 def example(model: type[Made], size: int = 1, **given: Any) -> Made:
@@ -42,14 +42,14 @@ def example(model: type[Made], size: int = 1, **given: Any) -> Made:
 
     Args:
         model: the contract.
-        size: one of ``SIZES``; the smallest leaves out what may be left out.
-        given: fields whose values are known.
+        size: one of ``SIZES``; the smallest omits everything that is optional.
+        given: the known values of fields.
 
     Raises:
-        NoExampleError: what was made up is refused, for instance by a validator of the author's.
+        NoExampleError: the model refuses the example, for instance in a validator of its author.
     """
     try:
-        # Through JSON, as that is how it will come, and strict, as nothing on the wire is converted.
+        # Through JSON, because the event will arrive so; and strict, because nothing is converted on the way in.
         plain = model.model_validate_json(_made_up(model, size), strict=True)
         return model(**{name: getattr(plain, name) for name in plain.model_fields_set} | given) if given else plain
     except ValidationError as error:
@@ -82,7 +82,7 @@ def _closed(model: type[Value]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
 
 
 def same_choice(value: Any) -> Any:
-    """Return what two values of a closed field have in common if they are the same choice, whatever else they hold."""
+    """Return the part of a closed field's value that makes two values the same choice, whatever else they hold."""
     if not isinstance(value, Value):
         return value
     return type(value), tuple(getattr(value, name) for name in _plain_choices(type(value)))
@@ -110,7 +110,7 @@ def _of_states(annotation: Any, states: Iterable[type[Any]]) -> tuple[Any, ...]:
     try:
         made = tuple(one for state in states for one in _every(state))
     except NoExampleError:
-        # The field is open then, like any other for which nothing can be made up.
+        # The field counts as open then, like any other without examples.
         return ()
     return (None, *made) if type(None) in get_args(annotation) else made
 
@@ -123,7 +123,7 @@ def _every(state: type[Value]) -> Iterator[Value]:
 
 @lru_cache(maxsize=1_024)
 def _plain_choices(model: type[Value]) -> Mapping[str, tuple[Any, ...]]:
-    """Return the closed fields of a state. It may hold states of its own kind, so unions inside it stay open."""
+    """Return the closed fields of a state. The state may be recursive, so unions inside it stay open."""
     closed = {name: _few(field.annotation) for name, field in model.model_fields.items()}
     return {name: values for name, values in closed.items() if values}
 
@@ -146,7 +146,7 @@ def _value(schema: Mapping[str, Any], defs: Mapping[str, Any], size: int, depth:
         return _value(defs[schema["$ref"].rpartition("/")[2]], defs, size, depth + 1, name)
     alternatives = schema.get("anyOf") or schema.get("oneOf")
     if alternatives:
-        # Where values hold values of their own kind, there must be an end.
+        # Recursive values must end somewhere.
         ends = [one for one in alternatives if "$ref" not in one] if depth > _DEEP else []
         return _value((ends or alternatives)[0], defs, size, depth, name)
     chosen = schema.get("examples") or schema.get("enum") or ([schema["const"]] if "const" in schema else [])
@@ -204,7 +204,7 @@ def _integer(schema: Mapping[str, Any], size: int) -> int:
     least = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1 if "exclusiveMinimum" in schema else None)
     most = schema.get("maximum", schema["exclusiveMaximum"] - 1 if "exclusiveMaximum" in schema else None)
     if least == -MAX_SAFE_INTEGER:
-        # Every integer has this bound, so the author did not ask for it.
+        # Every integer of the library has this bound, so the author did not choose it.
         least = None
     begin = int(least if least is not None else min(0, most if most is not None else 0))
     step = schema.get("multipleOf", 1)
@@ -232,7 +232,7 @@ def _text(schema: Mapping[str, Any], name: str) -> str:
     for text in _texts(name, least):
         if least <= len(text) <= most and pattern.search(text):
             return text
-    # Left for the model to refuse, which names the field.
+    # The model refuses it, and names the field.
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Which nodes of a directed graph can be come to from each other."""
+"""Cycles of a directed graph: which nodes can be reached from each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ N = TypeVar("N")
 
 
 def rounds(edges: Iterable[tuple[N, N]]) -> dict[N, int]:
-    """Return a number for each node: nodes have the same one if each can be come to from the other.
+    """Return a number for each node: two nodes have the same number if each can be reached from the other.
 
     The time grows with the number of edges (Kosaraju's algorithm, without recursion).
     """
@@ -34,7 +34,7 @@ def rounds(edges: Iterable[tuple[N, N]]) -> dict[N, int]:
 
 
 def _finished(following: dict[N, dict[N, None]]) -> list[N]:
-    """Return the nodes in the order in which a search in depth leaves them."""
+    """Return the nodes in the order in which a depth-first search leaves them."""
     left: list[N] = []
     seen: set[N] = set()
     for start, first in following.items():

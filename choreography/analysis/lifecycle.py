@@ -1,4 +1,4 @@
-"""The life of an entity, found by letting its service's reactions loose on it: every state it can come to, and how."""
+"""The lifecycle of an entity: every state that its service's reactions can bring it to, and how."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ State = tuple[Any, ...]
 
 
 class Tagged(NamedTuple):
-    """One alternative of a tagged union: its tag, and its fields as far as they are told apart."""
+    """One alternative of a tagged union: its tag, and those of its fields that distinguish states."""
 
     tag: str
     fields: tuple[Any, ...]
@@ -56,7 +56,7 @@ class Tagged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one reaction did to an entity in one state. A state is None where there is no entity."""
+    """The change that one reaction made to an entity in one state. A state is None if there is no entity."""
 
     reaction: Reaction = field(hash=False)
     before: State | None
@@ -66,12 +66,12 @@ class Move:
 
 @dataclass
 class Lifecycle:
-    """Every state that an entity was seen in, and every move between two of them.
+    """Every state that an entity reached, and every move between two of them.
 
     Attributes:
-        moves: in the order in which they were seen, each once.
-        tried: how often each reaction was tried, by its name, and in how many combinations it could have been.
-        whole: False where there are too many states to see all of them.
+        moves: each move once, in the order in which they were found.
+        tried: how often each reaction was tried, by its name, and how many combinations there are.
+        whole: False if there are too many states to see all of them.
     """
 
     entity: type[Entity]
@@ -83,18 +83,18 @@ class Lifecycle:
 
     @cached_property
     def rounds(self) -> dict[State | None, int]:
-        """A number for each state; states have the same one if each can be come to from the other."""
+        """A number for each state; two states have the same number if each can be reached from the other."""
         return rounds((move.before, move.after) for move in self.moves)
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A reaction, the parameter of it whose entity is followed, and whatever else it may meet.
+    """A reaction, its parameter for the followed entity, and the other arguments that it may get.
 
     Attributes:
         others: its other parameters for entities.
-        axes: what is heard, the states of each of the others, and how large they are.
-        of: how many combinations of these there are, were none of them a sample.
+        axes: the events, the states of each other entity, and their sizes.
+        of: the number of combinations of these without sampling.
     """
 
     reaction: Reaction
@@ -110,7 +110,7 @@ class _Trial:
     def heard(self) -> Sequence[Inputs]:
         return self.axes[0]
 
-    # What is heard and each state stay the same objects for the whole trial, and nobody changes what is made of them.
+    # Events and states stay the same objects during the whole trial, and no code changes the values made from them.
 
     def ids(self, named: Named, heard: Inputs) -> tuple[str, ...]:
         """Return the ids that a parameter names."""
@@ -126,7 +126,7 @@ class _Trial:
         return self._allowed[id(heard)]
 
     def made(self, named: Named, heard: Inputs, state: Any, size: int) -> Any:
-        """Return what another parameter takes, in one of its states."""
+        """Return the argument for another parameter, in one of its states."""
         key = (named.parameter, id(heard), id(state), size)
         if key not in self._made:
             self._made[key] = entities_of(named, self.ids(named, heard), state, size)
@@ -134,13 +134,13 @@ class _Trial:
 
 
 def main_field(entity: type[Entity]) -> str:
-    """Return the field that tells in which state an entity is: `status`, else its first closed field, else nothing."""
+    """Return the field that holds the state of an entity: `status`, else its first closed field, else None."""
     closed = {name: values for name, values in choices(entity).items() if values != (False, True)}
     return "status" if "status" in closed else next(iter(closed), "")
 
 
 def lifecycle(service: Service, entity: type[Entity]) -> Lifecycle:
-    """Let the reactions of a service loose on one entity, each on every state it has come to, until nothing is new."""
+    """Try the reactions of a service on one entity, each in every state that it has reached, until nothing is new."""
     acting = [
         (reaction, named)
         for reaction in reactions_of(service)
@@ -190,11 +190,11 @@ def _trial(reaction: Reaction, named: Named) -> _Trial:
 
 
 def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Move, Entity | None]]:
-    """Return what becomes of an entity in one state, for whatever else a reaction may meet, or a sample of it."""
+    """Return the moves of an entity from one state, for all other arguments of a reaction, or a sample of them."""
     name = trial.reaction.name
     tried, there = life.tried.get(name, (0, 0))
     most = max(_FEW, min(_MOST_IN_A_STATE, _MOST_BEFORE_FEW - tried))
-    # Another sample in every state, and the same ones in every check.
+    # Each state gets another sample, and every check gets the same ones.
     combinations = sample(trial.axes, most, seed=tried).picked
     life.tried[name] = (tried + len(combinations), there + trial.of)
     before = _state(here)
@@ -205,14 +205,14 @@ def _moves(life: Lifecycle, trial: _Trial, here: Entity | None) -> list[tuple[Mo
             after = _became(outcome, trial.named, here)
             then = before if after is here else _state(after)
             came = (then, said_types(outcome))
-            # Most combinations come to the same.
+            # Most combinations have the same result.
             if came not in found:
                 found[came] = (Move(trial.reaction, before, *came), after)
     return list(found.values())
 
 
 def _outcome(trial: _Trial, heard: Inputs, states: Sequence[Any], size: int, here: Entity | None) -> Decided | None:
-    """Return what a reaction decides, or None where it cannot be called or raises."""
+    """Return the decision of a reaction, or None if it cannot be called or raises."""
     reaction, named = trial.reaction, trial.named
     ids = trial.ids(named, heard)
     if not ids or (here is None and not (named.optional or named.entity.can_be_blank())):
@@ -228,7 +228,7 @@ def _outcome(trial: _Trial, heard: Inputs, states: Sequence[Any], size: int, her
 
 
 def _placed(named: Named, here: Entity | None, ids: tuple[str, ...]) -> Any:
-    """Return the entity as the reaction's parameter takes it, under the id that the event names."""
+    """Return the entity as the reaction's parameter takes it, under the id from the event."""
     entity = here
     if entity is None and not named.optional:
         entity = entity_in(named.entity, ids[0], 0, {})
@@ -253,7 +253,7 @@ def _state(entity: Entity | None) -> State | None:
 
 @lru_cache(maxsize=256)
 def _fields(entity: type[Entity]) -> tuple[tuple[str, str], ...]:
-    """Return the fields besides the key, each with the tag of the states that it may hold."""
+    """Return the fields except the key, each with the tag of the state that it may hold."""
     fields = entity.model_fields.items()
     return tuple((name, tag_of(field.annotation)) for name, field in fields if name != entity.key_field)
 
@@ -269,12 +269,12 @@ def _distinguished(value: Any, tag: str = "") -> Any:
 
 
 def repeats(life: Lifecycle, reaction: Reaction, said: type[Event | Intent]) -> bool:
-    """Tell whether a reaction can say the same again and again to one entity."""
+    """Tell whether a reaction can publish the same event again and again for one entity."""
     if reaction.style == "join":
         return False
     if not life.whole:
         return True
-    # Again and again: the entity can come back to the state in which it was said.
+    # Again and again: the entity can return to the state in which the event was published.
     return any(
         life.rounds[move.before] == life.rounds[move.after]
         for move in life.moves

@@ -1,4 +1,4 @@
-"""The committed promises of a flow: to whoever listens, to whatever is in flight, and to what its services keep."""
+"""The committed promises of a flow: to consumers, to everything in flight, and to the stored state of its services."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
 
 
 class LockError(ChoreographyError):
-    """The committed promises cannot be understood."""
+    """The file of committed promises is invalid."""
 
 
 def broken(old: Promise, new: Promise) -> list[str]:
-    """Return in words what a changed event breaks."""
+    """Return, in words, the promises that a changed event breaks."""
     return breaking.broken(PromisePlace(EVENTS, "", ""), old, new)
 
 
@@ -59,7 +59,7 @@ def _contract(event: type[Event]) -> Promise:
 
 
 def merged(lock: Lock | None, services: Iterable[Service]) -> dict[PromisePlace, Promise]:
-    """Return the lock as it should be: what breaks a promise does not replace it, and nothing is forgotten."""
+    """Return the new content of the lock: a breaking change does not replace a promise, and no promise is forgotten."""
     kept: dict[PromisePlace, Promise] = dict(lock or {})
     for place, promise in promises_of(services).items():
         if place not in kept or not breaking.broken(place, kept[place], promise):
@@ -85,7 +85,7 @@ def read_lock(folder: Path) -> dict[PromisePlace, Promise] | None:
     """Return the committed lock of a flow's folder, or None if there is none.
 
     Raises:
-        LockError: the file is there and cannot be understood.
+        LockError: the file exists and is invalid.
     """
     path = folder / FILE
     if not path.exists():
@@ -100,7 +100,7 @@ def read_lock(folder: Path) -> dict[PromisePlace, Promise] | None:
 
 
 def is_outdated(lock: Lock) -> bool:
-    """Tell whether a lock is of the format that held events only."""
+    """Tell whether a lock has the old format, which held only events."""
     return not any(place.section == SERVICES for place in lock)
 
 

@@ -1,4 +1,4 @@
-"""Fields that one schema has and a later one does not: what is kept under them would be passed over in silence."""
+"""Fields that one schema has and a later schema lacks: the later release would silently ignore their stored values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Schema = Mapping[str, Any]
 
 
 def lost_fields(old: Schema, new: Schema) -> list[str]:
-    """Return the dotted path of every field that a value of before may hold and the new schema does not know."""
+    """Return the dotted path of every field that an old value may hold and that the new schema does not know."""
     return list(dict.fromkeys(_Losses(old.get("$defs", {}), new.get("$defs", {})).at(old, new, "")))
 
 
@@ -19,7 +19,7 @@ class _Losses:
         self._under_way: set[tuple[str, str]] = set()
 
     def at(self, old: Schema, new: Schema, where: str) -> Iterator[str]:
-        """Yield what is lost at one place and below."""
+        """Yield the lost fields at one place and below it."""
         pair = (str(old.get("$ref", "")), str(new.get("$ref", "")))
         if all(pair) and pair in self._under_way:
             return
@@ -27,7 +27,7 @@ class _Losses:
         olds, news = _alternatives(old, self._old_defs), _alternatives(new, self._new_defs)
         for one in olds:
             alike = [other for other in news if other.get("type") == one.get("type")]
-            # Of several alternatives, the one that knows most of it is the one that it continues as.
+            # Of several alternatives, the old value continues as the one that knows most of its fields.
             yield from min((list(self._fields(one, other, where)) for other in alike or [{}]), key=len)
         self._under_way.discard(pair)
 
@@ -47,7 +47,7 @@ class _Losses:
 
 
 def _alternatives(schema: Schema, defs: Schema) -> list[Schema]:
-    """Return every form a value may take; a field that may be missing is one of nothing and another."""
+    """Return every form that a value may take; the forms of an optional field are nothing and the value."""
     while "$ref" in schema:
         schema = {**defs[schema["$ref"].rpartition("/")[2]], **{key: schema[key] for key in schema if key != "$ref"}}
     for word in ("anyOf", "oneOf"):

@@ -1,7 +1,7 @@
-"""Everything of a flow that ids, store keys and kept state derive from, as the committed lock holds it.
+"""Everything of a flow from which ids, store keys and stored state derive, as the committed lock holds it.
 
-A release may add to it and never change or take away, as long as what an earlier release published, kept, scheduled or
-committed may still be met.
+A release may add to it. It must not change or remove anything while the flow may still meet events, state, deadlines or
+intents of an earlier release.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECTIONS = ("entities", "reactions", "joins", "deadlines", "effects", "answers",
 
 
 def promises_of(services: Iterable[Service]) -> dict[PromisePlace, Promise]:
-    """Return all that the services promise."""
+    """Return everything that the services promise."""
     return {place: promise for service in services for place, promise in _promises(service)}
 
 
@@ -82,18 +82,18 @@ def _reactions(service: Service) -> Iterator[tuple[PromisePlace, Promise]]:
         elif reaction.said:
             saying.setdefault(reaction.hears[0].wire_type, []).append(reaction.name)
     for wire_type, names in saying.items():
-        # A reaction that says nothing has no name that anything derives from.
+        # No id derives from the name of a reaction that publishes nothing.
         yield PromisePlace("reactions", service.name, wire_type), {"names": sorted(names)}
 
 
 def schema_of(model: type[Value]) -> dict[str, Any]:
-    """Return the schema of a contract without its words, which promise nothing."""
+    """Return the schema of a contract without its descriptions, which promise nothing."""
     bare: dict[str, Any] = _bare(model.model_json_schema())
     return bare
 
 
 def _bare(schema: Any, *, names: bool = False) -> Any:
-    """Return a schema without its words. ``names`` tells that the keys are names of fields."""
+    """Return a schema without its descriptions. ``names``: the keys are names of fields."""
     if isinstance(schema, Mapping):
         dropped = () if names else ("title", "description", "examples", "default")
         return {

@@ -1,4 +1,4 @@
-"""Tries a reaction in made-up states, as the engine would call it but without an engine: what does it answer?"""
+"""Tries a reaction in generated states, as the engine would but without an engine, and checks its decision."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ State = Mapping[str, Any] | None
 
 
 def inputs_of(reaction: Reaction, size: int = 1) -> Sample[Inputs]:
-    """Return what a reaction may hear: one example for each combination of closed fields, or a sample of many.
+    """Return the events that a reaction may get: one for each combination of closed fields, or a sample of many.
 
     Raises:
-        NoExampleError: nothing can be made up that the contract of an event allows.
+        NoExampleError: no example of the contract of an event can be generated.
     """
     models = [model for model in reaction.hears if issubclass(model, (Event, Answer))]
     of_models = [variants(model, size) for model in models]
@@ -58,24 +58,25 @@ Place = tuple[str, str]
 
 
 def named_in(reaction: Reaction, heard: Inputs) -> frozenset[Place]:
-    """Return the entities that a reaction names, and may change."""
+    """Return the entities that a reaction names, which it may change."""
     return frozenset((named.entity.kind, one) for named in reaction.named for one in ids_in(named, heard))
 
 
 def probe(
     reaction: Reaction, heard: Inputs, entities: Mapping[str, Any], allowed: frozenset[Place] | None = None
 ) -> Decided:
-    """Call a reaction and hold its answer to what it declares, as the engine does.
+    """Call a reaction and compare its decision with its declaration, as the engine does.
 
     Args:
-        reaction: what is called.
-        heard: what it hears.
+        reaction: the reaction to call.
+        heard: its event.
         entities: its entities, by parameter.
-        allowed: the entities that it names, where they are known already.
+        allowed: the entities that it names, if they are known already.
 
     Raises:
-        Exception: whatever the reaction raises.
-        UnsayableEventError: it answered None, changed what it did not name, or said what it does not declare.
+        Exception: any error that the reaction raises.
+        UnsayableEventError: it returned None, changed an entity that it did not name, or published an event that it
+            does not declare.
     """
     events = {name: value for name, value in heard.items() if name}
     decided = read_decision(reaction.function(**events, **entities), reaction.name)
@@ -90,15 +91,15 @@ def probe(
 
 
 def entity_in(kind: type[Entity], key: str, size: int, state: Mapping[str, Any]) -> Entity:
-    """Return an entity of a key in a state, its other fields as large as asked for."""
+    """Return an entity with a key in a state; its other fields have the given size."""
     given = {kind.key_field: key, **state}
     return kind(**given) if size == 0 and kind.can_be_blank() else example(kind, size, **given)
 
 
 def states_of(named: Named) -> Sample[State]:
-    """Return the combinations of an entity's closed fields, and None where a reaction copes with there being none.
+    """Return the combinations of an entity's closed fields, and None if the reaction accepts that there is no entity.
 
-    Many of them are sampled.
+    Of too many combinations, the result is a sample.
     """
     closed = choices(named.entity)
     combinations = sample(list(closed.values()), _MOST_STATES)
@@ -117,13 +118,13 @@ def entities_for(
 
 
 def entities_of(named: Named, ids: Sequence[str], state: State, size: int) -> Any:
-    """Return what a parameter takes of the entities of some ids in a given state: all of them, or the one there is."""
+    """Return the argument of a parameter for the entities of some ids in a given state: all, or the only one."""
     made = {one: None if state is None else entity_in(named.entity, one, size, state) for one in ids}
     return made if named.many else next(iter(made.values()), None)
 
 
 def said_types(decided: Decided) -> frozenset[type[Event | Intent]]:
-    """Return the kinds of events and intents of a decision."""
+    """Return the types of the events and intents in a decision."""
     if not (decided.events or decided.intents):
         return _SILENCE
     return frozenset({type(one) for one in decided.events} | {type(one) for one in decided.intents})

@@ -1,4 +1,4 @@
-"""Combinations of choices: all of them where they are few, a sample from a seed where they are many."""
+"""Combinations of choices: all of them if they are few, a sample from a seed if they are many."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[T]):
-    """Some of what there is, and how many there are altogether."""
+    """A sample, and the number of all combinations."""
 
     picked: tuple[T, ...]
     of: int
 
 
 def sample(axes: Sequence[Sequence[T]], most: int, seed: int = 0) -> Sample[tuple[T, ...]]:
-    """Return at most so many combinations of one choice from each axis.
+    """Return at most this many combinations of one choice from each axis.
 
-    Too many of them are sampled: first every choice of every axis at least once, as far as there is room, then others
-    at random. The same seed picks the same ones.
+    The sample of too many first takes every choice of every axis at least once, as far as there is room, and then
+    others at random. The same seed returns the same sample.
     """
     of = prod(len(axis) for axis in axes)
     if of <= most:
         return Sample(tuple(itertools.product(*axes)), of)
-    # No cryptography: a sample that can be repeated.
+    # Not for cryptography: the sample must be repeatable.
     chance = Random(seed)  # noqa: S311
     sizes = [len(axis) for axis in axes]
     begun = [(size, int(chance.random() * size)) for size in sizes]

@@ -1,4 +1,4 @@
-"""Limits of plain values in JSON schemas: whether what one side may write keeps within what the other takes."""
+"""Bounds of plain values in JSON schemas: whether the publisher's values stay within the consumer's bounds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _UUID: Final = re.compile("uuid[0-9]$")
 
 
 def ranges_unmet(promised: Schema, needed: Schema, *, besides: frozenset[str]) -> Iterator[str]:
-    """Yield in words each limit of the consumer within which the publisher does not keep.
+    """Yield, in words, each bound of the consumer that the publisher does not keep.
 
     Args:
-        promised: what the publisher may write.
-        needed: what the consumer takes.
-        besides: words that somebody else compares.
+        promised: the schema of the publisher.
+        needed: the schema of the consumer.
+        besides: keywords that another function compares.
     """
     for word in sorted(needed.keys() - _TELLS_NOTHING - besides):
         if not _kept(word, promised, needed):
@@ -60,7 +60,7 @@ def _kept(word: str, promised: Schema, needed: Schema) -> bool:
 
 
 def _before_the_point(schema: Schema) -> float:
-    """Return how many digits a decimal may have before its point."""
+    """Return the number of digits that a decimal may have before its point."""
     most, behind = schema.get("x-maxDigits"), schema.get("x-decimalPlaces")
     return int(most) - int(behind or 0) if most is not None else inf
 
@@ -86,10 +86,10 @@ def _edge(schema: Schema, prefix: str, *, lower: bool) -> tuple[bool, Decimal | 
     edges = [(Decimal(str(inclusive)), False)] if inclusive is not None else []
     if exclusive is not None:
         step = 1 if lower else -1
-        # Of whole numbers, the next one is the first that is allowed.
+        # For integers, the next one is the first allowed value.
         edges.append((Decimal(str(exclusive)) + step, False) if whole else (Decimal(str(exclusive)), True))
     if whole:
-        # No integer beyond these is written, whatever a schema leaves open.
+        # No publisher writes an integer beyond these bounds, even if a schema has none.
         edges.append((Decimal(-MAX_SAFE_INTEGER if lower else MAX_SAFE_INTEGER), False))
     if not edges:
         return False, None
@@ -98,12 +98,12 @@ def _edge(schema: Schema, prefix: str, *, lower: bool) -> tuple[bool, Decimal | 
 
 
 def refusal(value: Any, needed: Schema, kind: str) -> str:
-    """Return in words why a consumer would refuse one value, or nothing.
+    """Return, in words, why a consumer would refuse one value, or an empty text.
 
     Args:
-        value: what the publisher may write.
-        needed: what the consumer takes.
-        kind: that in words.
+        value: a value that the publisher may write.
+        needed: the schema of the consumer.
+        kind: the sort of the value, in words.
     """
     mine = _TYPES.get(type(value), "")
     if needed.get("type") not in (None, mine):

@@ -1,4 +1,4 @@
-"""Who says what to whom: the declarations of several services read together, compared by wire type.
+"""Who publishes which event to whom: reads the declarations of several services together, by wire type.
 
 A consumer may declare a narrower copy of an event, so classes are not compared.
 """
@@ -17,12 +17,12 @@ from choreography.service import Service
 
 @dataclass(frozen=True, slots=True)
 class WiringStep:
-    """One thing leading to another: a reaction that says something, directly or through an effect.
+    """One event leading to another: a reaction publishes the second one, directly or through an effect.
 
     Attributes:
-        source: the wire type of what is heard.
-        target: the wire type of what follows; an answer's is preceded by its service and a slash.
-        effect: what is carried out in between, if anything.
+        source: the wire type of the consumed event.
+        target: the wire type of the event that follows; for an answer, with its service and a slash before it.
+        effect: the effect in between, if there is one.
     """
 
     source: str
@@ -33,7 +33,7 @@ class WiringStep:
 
     @property
     def takes(self) -> timedelta:
-        """How long the effect may take until its second try has failed too."""
+        """The time until the second try of the effect has failed too."""
         return 2 * self.effect.timeout if self.effect else timedelta(0)
 
 
@@ -49,15 +49,15 @@ class Wiring:
 
     @property
     def published(self) -> list[tuple[Service, type[Event]]]:
-        """Every event somebody publishes, with its publisher."""
+        """Every event that a service publishes, with its publisher."""
         return [(service, event) for service in self.services for event in service.publishes]
 
     def publisher(self, wire_type: str) -> tuple[Service, type[Event]] | None:
-        """Return who publishes a wire type, and its contract there."""
+        """Return the publisher of a wire type, and the publisher's contract."""
         return next((pair for pair in self.published if pair[1].wire_type == wire_type), None)
 
     def consumers(self, wire_type: str) -> list[tuple[Service, type[Event]]]:
-        """Return who reacts to a wire type, and how each of them reads it."""
+        """Return the consumers of a wire type, each with its contract."""
         return [
             (service, event)
             for service in self.services
@@ -70,7 +70,7 @@ class Wiring:
         return self._next.get(node, ())
 
     def reached(self, start: Iterable[str], *, within: Service | None = None) -> set[str]:
-        """Return every node that follows from some, themselves included; of one service only, if one is named."""
+        """Return every node that follows from the given nodes, with themselves; only of one service, if it is named."""
         seen, waiting = set(start), list(start)
         while waiting:
             for step in self.following(waiting.pop()):
@@ -80,7 +80,7 @@ class Wiring:
         return seen
 
     def leading_to(self, ends: Iterable[str]) -> set[str]:
-        """Return every node from which one of some is reached, themselves included."""
+        """Return every node from which one of the given nodes can be reached, with themselves."""
         seen = set(ends)
         while grown := {step.source for step in self.steps if step.target in seen} - seen:
             seen |= grown
@@ -88,12 +88,12 @@ class Wiring:
 
 
 def consumed_by(service: Service) -> list[type[Event]]:
-    """Return the events a service reacts to, as it reads them."""
+    """Return the events that a service consumes, with its own contracts."""
     return [event for events in service.hears.values() for event in events]
 
 
 def reactions_of(service: Service) -> list[Reaction]:
-    """Return every reaction of a service once; what undoes a part of a join counts as one."""
+    """Return every reaction of a service once; a reaction that undoes a part of a join counts as one."""
     found: list[Reaction] = []
     for subject in service.subjects.values():
         found += [reaction for reaction in subject.reactions if reaction not in found]
@@ -115,7 +115,7 @@ def _steps(service: Service) -> Iterator[WiringStep]:
 
 
 def about(service: Service) -> str:
-    """Return what the module of a service says about it, if a module of its own declares it."""
+    """Return the docstring of the module of a service, if the service has a module of its own."""
     for function in (reaction.function for reaction in reactions_of(service)):
         module = inspect.getmodule(function)
         if module is not None and any(one is service for one in vars(module).values()):

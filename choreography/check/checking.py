@@ -1,4 +1,4 @@
-"""Looks at a flow with every rule."""
+"""Checks a flow against every rule."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _BY_CODE = {rule.code: rule for rule in RULES}
 
 
 def check(flow: str, at_work: Callable[[str], None] = lambda _: None) -> CheckReport:
-    """Look at a flow, named as ``apps.checkout`` or by its folder, and say meanwhile what is looked at.
+    """Check a flow, given as ``apps.checkout`` or by its folder, and report the current step meanwhile.
 
     Raises:
-        CheckError: the suppressions cannot be understood.
+        CheckError: the file of suppressions is invalid.
         ChoreographyError: there is no such flow, a service cannot be imported, or it contradicts itself.
     """
     package = package_of(flow)
@@ -43,7 +43,7 @@ def judge_services(
     suppressions: Sequence[Suppression] = (),
     flow: str = "in memory",
 ) -> CheckReport:
-    """Look at services that were made in memory: everything but their files."""
+    """Check services that were made in memory: with every rule except those about files."""
     return _report(flow, CheckedFlow(Wiring(services), lock), suppressions)
 
 

@@ -1,4 +1,4 @@
-"""`choreography check FLOW`: the exit code is 0 if nothing is wrong, 1 if something is, 2 if nobody can tell."""
+"""`choreography check FLOW`: exit code 0 if there is no finding, 1 if there is one, 2 if the check is impossible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN: Final = 2
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     TEXT = "text"
     JSON = "json"
@@ -45,7 +45,7 @@ def run(flow: str, form: Format = Format.TEXT) -> int:
 
 
 def _checked(flow: str) -> CheckReport:
-    """Check a flow, and say on a terminal what is looked at; a log or a program wants the report only."""
+    """Check a flow, and show the progress on a terminal; a log or a program wants only the report."""
     progress = Progress()
     if not progress.console.is_terminal:
         return check(flow)

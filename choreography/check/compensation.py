@@ -1,4 +1,4 @@
-"""What is taken back must be taken back everywhere."""
+"""Every service that acted on an event must learn that the event is undone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from choreography.service import Service
 
 
 def unreached(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield whoever acts on an event that another one undoes, and never hears that it is undone."""
+    """Yield each service that acts on an event but does not consume the event that undoes it."""
     for decider, undoing in flow.wiring.published:
-        # What is never said is told by a rule of its own.
+        # Another rule reports an event that is never published.
         if undoing.undoes is None or undoing.wire_type not in {step.target for step in flow.wiring.steps}:
             continue
         undone = undoing.undoes.wire_type
         for actor, event in flow.wiring.consumers(undone):
-            # Whoever decides to take something back knows.
+            # The service that decides the undoing knows of it.
             if actor is decider:
                 continue
             if not _knows(flow, actor, undoing):
@@ -34,7 +34,7 @@ def unreached(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def _passed_on(flow: CheckedFlow, decider: Service, undoing: type[Event], actor: Service) -> Iterator[Found]:
-    """Yield whoever acts on what an actor said because of the event that is now undone, and is not told."""
+    """Yield each service that acts on a consequence of the undone event, and does not learn of the undoing."""
     undone = undoing.undoes.wire_type if undoing.undoes else ""
     followed = flow.wiring.reached([undone], within=actor)
     taken_back = {event.undoes.wire_type for event in actor.publishes if event.undoes is not None}
@@ -55,7 +55,7 @@ def _passed_on(flow: CheckedFlow, decider: Service, undoing: type[Event], actor:
 
 
 def _knows(flow: CheckedFlow, service: Service, undoing: type[Event]) -> bool:
-    """Tell whether a service hears an undoing, or said or hears another one that this follows from."""
+    """Tell whether a service consumes an undoing, or publishes or consumes another event that this one follows from."""
     causes = {
         event.wire_type
         for _, event in flow.wiring.published

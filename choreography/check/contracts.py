@@ -1,4 +1,4 @@
-"""Contracts that two services read differently, and contracts that no longer say what was promised."""
+"""Contracts that two services read differently, and contracts that break an earlier promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choreography.check.releases import spoken, told_of
 
 
 def misread(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each contract whose consumer needs what its publisher does not promise."""
+    """Yield each contract whose consumer needs something that its publisher does not promise."""
     for publisher, event in flow.wiring.published:
         for consumer, read_as in flow.wiring.consumers(event.wire_type):
             if read_as is event:
@@ -33,7 +33,7 @@ def misread(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def breaking(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each contract that breaks what the committed lock promises, or is gone from it."""
+    """Yield each contract that breaks a promise of the committed lock, or that is missing now."""
     now = flow.promises
     for place, old in (flow.lock or {}).items():
         if place.section != EVENTS:
@@ -61,7 +61,7 @@ def breaking(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def unlocked(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each promise that the committed lock does not know, and the lock itself if there is none."""
+    """Yield each promise that the committed lock lacks; or one finding about the lock if there is none."""
     if flow.folder is None:
         return
     if flow.lock is None or is_outdated(flow.lock):

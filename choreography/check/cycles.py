@@ -1,9 +1,9 @@
 """Events that lead to themselves.
 
-A circle is bounded if one of its reactions cannot say its event twice to the same entity: a join runs once, and the
-states of an entity cut the rest. That is found by letting the service's reactions loose on the entity
-(`choreography.analysis.lifecycle`), so it is an approximation: a circle through ever new entities looks unbounded only
-if no reaction of it has an entity with states, and a bound that lies in amounts is seen up to ten.
+A circle is bounded if one of its reactions cannot publish its event twice for the same entity: a join runs once, and
+the states of an entity stop the other reactions. To find out, the check tries the service's reactions on the entity
+(`choreography.analysis.lifecycle`), so the result is an approximation: a circle through ever new entities looks
+unbounded only if no reaction of it has an entity with states, and a bound by an amount is recognised up to ten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from choreography.contracts import Event, Intent
 
 
 def unbounded(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each circle of events that no state of an entity cuts."""
+    """Yield each circle of events that no state of an entity stops."""
     steps = [step for step in flow.wiring.steps if _goes_on(flow, step)]
     following: dict[str, list[WiringStep]] = {}
     for step in steps:

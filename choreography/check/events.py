@@ -1,4 +1,4 @@
-"""Events that go nowhere, come from nowhere, or are never said."""
+"""Events that nobody consumes, that nobody publishes, or that are declared and never published."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def unheard(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def unpublished(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each event that somebody reacts to and nobody publishes."""
+    """Yield each event that a service consumes and no service publishes."""
     for service in flow.services:
         for event in consumed_by(service):
             if flow.wiring.publisher(event.wire_type) is None:
@@ -41,7 +41,7 @@ def unpublished(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def unsaid(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each event that a service declares and neither a reaction nor a command of it says, nor its application."""
+    """Yield each event that a service declares, and that no reaction, no command and no application publishes."""
     for service in flow.services:
         said = {one for reaction in reactions_of(service) for one in reaction.said}
         said |= {command.event for command in service.commands}

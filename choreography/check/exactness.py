@@ -1,4 +1,4 @@
-"""Contracts that change a value each time it is read: what their authors' validators do cannot be seen at import."""
+"""Contracts that change a value each time they read it: import cannot see the effect of an author's validators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choreography.contracts import Value
 
 
 def changing(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each contract an example of which is another one when it has been written and read."""
+    """Yield each contract with an example that differs after it was written and read."""
     seen = set[type[Value]]()
     for service in flow.services:
         for contract in contracts_of(service):
@@ -27,7 +27,7 @@ def _changing(service: str, contract: type[Value]) -> Iterator[Found]:
         try:
             made = example(contract, size)
         except NoExampleError:
-            # Another rule tells of it where it matters.
+            # Another rule reports it where it matters.
             continue
         if problem := _difference(made):
             yield Found(

@@ -1,4 +1,4 @@
-"""Dapr files that would lose messages, whatever the services say: those that a flow keeps, or would be rendered."""
+"""Dapr files that would lose messages for any services: those that a flow keeps, or those that would be rendered."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from choreography.topics import STORES_FOLDER
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What was said of the folders that sidecars read, and what of their connections."""
+    """The findings about the folders that sidecars read, and the sentences about their connections."""
 
     sentences: dict[str, list[Path]]
     connections: tuple[str, ...]
 
 
 def unsafe(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield what the lint of component files says about each folder a sidecar of the flow may read."""
-    # A mistake of one source file is in every folder that was rendered from it.
+    """Yield each finding of the lint of component files about each folder that a sidecar of the flow may read."""
+    # A mistake in one source file is in every folder that was rendered from it.
     for sentence, (folder, *others) in _judged(flow).sentences.items():
         file = sentence.partition(": ")[0]
         is_file = file.endswith((".yaml", ".yml"))
@@ -41,7 +41,7 @@ def unsafe(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def connections(flow: CheckedFlow) -> tuple[str, ...]:
-    """Return in sentences how many connections the sidecars of the flow open, where each topic has its own."""
+    """Return, in sentences, how many connections the sidecars of the flow open to brokers with one for each topic."""
     return _judged(flow).connections
 
 
@@ -65,7 +65,7 @@ def _judge(flow: CheckedFlow) -> _Judged:
 
 @contextmanager
 def _resources(flow: CheckedFlow) -> Iterator[Path | None]:
-    """Find the folder `dapr` that a flow keeps, or render one for as long as it is looked at."""
+    """Find the folder `dapr` that a flow keeps, or render a temporary one for the check."""
     if flow.folder is None or flow.root is None:
         yield None
     elif (flow.folder / "dapr").is_dir() or not (flow.root / "components").is_dir():
@@ -77,7 +77,7 @@ def _resources(flow: CheckedFlow) -> Iterator[Path | None]:
 
 
 def _home(flow: CheckedFlow, folder: Path, file: str) -> Path | None:
-    """Return the file or folder to look at: of what is rendered and kept by nobody, the file it is rendered from."""
+    """Return the path that a finding shows: for a temporary file, the file that it was rendered from."""
     if flow.folder is None or flow.root is None:
         return None
     if folder.is_relative_to(flow.folder):

@@ -1,4 +1,4 @@
-"""What a rule is, what it finds, and what all of them found."""
+"""A rule, a finding of a rule, and the report of all findings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 
 class CheckError(ChoreographyError):
-    """The check itself cannot be done, so nothing is known about the flow."""
+    """The check itself is impossible, so nothing is known about the flow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that must not be, with the reason that every finding of it repeats."""
+    """One rule, with the reason that every finding of it repeats."""
 
     code: str
     title: str
@@ -35,14 +35,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a rule yields.
+    """One result of a rule.
 
     Attributes:
-        about: a stable name for what it is about, such as ``order.created.v1`` or ``shipping.dispatch``; a suppression
-            names it.
-        what: what is wrong, in a sentence.
-        do: what to do about it, in a sentence.
-        at: the class or function to look at, or the path of a file.
+        about: a stable name of the subject, such as ``order.created.v1`` or ``shipping.dispatch``; a suppression names
+            it.
+        what: the fault, in a sentence.
+        do: the remedy, in a sentence.
+        at: the class or function of the fault, or the path of a file.
     """
 
     about: str
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing that is wrong, ready to be shown. ``file`` is relative to the folder the flow is imported from."""
+    """One fault, ready to be shown. ``file`` is relative to the folder that the flow is imported from."""
 
     code: str
     about: str
@@ -67,14 +67,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """All that a check found.
+    """The results of a check.
 
     Attributes:
-        suppressed: findings that somebody has given a reason for, with that reason.
-        rules: how many rules were looked for.
-        deploy: in which order to deploy services where versions of an event differ, in sentences.
-        connections: how many connections sidecars open to brokers that want one for each topic, in sentences.
-        sampled: which reactions were tried in a sample of their combinations only, in sentences.
+        suppressed: findings that a person has suppressed, with the reason.
+        rules: the number of rules that were checked.
+        deploy: the order in which to deploy services if versions of an event differ, in sentences.
+        connections: the number of connections that sidecars open to brokers with one for each topic, in sentences.
+        sampled: the reactions that were tried in a sample of their combinations only, in sentences.
     """
 
     flow: str
@@ -88,19 +88,19 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing is wrong, 1 if something is."""
+        """0 if there is no finding, 1 if there is one."""
         return 1 if self.findings else 0
 
 
 @dataclass(frozen=True)
 class CheckedFlow:
-    """What the rules look at.
+    """The input of the rules.
 
     Attributes:
-        lock: the committed promises, or None where none are committed.
-        folder: where the flow's package is, or None for services that were only made in memory.
-        root: the folder the flow is imported from.
-        at_work: is called with the name of whatever is looked at now.
+        lock: the committed promises, or None if there are none.
+        folder: the folder of the flow's package, or None for services that exist only in memory.
+        root: the folder that the flow is imported from.
+        at_work: receives the name of each thing when its check begins.
     """
 
     wiring: Wiring
@@ -118,18 +118,18 @@ class CheckedFlow:
 
     @cached_property
     def promises(self) -> Mapping[PromisePlace, Promise]:
-        """All that the services promise now."""
+        """Everything that the services promise now."""
         return promises_of(self.services)
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
-        """Return what is found, found once for all rules."""
+        """Return a result that is computed once for all rules."""
         if key not in self._known:
             self._known[key] = find()
         known: T = self._known[key]
         return known
 
     def life(self, service: Service, entity: type[Entity]) -> Lifecycle:
-        """Return the life of an entity."""
+        """Return the lifecycle of an entity."""
         return self.once(("life", service.name, entity), lambda: self._live(service, entity))
 
     def _live(self, service: Service, entity: type[Entity]) -> Lifecycle:
@@ -140,13 +140,13 @@ class CheckedFlow:
         return life
 
     def note_tries(self, reaction: str, tried: int, there: int) -> None:
-        """Remember in how many of its combinations a reaction was tried."""
+        """Record how many of its combinations a reaction was tried in."""
         before = self._tried.get(reaction, (0, 0))
         self._tried[reaction] = (before[0] + tried, before[1] + there)
 
     @property
     def sampled(self) -> tuple[str, ...]:
-        """In sentences, which reactions were tried in a sample of their combinations only."""
+        """The reactions that were tried in a sample of their combinations only, in sentences."""
         return tuple(
             f"{reaction} was tried in {tried:,} of {there:,} combinations of states and events: each choice at least "
             "once where there was room, then at random, the same ones in every check. A flaw of the others is not seen "
@@ -157,7 +157,7 @@ class CheckedFlow:
 
 
 def finding(rule: Rule, found: Found, root: Path | None) -> Finding:
-    """Complete what a rule yields with the rule's reason and the place in the code."""
+    """Complete the result of a rule with the rule's reason and the place in the code."""
     file, line = _place(found.at, root)
     return Finding(rule.code, found.about, found.what, rule.why, found.do, rule.title, file, line)
 

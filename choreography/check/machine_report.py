@@ -30,7 +30,7 @@ def as_json(report: CheckReport) -> str:
 
 
 def as_sarif(report: CheckReport, rules: Iterable[Rule]) -> str:
-    """Return a report as SARIF; what is suppressed is in it, with its reason."""
+    """Return a report as SARIF; it includes suppressed findings with their reasons."""
     rules = list(rules)
     places = {rule.code: place for place, rule in enumerate(rules)}
     results = [_result(finding, places) for finding in report.findings]
@@ -79,7 +79,7 @@ def _result(finding: Finding, places: dict[str, int]) -> dict[str, Any]:
             "artifactLocation": {"uri": finding.file, "uriBaseId": "%SRCROOT%"},
             "region": {"startLine": max(1, finding.line)},
         }
-    # Neither line nor wording: a finding stays the same one while its code moves.
+    # Neither the line nor the wording counts: a finding stays the same while its code moves.
     fingerprint = hashlib.sha256(f"{finding.code} {finding.about}".encode()).hexdigest()[:32]
     return {
         "ruleId": finding.code,

@@ -1,4 +1,4 @@
-"""State that two services believe to be theirs, and events of which nobody says whose they are."""
+"""State that two services keep, and events without a known owner."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def shared(flow: CheckedFlow) -> Iterator[Found]:
 def unowned(flow: CheckedFlow) -> Iterator[Found]:
     """Yield each event that another service consumes without knowing who publishes it.
 
-    Contracts that still name a topic are of the time before owners; a warning at their import says what to write.
+    Contracts that still name a topic are older than the rule about owners; a warning at their import shows the new
+    form.
     """
     for publisher, event in flow.wiring.published:
         for consumer, read_as in flow.wiring.consumers(event.wire_type):

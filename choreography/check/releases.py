@@ -1,4 +1,4 @@
-"""What the next release of a service must not change while orders are under way, and what to write instead."""
+"""Changes that the next release of a service must not make while orders are under way, and their safe alternatives."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 def state(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each service and each kind of entity whose kept state the next release would not find or read."""
+    """Yield each service and each kind of entity whose stored state the next release cannot find or read."""
     return _found(flow, SERVICES, "entities")
 
 
 def waits(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each join and each deadline that something may wait in and the next release would not know."""
+    """Yield each join and each deadline that may be waiting and that the next release would not know."""
     return _found(flow, "joins", "deadlines")
 
 
 def names(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each name of a reaction or a command from which ids derive and which has changed."""
+    """Yield each changed name of a reaction or a command from which ids derive."""
     return _found(flow, "reactions", "commands")
 
 
 def effects(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each effect and each answer that intents are committed for and the next release would not know."""
+    """Yield each effect and each answer that committed intents need and that the next release would not know."""
     return _found(flow, "effects", "answers")
 
 
@@ -59,7 +59,7 @@ def _found(flow: CheckedFlow, *sections: str) -> Iterator[Found]:
     now = flow.promises
     services = {service.name: service for service in flow.services}
     for place, old in (flow.lock or {}).items():
-        # Of a service that is gone, one finding says all.
+        # One finding is enough for a service that is gone.
         if place.section not in sections or (place.section != SERVICES and place.service not in services):
             continue
         service = services.get(place.service)
@@ -81,7 +81,7 @@ def _found(flow: CheckedFlow, *sections: str) -> Iterator[Found]:
 
 
 def _perhaps(flow: CheckedFlow, place: PromisePlace, old: Promise) -> str:
-    """Name what is new in its section: most likely it is what the promise is called now."""
+    """Return the new names of the same section: most likely the promise has been renamed to one of them."""
     now, lock = flow.promises, flow.lock or {}
     alike = [
         one.name
@@ -93,7 +93,7 @@ def _perhaps(flow: CheckedFlow, place: PromisePlace, old: Promise) -> str:
 
 
 def _alike(old: Promise, new: Promise) -> bool:
-    """Tell whether the two could be the same thing, renamed."""
+    """Tell whether one of the two could be the other, renamed."""
     return all(old[key] == new[key] for key in ("entity", "awaits", "after", "key", "event") if key in old)
 
 
@@ -134,7 +134,7 @@ def _instead_of_changing(place: PromisePlace, old: Promise, new: Promise) -> str
 
 
 def _at(flow: CheckedFlow, service: Service | None, place: PromisePlace) -> object:
-    """Return the class or function to look at."""
+    """Return the class or function of the finding."""
     if service is None:
         return None
     found: object = None

@@ -19,7 +19,7 @@ from choreography.check.waiting import endless, hasty
 
 
 def _nowhere(_: CheckedFlow) -> list[Found]:
-    """Findings about suppressions are made where suppressions are applied."""
+    """Yield nothing: the module that applies suppressions makes the findings about them."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""The refusal to start sidecars on files that are known to lose messages."""
+"""Refuses to start sidecars on files that are known to lose messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class UnsafeFilesError(ChoreographyError):
 
 
 def refuse_unsafe(folder: Path) -> None:
-    """Refuse a folder of Dapr resources by which messages would be lost.
+    """Refuse a folder of Dapr resources that would lose messages.
 
     Raises:
-        UnsafeFilesError: the lint of component files has something to say about it.
+        UnsafeFilesError: the lint of component files has a finding about it.
     """
     sentences = judge_flow(folder)
     if sentences:

@@ -1,4 +1,4 @@
-"""Findings that somebody has looked at: named with a reason in `check.toml` beside the services."""
+"""Suppressed findings: a person names each of them, with a reason, in `check.toml` beside the services."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _WORDS: Final = ("rule", "about", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """One finding that is known, and why it stands."""
+    """One known finding, and the reason why it stays."""
 
     rule: str
     about: str
     reason: str
 
     def covers(self, finding: Finding) -> bool:
-        """Tell whether this is the finding it names."""
+        """Tell whether it names this finding."""
         return (self.rule, self.about) == (finding.code, finding.about)
 
 
@@ -35,7 +35,7 @@ def read_suppressions(folder: Path, known: Iterable[str]) -> tuple[Suppression, 
     """Read the suppressions of a flow.
 
     Raises:
-        CheckError: the file cannot be understood, or names a rule there is none of.
+        CheckError: the file is invalid, or names an unknown rule.
     """
     path = folder / FILE
     if not path.exists():
@@ -74,7 +74,7 @@ def _misshapen(path: Path, what: str) -> CheckError:
 def apply(
     findings: Iterable[Finding], suppressions: Sequence[Suppression]
 ) -> tuple[list[Finding], list[tuple[Finding, str]]]:
-    """Part findings into those that stand and those that are suppressed, with the reason."""
+    """Separate the findings that stand from those that are suppressed, with the reason."""
     standing: list[Finding] = []
     suppressed: list[tuple[Finding, str]] = []
     for finding in findings:
@@ -89,7 +89,7 @@ def apply(
 def faults(
     suppressions: Iterable[Suppression], findings: Sequence[Finding], at: Path | None
 ) -> Iterator[tuple[str, Found]]:
-    """Yield what is wrong with suppressions, each with the code of its rule."""
+    """Yield the faults of the suppressions themselves, each with the code of its rule."""
     for one in suppressions:
         name = f"{one.rule} about {one.about}"
         if not _reasoned(one):

@@ -1,4 +1,4 @@
-"""A report for a person: what, why and what to do, beside where."""
+"""A report for a person: the fault, its reason, the remedy and the place."""
 
 from __future__ import annotations
 

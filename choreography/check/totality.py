@@ -1,4 +1,4 @@
-"""Reactions that have no answer in some state of their entities."""
+"""Reactions without a decision for some state of their entities."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Gap:
 
 
 def partial(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each reaction that raises, or falls off its end, in a state its entities can be in."""
+    """Yield each reaction that raises, or returns None, in a state that its entities can be in."""
     for service, reaction in _every(flow):
         gaps = _gaps(flow, service, reaction)
         if isinstance(gaps, tuple) and gaps:
@@ -53,7 +53,7 @@ def partial(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def untried(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each reaction that cannot be tried, because nothing can be made up that it hears or keeps."""
+    """Yield each reaction that cannot be tried, because no example of its event or its entity can be generated."""
     for service, reaction in _every(flow):
         gaps = _gaps(flow, service, reaction)
         if isinstance(gaps, NoExampleError):
@@ -73,7 +73,7 @@ def _every(flow: CheckedFlow) -> Iterator[tuple[Service, Reaction]]:
 
 
 def _gaps(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Gap, ...] | NoExampleError:
-    """Return each combination of states and event for which there is no answer, or why none can be tried."""
+    """Return each combination of states and event without a decision, or the reason why none can be tried."""
 
     def find() -> tuple[_Gap, ...] | NoExampleError:
         try:
@@ -85,12 +85,12 @@ def _gaps(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Gap
 
 
 def _found(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Gap, ...]:
-    """Return each combination of states and event for which there is no answer.
+    """Return each combination of states and event without a decision.
 
-    Closed fields (Literal, bool, enumerations) are tried in every combination, or in a sample where there are too many.
-    What else an entity or an event holds is tried small, middling, large, and as the entity's own life leaves it: an
-    answer to any of these counts, as not every pair of amounts can occur. In states that no life comes to, a refusal to
-    validate does not count either.
+    Closed fields (Literal, bool, enumerations) are tried in every combination, or in a sample of too many. The other
+    fields of an entity or an event are tried small, middling, large, and with the values from the entity's own
+    lifecycle: a decision for any of these counts, as not every pair of amounts can occur. In states that no lifecycle
+    reaches, a validation error does not count as a fault either.
     """
     flow.at_work(f"{service.name}.{reaction.name}")
     by_size = [inputs_of(reaction, size) for size in SIZES]
@@ -100,7 +100,7 @@ def _found(flow: CheckedFlow, service: Service, reaction: Reaction) -> tuple[_Ga
     combinations = list(enumerate(sample(axes, _MOST_COMBINATIONS).picked))
     there = by_size[0].of * prod(one.of for one in of_states)
     if there == len(combinations):
-        # Should the calls not suffice for all, those that are left out lie anywhere.
+        # If the calls do not suffice for all combinations, those that are left out are spread at random.
         Random(0).shuffle(combinations)  # noqa: S311 - no secret
     lives = {named.parameter: _lived(flow.life(service, named.entity)) for named in reaction.named if not named.many}
     gaps: dict[int, _Gap] = {}
@@ -138,7 +138,7 @@ def _matching(lived: Lived, state: State) -> Sequence[Entity]:
 def _refusal(
     reaction: Reaction, states: States, sizes: Sequence[Inputs], lived: Mapping[str, Sequence[Entity]]
 ) -> tuple[Exception | None, int]:
-    """Return why no try was answered, and how many calls that took; None as soon as one is."""
+    """Return the reason why every try failed, and the number of calls; None as soon as a try succeeds."""
     first: Exception | None = None
     calls = 0
     for heard in sizes:
@@ -146,7 +146,7 @@ def _refusal(
             calls += 1
             try:
                 probe(reaction, heard, entities)
-            except Exception as error:  # noqa: BLE001 - whatever a reaction raises is what is looked for
+            except Exception as error:  # noqa: BLE001 - any error of a reaction is what the rule looks for
                 first = first or error
             else:
                 return None, calls

@@ -11,7 +11,7 @@ from choreography.service import Service
 
 
 def missed_versions(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each published version that somebody does not hear who hears another version of the same event."""
+    """Yield each published version that a service lacks although it consumes another version of the same event."""
     for publisher, event in flow.wiring.published:
         for consumer in flow.services:
             heard = _heard(consumer, event)
@@ -27,7 +27,7 @@ def missed_versions(flow: CheckedFlow) -> Iterator[Found]:
 
 
 def deploy_order(wiring: Wiring) -> tuple[str, ...]:
-    """Return in sentences which service goes first where several versions of one event are published or heard."""
+    """Return, in sentences, which service to deploy first if several versions of an event are published or consumed."""
     return tuple(dict.fromkeys(_orders(wiring)))
 
 
@@ -46,7 +46,7 @@ def _orders(wiring: Wiring) -> Iterator[str]:
 
 
 def _heard(service: Service, event: type[Event]) -> list[str]:
-    """Return the versions of an event that a service hears."""
+    """Return the versions of an event that a service consumes."""
     family = event.wire_type.rpartition(".v")[0]
     return sorted(one.wire_type for one in consumed_by(service) if one.wire_type.rpartition(".v")[0] == family)
 

@@ -1,4 +1,4 @@
-"""Waits that nothing ends, and deadlines that end them too early."""
+"""Waits without an end, and deadlines that end a wait too early."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _deadlines(flow: CheckedFlow) -> Iterator[tuple[Service, Reaction]]:
 def _ends(flow: CheckedFlow, service: Service, join: Reaction, owner: Service, deadline: Reaction) -> bool:
     awaited = {heard.wire_type for heard in join.hears}
     if not flow.wiring.reached([deadline.hears[0].wire_type]) & awaited:
-        # It starts at something that has nothing to do with the wait.
+        # The deadline starts at an event that has nothing to do with the wait.
         return False
     if owner is service and any(named.entity is join.joined.entity for named in deadline.named):
         return True
@@ -55,7 +55,7 @@ def _ends(flow: CheckedFlow, service: Service, join: Reaction, owner: Service, d
 
 
 def _heard_on(service: Service, join: Reaction) -> set[str]:
-    """Return what else than a wait a service hears about the entity of a wait."""
+    """Return the other events that a service consumes about the entity of a wait."""
     return {
         heard.wire_type
         for reaction in reactions_of(service)
@@ -65,7 +65,7 @@ def _heard_on(service: Service, join: Reaction) -> set[str]:
 
 
 def hasty(flow: CheckedFlow) -> Iterator[Found]:
-    """Yield each deadline that comes before the effects it waits for can have failed twice."""
+    """Yield each deadline that fires before the effects it waits for can have failed twice."""
     for service, deadline in _deadlines(flow):
         within = deadline.within or timedelta(0)
         start = deadline.hears[0].wire_type
@@ -88,7 +88,7 @@ def hasty(flow: CheckedFlow) -> Iterator[Found]:
 def _longest(
     flow: CheckedFlow, start: str, service: Service, deadline: Reaction
 ) -> tuple[timedelta, tuple[WiringStep, ...]]:
-    """Return the way from an event back to the deadline's entity that takes longest, no step of it taken twice."""
+    """Return the slowest path from an event back to the deadline's entity, with no step taken twice."""
     kinds = {named.entity for named in deadline.named}
     ends = {
         f"{service.name}/{heard.wire_type}" if _is_answer(service, heard.wire_type) else heard.wire_type
@@ -102,7 +102,7 @@ def _longest(
     def longest(node: str, seen: frozenset[str]) -> tuple[timedelta, tuple[WiringStep, ...]] | None:
         best: tuple[timedelta, tuple[WiringStep, ...]] | None = (timedelta(0), ()) if node in ends else None
         for step in flow.wiring.following(node):
-            # What a deadline says is no part of what it waits for.
+            # The events that follow from a deadline are no part of its wait.
             if step.target in seen or step.target not in relevant or step.reaction.style == "deadline":
                 continue
             rest = longest(step.target, seen | {step.target})
