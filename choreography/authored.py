@@ -1,4 +1,4 @@
-"""Code that the author of a flow wrote: imported here, and what goes wrong in it told with its file and line."""
+"""Code that the author of a flow wrote: importing it, and reporting its errors with file and line."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def import_authored(name: str) -> ModuleType:
     """Import a module that the author of a flow wrote.
 
     Raises:
-        ModuleNotFoundError: it is not there.
-        AuthoredError: it failed while it was imported.
+        ModuleNotFoundError: there is no such module.
+        AuthoredError: it failed during its import.
         ChoreographyError: a declaration in it contradicts itself.
     """
     try:
@@ -42,15 +42,15 @@ def import_authored(name: str) -> ModuleType:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise
         raise _not_importable(name, error) from error
-    # A module may end the process, too: nobody can go on from there, and the reader must know where it was.
+    # A module may also end the process (SystemExit): the import cannot go on, and the reader must know where it ended.
     except (Exception, SystemExit) as error:
         raise _not_importable(name, error) from error
 
 
 def reach(name: str) -> None:
-    """Let a module be imported that lies in the working directory or above, as every command finds it from there.
+    """Make modules in the working directory and above it importable, as they are for every command.
 
-    A test is often run by a program that looks for modules in the folder of the test only.
+    Test runners often look for modules only in the folder of the test.
     """
     top = name.partition(".")[0]
     if not top.isidentifier() or importlib.util.find_spec(top) is not None:
@@ -64,7 +64,7 @@ def reach(name: str) -> None:
 
 
 def modules_behind(functions: Iterable[object]) -> list[ModuleType]:
-    """Return the modules in which functions were written, and those that these use: not ours, nor installed ones."""
+    """Return the modules that define the functions, and the modules these use, without ours and installed ones."""
     waiting, found = list(functions), dict[str, ModuleType]()
     while waiting:
         one = waiting.pop()
@@ -77,12 +77,12 @@ def modules_behind(functions: Iterable[object]) -> list[ModuleType]:
 
 
 def is_authored(file: str) -> bool:
-    """Tell whether a file is neither ours nor installed."""
+    """Tell whether a file belongs neither to this library nor to an installed package."""
     return not file.startswith((_OURS + os.sep, *_INSTALLED, "<"))
 
 
 def is_of_a_library(file: str) -> bool:
-    """Tell whether a file is ours or belongs to an installed package, and not to Python itself."""
+    """Tell whether a file belongs to this library or an installed package, and not to Python itself."""
     return file.startswith((_OURS + os.sep, *_PACKAGES))
 
 
@@ -102,13 +102,13 @@ def told(error: BaseException) -> str:
 
 
 def stack_of(error: BaseException) -> str:
-    """Return where an exception went through the author's code, and what it says, without the frames of libraries."""
+    """Return the author's frames of an exception's stack and its message, without the frames of libraries."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if is_authored(one.filename)]
     return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
 
 
 def place_of(error: BaseException) -> str:
-    """Return the file and line of the author's code, or of ours if the error never was in any of theirs."""
+    """Return the file and line of the author's code; of our code if the error did not pass through the author's."""
     frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
     return _place(frames)
 

@@ -1,4 +1,4 @@
-"""What brokers make of the names of topics, and how long these may be: a flow must be able to move to any of them."""
+"""Names of topics on each broker, and their longest lengths: a flow must be able to move to any of the brokers."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ def consumer_name(app: str, topic: str) -> str:
 
 
 def pull_consumer_name(app: str, topic: str) -> str:
-    """Return the durable consumer of NATS from which our own component pulls what an app hears."""
+    """Return the durable consumer of NATS from which our own component pulls the events of an app."""
     return f"{consumer_name(app, topic)}-pull"
 
 
 def inbox(app: str) -> str:
-    """Return the subject of NATS below which our own component receives what an app asked for, and nobody else."""
+    """Return the NATS subject below which our own component receives the replies to an app's requests."""
     return f"_INBOX.{app}"
 
 
 def deliver_subject(app: str, topic: str) -> str:
-    """Return the subject of NATS to which a consumer delivers, where it is made beforehand; no stream holds it."""
+    """Return the NATS subject to which a consumer delivers, where it is provisioned; no stream stores this subject."""
     return f"deliver.{consumer_name(app, topic)}"
 
 
 def queue_name(app: str, topic: str) -> str:
-    """Return the queue of RabbitMQ in which an app finds what is published to a topic."""
+    """Return the queue of RabbitMQ in which an app finds the events of a topic."""
     return f"{app}-{topic}"
 
 
 def aws_name(wanted: str) -> str:
-    """Return what Dapr's component makes of the name of a queue or topic that AWS does not accept."""
+    """Return the name that Dapr's component makes of a queue's or topic's name that AWS does not accept."""
     return _without_dots(wanted)[:_LONGEST_ON_AWS]
 
 
 def consumer_group(known: str) -> str:
-    """Return the consumer group of Kafka of an app, given what the app is called on the broker."""
+    """Return the consumer group of Kafka of an app, from the app's name on the broker."""
     return known
 
 
 def aws_queue(known: str) -> str:
-    """Return the queue of SQS of an app, given what the app is called on the broker, but without dots."""
+    """Return the queue of SQS of an app, from the app's name on the broker without dots."""
     return aws_name(known.replace(".", "_"))
 
 
 def of_prefix(base: str, names: TopicNaming) -> str:
-    """Complete a name that is written with the prefix of all topics, as ``{prefix}.`` or ``{prefix}_``."""
+    """Complete a name that contains the prefix of all topics, as ``{prefix}.`` or ``{prefix}_``."""
     return re.sub(r"\{prefix\}([._])", rf"{names.prefix}\1" if names.prefix else "", base)
 
 
@@ -69,12 +69,12 @@ def _without_dots(wanted: str) -> str:
 
 
 def of_topic(base: str, topic: str) -> str:
-    """Complete what is written once for every topic: a component's file, or a name in it."""
+    """Complete a template that is written once for every topic: a component's file, or a name in it."""
     return base.replace("{topic}", topic).replace("{stream}", stream_name(topic))
 
 
 def unusable(services: Sequence[Service], names: TopicNaming) -> Iterator[str]:
-    """Yield a sentence for each topic whose name is too long for a broker, or becomes that of another topic there."""
+    """Yield a sentence for each topic whose name is too long for a broker, or equal to another topic's name there."""
     topics = [names.on_broker(topic) for topic in all_topics(services)]
     queues = {queue_name(one.name, names.on_broker(topic)) for one in services for topic in subscribed_by(one)}
     yield from _longer([_without_dots(topic) for topic in topics], {"SNS and SQS": _LONGEST_ON_AWS})

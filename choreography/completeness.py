@@ -1,4 +1,4 @@
-"""What only shows once a whole service file has been read: whether everything that begins in it leads somewhere."""
+"""Checks that need the whole service file: everything that begins in it must lead somewhere."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from choreography.listing import ListView
 
 
 def refuse_incomplete(service: Declared) -> None:
-    """Refuse a service that forgot something.
+    """Refuse an incomplete service.
 
     Raises:
-        DeclarationError: an intent nobody carries out, an answer nobody hears, a command nobody reacts to, a view of
-            what is never kept, a join that misses what undoes it, a projection or a hook that is never called.
+        DeclarationError: an intent without an effect, an answer or a command without a reaction, a view of an entity
+            that is never kept, a join without a reaction to its undo, a projection or a hook that is never called.
     """
     for contract in contracts_of(service):
         _check_finished(service, contract)
@@ -47,7 +47,7 @@ def refuse_incomplete(service: Declared) -> None:
 
 
 def contracts_of(service: Declared) -> Iterator[type[Value]]:
-    """Yield everything that a service reads, writes, keeps or asks. Some come more than once."""
+    """Yield every contract that a service reads, writes, keeps or asks with. Some are yielded more than once."""
     yield from service.publishes
     yield from service.entities
     for command in service.commands:

@@ -1,4 +1,4 @@
-"""The words services share: values, events, entities, intents, answers and deadlines.
+"""The contracts that services share: values, events, entities, intents, answers and deadlines.
 
 All of them are frozen pydantic models made of immutable, exactly serialisable fields, and all of that is checked when
 the class is created (see `choreography.fields`), so a float for money fails at import and not in a ledger.
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f\ufffd]+$")]
-"""A logical id: bounded, printable, so that no store, broker or log line can trip over it.
+"""A logical id: bounded and printable, so that every store, broker and log line can hold it.
 
 >>> class Visit(Request):
 ...     guest_id: Id
@@ -56,11 +56,11 @@ LIBRARY_KINDS: Final = frozenset(
     {"accepted", "accepted-about", "accepted-slot", "canary", "intent", "not-yet", "outcome", "probe", "replica"}
     | {"to-publish"}
 )
-"""Kinds of records the library keeps for itself, in the same store."""
+"""Kinds of records that the library keeps for itself, in the same store."""
 
 
 class Request(Value):
-    """The body of a command. Unlike an event it refuses unknown fields: a typing error must not pass as silence.
+    """The body of a command. Unlike an event it refuses unknown fields: a misspelt field must not be ignored.
 
     >>> class NewOrder(Request):
     ...     sku: Id
@@ -79,9 +79,9 @@ class Event(Value):
         type: the wire type, such as ``order.created.v1``. A class without one is an abstract base. All versions share a
             topic, ``order.created``.
         owner: the service that publishes it: its Dapr app id, which is the source of the event.
-        subject: the field that says what the fact is about, such as ``order_id``.
+        subject: the field that names the subject of the fact, such as ``order_id``.
         undoes: the event whose effect this one takes back.
-        final: nobody needs to react to it.
+        final: no service needs to react to it.
         topic: accepted and ignored, for programs written when a service had one topic for all of its events.
 
     >>> class OrderCreated(Event, type="order.created.v1", owner="order", subject="order_id"):
@@ -152,12 +152,12 @@ class Event(Value):
 
     @property
     def subject(self) -> str:
-        """What this fact is about, as text."""
+        """The subject of this fact, as text."""
         return as_key(getattr(self, self.subject_field))
 
 
 class Answer(Value):
-    """What the outside said to an effect. It reaches the service's own reactions like an event, and nobody else.
+    """An event made of the reply of the outside to an effect. Only the service's own reactions consume it.
 
     Class arguments: ``type``, a frozen wire type as for events.
 
@@ -176,7 +176,7 @@ class Answer(Value):
         super().__pydantic_init_subclass__()
         cls.wire_type = type
         if not type and is_generic(cls):
-            # Abstract: whoever hears it needs a class with a type of its own.
+            # An abstract base: a reaction needs a subclass with a type of its own.
             return
         if not _WIRE_TYPE.match(type):
             raise DeclarationError(
@@ -186,7 +186,7 @@ class Answer(Value):
 
 
 class Intent(Value):
-    """What a service has decided to ask of the outside. Committed first, carried out afterwards, never reconsidered.
+    """A decided request to the outside. It is committed first, carried out afterwards, and never reconsidered.
 
     >>> class Charge(Intent):
     ...     order_id: Id
@@ -199,7 +199,7 @@ class Intent(Value):
 
 
 class Deadline(Value):
-    """The moment a service asked to be reminded of, as its deadline reaction receives it.
+    """A fired deadline, as the reaction of the deadline receives it.
 
     >>> Deadline(name="overdue", due="2026-01-01T12:00:00Z").due.year
     2026
@@ -215,7 +215,7 @@ class Entity(Value):
     Class arguments:
         key: the field that identifies it.
         kind: its frozen name in the store; the lower-cased class name unless given.
-        drops: dotted paths of fields that an earlier release kept and nobody needs any more, such as ``lines.note``.
+        drops: dotted paths of fields that an earlier release kept and no code needs any more, such as ``lines.note``.
             Any other stored field that this release does not know is kept as it is.
 
     >>> class Shelf(Entity, key="sku"):
@@ -267,12 +267,12 @@ class Entity(Value):
         return entity(**(self.__dict__ | changes))
 
     def gone(self) -> Gone:
-        """Say that this entity is to be deleted. It leaves a tombstone until no old delivery can come back."""
+        """Return the decision to delete this entity. A tombstone stays until no old delivery can come back."""
         return Gone(self)
 
     @classmethod
     def can_be_blank(cls) -> bool:
-        """Tell whether a missing entity can be shown to a reaction as one with only its key set."""
+        """Tell whether a reaction can be shown a missing entity as an entity with only its key set."""
         return all(not field.is_required() for name, field in cls.model_fields.items() if name != cls.key_field)
 
 
@@ -291,7 +291,7 @@ class Gone:
 
 
 class ChoreographyFieldError(TypeError):
-    """A changed copy named a field the entity does not have."""
+    """A changed copy named a field that the entity does not have."""
 
     def __init__(self, entity: type[Entity], unknown: set[str]) -> None:
         known = ", ".join(entity.model_fields)

@@ -1,4 +1,4 @@
-"""What a reaction may answer, and how an answer is taken apart."""
+"""The possible return values of a reaction, and how a value is sorted into its parts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from choreography.errors import UnsayableEventError
 Said = TypeVar("Said", default=Never)
 
 Decision: TypeAlias = Entity | Gone | Said | tuple[Entity | Gone | Said, ...]
-"""New states, and the events and intents that may be said: ``Decision[StockReserved | StockRejected]``.
+"""New states, and the events and intents that may go with them: ``Decision[StockReserved | StockRejected]``.
 
-The parameter is a declaration, not a decoration: the service refuses at import to say what it does not publish,
-the diagrams are drawn from it, and a type checker holds the reaction to it. A bare ``Decision`` says nothing.
+The parameter is a declaration, not a decoration: the import fails if the service does not publish an event in it, the
+diagrams are drawn from it, and a type checker compares the reaction with it. A bare ``Decision`` allows no events and
+intents.
 
 >>> class StockAdded(Event, type="stock.added.v1", owner="inventory", subject="sku"):
 ...     sku: Id
@@ -31,7 +32,7 @@ Shelf(sku='cup', available=1)
 """
 
 nothing: Final[tuple[Never, ...]] = ()
-"""The deliberate answer that there is nothing to do. Falling off the end of a reaction is a failure instead.
+"""The deliberate answer that there is nothing to do. A reaction that ends without a ``return`` fails instead.
 
 >>> class Parcel(Entity, key="order_id"):
 ...     order_id: Id
@@ -44,7 +45,7 @@ True
 
 
 class Decided(NamedTuple):
-    """A decision taken apart: states to keep, states to delete, facts to publish, intents to carry out."""
+    """A decision in four parts: states to keep, states to delete, facts to publish, intents to carry out."""
 
     entities: list[Entity]
     gone: list[Entity]
@@ -53,10 +54,10 @@ class Decided(NamedTuple):
 
 
 def read_decision(answer: Any, reaction: str) -> Decided:
-    """Sort a reaction's answer into its parts.
+    """Sort a reaction's return value into its parts.
 
     Raises:
-        UnsayableEventError: the answer holds something that is none of the four, or is None.
+        UnsayableEventError: the value is None, or holds something that belongs to none of the four parts.
     """
     parts = answer if isinstance(answer, tuple) else (answer,)
     decided = Decided([], [], [], [])
@@ -83,7 +84,7 @@ def read_decision(answer: Any, reaction: str) -> Decided:
 
 @lru_cache(maxsize=1024)
 def _kind_of(part: type) -> Literal["entity", "gone", "event", "intent", ""]:
-    """Return what a part of an answer is by its class; asking each part anew costs more than all else here."""
+    """Return the kind of a part by its class. Testing each part anew would cost more than everything else here."""
     if issubclass(part, Entity):
         return "entity"
     if issubclass(part, Gone):

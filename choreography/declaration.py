@@ -1,4 +1,4 @@
-"""Reading a reaction's signature: which event it hears, which entities it names, what it may say.
+"""Reading a reaction's signature: the event it consumes, the entities it names, the events it may publish.
 
 The signature is the declaration. Everything here runs at import, so that a contradiction is a failed import.
 """
@@ -25,12 +25,12 @@ from choreography.paths import refuse_our_path
 Consumed = type[Event] | type[Answer]
 
 Style = Literal["event", "join", "undo", "deadline"]
-"""An undo belongs to a join: it empties the slot of what it takes back."""
+"""An undo belongs to a join: it empties the slot of the event that it undoes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One entity parameter of a reaction: which kind, and where in the event its ids stand."""
+    """One entity parameter of a reaction: the entity's kind, and where in the event its ids stand."""
 
     parameter: str
     entity: type[Entity]
@@ -39,9 +39,9 @@ class Named:
     optional: bool
 
     def ids(self, source: object) -> tuple[str, ...]:
-        """Return the logical ids this parameter names, without repeats, in the event's order."""
+        """Return the logical ids that this parameter names, without duplicates, in the event's order."""
         if len(self.path) == 1 and not isinstance(source, dict):
-            # Nearly always it is one field of an event, and it is asked for several times over each.
+            # Nearly always the ids are one field of the event, and this is called several times for each event.
             only = getattr(source, self.path[0])
             if not isinstance(only, tuple):
                 return (as_key(only),)
@@ -63,7 +63,7 @@ class Reaction:
 
     @property
     def joined(self) -> Named:
-        """The one entity a join waits on."""
+        """The one entity on which a join waits."""
         return self.named[0]
 
 
@@ -115,7 +115,7 @@ class ConsumedType:
 
 
 def read_reaction(function: Callable[..., Any], hears: tuple[Consumed, ...], name: str, style: Style) -> Reaction:
-    """Read one reaction's signature and refuse what could not run."""
+    """Read one reaction's signature and refuse a reaction that could not run."""
     hints = typing.get_type_hints(function, include_extras=True)
     where = f"The reaction {name}"
     if inspect.iscoroutinefunction(function):
@@ -146,16 +146,16 @@ def read_reaction(function: Callable[..., Any], hears: tuple[Consumed, ...], nam
 
 
 def undo_of(join: Reaction, undoing: type[Event]) -> Reaction:
-    """Declare that ``undoing`` empties its slot in ``join``, as long as the join has not run."""
+    """Declare that ``undoing`` empties its slot in ``join``, unless the join has run."""
     named = _checked_name(join.joined, (undoing,), f"The join {join.name}, which {undoing.__name__} undoes in part,")
     return replace(join, style="undo", hears=(undoing,), named=(named,), said=frozenset())
 
 
 def with_delay(reaction: Reaction, within: timedelta) -> Reaction:
-    """Let a deadline wait for so long.
+    """Return a deadline with another delay.
 
     Raises:
-        DeclarationError: it would be due at once, or before.
+        DeclarationError: the delay is not positive.
     """
     if within <= timedelta(0):
         raise DeclarationError(f"The deadline {reaction.name} is due {within} after its event; it must lie ahead.")
@@ -219,7 +219,7 @@ def _check_path(model: Any, path: tuple[str, ...], where: str, root: Consumed) -
         refuse_as_key(model, f"{where}, which")
         return
     if isinstance(model, type) and issubclass(model, Value):
-        # It may have mentioned what was declared after it.
+        # The annotation may have named a class that is declared after it.
         model.model_rebuild(raise_errors=False)
     if not (isinstance(model, type) and issubclass(model, Value) and path[0] in model.model_fields):
         known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, Value) else "no fields"
@@ -274,7 +274,7 @@ def read_command(function: Callable[..., Any], route: str, of: type[Entity] | No
 def read_effect(
     function: Callable[..., Any], outside: str, timeout: timedelta, at_once: int, keeps: timedelta
 ) -> Effect:
-    """Read one effect's signature: an intent and the outside in, answers out."""
+    """Read one effect's signature: its parameters are an intent and the outside, it returns answers."""
     hints = typing.get_type_hints(function)
     where = f"The effect {function.__name__}"
     if not inspect.iscoroutinefunction(function):

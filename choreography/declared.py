@@ -20,10 +20,10 @@ class Declared(OwnTables):
 
     Attributes:
         name: its Dapr app id.
-        publishes: every event it may say.
-        starts: whether a new deployment wants the events from before its first subscription.
-        outbox: whether its application publishes too.
-        subjects: what it does with each wire type that it hears, deadlines that are due and answers included.
+        publishes: every event it may publish.
+        starts: whether a new deployment wants the events published before its first subscription.
+        outbox: whether its application publishes events too.
+        subjects: what it does with each wire type that it consumes, fired deadlines and answers included.
         deadlines: its deadlines, by the wire type of the event at which they start.
         effects: its effects, by the intent that each carries out.
         commands: its commands, in the order declared.
@@ -44,7 +44,7 @@ class Declared(OwnTables):
         self.lists: list[ListView] = []
 
     def deciding_by(self, subjects: Mapping[str, ConsumedType], projections: Iterable[Projection]) -> Self:
-        """Return the same service with other functions behind its reactions and projections."""
+        """Return the same service with other functions for its reactions and projections."""
         other = copy.copy(self)
         vars(other).update(subjects=dict(subjects), projections=list(projections))
         return other
@@ -60,7 +60,7 @@ class Declared(OwnTables):
 
     @property
     def hears(self) -> dict[str, list[type[Event]]]:
-        """The events it reacts to, by topic."""
+        """The events that it consumes, by topic."""
         heard: dict[str, list[type[Event]]] = {}
         for subject in self.subjects.values():
             if subject.topic and issubclass(subject.model, Event):

@@ -12,28 +12,28 @@ class EarlierName:
     """An attribute under its earlier name.
 
     Args:
-        name: what it is called now.
+        name: its present name.
     """
 
     def __init__(self, name: str) -> None:
         self._name, self._earlier = name, ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Take the name under which the class declares it."""
+        """Store the name under which the class declares the attribute."""
         self._earlier = f"{owner.__name__}.{name}"
 
     def __get__(self, instance: object | None, owner: type) -> Any:
-        """Return what the attribute holds under its name of today."""
+        """Return the value of the attribute with the present name."""
         warn(self._earlier, self._name)
         return getattr(owner if instance is None else instance, self._name)
 
 
 def earlier_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` for a module that knows what its names were called before.
+    """Return a ``__getattr__`` that gives a module its earlier names.
 
     Args:
         module: the ``__name__`` of the module.
-        names: for each earlier name the one of today.
+        names: the present name for each earlier name.
     """
 
     def look_up(name: str) -> Any:
@@ -46,7 +46,7 @@ def earlier_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]
 
 
 def warn(earlier: str, name: str) -> None:
-    """Warn whoever uses an earlier name."""
+    """Warn about the use of an earlier name, at the caller's line."""
     warnings.warn(
         f"{earlier} is called {name} now, as docs/glossary.md says, and the earlier name goes with the next major "
         f"version. Write {name}.",

@@ -15,7 +15,7 @@ class ChoreographyError(Exception):
 
 
 class DeclarationError(ChoreographyError):
-    """A contract or a service contradicts itself. Raised at import, never at the first message."""
+    """A contract or a service contradicts itself. Raised at import, never when the first event is delivered."""
 
 
 class InvalidEventError(ChoreographyError):
@@ -23,7 +23,7 @@ class InvalidEventError(ChoreographyError):
 
 
 class NotYetError(InvalidEventError):
-    """An event that this release cannot run and another one can, such as the one that wrote what it meets.
+    """This release cannot run an event, but another release can, such as the one that wrote the stored state.
 
     Attributes:
         needs: what a release must know to run it, such as ``type coins.put.v2``.
@@ -43,12 +43,12 @@ class SelfCheckError(ChoreographyError):
 
 
 class OutsideUnavailableError(ChoreographyError):
-    """An effect got no answer from the outside; what it asked for may or may not have happened."""
+    """An effect got no definite reply from the outside; its request may or may not have been carried out."""
 
 
 class WrongAddressError(ChoreographyError):
-    """An outside answered an effect with a redirect: its address is wrong, and asking again would not help."""
+    """The outside answered an effect with a redirect: its address is wrong, so repeating the call would not help."""
 
 
 class WeakKeyError(ChoreographyError):
-    """The Idempotency-Key of a caller without a name is one that somebody else could send too."""
+    """Another caller could send the same Idempotency-Key, as this caller has no name and the key is weak."""

@@ -1,12 +1,12 @@
-"""What every command ends with, so that a build can tell a flaw from a check that could not be done."""
+"""The exit codes of all commands: a build can distinguish a defect from a check that could not be done."""
 
 from typing import Final
 
 HOLDS: Final = 0
-"""All that was asked for was done, and nothing is wrong."""
+"""The whole task was done, and nothing is wrong."""
 BROKEN: Final = 1
-"""Something is wrong with what was looked at."""
+"""The examined thing is wrong."""
 CANNOT_RUN: Final = 2
-"""The command could not be carried out, so nothing is known."""
+"""The command could not be carried out, so no result is known."""
 NOT_ALL_SEEN: Final = 3
-"""Nothing was found, and not everything was seen."""
+"""Nothing wrong was found, but not everything was examined."""

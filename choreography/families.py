@@ -1,4 +1,4 @@
-"""The families of events: all versions of one event share a topic, which is named as the family is."""
+"""The families of events: all versions of one event share a topic, which has the name of the family."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _IGNORED: Final = (
 
 
 def family_of(wire_type: str) -> str:
-    """Return the family of an event, ``order.created`` for ``order.created.v1``; nothing for what has no version."""
+    """Return the family of a type, ``order.created`` for ``order.created.v1``; empty if it has no version."""
     return wire_type.rpartition(".v")[0]
 
 
 def warn_of_topic(what: str, advice: str, *, depth: int) -> None:
-    """Say to the author of a class line or of a service that the topic named there is ignored.
+    """Warn the author of an event class or a service that the topic named there is ignored.
 
     Args:
-        what: what names it.
-        advice: what to write instead, as a sentence.
+        what: the class or service that names the topic.
+        advice: a sentence that says what to write instead.
         depth: how many calls lie between the author's line and the caller.
     """
     warnings.warn(_IGNORED.format(what, advice), DeprecationWarning, stacklevel=depth + 2)

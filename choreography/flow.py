@@ -48,7 +48,7 @@ def package_of(flow: str) -> ModuleType:
 
 
 def services_of(flow: str) -> tuple[Service, ...]:
-    """Return the services of a flow, ordered by name: every ``Service`` a module of its package exposes.
+    """Return the services of a flow, ordered by name: every ``Service`` that a module of its package exposes.
 
     Raises:
         FlowError: there is no such package, no service in it, or two share a name or publish
@@ -76,16 +76,16 @@ def services_of(flow: str) -> tuple[Service, ...]:
 
 
 def package_at(folder: Path) -> str:
-    """Return the package that a folder is; none if it cannot be imported from where this process runs."""
+    """Return the package name of a folder; None if the package cannot be imported from the working directory."""
     folder, here = folder.resolve(), Path.cwd()
     inside = folder.is_relative_to(here) and (folder / "__init__.py").exists()
     return ".".join(folder.relative_to(here).parts) if inside else ""
 
 
 def module_of(flow: str, service: Service) -> str:
-    """Return the module of a flow that declares a service, by which `choreography serve` names it.
+    """Return the module that declares a service of a flow; `choreography serve` names the service by it.
 
-    A module that merely imports the service of another has it as a value as well, but no name of its own for it.
+    A module that merely imports the service of another module has the same value, but does not declare it.
     """
     package = package_of(flow)
     names = [

@@ -1,6 +1,6 @@
 """One service and its store in a dictionary, driven through the engine that serves it in production.
 
-Nothing fails here and nothing waits: what is exercised is what the reactions decide, not what a broker does to them.
+Nothing fails here and nothing waits: this exercises the decisions of the reactions, and not a broker.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from choreography.engine.settling import Settler
 from choreography.service import Service
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
-"""When everything in memory takes place."""
+"""The time of everything that happens in memory."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of some deliveries, and all that was let out because of them."""
+    """The fates of some deliveries, and everything that was released because of them."""
 
     settled: Sequence[Settled] = ()
     events: list[Outgoing] = field(default_factory=list)
@@ -68,19 +68,19 @@ class Delivered:
 
     @property
     def quarantined(self) -> list[str]:
-        """Why deliveries were quarantined."""
+        """The reasons for which deliveries were quarantined."""
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [one.reason for one in bad if one]
 
     @property
     def explained(self) -> list[str]:
-        """Why deliveries were quarantined, each with the file and line of the author's code that failed."""
+        """The reasons for quarantines, each with the file and line of the author's code that failed."""
         bad = (one.outcome.quarantined for one in self.settled if one.outcome)
         return [f"{one.reason} ({place})" if (place := place_in(one.stack)) else one.reason for one in bad if one]
 
     @property
     def waits(self) -> bool:
-        """Some of them were quarantined for another release, which runs them by itself."""
+        """Whether some deliveries were quarantined for another release, which replays them by itself."""
         return any(one.outcome.quarantined.needs for one in self.settled if one.outcome and one.outcome.quarantined)
 
 
@@ -99,14 +99,14 @@ class InMemory:
         self._limits = limits or Limits()
         self._store: dict[Key, Stored] = {} if store is None else store
         self._versions = versions or itertools.count(1)
-        # It remembers nothing, so that every repeat has to find its outcome in the store.
+        # No memory of published events, so that every repeat has to find its outcome in the store.
         self._published = Published(0)
         self._settler = Settler(service, self._limits, self._published)
         self._released = Delivered()
 
     @property
     def entities(self) -> dict[tuple[str, str], Entity]:
-        """Every entity it keeps, by kind and key; not what another release wrote and this one cannot read."""
+        """Every entity it keeps, by kind and key, without the entities of another release that this one cannot read."""
         kinds = {entity.kind: entity for entity in self.service.entities}
         kept: dict[tuple[str, str], Entity] = {}
         for key, stored in sorted(self._store.items()):
@@ -127,14 +127,14 @@ class InMemory:
         return InMemory(self.service, dict(self._store), self._versions, self._limits)
 
     def records(self) -> Iterator[tuple[str, EntityRecord]]:
-        """Yield the kind and record of everything it keeps, also of what has only been waited for: slots of joins."""
+        """Yield the kind and record of everything that it keeps, including the slots of joins that still wait."""
         kinds = {entity.kind for entity in self.service.entities}
         for key, stored in sorted(self._store.items()):
             if key.kind in kinds:
                 yield key.kind, EntityRecord.decode(stored.value)
 
     def put(self, entity: Entity) -> None:
-        """Keep an entity as if an earlier event had led to it."""
+        """Store an entity as if an earlier event had led to it."""
         if type(entity) not in self.service.entities:
             known = ", ".join(sorted(one.__name__ for one in self.service.entities))
             raise TypeError(f"{self.service.name} does not own {type(entity).__name__}; it owns {known}.")
@@ -144,19 +144,19 @@ class InMemory:
         self._store[key] = Stored(record.encode(), str(next(self._versions)))
 
     def restore(self, records: Mapping[tuple[str, str], EntityRecord]) -> None:
-        """Forget everything but these records, by kind and key."""
+        """Forget everything except these records, which are given by kind and key."""
         self._store = {
             Key(self.service.name, *place): Stored(record.encode(), str(next(self._versions)))
             for place, record in records.items()
         }
 
     def record(self, kind: str, key: str) -> EntityRecord:
-        """Return one record; a vacant one if nothing is kept there."""
+        """Return one record; a vacant record if none is stored."""
         stored = self._store.get(Key(self.service.name, kind, key))
         return EntityRecord.decode(stored.value) if stored else EntityRecord()
 
     def delivery(self, said: Event | Answer, number: int = 1) -> Delivery:
-        """Return an event, or an effect's answer, as it would be delivered. Another number is another event."""
+        """Return an event, or an effect's answer, as it would be delivered. Another number makes another event."""
         if said.wire_type not in self.service.subjects:
             known = ", ".join(sorted({subject.model.__name__ for subject in self.service.subjects.values()}))
             raise TypeError(f"{self.service.name} does not react to {type(said).__name__}; it hears {known}.")
@@ -177,11 +177,11 @@ class InMemory:
         return read_delivery(envelope.encode().encode())._replace(inside=inside)
 
     def fired(self, due: ScheduledDeadline) -> Delivery:
-        """Return a deadline as it is delivered when it comes."""
+        """Return a fired deadline as a delivery."""
         return read_delivery(due.encoded.encode())._replace(inside=True)
 
     def hear(self, *deliveries: Delivery) -> Delivered:
-        """Settle deliveries as one batch, and release what follows from them."""
+        """Settle deliveries as one batch, and release their outcomes."""
         self._released = Delivered()
         settled = _driven(self._settler.settle(deliveries, self.now), self._perform)
         _driven(release(settled, self._limits, self._published), self._perform)
@@ -227,7 +227,7 @@ class InMemory:
 
 
 def _publisher_of(said: Event | Answer) -> str:
-    """Return the source of an event of another service: its owner, or a stand-in where none is declared."""
+    """Return the source of another service's event: its owner, or a stand-in if no owner is declared."""
     return (type(said).owned_by or type(said).topic) if isinstance(said, Event) else ""
 
 

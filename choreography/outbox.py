@@ -1,4 +1,4 @@
-"""For an application that has its own code, tables and sessions: it publishes events in its own transactions.
+"""Publishing events from the transactions of an application that has its own code, tables and sessions.
 
 ::
 
@@ -8,7 +8,7 @@
         session.add(Order(...))
         await outbox.publish(session, OrderPlaced(order_id=...), key=order_id)
 
-The event is published after the commit, by the service's own process, and never if there is none.
+The service's own process publishes the event after the commit. Without a commit it is never published.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMES: Final = ("service", "kind", "outcome", "id", "record")
 
 
 class Outbox:
-    """What an application publishes with: a note in the service's schema, written by the application's transaction.
+    """Publishes for an application: its transaction writes a note of the event into the service's schema.
 
     Args:
         service: the service that the application is a part of; it is declared with ``outbox=True``.
@@ -50,7 +50,7 @@ class Outbox:
                 f"{service.name} is not declared with an outbox, so its process would not look for what an application "
                 f"publishes. Declare it: Service({service.name!r}, outbox=True, ...)."
             )
-        DatabaseAddress.read("postgresql://", schema)  # a schema that it takes is safe in a statement
+        DatabaseAddress.read("postgresql://", schema)  # a schema that passes this is safe in a statement
         self._service, self._commanding = service, Commanding(service)
         held = [bindparam(name, type_=String) for name in _NAMES]
         self._insert = text(
@@ -71,10 +71,10 @@ class Outbox:
         """Publish an event when this transaction commits; return its id.
 
         Args:
-            session: an open session or connection to PostgreSQL, in whose transaction it is noted.
-            event: it.
-            key: what makes it this event however often it is published, such as the id of a request. Without a key
-                each call is an event of its own.
+            session: an open session or connection to PostgreSQL, in whose transaction the event is noted.
+            event: the event.
+            key: identifies the event, such as the id of a request: publishing with the same key again repeats the
+                event. Without a key each call makes a new event.
 
         Raises:
             ChoreographyError: the service does not publish such events, or the key belongs to another event.
@@ -83,7 +83,7 @@ class Outbox:
         return await session.run_sync(lambda inner: self.publish_sync(inner, event, key=key))
 
     def publish_sync(self, session: Session | Connection, event: Event, *, key: str = "") -> str:
-        """Do the same in a session that is not waited for."""
+        """Publish the event like :meth:`publish`, in a synchronous session."""
         if type(event) not in self._service.publishes:
             known = ", ".join(sorted(one.__name__ for one in self._service.publishes)) or "nothing"
             raise ChoreographyError(
@@ -108,7 +108,7 @@ class Outbox:
 
 
 def _traceparent() -> str:
-    """Return the trace that the application is in, if it has OpenTelemetry."""
+    """Return the traceparent of the application's current span, if it has OpenTelemetry."""
     carrier: dict[str, str] = {}
     inject(carrier)
     return carrier.get("traceparent", "")

@@ -1,4 +1,4 @@
-"""What an effect may use to reach the outside: one call, always carrying its idempotency key."""
+"""The interface by which an effect reaches the outside: one call, always with its idempotency key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from choreography.contracts import Value
 
 LONGEST_TEXT: Final = 16 * 1024
-"""Characters of a reply that is text."""
+"""How many characters of a text reply are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,10 @@ class Reply:
     """A definite reply: the outside understood the request and answered it (2xx, or a 4xx that is its refusal).
 
     Attributes:
-        status: its status.
-        body: a JSON object as it came; ``{"value": ...}`` for any other JSON; ``{"text": ...}`` for text, HTML and JSON
-            that cannot be read, with ``"cut": True`` beside it if only the beginning is kept; ``{}`` for an empty body.
+        status: its HTTP status.
+        body: a JSON object as it was sent; ``{"value": ...}`` for any other JSON; ``{"text": ...}`` for text, HTML and
+            JSON that cannot be read, with ``"cut": True`` beside it if only the beginning is kept; ``{}`` for an empty
+            body.
     """
 
     status: int

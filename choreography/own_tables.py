@@ -1,7 +1,7 @@
-"""Tables of a service's own: what is written to them in the transaction that commits an event.
+"""A service's own tables, written in the transaction that commits an event.
 
-A projection is a pure function from an entity to the rows of a table; the library writes them. A hook is given the open
-connection, for everything that is no projection.
+A projection is a pure function from an entity to the rows of a table; the library writes them. A hook gets the open
+connection, for all writes that are no projection.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Committing:
-    """One event that is about to be committed, as a hook is shown it.
+    """One event that is about to be committed: the argument of a hook.
 
     Attributes:
         event_id: the id of the event: the same in every attempt, and never committed twice.
         type: its wire type.
         flow_id: the flow that it belongs to.
         at: when it is settled, by the clock of this replica.
-        heard: what it says; a Deadline if one is due.
-        changes: the entities that are not what they were.
+        heard: the event itself; a Deadline if a deadline has fired.
+        changes: the entities that the event changed.
         says: the events that are published after the commit.
         asks: the intents that are carried out after the commit.
 
@@ -66,7 +66,7 @@ class Committing:
 
 
 class Takes(StrEnum):
-    """Which connection a hook takes."""
+    """The kind of connection that a hook takes."""
 
     ASYNCPG = "asyncpg.Connection"
     ASYNC_SQLALCHEMY = "sqlalchemy.ext.asyncio.AsyncConnection"
@@ -94,7 +94,7 @@ class Projection:
 
     @property
     def owner(self) -> str:
-        """The column that holds the key of the entity: by it all of its rows are found."""
+        """The column that holds the key of the entity: all rows of the entity are found by it."""
         return self.key[0]
 
     @property
@@ -106,8 +106,8 @@ class Projection:
         """Return the rows of an entity; none if there is no such entity.
 
         Raises:
-            TypeError: the function returned something else than it declares.
-            ValueError: a row has the key of another entity, or two rows have one key.
+            TypeError: the function returned another type than it declares.
+            ValueError: a row has the key of another entity, or two rows have the same key.
         """
         if entity is None:
             return ()
@@ -144,12 +144,12 @@ class Hook:
     hears: tuple[type[Event | Answer], ...]
 
     def concerns(self, wire_type: str) -> bool:
-        """Tell whether it is called for an event of this type."""
+        """Tell whether the hook is called for an event of this type."""
         return not self.hears or any(heard.wire_type == wire_type for heard in self.hears)
 
 
 class OwnTables:
-    """The part of a service's declaration that is about tables of its own."""
+    """The part of a service's declaration that concerns its own tables."""
 
     name: str
 
@@ -160,12 +160,12 @@ class OwnTables:
     def projection(self, table: str, *, key: Sequence[str]) -> Callable[[Function], Function]:
         """Declare a projection: a pure function from an entity to the rows of a table that your migrations made.
 
-        The rows are written in the transaction that commits the entity, and replace those that it had before. An
-        entity that is deleted has none.
+        The rows are written in the transaction that commits the entity, and replace the entity's earlier rows. A
+        deleted entity has no rows.
 
         Args:
             table: its name, ``order_lines`` in the schema of the service, or ``sales.order_lines``.
-            key: the columns that tell rows apart, the key of the entity first. The table has a unique index on them.
+            key: the columns that identify a row, the key of the entity first. The table has a unique index on them.
         """
 
         def declare(function: Function) -> Function:
@@ -181,13 +181,14 @@ class OwnTables:
         return declare
 
     def in_transaction(self, *heard: type[Event | Answer]) -> Callable[[Function], Function]:
-        """Declare a hook: it is given the open connection, and the event that is about to be committed.
+        """Declare a hook: it gets the open connection, and the event that is about to be committed.
 
-        It may only use the connection: it is called again when the transaction is tried again. If it raises, its event
-        fails as if a reaction had raised, and nothing of it is committed.
+        It may do nothing but use the connection: it is called again when the transaction is tried again. If it raises,
+        its event fails as if a reaction had raised, and none of its writes are committed.
 
         Args:
-            heard: the events and answers for which it is called; none of them stands for all that reactions settle.
+            heard: the events and answers for which it is called; without any, it is called for all that reactions
+                settle.
         """
 
         def declare(function: Function) -> Function:
@@ -201,7 +202,7 @@ class OwnTables:
 
 
 def read_projection(function: Callable[..., Any], table: str, key: tuple[str, ...]) -> Projection:
-    """Read one projection's signature and refuse what could not be written."""
+    """Read one projection's signature and refuse a projection whose rows could not be written."""
     where = f"The projection {function.__name__}"
     hints = _hints(function, where)
     if inspect.iscoroutinefunction(function):
@@ -268,7 +269,7 @@ def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
 
 
 def _row_of(annotation: Any) -> type[Value] | None:
-    """Return the class of the rows that a projection returns; None if the annotation says no such thing."""
+    """Return the row class that a projection returns; None if the annotation names no row class."""
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is tuple and len(parts) == 2 and parts[1] is Ellipsis:
         annotation = parts[0]

@@ -1,4 +1,4 @@
-"""What a parameter's annotation may say besides its type: where the ids of entities stand, and that an id is fresh."""
+"""Annotations of parameters besides the type: where in an event the ids of entities stand, and that an id is fresh."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 
 class NamedBy:
-    """Where in an event the ids of entities stand, as a dotted path such as ``lines.sku``."""
+    """The place in an event where the ids of entities stand, as a dotted path such as ``lines.sku``."""
 
     __slots__ = ("path",)
 
@@ -15,9 +15,9 @@ class NamedBy:
 
 
 def named_by(path: str) -> NamedBy:
-    """Say where in an event the ids of entities stand.
+    """Declare where in an event the ids of entities stand.
 
-    ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` is every shelf that a line of the event names.
+    ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` means every shelf that a line of the event names.
 
     >>> from typing import Annotated
     >>> class Moved(Event, type="box.moved.v1", owner="store", subject="box_id"):

@@ -1,4 +1,4 @@
-"""Paths of its HTTP interface that every service answers itself."""
+"""Paths of the HTTP interface that the library answers for every service."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _OURS: Final = (
 
 
 def refuse_our_path(path: str, where: str) -> None:
-    """Refuse a path that every service answers itself.
+    """Refuse a path that the library answers for every service.
 
     Raises:
-        DeclarationError: it is one of those.
+        DeclarationError: the path is reserved.
     """
     if path.startswith(_OURS):
         raise DeclarationError(

@@ -1,4 +1,4 @@
-"""Progress lines: what is happening, and how many seconds after the start of the command it was done."""
+"""Progress lines: the present step, and the seconds from the start of the command to the end of each step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HEARTBEAT = 30.0
 
 @dataclass
 class Progress:
-    """Tells a person at a terminal, or a reader of a build log, where a long command stands."""
+    """Shows how far a long command is, to a person at a terminal or a reader of a build log."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def silent(cls) -> Progress:
-        """Progress nobody watches, for tests."""
+        """Return a progress that prints nothing, for tests."""
         return cls(Console(quiet=True))
 
     def done(self, what: str) -> None:
@@ -34,13 +34,13 @@ class Progress:
         self.console.print(f"[dim]{elapsed:7.1f} s[/]  [green]✓[/] {escape(what)}", soft_wrap=True)
 
     def note(self, what: str) -> None:
-        """Print something worth knowing that is not a finished step."""
+        """Print a remark that is not a finished step."""
         elapsed = time.monotonic() - self.began
         self.console.print(f"[dim]{elapsed:7.1f} s[/]    {escape(what)}", soft_wrap=True)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Ticker]:
-        """Show a step that takes long enough for a person to wonder whether it still moves."""
+        """Show a step that takes so long that a person would wonder whether it has hung."""
         if not self.console.is_terminal:
             self.note(f"{what} ...")
             yield Ticker(self, what)
@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass
 class Ticker:
-    """Keeps one long step visibly alive."""
+    """Shows during one long step that it still runs."""
 
     progress: Progress
     what: str
@@ -60,7 +60,7 @@ class Ticker:
     show: object = None
 
     def tick(self, detail: str) -> None:
-        """Say what the step is busy with: at once on a terminal, now and then in a log."""
+        """Print the present activity of the step: at once on a terminal, now and then in a log."""
         now = time.monotonic()
         text = f"{self.what}: {now - self.began:.0f} s, now {detail[:70]}"
         if callable(self.show):

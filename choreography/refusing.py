@@ -1,4 +1,4 @@
-"""What a command cannot do, it says in a sentence, and ends with the exit code for that."""
+"""Failures of commands: a command that cannot do its task prints a sentence and ends with the matching exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STACK: Final = "CHOREOGRAPHY_STACK"
 
 
 def run_or_refuse(command: Callable[[], object]) -> None:
-    """Run a command line; an error ends it with a sentence, never with a stack."""
+    """Run a command line; an error ends it with a sentence, never with a stack trace."""
     try:
         command()
     except ChoreographyError as error:
@@ -41,7 +41,7 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def seconds_of(text: str | float) -> float:
-    """Read a number of seconds; none would never end, and less than none never begin."""
+    """Read a positive number of seconds: with infinity the wait would never end, below zero it would never begin."""
     try:
         seconds = float(text)
     except ValueError:

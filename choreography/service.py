@@ -1,7 +1,7 @@
 """Declaring a service: its name, what it publishes, and its reactions, each with a decorator of its own.
 
-This is the one home of every fact about a service. The runtime, the Dapr files, the diagrams, the lint and the
-model checker all read it from here (see :mod:`choreography.declared` for the facts themselves).
+Every fact about a service is declared here and nowhere else. The runtime, the Dapr files, the diagrams, the lint and
+the model checker all read it from here (see :mod:`choreography.declared` for the facts themselves).
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Service(Declared):
 
     Args:
         name: the Dapr app id.
-        publishes: every event it may say. Each family of them has a topic of its own, and no other publisher.
-        outbox: whether its application publishes too, in transactions of its own (``choreography.outbox``).
-        starts: whether a new deployment wants the events from before its first subscription.
+        publishes: every event it may publish. Each family of events has its own topic and no other publisher.
+        outbox: whether its application publishes events too, in its own transactions (``choreography.outbox``).
+        starts: whether a new deployment wants the events published before its first subscription.
         topic: accepted and ignored, for programs written when a service had one topic for all of its events.
 
     >>> class OrderPlaced(Event, type="order.placed.v1", owner="order", subject="order_id"):
@@ -89,7 +89,7 @@ class Service(Declared):
         return declare
 
     def when_all(self, *heard: type[Event], name: str = "") -> Callable[[Function], Function]:
-        """Declare a join: the reaction runs once, when every one of these events has come for its entity."""
+        """Declare a join: the reaction runs once, when each of these events has been delivered for its entity."""
 
         def declare(function: Function) -> Function:
             join = read_reaction(function, heard, name or function.__name__, "join")
@@ -104,7 +104,7 @@ class Service(Declared):
         return declare
 
     def deadline(self, *, after: type[Event], within: timedelta, name: str = "") -> Callable[[Function], Function]:
-        """Declare a deadline: the reaction runs ``within`` after the event's time, and says nothing if all is well."""
+        """Declare a deadline: it runs ``within`` after the event's time, and decides nothing if all is well."""
 
         def declare(function: Function) -> Function:
             reaction = read_reaction(function, (after,), name or function.__name__, "deadline")
@@ -138,10 +138,10 @@ class Service(Declared):
         """Declare how an intent is carried out: the only impure place, called after the intent is committed.
 
         Args:
-            outside: the name of the system it calls; its address is configuration (``OUTSIDE_<NAME>``).
+            outside: the name of the system that it calls; the address is configured (``OUTSIDE_<NAME>``).
             timeout: how long one call may take.
-            at_once: how many calls may be under way in one replica.
-            keeps_keys: for how long the outside remembers an idempotency key; an older intent goes to a person.
+            at_once: how many calls may be under way at once in one replica.
+            keeps_keys: how long the outside remembers an idempotency key; an older intent is quarantined for a person.
         """
 
         def declare(function: Function) -> Function:
@@ -157,11 +157,11 @@ class Service(Declared):
         return declare
 
     def command(self, route: str, *, of: type[Entity] | None = None) -> Callable[[Function], Function]:
-        """Declare a command: a pure function from a request to the one event it becomes. The reaction comes later.
+        """Declare a command: a pure function from a request to its one event. The reaction runs later.
 
         Args:
             route: method and path, ``POST /orders``.
-            of: the entity that must exist (or have just been accepted), else the answer is 404.
+            of: the entity that must exist (or have just been accepted); otherwise the response is 404.
         """
 
         def declare(function: Function) -> Function:
@@ -176,13 +176,13 @@ class Service(Declared):
         return declare
 
     def view(self, path: str, entity: type[Entity], *, by: By | None = None, newest_first: bool = False) -> None:
-        """Declare that an entity is shown at ``GET path``, whose last part is the entity's key; with ``by``, a list.
+        """Declare a view: ``GET path`` shows an entity, whose key is the path's last part; with ``by``, a list.
 
         Args:
-            path: of one entity ``/orders/{order_id}``, of a list ``/orders``.
-            entity: what is shown.
-            by: the fields by which the list may be asked for. Each has an index, in the order of the list; a tuple of
-                fields has one for all of them together.
+            path: for one entity ``/orders/{order_id}``, for a list ``/orders``.
+            entity: the class of the shown entities.
+            by: the fields by which the list may be filtered. Each has an index in the order of the list; a tuple of
+                fields has one common index.
             newest_first: the order of the list, by the first write of each entity.
         """
         if by is not None:
@@ -212,10 +212,10 @@ class Service(Declared):
             reactions[:] = [replace(one, within=within) if one.name == name else one for one in reactions]
 
     def check(self) -> None:
-        """Refuse what only shows once the whole file has been read.
+        """Refuse mistakes that show only when the whole file has been read.
 
         Raises:
-            DeclarationError: something is decided, answered, accepted or shown that leads nowhere.
+            DeclarationError: an intent, answer, command or view leads nowhere.
         """
         refuse_incomplete(self)
 

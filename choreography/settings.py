@@ -20,34 +20,36 @@ class Settings:
     """Configuration of one service process.
 
     Attributes:
-        port: where the app listens (``APP_PORT``).
-        host: on which address (``APP_HOST``); the sidecar is on the same machine or in the same pod.
+        port: the port on which the app listens (``APP_PORT``).
+        host: the address on which it listens (``APP_HOST``); the sidecar is on the same machine or in the same pod.
         sidecar: base URL of the sidecar's HTTP API (``DAPR_HTTP_PORT`` or ``DAPR_HTTP_ENDPOINT``).
-        sidecar_token: what the sidecar wants to see (``DAPR_API_TOKEN``).
-        app_token: what the sidecar shows us (``APP_API_TOKEN``); without it anyone who reaches the port may deliver.
+        sidecar_token: the token that the sidecar demands (``DAPR_API_TOKEN``).
+        app_token: the token that the sidecar shows (``APP_API_TOKEN``); without it anyone who reaches the port may
+            deliver.
         pubsub: the pub/sub component, or a pattern with ``{topic}`` where each topic needs its own
             (``CHOREOGRAPHY_PUBSUB``).
-        topic_prefix: what the names of all topics begin with on the broker (``CHOREOGRAPHY_TOPIC_PREFIX``); the name of
+        topic_prefix: the prefix of the names of all topics on the broker (``CHOREOGRAPHY_TOPIC_PREFIX``); the name of
             the flow where a flow is served, so that several flows can share a broker.
         database: the URL of the database that keeps the state, such as ``postgresql://user:password@host/checkout`` or
             ``sqlite:///order.db`` (``CHOREOGRAPHY_DATABASE``, or the file that ``CHOREOGRAPHY_DATABASE_FILE`` names);
-            without it the state store of the sidecar does.
-        schema: the schema in it (``CHOREOGRAPHY_SCHEMA``; made of the flow's and the service's name unless set).
+            without it the state store of the sidecar keeps the state.
+        schema: the schema in it (``CHOREOGRAPHY_SCHEMA``; the default is made of the flow's and the service's name).
         store: the state store component, where there is no database (``CHOREOGRAPHY_STORE``).
-        lists: whether lists are served; the state store of the sidecar has none, so where it keeps the state a service
-            with lists only starts with ``CHOREOGRAPHY_LISTS=off``.
-        zipkin: where spans are sent (``ZIPKIN_ENDPOINT``); nowhere if empty.
+        lists: whether lists are served; the state store of the sidecar cannot serve lists, so with it a service with
+            lists only starts with ``CHOREOGRAPHY_LISTS=off``.
+        zipkin: the URL to which spans are sent (``ZIPKIN_ENDPOINT``); if empty, none are sent.
         sampling: the share of flows that are traced (``CHOREOGRAPHY_SAMPLING``): the same flows in every service, as a
-            hash of the flow's id decides where no traceparent does.
+            hash of the flow's id decides if no traceparent does.
         deadlines: delays that differ from the declared ones, by name (``CHOREOGRAPHY_DEADLINES=overdue=5s``).
-        replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; host name and port unless set).
-        intake_open: whether commands are taken and deadlines fire; neither does with ``CHOREOGRAPHY_INTAKE=closed``, so
-            that what is under way can end (see ``choreography drain``).
-        reminder: how long after it was accepted a command is looked after, and how often while its event has no outcome
+        replica: a name that this process keeps over restarts (``CHOREOGRAPHY_REPLICA``; the default is host name and
+            port).
+        intake_open: whether commands are accepted and deadlines fire; with ``CHOREOGRAPHY_INTAKE=closed`` neither
+            happens, so that work under way can end (see ``choreography drain``).
+        reminder: how long after its acceptance a command is checked, and how often while its event has no outcome
             (``CHOREOGRAPHY_REMINDER=30s``).
         self_check: whether to probe store and broker at the start (``CHOREOGRAPHY_SELF_CHECK``).
-        caller_header: the header in which whoever authenticated the caller names it (``CHOREOGRAPHY_CALLER_HEADER``).
-        log_level: from which level up to log (``CHOREOGRAPHY_LOG``); ``debug`` says a line for every event.
+        caller_header: the header in which the authenticating proxy names the caller (``CHOREOGRAPHY_CALLER_HEADER``).
+        log_level: the lowest level that is logged (``CHOREOGRAPHY_LOG``); ``debug`` logs a line for every event.
         outsides: base URLs of the outside systems by name (``OUTSIDE_<NAME>``).
     """
 
@@ -78,7 +80,7 @@ class Settings:
         """Read the environment.
 
         Raises:
-            ChoreographyError: a value cannot be understood.
+            ChoreographyError: a value is not valid.
         """
         env = os.environ if environment is None else environment
         try:
@@ -114,7 +116,7 @@ class Settings:
 
 
 def _database(env: Mapping[str, str]) -> str:
-    """Return the URL of the database; one in a file can be mounted from a Secret and never is in an environment."""
+    """Return the URL of the database; in a file it can be mounted from a Secret and appears in no environment."""
     file = env.get("CHOREOGRAPHY_DATABASE_FILE", "")
     if not file:
         return env.get("CHOREOGRAPHY_DATABASE", "")
@@ -141,7 +143,7 @@ def _share(text: str) -> float:
 
 
 def _switch(env: Mapping[str, str], name: str, usual: str, other: str) -> bool:
-    """Return whether a switch is as usual."""
+    """Return whether a switch has its usual value."""
     text = env.get(name) or usual
     if text.lower() not in (usual, other):
         raise ValueError(f"{name} says {text!r}; write {usual} or {other}")
@@ -162,7 +164,7 @@ def span_of(text: str) -> timedelta:
     """Read a span of time, such as ``5s`` or ``10m``.
 
     Raises:
-        ValueError: it is none, or its unit is not told.
+        ValueError: the text is no span of time, or has no unit.
     """
     unit = next((unit for unit in ("ms", "s", "m", "h", "d") if text.endswith(unit)), None)
     if unit is None:

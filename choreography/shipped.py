@@ -1,4 +1,4 @@
-"""Where the files are that come with the library and are no Python of it: the component files of this project."""
+"""The place of the shipped files that are not Python: the component files of this project."""
 
 from __future__ import annotations
 

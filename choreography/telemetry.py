@@ -15,7 +15,7 @@ from choreography.engine.delivery import Delivery
 from choreography.engine.fate import Fate
 
 _MOST_TYPES: Final = 50
-"""Types that are counted by name; whoever invents more of them must not thereby invent time series without end."""
+"""How many types are counted by name: a publisher that invents types must not create time series without end."""
 _LONGEST_TYPE: Final = 128
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Metrics:
-    """What one service counts. All of it is low in cardinality: no ids, no subjects."""
+    """The metrics of one service. All are low in cardinality: no ids, no subjects."""
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
@@ -71,11 +71,11 @@ class Metrics:
         self.settling = self._histogram("settling_seconds", "From read to commit of one batch.", _BUCKETS)
 
     def unanswered_by(self, outside: str) -> Counter:
-        """Return what counts the calls that one outside did not answer."""
+        """Return the counter of the calls that one outside did not answer."""
         return self._unanswered.labels(self._service, outside)
 
     def ended(self, fates: Sequence[Fate], deliveries: Sequence[Delivery]) -> None:
-        """Count what became of deliveries. Each is counted by its fate, and an ignored one by its type."""
+        """Count ended deliveries: each by its fate, and an ignored delivery by its type."""
         for fate, count in Counts(fates).items():
             if fate is not Fate.IGNORED:
                 self._fates[fate].inc(count)
@@ -89,7 +89,7 @@ class Metrics:
         self._skew.labels(self._service, against).set(seconds)
 
     def ignored(self, wire_type: object) -> None:
-        """Count a delivery of a type that nobody declared here, and log the first of each type."""
+        """Count a delivery of a type that no service here declares, and log the first of each type."""
         name = wire_type if isinstance(wire_type, str) and wire_type.isprintable() else "unreadable"
         name = name[:_LONGEST_TYPE]
         if name not in self._ignored_types:
@@ -112,13 +112,13 @@ class Metrics:
 
 
 def named(delivery: Delivery) -> dict[str, str]:
-    """Return the names a log line about a delivery carries: its event, its flow and its trace."""
+    """Return the fields of a log line about a delivery: its event, its flow and its trace."""
     flow_id = delivery.envelope.flow_id if delivery.envelope else ""
     return {"event_id": delivery.identity, "flow_id": flow_id, "trace_id": delivery.traceparent[3:35]}
 
 
 def set_up_logging(service: str, level: str) -> None:
-    """Log JSON lines to standard output, ours from ``level`` up and our libraries' from warning up."""
+    """Log JSON lines to standard output: our own from ``level`` up, those of other libraries from warning up."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -1,4 +1,4 @@
-"""Given, when, then: tests of reactions that read like the rules they hold.
+"""Given, when, then: tests of reactions that read like the rules that they check.
 
 ::
 
@@ -9,7 +9,7 @@
     )
 
 Nothing is imitated: every event is encoded, settled and released by the engine that serves it in production. Two equal
-events are one event, delivered twice; ``another(event)`` is a second one that happens to say the same.
+events are one event, delivered twice; ``another(event)`` is a second event with the same data.
 
 A deadline is scheduled by its declaration and not by a decision, so it has an end of its own, ``then_due``.
 """
@@ -37,13 +37,13 @@ from choreography.service import Service
 
 __all__ = ["Came", "Given", "another", "every_order", "every_state", "given", "states_of"]
 
-# A failure is to point at the line of the test, not at this module.
+# A failure must point at the line of the test, not at this module.
 __tracebackhide__ = True
 
 
 @dataclass(frozen=True, slots=True)
 class Another:
-    """A second event, with an id of its own, that says the same as a first."""
+    """A second event, with an id of its own, that has the data of a first."""
 
     heard: Event | Answer
     number: int
@@ -54,17 +54,17 @@ Fact: TypeAlias = Entity | Event | Intent | Gone
 
 
 def another(heard: Event | Answer, number: int = 2) -> Another:
-    """Say the same again as an event of its own, not as a repeat of the first."""
+    """Return an event with the same data but its own id, so that it is no repeat of the first."""
     return Another(heard, number)
 
 
 def given(service: Service, *earlier: Entity | Input) -> Given:
-    """Begin a test: a service, the entities it keeps, and the events it has already heard, in this order."""
+    """Begin a test: a service, the entities that it keeps, and the events that it has consumed, in this order."""
     return Given(service, earlier)
 
 
 class Given:
-    """A service with a past, waiting for what is to be tested."""
+    """A service with a past, ready for the event under test."""
 
     def __init__(self, service: Service, earlier: Iterable[Entity | Input]) -> None:
         self._service, self._memory = service, InMemory(service)
@@ -79,15 +79,15 @@ class Given:
                 raise AssertionError("\n".join([*self._story, f"but that was quarantined: {reason}"]))
 
     def when(self, *heard: Input) -> Came:
-        """Deliver events, and answers of effects, one after the other."""
+        """Deliver events, and answers of effects, one after another."""
         before = self._memory.entities
         came = [_hear(self._memory, one) for one in heard]
         return Came(self._memory, [*self._story, *(f"when  {one!r}" for one in heard)], before, self._past, came)
 
     def when_due(self, name: str, *, of: Event) -> Came:
-        """Let the deadline ``name``, which the event ``of`` started, come."""
+        """Let the deadline ``name`` fire, which the event ``of`` started."""
         due_type = self._service.due_type(_deadline(self._service, name))
-        # What an event schedules follows from the event alone, so a service without a past can say it.
+        # A deadline follows from the event alone, so a service without a past can compute it.
         deadlines = _hear(InMemory(self._service), of).deadlines
         fired = [self._memory.fired(due) for due in deadlines]
         fired = [one for one in fired if one.envelope and one.envelope.type == due_type]
@@ -100,12 +100,12 @@ class Given:
 
 
 class Came:
-    """What came of it. Every end checks one thing and can be followed by another.
+    """The result of the deliveries. Each ``then...`` checks one thing and can be followed by another.
 
     Attributes:
-        facts: the entities that are not what they were, the events said and the intents decided. What was only sent
-            again is no new fact: it has the id it had.
-        quarantined: why events were quarantined, if any were.
+        facts: the changed entities, the published events and the decided intents. An event that was only published
+            again is no new fact: it has the same id.
+        quarantined: the reasons for which events were quarantined.
     """
 
     def __init__(
@@ -133,22 +133,22 @@ class Came:
         }
 
     def then(self, first: Fact, *others: Fact) -> Self:
-        """Check that exactly these entities became this, and that exactly these events and intents were decided."""
+        """Check that exactly these entities changed to this, and that exactly these events and intents were decided."""
         return self._exactly([_gone(one.entity) if isinstance(one, Gone) else one for one in (first, *others)])
 
     def then_nothing(self) -> Self:
-        """Check the silence: no entity is another, nothing was said, nothing is asked of the outside."""
+        """Check that nothing happened: no entity changed, no event was published, no intent was decided."""
         return self._exactly([])
 
     def then_quarantined(self, part: str) -> Self:
-        """Check that the event was quarantined, for a reason that holds ``part``, and that nothing else came of it."""
+        """Check that the event was quarantined, for a reason that holds ``part``, and that it had no other effect."""
         if self.facts or not any(part in reason for reason in self.quarantined):
             expected = [f"nothing but a quarantine because of {part!r}"]
             self._fail([*_lines("expected", expected), *_lines("came", [*self.explained, *self.facts])])
         return self
 
     def then_due(self, name: str, *, after: timedelta) -> Self:
-        """Check that the deadline ``name`` will come so long ``after`` the event that started it."""
+        """Check that the deadline ``name`` will fire so long ``after`` the event that started it."""
         wanted = (self._service.due_type(_deadline(self._service, name)), after)
         if wanted not in self._deadlines:
             came = [f"{due_type} after {later}" for due_type, later in sorted(self._deadlines)]
@@ -171,10 +171,10 @@ class Came:
 
 
 def states_of(example: Entity) -> list[Entity]:
-    """Return ``example`` in every state it can be in: each combination of its Literal, Enum and bool fields.
+    """Return ``example`` in each of its possible states: each combination of its Literal, Enum and bool fields.
 
     A field that holds a tagged union takes each of its alternatives, in each combination of the alternative's own
-    fields. What an alternative needs besides is taken from the state of ``example`` where that has it, else made up.
+    fields. Other fields of an alternative are taken from the state of ``example`` if it has them, and else made up.
     """
     fields = type(example).model_fields.items()
     choices = {name: _choices(field.annotation, getattr(example, name)) for name, field in fields}
@@ -185,18 +185,18 @@ def states_of(example: Entity) -> list[Entity]:
 def every_state(
     service: Service, heard: Iterable[Event | Answer], *examples: Entity, refusals: Sequence[str] = ()
 ) -> int:
-    """Check that each event is answered in every state of these entities, and that its repeat changes nothing more.
+    """Check that each event is handled in every state of these entities, and that its repeat changes nothing more.
 
-    A reaction that raises, or falls off its end, has forgotten a case.
+    A reaction that raises, or ends without a ``return``, has forgotten a case.
 
     Args:
-        service: whose reactions are tried.
+        service: the service whose reactions are tried.
         heard: the events, and answers of effects.
-        examples: entities, each of which is put into every state it can be in.
-        refusals: parts of the reasons for which an event may be quarantined all the same.
+        examples: entities, each of which is put into each of its possible states.
+        refusals: parts of the reasons for which an event may nevertheless be quarantined.
 
     Returns:
-        How many pairs of state and event were tried.
+        The number of tried pairs of state and event.
     """
     grid = list(itertools.product(itertools.product(*map(states_of, examples)), tuple(heard)))
     for states, event in grid:
@@ -214,7 +214,7 @@ def every_state(
 
 
 def every_order(service: Service, heard: Sequence[Event | Answer], *earlier: Entity | Input) -> Iterator[Came]:
-    """Return what comes of these events in each order they can arrive in."""
+    """Return the results of these events for each order in which they can be delivered."""
     for order in itertools.permutations(heard):
         yield given(service, *earlier).when(*order)
 
@@ -258,7 +258,7 @@ def _choices(annotation: Any, now: Any) -> tuple[Any, ...]:
 
 
 def _every(state: type[Any], now: Any) -> Iterator[Any]:
-    """Yield a state in each combination of its closed fields; its other fields are those of the state ``now``."""
+    """Yield a state with each combination of its closed fields; its other fields are those of the state ``now``."""
     fields = state.model_fields
     given = {name: getattr(now, name) for name in fields if hasattr(now, name)}
     closed = {name: _few(field.annotation) for name, field in fields.items() if _few(field.annotation)}
@@ -275,7 +275,7 @@ def _few(annotation: Any) -> tuple[Any, ...]:
 
 
 def _difference(missing: Sequence[Value | str], strange: Sequence[Value | str]) -> Iterator[str]:
-    """Show the fields of what is nearly right, and all of what is missing or was not expected."""
+    """Show the differing fields of near matches, and all of the missing and the unexpected facts."""
     left = list(strange)
     for fact in missing:
         twin = next((one for one in left if type(one) is type(fact) and _about(one) == _about(fact)), None)
