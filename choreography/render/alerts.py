@@ -1,4 +1,4 @@
-"""When to call somebody, and what they should do: Prometheus rules over the metrics every service counts."""
+"""When to call a person, and what the person should do: Prometheus rules over the metrics of every service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def alert_files(source: RenderSource) -> Files:
 
 
 def alert_rules(flow: str, services: Sequence[Service]) -> dict[str, Any]:
-    """Return the rules of a flow. Each says what to do, and services are named, so that none can be missing."""
+    """Return the rules of a flow. Each says what to do, and names the services, so that a missing one is noticed."""
     names = "|".join(service.name for service in services)
     mine = f'{{service=~"{names}"}}'
     return {
@@ -179,7 +179,7 @@ def _events(mine: str) -> Iterator[dict[str, Any]]:
 
 
 def _ended(mine: str) -> str:
-    """Return the sum of all ways in which a delivery may end."""
+    """Return the sum of the counters for all ends of a delivery."""
     ends, selector = "settled|repeats|quarantined|too_old|ignored|retries", mine.removeprefix("{")
     return f'sum by (service) ({{__name__=~"{_P}({ends})_total",{selector})'
 

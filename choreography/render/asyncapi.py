@@ -1,4 +1,4 @@
-"""A flow as an AsyncAPI 3.0 document: one channel per topic, one message per event, who says it and who hears it."""
+"""A flow as an AsyncAPI 3.0 document: one channel per topic, one message per event, its publisher and its consumers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def asyncapi_file(source: RenderSource) -> Files:
         "asyncapi": "3.0.0",
         "info": {
             "title": source.title,
-            # Contracts carry their versions in their wire types; the document as a whole has none that means anything.
+            # Contracts carry their versions in their wire types; a version of the whole document would mean nothing.
             "version": "1.0.0",
             "description": source.about,
             "tags": [{"name": service.name, "description": about(service)} for service in source.services],

@@ -1,4 +1,4 @@
-"""What makes a service grow: how much waits for it on the broker, as KEDA measures it. The chart places it."""
+"""When to scale a service: by its waiting events on the broker, as KEDA counts them. The chart places this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single settings of brokers lose, found by running or reading the components of Dapr 1.18."""
+"""Broker settings that lose messages, found by running or reading the components of Dapr 1.18."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cluster must know about each broker: its port, and how long the queues of a service are."""
+"""The facts about each broker that a cluster needs: its port, and how to measure the queues of a service."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ class BrokerFacts:
     """One broker.
 
     Attributes:
-        port: where its pods listen.
-        trigger: KEDA's trigger for a service, a topic that it hears, and what the broker calls the service.
+        port: the port of its pods.
+        trigger: KEDA's trigger for a service, a topic that it consumes, and the broker's name for the service.
         per_topic: whether each topic of a service has a queue of its own.
-        address: the parameter by which KEDA learns where the broker is; it comes from a Secret.
-        advice: what a reader should know before scaling on it; the chart shows it above each autoscaler.
-        elsewhere: whether it is never in the cluster, so that no pod can be selected.
-        management: the port where it tells what its own protocol does not, such as what sidecars hold; else 0.
+        address: the parameter that gives KEDA the address of the broker; it comes from a Secret.
+        advice: a note for readers who scale on it; the chart shows it above each autoscaler.
+        elsewhere: whether it is always outside the cluster, so that no pod can be selected.
+        management: the port for facts that its own protocol lacks, such as the messages that sidecars hold; else 0.
         same_address: whether KEDA takes the address in the form in which the component takes it.
-        environment: the variable of the service's container in which KEDA looks for the address, if it takes it from
-            nowhere else; then there is no parameter.
-        prefixed: whether the names of its queues hold those of topics as they are, so that a chart can put in a prefix.
+        environment: the variable of the service's container in which KEDA looks for the address, if KEDA reads it only
+            there; then there is no parameter.
+        prefixed: whether the names of its queues contain the unchanged names of topics, so that a chart can insert a
+            prefix.
     """
 
     port: int
@@ -56,13 +57,13 @@ class BrokerFacts:
 
 
 def _redis(service: str, topic: str, _: str) -> Trigger:
-    # Not pendingEntriesCount: a sidecar takes two batches at a time, so what is pending says nothing about what waits.
+    # Not pendingEntriesCount: a sidecar takes two batches at a time, so pending entries do not count the waiting ones.
     metadata = {"stream": topic, "consumerGroup": service, "lagCount": str(WAITING)}
     return {"type": "redis-streams", "metadata": metadata}
 
 
 def _kafka(_: str, topic: str, known: str) -> Trigger:
-    # KEDA takes the servers of Kafka from here or from a container's environment, and from no Secret.
+    # KEDA reads the servers of Kafka from here or from a container's environment, and never from a Secret.
     metadata = {
         "bootstrapServersFromEnv": _KAFKA,
         "consumerGroup": consumer_group(known),
@@ -112,7 +113,7 @@ def _eventbridge(service: str, topic: str, _: str) -> Trigger:
 
 
 def queue_of_eventbridge(bus: str, source: str, service: str, topic: str) -> str:
-    """What the component of EventBridge calls a queue; a test compares this with the component, which is no package."""
+    """Return the EventBridge component's name for a queue; a test compares both, as the component is no package."""
     digest = hashlib.sha256(f"{bus}\0{source}\0{service}\0{topic}".encode()).hexdigest()[:10]
     return f"{re.sub('[^A-Za-z0-9_-]', '-', f'{service}-{topic}')[:53]}-{digest}"
 

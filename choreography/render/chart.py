@@ -1,4 +1,4 @@
-"""What a flow's Helm chart takes from the declarations: the folder `files/`, which its templates only place."""
+"""The part of a flow's Helm chart that follows from the declarations: the folder `files/`, read by its templates."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from choreography.topics import CHRONICLE, TopicNaming
 CHARTS: Final = "helm"
 """The folder, beside that of the flows, in which charts are looked for."""
 
-_BROKER_SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not one
-_STORE_SECRET: Final = "choreography-store"  # noqa: S105 - the name of a Secret, not one
+_BROKER_SECRET: Final = "choreography-broker"  # noqa: S105 - the name of a Secret, not a secret
+_STORE_SECRET: Final = "choreography-store"  # noqa: S105 - the name of a Secret, not a secret
 
 _FROM_ENVIRONMENT: Final = re.compile(r"^(?P<indent> +)envRef: (?P<key>(?!AWS_)\w+)$", re.MULTILINE)
 """What AWS's own programs read as well is no secret, and stays in the environment."""
@@ -44,13 +44,13 @@ _STORE_PORTS: Final[Mapping[str, int]] = {_POSTGRES: 5432, "state.mysql": 3306}
 
 
 def charts_of(source: RenderSource) -> tuple[Path, ...]:
-    """Return the charts that are rendered from this flow: their ``files/flow.yaml`` says so."""
+    """Return the charts that are rendered from this flow: the ``files/flow.yaml`` of each names the flow."""
     found = sorted((source.root / CHARTS).glob("*/files/flow.yaml"))
     return tuple(path.parents[1] for path in found if yaml.safe_load(path.read_text()).get("package") == source.name)
 
 
 def chart_files(source: RenderSource, chart: Path) -> Files:
-    """Render what a chart holds of a flow, its schema and its README, by path within the chart.
+    """Render the files of a chart that follow from a flow, its schema and its README, by path within the chart.
 
     Raises:
         FlowError: the folder holds no chart.
@@ -105,7 +105,7 @@ def _flow(source: RenderSource) -> dict[str, Any]:
         "package": source.name,
         "observer": CHRONICLE,
         "topicPrefix": source.names.prefix,
-        # Of the database to which services speak without a sidecar.
+        # The port of the database that services use without a sidecar.
         "databasePort": _STORE_PORTS[_POSTGRES],
         "services": {service.name: _service(source, service) for service in source.services},
     }
@@ -114,7 +114,7 @@ def _flow(source: RenderSource) -> dict[str, Any]:
 def _service(source: RenderSource, service: Service) -> dict[str, Any]:
     return {
         "module": source.module_of(service),
-        # Whether people send it requests; a sidecar's deliveries come over loopback.
+        # Whether users send requests to it; deliveries of a sidecar come over loopback.
         "requests": bool(service.commands or service.views or service.lists),
         "outsides": sorted({effect.outside for effect in service.effects.values()}),
     }
@@ -140,7 +140,7 @@ def _broker_facts(source: RenderSource, base: str, name: str, broker: BrokerFact
         "management": broker.management,
         "scaling": {
             "parameter": broker.address,
-            # KEDA takes most addresses as the component does; one that differs has a key of its own.
+            # KEDA takes most addresses in the component's form; a different form has a key of its own.
             "key": facts["address"] if broker.same_address else broker.address,
             "environment": broker.environment,
             "prefixed": broker.prefixed,
@@ -153,12 +153,12 @@ def _broker_facts(source: RenderSource, base: str, name: str, broker: BrokerFact
 
 
 def _logins(settings: str) -> dict[str, Any]:
-    """What the Secret of a service holds, where each has a user of the broker."""
+    """Return the content of each service's Secret, if each service has a user of the broker."""
     return {"login": [found["key"] for found in _FROM_ENVIRONMENT.finditer(settings)]}
 
 
 def _with_secrets(component: str, secret: str) -> str:
-    """What a sidecar on a laptop finds in its environment is in a cluster in a Secret, and nowhere else."""
+    """Take from Secrets the settings that a sidecar on a laptop takes from its environment."""
 
     def moved(found: re.Match[str]) -> str:
         indent = found["indent"]
@@ -168,5 +168,5 @@ def _with_secrets(component: str, secret: str) -> str:
 
 
 def stray_files(chart: Path, texts: Mapping[Path, str]) -> list[Path]:
-    """Return what lies in ``files/`` and is not rendered; a template would take it for a broker or a store."""
+    """Return the files in ``files/`` that are not rendered; a template would take them for a broker or a store."""
     return sorted(path for path in (chart / "files").rglob("*") if path.is_file() and path not in texts)

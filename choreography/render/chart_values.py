@@ -1,4 +1,4 @@
-"""A chart's schema and README, from its annotated values: each value says once what it is for and what it may be."""
+"""A chart's schema and README, from its annotated values: each value states its purpose and its allowed forms once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VOLUMES: Final = (
 
 
 def _one_of(*kinds: str, **named: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe an object that has exactly one of some kinds, each an object, and nothing but what is named besides."""
+    """Describe an object that holds exactly one of some kinds, each an object, and no other keys except those named."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -47,7 +47,7 @@ _SHARED: Final[Mapping[str, Any]] = {
         "additionalProperties": False,
         "properties": {"requests": _QUANTITIES, "limits": _QUANTITIES},
     },
-    # What Kubernetes takes as the name of a variable.
+    # The form of a variable's name that Kubernetes accepts.
     "variable": {"pattern": "^[-._a-zA-Z][-._a-zA-Z0-9]*$"},
     "variableValue": {
         "anyOf": [
@@ -97,7 +97,7 @@ _DEFAULTS: Final = "defaults"
 
 
 class ChartValuesError(ChoreographyError):
-    """The values of a chart are not annotated in a way that can be understood."""
+    """The annotations of a chart's values are invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class ChartValue:
     Attributes:
         path: its keys from the top.
         value: its default.
-        told: what it is for.
-        narrowed: what its annotations say of it, as JSON schema.
-        below: the values inside of it, where it is a mapping of its own.
+        told: its purpose.
+        narrowed: its annotations, as JSON schema.
+        below: the values inside it, if it is a mapping with values of its own.
     """
 
     path: tuple[str, ...]
@@ -120,7 +120,7 @@ class ChartValue:
 
     @property
     def open(self) -> bool:
-        """Whether its keys are the user's, or told elsewhere."""
+        """Whether its keys belong to the user, or are documented elsewhere."""
         return "additionalProperties" in self.narrowed or "$ref" in self.narrowed
 
 
@@ -136,7 +136,7 @@ def entries_of(values: Path) -> tuple[ChartValue, ...]:
     """Read a file of values with its comments.
 
     Raises:
-        ChartValuesError: an annotation is no YAML, or a value has neither a type nor an annotation that says it.
+        ChartValuesError: an annotation is not YAML, or a value has neither a type nor an annotation with one.
     """
     text = values.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -162,7 +162,7 @@ def _entries(node: yaml.MappingNode, lines: list[str], above: tuple[str, ...]) -
 
 
 def _comment(lines: list[str], line: int, path: tuple[str, ...]) -> tuple[str, Mapping[str, Any]]:
-    """Read the lines of comment directly above a key: sentences, and what narrows the schema."""
+    """Read the comment lines directly above a key: sentences, and annotations for the schema."""
     first = line
     while first > 0 and lines[first - 1].lstrip().startswith("#"):
         first -= 1
@@ -183,7 +183,7 @@ def _schema(entries: tuple[ChartValue, ...], rendered: str) -> str:
     if _DEFAULTS in properties:
         shared[_DEFAULTS] = properties[_DEFAULTS]
         properties[_DEFAULTS] = {"$ref": f"#/$defs/{_DEFAULTS}"}
-    # Helm hands what a parent chart calls global to every chart below it.
+    # Helm passes the values that a parent chart calls global to every chart below it.
     properties["global"] = {"type": "object"}
     document = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -200,7 +200,7 @@ def _one(entry: ChartValue) -> dict[str, Any]:
     narrowed = dict(entry.narrowed)
     described = {"description": entry.told} if entry.told else {}
     if "$ref" in narrowed:
-        # Beside a $ref older readers of schemas see nothing else.
+        # Older readers of schemas ignore every keyword beside a $ref.
         return {**described, "allOf": [narrowed]}
     if entry.value is not None:
         narrowed.setdefault("type", _TYPES[type(entry.value)])

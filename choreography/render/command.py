@@ -38,7 +38,7 @@ _MARKS: Final = (b"# Rendered by ", b"<!-- Rendered by ")
 def render(
     flow: str, *, broker: str | None = None, store: str | None = None, topic_prefix: str = ""
 ) -> dict[Path, str]:
-    """Return every file of a flow and its text, for one broker and store or for all there are.
+    """Return every file of a flow and its text, for one broker and store or for all of them.
 
     Its topics begin with the name of the flow, unless another prefix is given.
 
@@ -49,12 +49,12 @@ def render(
 
 
 def write(flow: str, chart: Path | None = None, topic_prefix: str = "") -> list[Path]:
-    """Write every file of a flow, remove rendered ones that nothing asks for any more, and return what changed.
+    """Write every file of a flow, remove rendered files that are no longer needed, and return the changed ones.
 
     Args:
         flow: the package of the flow.
-        chart: a folder with a Helm chart that shall hold this flow from now on. Those that do already are written too.
-        topic_prefix: what topics begin with on the broker, instead of the name of the flow.
+        chart: a folder with a Helm chart to fill with this flow. Charts that hold the flow already are written too.
+        topic_prefix: the first part of topics on the broker, instead of the name of the flow.
 
     Raises:
         FlowError: the flow is not there, or the folder holds no chart.
@@ -68,7 +68,7 @@ def write(flow: str, chart: Path | None = None, topic_prefix: str = "") -> list[
 def render_into(
     folder: Path, flow: str, *, broker: str | None = None, store: str | None = None, topic_prefix: str = ""
 ) -> None:
-    """Write the files of a flow into another folder than its own, but for the lock, which only the flow's own may hold.
+    """Write the files of a flow into another folder than its own; the lock stays in the flow's own folder.
 
     Raises:
         FlowError: the flow, or the component file of a broker or store, is not there.
@@ -76,13 +76,13 @@ def render_into(
     source = replace(source_of(flow, broker, store, topic_prefix), rendered=folder.resolve())
     texts = {path: text for path, text in _of_flow(source).items() if path.is_relative_to(source.rendered)}
     _put(texts)
-    # The files of another broker, rendered there before, stay.
+    # Files of another broker that were rendered there before stay.
     folders = {path.parent for path in texts}
     _remove(path for path in _rendered_once(source.rendered) if path.parent in folders and path not in texts)
 
 
 def fill_chart(flow: str, chart: Path) -> list[Path]:
-    """Write what a chart holds of a flow, and nothing else; return what changed.
+    """Write only the part of a chart that follows from a flow, and return the changed files.
 
     Raises:
         FlowError: the flow is not there, or the folder holds no chart.
@@ -94,9 +94,9 @@ def fill_chart(flow: str, chart: Path) -> list[Path]:
 
 
 def compare(flow: str, topic_prefix: str = "") -> list[str]:
-    """Return in sentences how the files that are kept for a flow differ from what its declarations say.
+    """Return, in sentences, how the rendered files of a flow differ from its declarations.
 
-    What lies below `.run` is nobody's to keep: it is rendered anew by whoever uses it.
+    Files below `.run` are ignored: each program that uses them renders them anew.
     """
     source = source_of(flow, None, None, topic_prefix)
     texts = _of_flow(source) | _of_charts(source, charts_of(source))
@@ -127,7 +127,7 @@ def _of_flow(source: RenderSource) -> dict[Path, str]:
 
 
 def _of_charts(source: RenderSource, charts: Iterable[Path]) -> dict[Path, str]:
-    """What charts hold of a flow."""
+    """Return the files of all charts that hold a flow."""
     return {
         chart / name: text if name.endswith((".json", "README.md")) else _head(source, name) + text
         for chart in charts
@@ -139,7 +139,7 @@ def _head(source: RenderSource, name: str) -> str:
     told = f"Rendered by `choreography render {source.name}`; edit the declarations"
     if name.endswith(".md"):
         return f"<!-- {told} instead. -->\n"
-    # JSON has no comments; the lock says it in a field of its own.
+    # JSON has no comments, so the lock has this note in a field of its own.
     return "" if name == LOCK else f"# {told} or components/ instead.\n"
 
 
@@ -158,7 +158,7 @@ def _put(texts: Mapping[Path, str]) -> list[Path]:
 
 
 def _remove(strays: Iterable[Path]) -> list[Path]:
-    """Remove what was rendered, and leave what a person wrote."""
+    """Remove rendered files, and leave the files that a person wrote."""
     rendered = [path for path in strays if path.read_bytes().startswith(_MARKS)]
     for path in rendered:
         path.unlink()
@@ -168,12 +168,12 @@ def _remove(strays: Iterable[Path]) -> list[Path]:
 def _strays(source: RenderSource, texts: Mapping[Path, str]) -> list[Path]:
     found = {*_rendered_once(source.rendered, "dapr"), *_rendered_once(source.folder)}
     own = sorted(path for path in found if path not in texts)
-    # A chart reads whatever is in its folder: what lies where a broker's files are is a broker.
+    # A chart reads every file in its folder: a file in the place of a broker's file counts as a broker.
     return [*own, *(path for chart in charts_of(source) for path in stray_files(chart, texts))]
 
 
 def _rendered_once(folder: Path, *whole: str) -> Iterator[Path]:
-    """Yield the files that were rendered into a folder, and all files of the folders in it that are named."""
+    """Yield the files that were rendered into a folder, and all files of the named folders in it."""
     files = [path for path in folder.glob("*") if path.is_file()]
     files += [path for name in _FOLDERS for path in (folder / name).rglob("*") if path.is_file()]
     for path in files:

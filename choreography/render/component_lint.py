@@ -1,4 +1,4 @@
-"""Judges a folder of Dapr resources by its text, for what no probe can see while everything goes well."""
+"""Checks a folder of Dapr resources by its text, for faults that no probe can see while everything goes well."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from choreography.render.subscription_rules import judge_subscriptions
 
 
 def judge(folder: Path) -> list[str]:
-    """Return a sentence for everything in a folder that would lose messages or break the guarantee.
+    """Return a sentence for each fault of a folder that would lose messages or break the guarantee.
 
-    Each says what is set, why that loses, and what to write instead. None means that nothing is known to be wrong.
+    Each sentence names the setting, the way in which it loses messages, and the right value. An empty result means that
+    no fault is known.
     """
     if not folder.is_dir():
         return [
@@ -27,18 +28,18 @@ def judge(folder: Path) -> list[str]:
     sentences += judge_resiliency(resources)
     sentences += judge_subscriptions(resources)
     sentences += judge_connections(resources)
-    # Where each topic has a component of its own, all of them say the same.
+    # If each topic has a component of its own, all of these components say the same.
     return list(dict.fromkeys(sentences))
 
 
 def judge_flow(folder: Path) -> list[str]:
-    """Return what `judge` says of a folder with which a whole flow runs, and whether a part of it is missing."""
+    """Return the sentences of `judge` for the folder of a whole flow, and a sentence if a part of it is missing."""
     if not folder.is_dir():
         return judge(folder)
     resources, _ = read_resources(folder)
     if any(one.kind == "Component" and one.type.lower().startswith("pubsub.") for one in resources):
         return judge(folder)
-    # A state store may be missing: services keep their records in a database of their own.
+    # A state store may be missing: services may keep their records in a database of their own.
     missing = (
         f"{folder.name} holds no broker (a Component of type pubsub.*), so no service would hear or say anything. "
         "Render the flow, or add one from components/brokers."

@@ -1,4 +1,4 @@
-"""Completes the hand-written component files with what follows from the declarations. Their comments are kept."""
+"""Completes the hand-written component files with facts from the declarations. Their comments are kept."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ STATE_RESILIENCY: Final = "state-resiliency.yaml"
 
 
 class ComponentFileError(ChoreographyError):
-    """A hand-written component file has a shape that cannot be completed."""
+    """A hand-written component file has a form that cannot be completed."""
 
 
 def pubsub(base: str, services: Sequence[Service], names: TopicNaming = UNPREFIXED) -> str:
-    """Complete a broker's file: who may publish what, who may hear what, and who may use it at all."""
+    """Complete a broker's file: the publishers and consumers of each topic, and the apps that may use the broker."""
     base = of_prefix(base, names)
     if name_in(base) == PUBSUB_OF_TOPIC:
         return "---\n".join(
@@ -67,20 +67,20 @@ def name_in(base: str) -> str:
 
 
 def subscription_metadata_in(component: Mapping[str, Any]) -> dict[str, str]:
-    """Return what subscriptions to this broker must say, which only a subscription and no component can say."""
+    """Return the metadata for subscriptions to this broker, which only a subscription and no component can carry."""
     told = (component.get("metadata", {}).get("annotations") or {}).get(SUBSCRIPTION_METADATA, "")
     return dict(part.strip().split("=", 1) for part in str(told).split(",") if "=" in part)
 
 
 def _one_topic(base: str, topic: str, services: Sequence[Service], names: TopicNaming, *, first: bool) -> str:
-    """Complete a component that serves one topic; what its lines are there for is said once."""
+    """Complete a component that serves one topic; the comments on its lines appear once."""
     known = names.on_broker(topic)
     lines = of_topic(base, known).rstrip("\n").splitlines()
     text = "\n".join(line for line in lines if first or not line.lstrip().startswith("#")) + "\n"
     hears = [service.name for service in services if topic in subscribed_by(service)]
     says = [service.name for service in services if topic in published_by(service)] + [CHRONICLE] * (topic == CONTROL)
     apps = [name for name in (*(service.name for service in services), CHRONICLE) if name in (*hears, *says, CHRONICLE)]
-    # Its sidecar quarantines on the same component what it cannot hand over.
+    # The sidecar quarantines undeliverable events on the same component.
     unreadable = {name: names.on_broker(undelivered(name)) for name in hears if undelivered(name) != topic}
     grants = {
         name: ([known] if name in says else []) + ([unreadable[name]] if name in unreadable else []) for name in apps
@@ -102,19 +102,19 @@ def statestore(base: str, services: Sequence[Service]) -> str:
 
 
 def state_resiliency(base: str, services: Sequence[Service]) -> str:
-    """Complete what sidecars do about a store by themselves: only those of the flow are meant."""
+    """Complete the resiliency of sidecars towards a store: it applies only to the services of the flow."""
     return base.rstrip("\n") + "\n" + _app_ids(service.name for service in services)
 
 
 def resiliency(base: str, services: Sequence[Service], pubsub: str = PUBSUB, names: TopicNaming = UNPREFIXED) -> str:
-    """Complete the resiliency: other apps of the same namespace keep their own."""
+    """Complete the resiliency; it leaves other apps of the same namespace alone."""
     if pubsub == PUBSUB_OF_TOPIC:
         base = _for_each_topic(base, [names.on_broker(topic) for topic in all_topics(services)])
     return base.rstrip("\n") + "\n" + _app_ids([*(service.name for service in services), CHRONICLE])
 
 
 def _for_each_topic(base: str, topics: Iterable[str]) -> str:
-    """Say of every topic's component what is said of the one."""
+    """Repeat the policies of the single component for the component of every topic."""
     head, target, rest = base.partition(f"      {PUBSUB}:\n")
     if not target:
         raise ComponentFileError(
@@ -152,7 +152,7 @@ def _wrapped(topics: Sequence[str]) -> list[str]:
 
 
 def _setting(name: str, lines: Iterable[str]) -> str:
-    # Folded: Dapr ignores the blanks that take the place of the line breaks, and a person can read it.
+    # Folded style: Dapr ignores the blanks in place of the line breaks, and a person can read the lines.
     return f"    - name: {name}\n      value: >-\n" + "".join(f"        {line}\n" for line in lines)
 
 

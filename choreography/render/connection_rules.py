@@ -1,4 +1,4 @@
-"""How many connections a sidecar opens where each topic has a component of its own, beside what a server takes."""
+"""How many connections a sidecar opens if each topic has its own component, compared with the server's limit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from choreography.render.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What one server takes unless somebody configures it otherwise.
+    """The default limit of one server.
 
     Attributes:
-        name: how people call it.
+        name: its usual name.
         most: the number of connections.
-        why: where that number comes from.
+        why: the source of that number.
     """
 
     name: str
@@ -36,7 +36,7 @@ _NEAR: Final = 4
 
 
 def connections_in(resources: Sequence[Resource]) -> Mapping[str, Mapping[str, int]]:
-    """Return how many connections a replica of each app opens, by the type of the component."""
+    """Return the number of connections that a replica of each app opens, by the type of the component."""
     counted: dict[str, Counter[str]] = {}
     for one in resources:
         if one.kind == "Component" and one.type in SERVERS:
@@ -56,7 +56,7 @@ def tell_connections(resources: Sequence[Resource]) -> Iterator[str]:
 
 
 def judge_connections(resources: Sequence[Resource]) -> Iterator[str]:
-    """Yield a sentence for each server that a flow fills with few replicas, or with the first."""
+    """Yield a sentence for each server that a flow fills with a few replicas, or already with the first."""
     for kind, apps in connections_in(resources).items():
         server, together = SERVERS[kind], sum(apps.values())
         file = next(one.file for one in resources if one.type == kind)

@@ -1,4 +1,4 @@
-"""The lock of a flow's contracts. The one rendering that also reads itself: a promise is kept, not replaced."""
+"""The lock of a flow's contracts: the only rendering that reads its old file, because it keeps its promises."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from choreography.render.source import Files, RenderSource
 
 
 def lock_file(source: RenderSource) -> Files:
-    """Render the contracts, except where that would break what is promised: then the promise stays, and is checked."""
+    """Render the contracts. If a contract breaks a promise, the promise stays, and `choreography check` reports it."""
     return {FILE: written(merged(read_lock(source.folder), source.services), source.name)}

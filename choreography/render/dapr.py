@@ -1,4 +1,4 @@
-"""The folders of Dapr resources: one for each broker, and one for each store that services reach by their sidecars."""
+"""The folders of Dapr resources: one for each broker, and one for each store that services use through sidecars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from choreography.topics import STORES_FOLDER
 
 
 def dapr_files(source: RenderSource) -> Files:
-    """Render what sidecars read."""
+    """Render the files that sidecars read."""
     texts = {"dapr/config.yaml": source.component("tracing.yaml")}
     for broker in source.brokers:
         base = read(broker)

@@ -1,6 +1,7 @@
 """The event diagram of a flow as Mermaid, drawn from the declarations alone.
 
-Solid: who says what to whom. Dashed: what takes something back, and, there and back, what a service tells itself later.
+Solid arrows: events from a publisher to a consumer. Dashed arrows: compensations, and, there and back, the deadlines of
+a service.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def event_diagram(services: Sequence[Service]) -> str:
 
 
 def _from_the_entrance(services: Sequence[Service]) -> list[Service]:
-    """Order services as a reader follows them: first those whose commands others hear of, then whoever hears them."""
+    """Order services for a reader: first those with commands that start events, then their consumers."""
 
     def listeners(service: Service) -> list[Service]:
         said = {event.wire_type for event in service.publishes}
@@ -76,12 +77,12 @@ def _deadlines(services: Iterable[Service]) -> Iterable[str]:
             for reaction in service.deadlines[wire_type]:
                 name, within = _id(service.name), spoken(reaction.within or timedelta(0))
                 due = f'{name}_{reaction.name}{{{{"{reaction.name}"}}}}'
-                # A node of its own: a loop from the service to itself lies across the names of other events.
+                # A node of its own: a loop from the service to itself would cover the names of other events.
                 yield f'    {name} -. "{within} after {reaction.hears[0].__name__}" .-> {due} -.-> {name}'
 
 
 def _heard(service: Service) -> set[str]:
-    """Return the wire types a service reacts to; classes may differ, as a consumer may declare a narrower copy."""
+    """Return the wire types that a service consumes; classes may differ, as a consumer may declare a narrower copy."""
     return {event.wire_type for event in consumed_by(service)}
 
 
@@ -94,7 +95,7 @@ def _id(name: str) -> str:
 
 
 def spoken(delay: timedelta) -> str:
-    """Return a delay as people say it."""
+    """Return a delay in the words of everyday speech."""
     seconds = int(delay.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size and seconds % size == 0:

@@ -1,4 +1,4 @@
-"""Which components a sidecar has, which of them were tried here, and what to say of every other one."""
+"""The component types of a sidecar, those that were tried here, and the finding about every other type."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ _ALIASES: Final = {
 
 
 def type_of(component: Resource) -> str:
-    """Return the type of a component as it is known here: a sidecar takes other names and other letters for it too."""
+    """Return the type of a component in the spelling used here: a sidecar accepts aliases and other cases too."""
     kind = component.type.strip().lower()
     return _ALIASES.get(kind, kind)
 
 
 def judge_type(component: Resource) -> Iterator[str]:
-    """Yield a sentence if nobody knows what a component does with messages or state."""
+    """Yield a sentence if it is unknown how a component treats messages or state."""
     kind = type_of(component)
     category, _, name = kind.partition(".")
     if category not in _CATEGORIES or not name:

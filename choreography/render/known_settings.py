@@ -1,7 +1,7 @@
-"""The settings of each component that was tried here. A sidecar passes over any other in silence.
+"""The settings of each component that was tried here. A sidecar silently ignores any other setting.
 
-From the metadata.yaml of every component, its authentication profiles and its own struct in components-contrib 1.18.3,
-which Dapr 1.18.2 has in it. The two of our own: components/eventbridge and components/nats_pull.
+The source is the metadata.yaml of every component, its authentication profiles and its own struct in components-contrib
+1.18.3, which Dapr 1.18.2 contains. Two components are our own: components/eventbridge and components/nats_pull.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def judge_names(component: Resource, kind: str) -> Iterator[str]:
 
     Args:
         component: the component.
-        kind: its type, as it is known here.
+        kind: its type, in the spelling used here.
     """
     if kind not in SETTINGS:
         return

@@ -1,4 +1,4 @@
-"""Puts what is rendered into the place that a document keeps for it, and changes nothing else of it."""
+"""Puts rendered text between two marks of a document, and changes nothing else in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def put_between(document: Path, begin: str, end: str, text: str) -> None:
-    """Replace what stands between two lines of a document.
+    """Replace the text between two lines of a document.
 
     Raises:
         ValueError: the document has no such place.

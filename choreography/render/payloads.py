@@ -1,4 +1,4 @@
-"""The schemas of a flow's events as AsyncAPI keeps them: all in one place, each under a name of its own."""
+"""The schemas of a flow's events in the form of AsyncAPI: all in one place, each under a name of its own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _SCHEMAS: Final = "#/components/schemas/"
 
 @dataclass(frozen=True)
 class Payloads:
-    """What the events of a flow hold.
+    """The schemas of the events of a flow.
 
     Attributes:
-        references: to the schema of each event.
-        messages: the name of each event among the messages: that of its class, or its wire type where two share one.
+        references: the reference to the schema of each event.
+        messages: the message name of each event: the name of its class, or its wire type if two events share a class
+            name.
         schemas: every schema by its name, in the words of JSON Schema draft 7.
-        envelope: the name that is left for the envelope around them.
+        envelope: a free name for the envelope around them.
     """
 
     references: Mapping[type[Event], Mapping[str, Any]]
@@ -32,7 +33,7 @@ class Payloads:
 
 
 def payloads_of(events: Sequence[type[Event]]) -> Payloads:
-    """Describe events together, so that two classes of one name get two names, and every reference is one of them."""
+    """Describe events together, so that two classes of one name get two names, and every reference uses these."""
     found, made = models_json_schema([(event, "validation") for event in events], ref_template=_SCHEMAS + "{model}")
     schemas = {name: as_draft_7(schema) for name, schema in made.get("$defs", {}).items()}
     times = Counter(event.__name__ for event in events)
@@ -48,7 +49,7 @@ def payloads_of(events: Sequence[type[Event]]) -> Payloads:
 
 
 def as_draft_7(schema: Any, *, names: bool = False) -> Any:
-    """Return a schema in the words of JSON Schema draft 7. ``names`` tells that the keys are names of fields."""
+    """Return a schema in the words of JSON Schema draft 7. ``names``: the keys are names of fields."""
     if isinstance(schema, list):
         return [as_draft_7(part) for part in schema]
     if not isinstance(schema, Mapping):
@@ -58,7 +59,7 @@ def as_draft_7(schema: Any, *, names: bool = False) -> Any:
     moved = {
         key: as_draft_7(part, names=key in ("properties", "patternProperties", "$defs"))
         for key, part in schema.items()
-        # To AsyncAPI a discriminator names schemas, not values; the constants in the alternatives say the same.
+        # In AsyncAPI a discriminator names schemas, not values; the constants in the alternatives do the same.
         if key != "discriminator"
     }
     if "prefixItems" in moved:

@@ -1,4 +1,4 @@
-"""What a folder's Resiliency resources come to for each component, found the way a sidecar finds it."""
+"""The effective policies of a folder's Resiliency resources for each component, found the way a sidecar finds them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COPY: Final = "Take components/resiliency.yaml."
 
 
 def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
-    """Yield a sentence for each way in which messages would be given up, or transactions repeated."""
+    """Yield a sentence for each way in which a sidecar would give up messages, or repeat transactions."""
     policies = [resource for resource in resources if resource.kind == "Resiliency"]
     for resource in policies:
         if resource.place:
@@ -27,7 +27,7 @@ def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
         for one in resources
         if one.kind == "Subscription" and one.spec.get("deadLetterTopic")
     }
-    # Many components, and many apps, usually lack the same for one reason: that is said once.
+    # Many components or apps usually lack a policy for the same reason: one sentence names them all.
     subjects: dict[str, dict[str, None]] = {}
     for component in resources:
         if component.kind == "Component":
@@ -41,7 +41,7 @@ def judge_resiliency(resources: Sequence[Resource]) -> Iterator[str]:
 
 
 def _judge_component(component: Resource, read: Sequence[Resource], *, letters: bool) -> Iterator[tuple[str, str]]:
-    """Yield each problem of a component as its subject and what is wrong with that."""
+    """Yield each problem of a component: its subject and the fault."""
     scoped = any(resource.scopes for resource in read)
     for app in component.scopes if scoped and component.scopes else ("",):
         seen = _seen_by(app, read)
@@ -69,7 +69,7 @@ def _replaced(read: Sequence[Resource]) -> Iterator[str]:
     for resource in read:
         for component in _targets(resource):
             other = named.setdefault(component, resource)
-            # Two that never meet in one sidecar are no trouble.
+            # Two resources that never meet in one sidecar do not conflict.
             together = not other.scopes or not resource.scopes or set(other.scopes) & set(resource.scopes)
             if other is not resource and together:
                 yield (

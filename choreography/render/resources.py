@@ -21,11 +21,11 @@ class Resource:
     """One document of one file.
 
     Attributes:
-        file: the file's name, for sentences about it.
-        place: which document of its file it is, from zero.
-        settings: a component's metadata as text, by lower-cased name; None where the value comes from elsewhere.
-        names: how each setting is spelt, by its lower-cased name.
-        annotations: what somebody wrote at its head for people and programs other than the sidecar.
+        file: the file's name, for sentences about the resource.
+        place: the position of the document in its file, from zero.
+        settings: a component's metadata as text, by lower-cased name; None if the value comes from elsewhere.
+        names: the original spelling of each setting, by its lower-cased name.
+        annotations: the annotations in its head, for people and for programs other than the sidecar.
     """
 
     file: str
@@ -44,16 +44,16 @@ class Resource:
         return str(self.spec.get("type", ""))
 
     def has(self, name: str) -> bool:
-        """Tell whether a setting is there with any value."""
+        """Tell whether a setting is present with any value."""
         return name.lower() in self.settings
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a setting, or the default where it is not set or comes from elsewhere."""
+        """Return a setting, or the default if it is not set or comes from elsewhere."""
         return self.settings.get(name.lower()) or default
 
 
 def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
-    """Return the resources of a folder in the order a sidecar reads them, and sentences about what cannot be read."""
+    """Return the resources of a folder in the order of a sidecar, and sentences about unreadable files."""
     resources: list[Resource] = []
     unreadable: list[str] = []
     there = (path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
@@ -76,12 +76,12 @@ def read_resources(folder: Path) -> tuple[list[Resource], list[str]]:
 
 @lru_cache(maxsize=512)
 def _documents(text: str) -> tuple[Any, ...]:
-    """Return the documents of a file; the same text lies in the folder of every broker and store."""
+    """Return the documents of a file; the cache helps because the folders of all brokers and stores share texts."""
     return tuple(yaml.load_all(text, Loader=_LOADER))
 
 
 def resource_in(file: str, place: int, document: Mapping[str, Any]) -> Resource:
-    """Return one document of a file as the rules read it."""
+    """Return one document of a file in the form that the rules read."""
     spec = _mapping(document.get("spec"))
     items, annotations = spec.get("metadata"), _mapping(_mapping(document.get("metadata")).get("annotations"))
     settings = [item for item in (items if isinstance(items, Sequence) else ()) if isinstance(item, Mapping)]

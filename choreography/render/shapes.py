@@ -1,4 +1,4 @@
-"""The shape that a sidecar expects of the documents in its folder, as far as anything here looks into them."""
+"""The form of the documents in a sidecar's folder, as far as the rules here read them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ _OTHERS: Final = ("Configuration", "HTTPEndpoint", "MCPServer")
 
 
 def misshapen(document: Mapping[str, Any]) -> str:
-    """Return in words why a sidecar would not read a document as it is meant, or nothing."""
+    """Return, in words, why a sidecar would misread a document, or an empty text."""
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
     if kind not in _KINDS:
         near = get_close_matches(kind, [*_KINDS, *_OTHERS], 1, cutoff=0.8)

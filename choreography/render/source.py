@@ -1,4 +1,4 @@
-"""What everything is rendered from: the services of a flow, and the files in components/."""
+"""The input of every rendering: the services of a flow, and the files in components/."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Files: TypeAlias = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RenderSource:
-    """One flow, as the renderings see it.
+    """One flow in the form that the renderings read.
 
     Attributes:
         name: its package.
-        title: its last part, by which people know it.
-        about: what the package says about itself.
-        folder: where the package is.
-        root: the folder it is imported from.
+        title: the last part of the package's name, by which people know the flow.
+        about: the docstring of the package.
+        folder: the folder of the package.
+        root: the folder that it is imported from.
         rendered: the folder that its files are rendered into.
         brokers: the chosen files in components/brokers.
         stores: the chosen files in components/stores.
-        names: what its topics are called on the broker.
+        names: the names of its topics on the broker.
     """
 
     name: str
@@ -53,7 +53,7 @@ class RenderSource:
         return read(self.root / "components" / name)
 
     def module_of(self, service: Service) -> str:
-        """Return the module that a process serves this service from."""
+        """Return the module from which a process serves this service."""
         return module_of(self.name, service)
 
 
@@ -62,11 +62,11 @@ Appearance: TypeAlias = Callable[[RenderSource], Files]
 
 
 def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: str = "") -> RenderSource:
-    """Find everything that a flow is rendered from.
+    """Collect everything that a flow is rendered from.
 
     Raises:
-        FlowError: the flow, components/, or the file of a broker or store, is not there, or a topic has a name that
-            some broker cannot have.
+        FlowError: the flow, components/, or the file of a broker or store, does not exist, or a topic has a name that
+            some broker does not accept.
     """
     package, services = package_of(flow), services_of(flow)
     for service in services:
@@ -97,7 +97,7 @@ def source_of(flow: str, broker: str | None, store: str | None, topic_prefix: st
 
 
 def _rendered(folder: Path, root: Path) -> Path:
-    """Return where a flow's files are rendered: not beside its code, unless a folder `dapr` there says otherwise."""
+    """Return the folder of a flow's rendered files: not beside its code, unless there is a folder `dapr`."""
     return folder if (folder / "dapr").is_dir() else root / RUN / folder.name / "rendered"
 
 
@@ -137,7 +137,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Lines as they are written, where there are several.
+    # A text of several lines keeps its line breaks.
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
@@ -145,5 +145,5 @@ _Plain.add_representer(str, _text)
 
 
 def as_yaml(content: Mapping[str, Any]) -> str:
-    """Return a mapping as YAML in the order given."""
+    """Return a mapping as YAML in the given order."""
     return yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)

@@ -1,4 +1,4 @@
-"""The states of an entity as Mermaid: found by letting the service's own reactions loose on it, never drawn by hand."""
+"""The states of an entity as Mermaid, found by trying the service's own reactions on it, never drawn by hand."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Told: TypeAlias = dict[str, set[str]]
 
 @dataclass(frozen=True, slots=True)
 class StateDiagram:
-    """What a reader needs to know about the states of an entity.
+    """The parts of an entity's page about its states.
 
     Attributes:
-        mermaid: the moves from one state to another; empty if no field tells in which state the entity is.
-        staying: what is heard and said, or kept, without another state: the state, and by what. In the picture it would
-            hide the moves.
+        mermaid: the moves from one state to another; empty if no field holds the state of the entity.
+        staying: the reactions that leave the state unchanged: the state, the event, and what the reaction publishes or
+            stores. In the picture they would hide the moves.
     """
 
     mermaid: str = ""
@@ -55,7 +55,7 @@ def state_diagram(service: Service, entity: type[Entity]) -> StateDiagram:
 def _lines(first: str, order: Sequence[str], moves: Mapping[Arrow, Told]) -> Iterator[str]:
     yield "stateDiagram-v2"
     yield from (f'    state "{state}" as {_id(state)}' for state in order if _id(state) != state)
-    # The engine keeps nothing where a reaction answered nothing, so an entity begins in its blank state.
+    # The engine stores no entity that no reaction has returned, so an entity begins in its blank state.
     if first != "[*]":
         yield f"    [*] --> {_id(first)}"
     for source in order:
@@ -65,7 +65,7 @@ def _lines(first: str, order: Sequence[str], moves: Mapping[Arrow, Told]) -> Ite
 
 
 def _turned(life: Lifecycle, move: Move) -> bool:
-    """Tell whether another field of few values changed, which a reader would miss in the picture."""
+    """Tell whether another closed field changed, which a reader would miss in the picture."""
     if move.before is None or move.after is None:
         return False
     names = [name for name in life.entity.model_fields if name != life.entity.key_field]
@@ -74,7 +74,7 @@ def _turned(life: Lifecycle, move: Move) -> bool:
 
 
 def _in_order(first: str, told: Mapping[Arrow, Told]) -> list[str]:
-    """Return the states as a reader follows them, breadth first from the beginning."""
+    """Return the states in reading order: breadth first from the beginning."""
     order = [first]
     for state in order:
         order += sorted({target for source, target in told if source == state} - set(order))

@@ -1,4 +1,4 @@
-"""What single settings of stores lose, found by running or reading the components of Dapr 1.18."""
+"""Store settings that lose data, found by running or reading the components of Dapr 1.18."""
 
 from __future__ import annotations
 

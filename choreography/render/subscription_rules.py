@@ -1,4 +1,4 @@
-"""What a folder's Subscriptions lose: events without a route, twins, and dead letters nobody may write."""
+"""Faults of a folder's Subscriptions that lose messages: events without a route, twins, and forbidden dead letters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ONE_TOPIC: Final = {"pubsub.rabbitmq": (_CHANNEL, "rabbitmq.yaml"), "pubsub.jet
 
 
 def judge_subscriptions(resources: Sequence[Resource]) -> Iterator[str]:
-    """Yield a sentence for each subscription that would lose messages, and for brokers that are too narrow for them."""
+    """Yield a sentence for each subscription that would lose messages, and for each broker with too few connections."""
     subscriptions = [resource for resource in resources if resource.kind == "Subscription"]
     brokers = {
         resource.name: resource
@@ -79,7 +79,7 @@ def _dead_letters(subscription: Resource, brokers: dict[str, Resource]) -> Itera
 
 
 def _shared(broker: Resource, heard: Sequence[Resource]) -> Iterator[str]:
-    """Yield a sentence if a component serves several topics of one app and can serve only one well."""
+    """Yield a sentence if a component serves several topics of one app and can serve only one of them well."""
     topics: dict[str, set[str]] = {}
     for subscription in heard:
         for app in subscription.scopes or ("",):
@@ -95,7 +95,7 @@ def _apart(broker: Resource) -> str:
 
 
 def _reached(subscription: Resource, brokers: dict[str, Resource]) -> Iterator[str]:
-    """Yield a sentence for each reason for which a subscription would never be made."""
+    """Yield a sentence for each reason why a sidecar would never make a subscription."""
     topic, pubsub = str(subscription.spec.get("topic")), str(subscription.spec.get("pubsubname"))
     broker = brokers.get(pubsub)
     if broker is None:
@@ -129,7 +129,7 @@ def _may(broker: Resource, app: str, topic: str, scopes: str) -> bool:
         name, _, topics = grant.partition("=")
         if name == app:
             return topic in _topics(topics)
-    # An app that no scope names may do whatever is not protected.
+    # An app that no scope names may use every topic that is not protected.
     return topic not in protected
 
 
@@ -169,7 +169,7 @@ def _workers(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[st
 
 
 def _connections(broker: Resource, subscriptions: Sequence[Resource]) -> Iterator[str]:
-    """Yield a sentence if the readers of an app's topics, which keep a connection each, leave too few for the rest."""
+    """Yield a sentence if the readers of an app's topics, with a connection each, leave too few for other work."""
     topics = Counter(app for one in subscriptions for app in one.scopes or ("",))
     app, count = max(topics.items(), key=lambda pair: pair[1], default=("", 0))
     has = whole(broker.text("poolSize", "10"), 10)

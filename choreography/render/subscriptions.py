@@ -21,10 +21,10 @@ def subscriptions_of(
     """Return the subscriptions of one service, by name.
 
     Args:
-        service: who hears.
-        pubsub: the broker's component, or a pattern with ``{topic}`` where each topic has its own.
-        metadata: what this broker's subscriptions must say besides.
-        names: what topics are called on the broker.
+        service: the consumer.
+        pubsub: the broker's component, or a pattern with ``{topic}`` if each topic has its own.
+        metadata: further metadata that this broker's subscriptions need.
+        names: the names of topics on the broker.
     """
     more = "".join(f'    {name}: "{value}"\n' for name, value in (metadata or {}).items())
     own = (canary(service.name), intents(service.name), undelivered(service.name))

@@ -1,6 +1,7 @@
 """A user of the broker for each service: what it may do there, rendered from the declarations. No password is rendered.
 
-Scopes are kept by sidecars. Whoever has the password of a broker passes them, so the broker keeps the same permissions.
+Sidecars enforce scopes. A client with the password of a broker bypasses the sidecars, so the broker enforces the same
+permissions.
 
 Not here: creating these users: on this machine `choreography.up.access` does, in a cluster `helm` hands over the
 rendered files.
@@ -25,7 +26,7 @@ LOGIN: Final = "login.yaml"
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """One broker's way of writing permissions down: the name of the file, and what is in it."""
+    """The form in which one broker takes permissions: the name of the file, and its content."""
 
     file: str
     permissions: Callable[[Sequence[Grant]], str]
@@ -43,7 +44,7 @@ _DOCUMENTS: Final[Mapping[str, _Document]] = {
 
 
 def access_files(source: RenderSource) -> Files:
-    """Render what the user of each service may do on each broker, and how sidecars log in."""
+    """Render the permissions of each service's user on each broker, and the settings by which sidecars log in."""
     grants = grants_of(source.services, source.names)
     texts: Files = {}
     for broker in (file.stem for file in source.brokers if file.stem in _DOCUMENTS):
@@ -55,11 +56,11 @@ def access_files(source: RenderSource) -> Files:
 
 
 def login_settings(source: RenderSource, broker: str) -> str:
-    """Return the text of the settings by which sidecars log in to a broker, which is empty where they need none."""
+    """Return the text of the settings by which sidecars log in to a broker; it is empty if they need none."""
     file = source.root / "components" / FOLDER / f"{broker}.yaml"
     return read(file) if file.exists() else ""
 
 
 def permissions_file(broker: str) -> str:
-    """Return the name of the file with a broker's permissions, which is empty where nobody knows how to write them."""
+    """Return the name of the file with a broker's permissions; it is empty if this broker has no such file."""
     return document.file if (document := _DOCUMENTS.get(broker)) else ""

@@ -46,7 +46,7 @@ def _on_sns(grant: Grant) -> list[Mapping[str, Any]]:
 
 def _on_eventbridge(grant: Grant) -> list[Mapping[str, Any]]:
     queues = [queue_of_eventbridge(BUS, _SOURCE, grant.app, topic) for topic in grant.hears]
-    # By the last a subscription sees that its rule fills its queue.
+    # By the last permission, a subscription sees that its rule fills its queue.
     types = [*grant.publishes, *(f"dapr.only/{queue}" for queue in queues)]
     conditions = {"StringEquals": {"events:source": _SOURCE, "events:detail-type": types}}
     return [

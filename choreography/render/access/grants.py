@@ -1,4 +1,4 @@
-"""Which topics each service may use on the broker itself, whose permissions hold also for whoever stole a password."""
+"""The topics that each service may use on the broker itself: these permissions hold even for a stolen password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.topics import CHRONICLE, CONTROL, TopicNaming, all_topics, pub
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one service may do, in the names that the broker knows.
+    """The permissions of one service, in the names that the broker knows.
 
     Attributes:
         app: its app id, which also names its queues and consumer groups.

@@ -1,4 +1,4 @@
-"""NATS: a user for each service, which may publish to its subjects and read from consumers that are made beforehand."""
+"""NATS: a user for each service, which may publish to its subjects and read from consumers that exist already."""
 
 from __future__ import annotations
 
