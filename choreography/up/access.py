@@ -1,4 +1,4 @@
-"""Gives each service of a flow a user of its broker, as `choreography render` writes down what each may do."""
+"""Gives each service of a flow a user of its broker, with the permissions that `choreography render` wrote."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def guarded(tools: Tools, access: Path, apps: Iterable[str], names: TopicNaming) -> tuple[Tools, Logins | None]:
-    """Return the same programs, where the broker has a user for each app, and these users.
+    """Return the programs with these users, if the broker has a user for each app.
 
     Args:
         tools: the programs of the flow.
         access: its rendered folder `access`.
         apps: its app ids.
-        names: what its topics, and so its users, are called on the broker.
+        names: the broker's names for the topics of the flow, and so for its users.
 
     Raises:
-        UpError: the broker has no users here, or what they may do is not rendered.
+        UpError: this broker has no users here, or their permissions are not rendered.
     """
     broker = tools.broker
     if not isinstance(broker, Guarded):
@@ -45,10 +45,10 @@ def guarded(tools: Tools, access: Path, apps: Iterable[str], names: TopicNaming)
 
 
 def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: TopicNaming) -> Logins:
-    """Read what the users of a flow may do on a broker, and choose their passwords.
+    """Read the permissions of a flow's users on a broker, and choose their passwords.
 
     Raises:
-        UpError: nothing is rendered for this broker.
+        UpError: no permissions are rendered for this broker.
     """
     permissions = folder / broker / (permissions_file(broker) or "users")
     if not permissions.exists():
@@ -68,7 +68,7 @@ def _logins_of(folder: Path, broker: str, apps: Iterable[str], names: TopicNamin
 
 
 def write_with_logins(source: Path, target: Path, logins: Logins | None) -> Path:
-    """Copy Dapr resources, their brokers with the settings by which each sidecar logs in as its own service."""
+    """Copy Dapr resources; add to brokers the settings by which each sidecar logs in as its own service."""
     target.mkdir(parents=True, exist_ok=True)
     settings = logins.settings if logins else ()
     replaced = {item["name"] for item in settings}

@@ -1,4 +1,4 @@
-"""`choreography up`: rehearses a flow that runs on this machine, and stops all of it in order, whatever ends it."""
+"""`choreography up`: rehearses a flow that runs on this machine, and stops all processes in order, however it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from choreography.up.running_flow import RunningFlow
 
 
 def run(flow: RunningFlow, folder: Path, orders: int, console: Console, *, leave: bool) -> int:
-    """Start a flow, rehearse it and, unless it is to be left then, serve it until a signal. Return the exit code."""
+    """Start a flow, rehearse it and, unless it shall end then, serve it until a signal. Return the exit code."""
     return _run_until_signal(_perform(flow, package_at(folder), orders, console, leave=leave))
 
 
@@ -77,7 +77,7 @@ def _drain_command(flow: RunningFlow) -> str:
 
 
 def _run_until_signal(work: Coroutine[None, None, int]) -> int:
-    """Run until done, or until a signal asks to end: then everything is stopped in order first."""
+    """Run until the work is done or a signal arrives; before a signal takes effect, everything is stopped in order."""
     ended_by: list[signal.Signals] = []
 
     async def run() -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from choreography.progress import Progress
 
 OLDEST = (1, 18, 0)
-BUILT = "1.18.2"  # the newest whose modules can all be had; a newer daprd on the PATH wins
+BUILT = "1.18.2"  # the newest whose modules are all available; a newer daprd on the PATH wins
 CONTROL_PLANE = ("operator", "placement", "sentry", "injector", "scheduler")
 _MODULE = "github.com/dapr/dapr"
 _WHY = (
@@ -38,7 +38,7 @@ _PROJECT = GoProject(
 
 
 def parse_version(text: str) -> tuple[int, ...] | None:
-    """Read a release number; a development build ("edge") has none and is not trusted to be new enough."""
+    """Read a release number; a development build ("edge") has none, so it does not count as new enough."""
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
     return tuple(int(part) for part in found.groups()) if found else None
 
@@ -49,7 +49,7 @@ def find_or_build(progress: Progress) -> tuple[Path, Path]:
         version = parse_version(ask([str(folder / "daprd"), "--version"]) or "")
         if version is not None and version >= OLDEST:
             progress.done(f"daprd {'.'.join(map(str, version))} found in {folder}")
-            # The scheduler cannot be asked for its version; beside daprd it came with the same installation.
+            # The scheduler does not report its version; if it lies beside daprd, it came with the same installation.
             scheduler = folder / "scheduler"
             if executable(scheduler):
                 return folder / "daprd", scheduler
@@ -59,7 +59,7 @@ def find_or_build(progress: Progress) -> tuple[Path, Path]:
 
 
 def for_a_cluster(progress: Progress) -> Path:
-    """Return the folder with what runs in a cluster: the control plane, and the sidecar that it injects."""
+    """Return the folder of the programs for a cluster: the control plane, and the sidecar that it injects."""
     return obtain(progress, _PROJECT, ["daprd", *CONTROL_PLANE])
 
 

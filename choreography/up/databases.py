@@ -1,4 +1,4 @@
-"""The database servers a flow can keep its state in; SQLite needs none."""
+"""The database servers in which a flow can keep its state; SQLite needs no server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Database(Protocol):
 
     @property
     def name(self) -> str:
-        """What its process and its port are called."""
+        """The name of its process and its port."""
         ...
 
     @property
     def dsn(self) -> str:
-        """The connection string, in the form its component takes it."""
+        """The connection string, in the form that its component takes."""
         ...
 
     @property
@@ -33,7 +33,7 @@ class Database(Protocol):
         ...
 
     def prepare(self, progress: Progress) -> None:
-        """Make its data folder, if it is not there."""
+        """Make its data folder, if it is missing."""
         ...
 
     def program(self, log: Path) -> Program:
@@ -41,7 +41,7 @@ class Database(Protocol):
         ...
 
     def at(self, port: int) -> Self:
-        """The same server by another way, such as a proxy."""
+        """The same server at another address, such as a proxy's."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong while a machine is set up and a flow is started, each told as one clear text."""
+"""Errors while a machine is set up and a flow is started, each with one clear message."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class UpError(ChoreographyError):
 
 
 class MissingToolError(UpError):
-    """A program the flow needs is not here and could not be obtained."""
+    """A program that the flow needs is missing and could not be obtained."""
 
 
 class FlowFileError(UpError):
-    """The multi-app run file of a flow cannot be understood."""
+    """The multi-app run file of a flow is invalid."""
 
 
 class ProcessDiedError(UpError):
-    """A process ended without being asked to, or never became ready."""
+    """A process ended unexpectedly, or never became ready."""
 
 
 class UnknownNameError(UpError, LookupError):
-    """Something was asked of a process that is not part of this run."""
+    """The named process is not part of this run."""
 
     @classmethod
     def of(cls, name: str, kind: str, known: Iterable[str]) -> Self:
-        """Say which names there are instead."""
+        """Return an error that lists the known names."""
         return cls(f"There is no {kind} called {name!r} in this run. Known are: {', '.join(known) or 'none'}.")

@@ -1,8 +1,8 @@
-"""Reads which processes a flow is made of: a Dapr multi-app run file, the one `dapr run -f` reads.
+"""Reads the processes of a flow from a Dapr multi-app run file, the same file that `dapr run -f` reads.
 
-There is one file for both, so that the flow somebody starts with the Dapr CLI cannot drift from the one we
-start. The Dapr CLI ignores keys it does not know; ours is `x-sidecar: false`, for a program that is not part
-of the flow but must be there: the outside. (The Dapr CLI gives it a sidecar nobody uses.)
+One file serves both, so the flow that the Dapr CLI starts cannot drift from the flow that we start. The Dapr CLI
+ignores unknown keys; ours is `x-sidecar: false`, for a program that is not part of the flow but must run: the outside.
+(The Dapr CLI gives it a sidecar that nothing uses.)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class App:
 
     @property
     def outside_variable(self) -> str:
-        """The environment variable that tells services where this outside program is."""
+        """The environment variable that gives services the address of this outside program."""
         return "OUTSIDE_" + self.name.upper().replace("-", "_")
 
 
@@ -52,7 +52,7 @@ class FlowFile:
 
     @property
     def services(self) -> tuple[App, ...]:
-        """The apps that dance."""
+        """The services of the flow."""
         return tuple(app for app in self.apps if app.sidecar)
 
     @property
@@ -61,11 +61,11 @@ class FlowFile:
         return tuple(app for app in self.apps if not app.sidecar)
 
     def resources_for(self, broker: str) -> Path:
-        """The folder of components for a broker: a sibling of the one the file names."""
+        """The folder of components for a broker, beside the folder that the file names."""
         return _existing(self.rendered / broker, "no broker")
 
     def state_resources_for(self, store: str) -> Path:
-        """The folder with the state store of sidecars, for a database that services do not speak to themselves."""
+        """The folder with the state store of sidecars, for a database that services reach only through sidecars."""
         return _existing(self.rendered / STORES_FOLDER / store, "no store")
 
     @property
@@ -75,7 +75,7 @@ class FlowFile:
 
     @property
     def access(self) -> Path:
-        """The folder that says what the user of each service may do on a broker."""
+        """The folder with the permissions of each service's user on a broker."""
         return self.rendered.parent / ACCESS
 
 
@@ -105,7 +105,7 @@ def read_flow(flow: Path) -> FlowFile:
         ) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise FlowFileError(f"{path} is not valid YAML, so the flow cannot be started. Mend this: {error}") from error
-    # From here on an unusable entry is named by its place, because the Dapr CLI's own message does not.
+    # From here on, errors name an invalid entry by its position, because the Dapr CLI's own message does not.
     if not isinstance(content, Mapping) or not content.get("version") or not content.get("apps"):
         raise FlowFileError(
             f"{path} has no `version` or no `apps`, so it is not a Dapr multi-app run file. Give it "

@@ -1,4 +1,4 @@
-"""Builds programs from their Go modules, once, where nobody installed them.
+"""Builds programs from their Go modules, once, if they are not installed.
 
 A module's own go.mod and go.sum pin every dependency, and Go verifies them, so a build needs no file of ours.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from choreography.progress import Progress, Ticker
 
-# Whatever the user set for other projects must not change how a module's own go.mod is read.
+# The user's settings for other projects must not change how Go reads a module's own go.mod.
 _CLEAN = {"GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
 
 
 @dataclass(frozen=True)
 class GoProject:
-    """What is built from one module: `source` is its path, or a folder that requires it where it needs that."""
+    """The programs of one module: `source` is its path, or a folder whose go.mod requires it if it needs that."""
 
     name: str
     version: str
@@ -44,7 +44,7 @@ class GoProject:
 
 
 def obtain(progress: Progress, project: GoProject, programs: Sequence[str]) -> Path:
-    """Return the folder with these programs, after building those that are not there."""
+    """Return the folder with these programs, after building the missing ones."""
     folder = cache() / f"{project.name}-{project.version}"
     if not all(executable(folder / name) for name in programs):
         with only_one(
@@ -61,12 +61,12 @@ def obtain(progress: Progress, project: GoProject, programs: Sequence[str]) -> P
 
 
 def executable(program: Path) -> bool:
-    """Tell whether a program is there."""
+    """Tell whether a program exists."""
     return program.is_file() and os.access(program, os.X_OK)
 
 
 def module_folder(progress: Progress, module: str, version: str, why: str) -> Path:
-    """Return where Go keeps the files of a module, after downloading them."""
+    """Download a module, and return the folder in which Go keeps its files."""
     with progress.doing(f"looking for the Go module {module} {version}") as ticker:
         return _download(_go(why), module, version, why, ticker)
 
@@ -90,12 +90,12 @@ def _build(progress: Progress, project: GoProject, folder: Path, programs: Seque
             environment=_CLEAN,
         )
         for name in programs:
-            # A rename is all or nothing: a build that is interrupted leaves no half program behind.
+            # A rename is atomic, so an interrupted build leaves no incomplete program behind.
             (Path(scratch) / name).replace(folder / name)
 
 
 def _download(go: str, module: str, version: str, why: str, ticker: Ticker) -> Path:
-    with tempfile.TemporaryDirectory(dir=cache()) as elsewhere:  # outside of any module that would change its meaning
+    with tempfile.TemporaryDirectory(dir=cache()) as elsewhere:  # outside of any module that would change the build
         told = work(
             [go, "mod", "download", "-json", f"{module}@v{version}"],
             why=why,

@@ -25,11 +25,11 @@ _BY_SIDECAR: Final = "-by-dapr"
 
 
 class Choice(NamedTuple):
-    """One name that a person may give.
+    """One choice of a store, by the name that a person gives.
 
     Attributes:
-        server: the server it needs; none if it is empty.
-        component: the state store of the sidecars in ``dapr/stores``; empty if services speak to the database.
+        server: the server that it needs; empty if it needs none.
+        component: the state store of the sidecars in ``dapr/stores``; empty if services use the database directly.
     """
 
     server: str
@@ -51,10 +51,10 @@ class StateKeeping:
     """The records of one running flow.
 
     Attributes:
-        choice: where they are.
+        choice: the kind of store.
         flow: the name of the flow.
-        package: the package that declares it; without one there is nobody to make tables for.
-        folder: where SQLite keeps its files.
+        package: the package that declares the flow; without it, no tables are made.
+        folder: the folder of SQLite's files.
         database: the server, if it needs one.
     """
 
@@ -65,19 +65,19 @@ class StateKeeping:
     database: Database | None
 
     def file_of(self, service: str) -> Path:
-        """Return the SQLite file of a service: each has one, because a file admits one writer at a time."""
+        """Return the SQLite file of a service. Each service has its own, because a file admits one writer at a time."""
         return self.folder / f"{service}.db"
 
     def told(self, service: str, port: int) -> Mapping[str, str]:
-        """Return what a service is told about its database, which it reaches at ``port``."""
+        """Return the variables by which a service reaches its database at ``port``."""
         if self.choice.component:
-            # The state API finds records by their keys alone.
+            # The state API finds records only by their keys.
             return {"CHOREOGRAPHY_LISTS": "off"}
         address = self._address(service, port)
         return {"CHOREOGRAPHY_DATABASE": address.url, "CHOREOGRAPHY_SCHEMA": address.schema}
 
     def for_sidecar(self, service: str, port: int) -> Mapping[str, str]:
-        """Return what the state store of a sidecar takes from its environment."""
+        """Return the variables that the state store of a sidecar takes from its environment."""
         database = self.database
         return {"STATE_CONNECTION": database.at(port).dsn if database is not None else str(self.file_of(service))}
 
@@ -92,7 +92,7 @@ class StateKeeping:
             self.database.prepare(progress)
 
     async def make_tables(self, servers: Iterable[Process]) -> None:
-        """Wait for the server among these, and make the tables of all services, or bring them to this release."""
+        """Wait for the database server, and make the tables of all services, or migrate them to this release."""
         for process in servers:
             if self.database is not None and process.program.name == self.database.name:
                 await process.until_ready()
@@ -100,7 +100,7 @@ class StateKeeping:
             await asyncio.to_thread(self._make_tables)
 
     def _make_tables(self) -> None:
-        from choreography.stores.migrating import WantedTables, migrate  # noqa: PLC0415 - only who makes tables needs Alembic
+        from choreography.stores.migrating import WantedTables, migrate  # noqa: PLC0415 - only this step needs Alembic
 
         database = self.database
         for service in services_of(self.package):
@@ -120,14 +120,14 @@ class StateKeeping:
 
 
 def keep(store: str, file: FlowFile, run_folder: Path, installed: Installed | None, ports: Ports) -> StateKeeping:
-    """Return where a flow keeps its records.
+    """Return the place of a flow's records.
 
     Args:
         store: one of STORES.
         file: the processes of the flow.
-        run_folder: where everything of a run is.
+        run_folder: the folder of the run.
         installed: the server, if it needs one.
-        ports: where it listens.
+        ports: the ports of the run.
     """
     choice, database = STORES[store], None
     if installed is not None:

@@ -1,4 +1,4 @@
-"""A MariaDB server of the flow's own, in the run folder, with one database and one user: what Debian calls MySQL."""
+"""A MariaDB server of the flow's own, in the run folder, with one database and one user; Debian's MySQL is MariaDB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _USER = "choreography"
 
 @dataclass(frozen=True)
 class MariaDB:
-    """The server: where its programs and its data are, and who may log in."""
+    """The server: its programs, its data, and the login."""
 
     installer: Path
     data: Path
@@ -50,11 +50,11 @@ class MariaDB:
         return _version()
 
     def at(self, port: int) -> Self:
-        """The same server by another way, such as a proxy."""
+        """The same server at another address, such as a proxy's."""
         return replace(self, port=port)
 
     def prepare(self, progress: Progress) -> None:
-        """Create the data folder once, and set a new password every time, before the server is started."""
+        """Create the data folder once, and set a new password before every start of the server."""
         if not (self.data / "mysql").is_dir():
             self.data.mkdir(parents=True, exist_ok=True)
             with progress.doing("preparing MariaDB") as ticker:
@@ -62,7 +62,8 @@ class MariaDB:
                 work([*command, "--skip-test-db", "--auth-root-authentication-method=socket"], why=_WHY, ticker=ticker)
         script = self._script
         script.touch(0o600)
-        # Read by the server itself at every start, before anybody can connect: no password is ever on a command line.
+        # The server reads this file at every start, before any client can connect: no password is ever on a command
+        # line.
         script.write_text(
             f"CREATE USER IF NOT EXISTS '{_USER}'@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
             f"ALTER USER '{_USER}'@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
@@ -79,7 +80,7 @@ class MariaDB:
                 *[server, "--no-defaults", f"--datadir={self.data}", f"--user={_account()}"],
                 *["--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.data}.sock"],
                 *[f"--init-file={self._script}", "--skip-name-resolve", "--max-connections=300"],
-                # Both are defaults, and the guarantee is none without them.
+                # Both are the defaults, and the guarantee fails without them.
                 *["--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=1"],
             ],
             log=log,
@@ -92,7 +93,7 @@ class MariaDB:
 
 
 def find_mariadb(progress: Progress) -> Path:
-    """MariaDB's installer of data folders, from the PATH or the system's packages; the server is beside it."""
+    """Find MariaDB's installer of data folders, on the PATH or in the system's packages; the server is beside it."""
     installer, how = shutil.which("mariadb-install-db"), "found"
     if installer is None and can_install():
         install(progress, "mariadb-server")

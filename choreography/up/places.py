@@ -1,4 +1,4 @@
-"""Where this machine keeps what is worth keeping between runs, and how two runs share it safely."""
+"""The folders of this machine that outlive a run, and the locks by which two runs share them safely."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def cache() -> Path:
 
 
 def dapr_home() -> Path:
-    """Where `dapr init` puts programs; DAPR_RUNTIME_PATH is the Dapr CLI's own name for another place."""
+    """The folder for programs of `dapr init`; DAPR_RUNTIME_PATH is the Dapr CLI's variable for another folder."""
     base = os.environ.get("DAPR_RUNTIME_PATH", "").strip()
     return (Path(base) if base else Path.home()) / ".dapr" / "bin"
 
 
 @contextmanager
 def only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Let one run at a time obtain a program; the kernel frees the lock even when its holder is killed."""
+    """Let one run at a time obtain a program; the kernel releases the lock even if its holder is killed."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
@@ -41,7 +41,7 @@ def only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Refuse to share a run folder with another run."""
+    """Refuse a run folder that another run uses."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:

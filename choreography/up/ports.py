@@ -1,4 +1,4 @@
-"""Picks free ports for everything, so that a flow starts also where another Dapr has the default ones."""
+"""Picks free ports for every process, so that a flow starts even if another Dapr holds the default ports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_EPHEMERAL = 32_768
 
 
 class Ports:
-    """The ports of one run folder: remembered, so that addresses are the same when the flow starts again."""
+    """The ports of one run folder: remembered, so that addresses stay the same at the next start."""
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
@@ -28,7 +28,7 @@ class Ports:
         self._claims: list[socket.socket] = []
 
     def of(self, name: str) -> int:
-        """The port called `name`: the remembered one while it is free, else a new one."""
+        """The port called `name`: the remembered port while it is free, else a new one."""
         if name not in self._mine:
             self._mine[name] = next(port for port in self._candidates(name) if self._claim(port))
             self._known[name] = self._mine[name]
@@ -37,7 +37,7 @@ class Ports:
         return self._mine[name]
 
     def release(self) -> None:
-        """Let other runs have the ports."""
+        """Release the ports for other runs."""
         for claim in self._claims:
             claim.close()
         self._claims.clear()
@@ -46,7 +46,7 @@ class Ports:
     def _candidates(self, name: str) -> Iterator[int]:
         if name in self._known:
             yield self._known[name]
-        # Not in the ephemeral range: any outgoing connection may take a port there while its server restarts.
+        # Not in the ephemeral range: an outgoing connection may take such a port while its server restarts.
         room = _lowest_ephemeral() - _LOWEST
         for _ in range(1000):
             yield _LOWEST + secrets.randbelow(room)
@@ -74,12 +74,12 @@ def _lowest_ephemeral() -> int:
 
 
 def _claim_among_runs(port: int) -> socket.socket | None:
-    """Reserve a port number before its server listens, as two runs may look for ports at the same moment."""
+    """Reserve a port number before its server listens, because two runs may look for ports at the same moment."""
     if sys.platform != "linux":
         return socket.socket(socket.AF_UNIX)
     claim = socket.socket(socket.AF_UNIX)
     try:
-        # An abstract name has no file behind it: it is gone with its process, even after kill -9.
+        # An abstract name has no file: the kernel removes it with its process, even after kill -9.
         claim.bind(f"\0choreography-port-{port}")
     except OSError:
         claim.close()

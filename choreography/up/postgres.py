@@ -25,7 +25,7 @@ _SYSTEM_USER = "postgres"
 
 @dataclass(frozen=True)
 class Postgres:
-    """The server: where its programs and its data are, and who may log in."""
+    """The server: its programs, its data, and the login."""
 
     programs: Path
     data: Path
@@ -47,7 +47,7 @@ class Postgres:
         )
 
     def at(self, port: int) -> Self:
-        """The same server by another way, such as a proxy."""
+        """The same server at another address, such as a proxy's."""
         return replace(self, port=port)
 
     def program(self, log: Path) -> Program:
@@ -57,16 +57,17 @@ class Postgres:
             command=self.command(),
             log=log,
             ready=succeeds(self.ready_command()),
-            stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client has gone by itself
-            starts=8,  # after a kill -9 it refuses until the last process of its predecessor has noticed
+            stop_signal=signal.SIGINT,  # SIGTERM would wait until the last client disconnects
+            starts=8,  # after a kill -9 it refuses to start until the last old process has ended
         )
 
     @property
     def dsn(self) -> str:
         """The connection string of the flow's store.
 
-        Lock and idle limits bound how long a frozen replica can hold up the others. Without sequential and bitmap
-        scans the planner looks keys up also while the statistics of a growing table are those of an empty one.
+        Lock and idle limits bound how long a frozen replica can block the others. Without sequential and bitmap scans
+        the planner uses the index for keys even while the statistics of a growing table are still those of an empty
+        one.
         """
         return (
             f"host=127.0.0.1 port={self.port} user={self.database} password={self.password} "
@@ -75,7 +76,7 @@ class Postgres:
         )
 
     def url_of(self, role: str, port: int = 0) -> str:
-        """The address of the database for one role, by its own port or another way."""
+        """The address of the database for one role, by its own port or by another address."""
         return f"postgresql://{role}:{self._password_of(role)}@127.0.0.1:{port or self.port}/{self.database}"
 
     def _password_of(self, role: str) -> str:
@@ -84,8 +85,8 @@ class Postgres:
         return hashlib.sha256(f"{self.password}/{role}".encode()).hexdigest()[:48]
 
     def command(self) -> list[str]:
-        """The command that serves the data; fsync stays on, as a guarantee over volatile data is none."""
-        # The pools of many sidecars must fit. No Unix socket: its path may be longer than one may be.
+        """The server's command; fsync stays on, because a guarantee needs durable data."""
+        # The pools of many sidecars must fit. No Unix socket: its path may be longer than the kernel allows.
         settings = [
             "listen_addresses=127.0.0.1",
             f"port={self.port}",
@@ -100,7 +101,7 @@ class Postgres:
         return [str(self.programs / "pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
 
     def prepare(self, progress: Progress) -> None:
-        """Create the data folder once, and set a new password every time, before the server is started."""
+        """Create the data folder once, and set a new password before every start of the server."""
         why = "Without it there is no store. Mend what PostgreSQL says below, or use the store sqlite."
         with progress.doing("preparing PostgreSQL") as ticker:
             if not (self.data / "PG_VERSION").exists():
@@ -130,7 +131,7 @@ class Postgres:
             statements = [
                 f'CREATE ROLE "{self.database}" LOGIN CREATEROLE',
                 *(f'CREATE ROLE "{role}" LOGIN' for role in self.roles),
-                # Else PostgreSQL from 16 on does not let the owner set anything for a role that it has not made.
+                # Otherwise PostgreSQL 16 and later forbids the owner to change a role that it has not made.
                 *(f'GRANT "{role}" TO "{self.database}" WITH ADMIN OPTION' for role in self.roles),
                 *(
                     f"ALTER ROLE \"{role}\" PASSWORD '{self._password_of(role)}'"
@@ -143,10 +144,10 @@ class Postgres:
 
 
 def _not_as_root() -> list[str]:
-    """Run PostgreSQL as its own system user, since it refuses to be root.
+    """Run PostgreSQL as its own system user, because it refuses to run as root.
 
-    It keeps the one privilege to pass through folders of root, because run folders lie where the user works,
-    and gives up the others.
+    It keeps only the privilege to pass through folders of root, because run folders lie in the user's folders, and
+    drops the others.
     """
     if os.geteuid() != 0:
         return []
@@ -160,5 +161,5 @@ def _not_as_root() -> list[str]:
     return [
         *[setpriv, "--reuid", _SYSTEM_USER, "--regid", _SYSTEM_USER, "--clear-groups", "--no-new-privs"],
         *["--inh-caps", only, "--ambient-caps", only, "--bounding-set", only],
-        *["--pdeathsig", "KILL"],  # changing the user made the kernel forget the one we had set
+        *["--pdeathsig", "KILL"],  # the change of user cleared the signal that we had set
     ]

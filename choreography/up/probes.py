@@ -1,4 +1,4 @@
-"""Finds out when a program is ready for the others, by asking it the way the others will."""
+"""Finds out when a program is ready for its clients, by using it as they will."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def http_ready(url: str, token: str = "") -> None:
 
 
 async def listening(port: int) -> None:
-    """Wait until somebody accepts connections."""
+    """Wait until a server accepts connections."""
     while True:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -39,7 +39,7 @@ async def listening(port: int) -> None:
 
 
 async def listening_at(path: Path) -> None:
-    """Wait until somebody accepts connections at a socket; one that a crash left behind is there as well."""
+    """Wait until a server accepts connections at a Unix socket: the file alone may be left from a crash."""
     while True:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_unix_connection(path)
@@ -62,7 +62,7 @@ async def redis_ready(port: int) -> None:
 
 
 async def amqp_ready(port: int) -> None:
-    """Wait until an AMQP broker greets: a RabbitMQ that still recovers its queues closes at once."""
+    """Wait until an AMQP broker sends its greeting: a RabbitMQ that still recovers its queues closes at once."""
     while True:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -87,7 +87,7 @@ async def mysql_ready(port: int) -> None:
 
 
 def succeeds(command: Sequence[str]) -> Callable[[], Awaitable[None]]:
-    """Wait until a helper program is content: a starting PostgreSQL accepts connections, then refuses."""
+    """Wait until a helper program succeeds: a starting PostgreSQL accepts connections, then refuses them."""
 
     async def ready() -> None:
         while True:

@@ -1,6 +1,6 @@
-"""Starts processes, waits until they are ready, notices when one dies, and stops them all, always.
+"""Starts processes, waits until they are ready, notices when one dies, and always stops them all.
 
-Every signal goes to a process id we started ourselves: a name may belong to somebody else.
+Every signal goes to the id of a process that we started: a name may match a process of another user.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 async def _at_once() -> None:
-    """Readiness of a program that is ready as soon as it runs."""
+    """The readiness check of a program that is ready as soon as it runs."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Everything needed to start a process, again and again."""
+    """Everything needed to start a process, any number of times."""
 
     name: str
     command: Sequence[str]
@@ -48,7 +48,7 @@ class Program:
     ready_within: float = 90.0
     stop_signal: signal.Signals = signal.SIGTERM
     stops_within: float = 20.0
-    starts: int = 1  # how often it may be tried before it was ready once; what dies later is not started again
+    starts: int = 1  # attempts until it is ready for the first time; a process that dies later stays dead
     holds_stdin: bool = False  # for a program that ends when its standard input closes
 
 
@@ -71,7 +71,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there: a paused one is."""
+        """Whether the process exists; a paused process counts as running."""
         return self._child is not None and self._child.returncode is None
 
     async def start(self) -> None:
@@ -82,7 +82,7 @@ class Process:
         self._ending = self._was_ready = False
         self.began = time.monotonic()
         program.log.parent.mkdir(parents=True, exist_ok=True)
-        # The log begins with the run, so that last words are never those of an earlier one.
+        # The log begins with the run, so the last lines of a dead process are never from an earlier run.
         with program.log.open("ab" if self._child else "wb") as log:
             try:
                 self._child = await asyncio.create_subprocess_exec(
@@ -92,7 +92,7 @@ class Process:
                     stdin=asyncio.subprocess.PIPE if program.holds_stdin else asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=asyncio.subprocess.STDOUT,
-                    # A group of its own: a Ctrl-C at the terminal reaches only us; we stop the rest.
+                    # Its own process group: a Ctrl-C at the terminal reaches only this process, which stops the rest.
                     process_group=0,
                     preexec_fn=_die_with(os.getpid()),
                 )
@@ -104,7 +104,7 @@ class Process:
         self._watch = asyncio.create_task(self._report_death(self._child))
 
     async def until_ready(self) -> None:
-        """Wait until the process does what the others need it for, or say why it never will."""
+        """Wait until the process is ready for the others, or raise the reason why it never will be."""
         for left in reversed(range(self.program.starts)):
             try:
                 await self._until_ready()
@@ -140,29 +140,29 @@ class Process:
             await asyncio.gather(ready, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Ask the process to end, and make it end when it does not."""
+        """Ask the process to end, and kill it if it does not."""
         if not self.running:
             return
         self._ending = True
         self._send(self.program.stop_signal)
-        self._send(signal.SIGCONT)  # a paused process would hear the request only after being resumed
+        self._send(signal.SIGCONT)  # a paused process gets the request only after it is resumed
         if not await self._ended_within(self.program.stops_within):
             await self.kill()
 
     async def kill(self) -> None:
-        """End the process without a chance to tidy up, as a crash would."""
+        """Kill the process without any cleanup, as a crash would."""
         self._ending = True
         self._send(signal.SIGKILL)
         await self._ended_within(None)
 
     async def quit_at_once(self) -> None:
-        """End PostgreSQL as ``pg_ctl stop -m immediate`` does: all of its processes, and without tidying up."""
+        """End PostgreSQL as ``pg_ctl stop -m immediate`` does: all of its processes, without any cleanup."""
         self._ending = True
         self._send(signal.SIGQUIT)
         await self._ended_within(None)
 
     def may_end(self) -> None:
-        """Take its next end, until it is started again, for something that was asked for."""
+        """Treat its next end, until it is started again, as intended."""
         self._ending = True
 
     def pause(self) -> None:
@@ -225,13 +225,13 @@ class Processes:
         await self.stop_all()
 
     def wave(self, programs: Sequence[Program]) -> list[Process]:
-        """Add programs that may be stopped together; they are stopped before everything added earlier."""
+        """Add programs that may be stopped together, before everything that was added earlier."""
         wave = {program.name: Process(program, self._note_death) for program in programs}
         self._waves.append(wave)
         return list(wave.values())
 
     def join(self, program: Program) -> Process:
-        """Add a program to the last wave, to be stopped together with it."""
+        """Add a program to the last wave, to be stopped together with this wave."""
         return self._waves[-1].setdefault(program.name, Process(program, self._note_death))
 
     def find(self, name: str) -> Process:
@@ -243,15 +243,15 @@ class Processes:
 
     @property
     def death(self) -> ProcessDiedError | None:
-        """The first death nobody asked for."""
+        """The first unexpected death of a process."""
         return self._death.result() if self._death.done() else None
 
     async def until_death(self) -> ProcessDiedError:
-        """Wait for the first death nobody asked for."""
+        """Wait for the first unexpected death of a process."""
         return await asyncio.shield(self._death)
 
     async def stop_all(self) -> None:
-        """Stop everything, in reverse order. When even that is interrupted, kill what is left."""
+        """Stop all processes, in reverse order. If even that is interrupted, kill the rest."""
         try:
             for wave in reversed(self._waves):
                 await asyncio.gather(*(process.stop() for process in wave.values()))
@@ -265,7 +265,7 @@ class Processes:
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
-    """Ask the kernel to kill the child when we die: after a kill -9 we can no longer do it ourselves."""
+    """Ask the kernel to kill the child when this process dies: after a kill -9 it can no longer do so itself."""
     if _LIBC is None:
         return None
     prctl = _LIBC.prctl
@@ -279,7 +279,7 @@ def _die_with(parent: int) -> Callable[[], None] | None:
 
 
 async def all_ready(progress: Progress, processes: Iterable[Process]) -> None:
-    """Wait until every process is ready, and say so of each."""
+    """Wait until every process is ready, and report each."""
 
     async def ready(process: Process) -> None:
         await process.until_ready()

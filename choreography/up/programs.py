@@ -1,4 +1,4 @@
-"""What each process of a flow is started with: command, environment, log, and a way to tell it is ready."""
+"""The programs of a flow: the command, environment, log and readiness check of each process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SCHEDULER = "dapr-scheduler-server-0"
 
 
 def zipkin_endpoint(ports: Ports) -> str:
-    """Return where spans are sent."""
+    """Return the address that spans are sent to."""
     return f"http://{LOOPBACK}:{ports.of('zipkin')}/api/v2/spans"
 
 
@@ -53,25 +53,25 @@ class Programs:
 
     @cached_property
     def layout(self) -> BrokerLayout:
-        """What the flow needs of its broker, read once for all replicas."""
+        """The requirements of the flow on its broker, read once for all replicas."""
         return layout_of(self.resources)
 
     @property
     def broker_at(self) -> Where:
-        """Where the broker is."""
+        """The address of the broker."""
         broker = self.tools.broker
         management = broker.management(self) if isinstance(broker, Managed) else ""
         return Where(broker.address(self.ports.of(broker.name)), management)
 
     async def provision(self) -> None:
-        """Give a broker that runs what the flow needs of it."""
+        """Create on a running broker everything that the flow needs."""
         broker = self.tools.broker
         await provision(self.layout, self.broker_at.address)
         if isinstance(broker, Guarded):
             await broker.permit(self)
 
     def servers(self) -> list[Program]:
-        """Everything the sidecars stand on."""
+        """All servers that the sidecars need."""
         programs = [*self.tools.broker.programs(self), self._scheduler()]
         if (database := self.kept.database) is not None:
             programs.append(database.program(self.log(database.name)))
@@ -80,7 +80,7 @@ class Programs:
         return programs
 
     def outside(self, app: App) -> Program:
-        """A program that the services call but that is not part of the flow."""
+        """A program that services call although it is not part of the flow."""
         port = self.ports.of(app.name)
         told = {
             "APP_ID": app.name,
@@ -118,7 +118,7 @@ class Programs:
         )
 
     def sidecar(self, name: str, resources: Path | None = None) -> Program:
-        """The sidecar of one replica, or of a guest with resources of its own."""
+        """The sidecar of one replica, or of a guest with its own resources."""
         addresses = self.address_of(name)
         broker = self.tools.broker
         told = {**broker.told(self._way_to(broker.name)), **self.login(addresses.app_id)}
@@ -126,7 +126,7 @@ class Programs:
         read = [resources or self.resources, *self.kept.resources_in(self.file)]
         if component := self.component(name):
             told[SOCKETS_FOLDER] = component.environment[SOCKETS_FOLDER]
-        # Only with an app does "healthy" mean more than that the API answers: it then waits for the app.
+        # Only with an app does "healthy" mean more than an answering API: the sidecar then also waits for the app.
         health = "healthz" if addresses.app is not None else "healthz/outbound"
         return Program(
             name=f"{name}-sidecar",
@@ -134,18 +134,18 @@ class Programs:
             log=self.log(f"{name}-sidecar"),
             environment=addresses.for_sidecar(told),
             ready=lambda: probes.http_ready(f"{addresses.url}/v1.0/{health}", addresses.api_token),
-            # The sidecars of a new database create its tables one after another; on a slow machine the lock_timeout of
-            # the connection string ends those that wait for their turn, again and again if there are many.
+            # The sidecars of a new database create its tables one after another. On a slow machine the lock_timeout of
+            # the connection string stops the waiting sidecars, again and again if there are many.
             starts=12,
         )
 
     def component(self, name: str) -> Program | None:
-        """What runs beside the sidecar of one replica; it must be there first."""
+        """The component process beside the sidecar of one replica; it must start first."""
         broker = self.tools.broker
         return broker.component(self, name, self._way_to(broker.name)) if isinstance(broker, Pluggable) else None
 
     def login(self, app: str) -> Mapping[str, str]:
-        """What the sidecar of an app is told to log in with, where each service has a user of the broker."""
+        """The login variables of an app's sidecar, if each service has a user of the broker."""
         broker = self.tools.broker
         return broker.login(self, app) if isinstance(broker, Guarded) else {}
 
@@ -160,7 +160,7 @@ class Programs:
         return self.detours.get(server) or self.ports.of(server)
 
     def give_addresses(self, name: str, app_id: str, app: int | None) -> Addresses:
-        """Choose where a sidecar listens, and make its tokens."""
+        """Choose the ports of a sidecar, and make its tokens."""
         http, grpc, internal, metrics = (
             self.ports.of(f"{name}-{part}") for part in ("http", "grpc", "internal", "metrics")
         )
@@ -185,7 +185,7 @@ class Programs:
             command=[
                 *[str(self.tools.scheduler), "--id", _SCHEDULER],
                 *["--port", str(port), "--listen-address", LOOPBACK],
-                # Without it the scheduler tells sidecars an address of its own choice.
+                # Without this flag the scheduler gives sidecars an address that it chooses itself.
                 *["--override-broadcast-host-port", f"{LOOPBACK}:{port}"],
                 *["--healthz-port", str(health), "--healthz-listen-address", LOOPBACK],
                 *["--etcd-data-dir", str(self.folder("scheduler"))],
@@ -198,27 +198,27 @@ class Programs:
         )
 
     def _zipkin(self) -> Program:
-        assert self.tools.zipkin is not None  # noqa: S101 - the toolbox was asked for it
+        assert self.tools.zipkin is not None  # noqa: S101 - the toolbox has prepared it
         port = self.ports.of("zipkin")
         return Program(
             name="zipkin",
             command=self.tools.zipkin.command(port),
             log=self.log("zipkin"),
             ready=lambda: probes.http_ready(f"http://{LOOPBACK}:{port}/health"),
-            stop_signal=signal.SIGKILL,  # it keeps traces in memory only, so there is nothing to tidy up
+            stop_signal=signal.SIGKILL,  # it keeps traces only in memory, so it needs no cleanup
         )
 
     def _for_python(self, app: App) -> dict[str, str]:
         return {
             **app.environment,
             **self.environment,
-            # The commands of the file (`choreography`, `python`) mean the ones of this installation.
+            # The commands in the file (`choreography`, `python`) come from this installation.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "PYTHONUNBUFFERED": "1",  # the last words of a process that dies must be in its log
+            "PYTHONUNBUFFERED": "1",  # the last output of a dying process must reach its log
         }
 
     def folder(self, name: str) -> Path:
-        """A folder of the run, made if it is not there."""
+        """A folder of the run; it is made if it is missing."""
         folder = self.run_folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -1,4 +1,4 @@
-"""Renders what sidecars read into the run folder of a flow that is about to start."""
+"""Renders the files of sidecars into the run folder of a flow before its start."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def with_rendered(file: FlowFile, run_folder: Path, broker: str, topic_prefix: s
 
     Args:
         file: the run file of the flow.
-        run_folder: where state, logs and what is rendered are kept.
-        broker: what events travel on.
-        topic_prefix: what topics begin with on the broker, instead of the name of the flow.
+        run_folder: the folder for state, logs and rendered files.
+        broker: the broker that carries the events.
+        topic_prefix: the first part of topics on the broker, instead of the name of the flow.
 
     Raises:
-        FlowFileError: topics shall begin with a prefix, and the flow cannot be imported from here.
+        FlowFileError: a prefix of topics is given, and the flow cannot be imported from here.
         FlowError: the flow cannot be rendered for this broker.
     """
     folder = file.path.parent
@@ -41,5 +41,5 @@ def with_rendered(file: FlowFile, run_folder: Path, broker: str, topic_prefix: s
 
 
 def _keeps_its_own(file: FlowFile) -> bool:
-    """Whether the folder that the run file names is there, and is none that is rendered anew at each start."""
+    """Whether the folder that the run file names exists, and is not a folder that each start renders anew."""
     return file.rendered.is_dir() and not file.rendered.resolve().is_relative_to(Path.cwd() / RUN)

@@ -1,4 +1,4 @@
-"""A flow with everything it stands on, running on this machine for as long as a `with` block lasts."""
+"""A flow with all its servers, running on this machine while a `with` block lasts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RunningFlow:
-    """Starts a flow, knows its addresses, can hurt and heal its processes, and stops everything at the end.
+    """Starts a flow, knows its addresses, can damage and repair its processes, and stops everything at the end.
 
     Replicas are called `order`, `order-2`, `order-3`; the sidecar of `order` is the process `order-sidecar`;
     servers are called `redis`, `postgres`, `scheduler` and `zipkin`. State stays in the run folder and is
@@ -56,21 +56,21 @@ class RunningFlow:
         detours: Mapping[str, int] | None = None,
         access: bool = False,
     ) -> None:
-        """Describe the flow; nothing is started before the block is entered.
+        """Describe the flow; nothing starts before the block is entered.
 
         Args:
             flow: the folder with the flow's run file.
-            run_folder: where state, logs and the chosen ports are kept.
-            broker: what events travel on.
-            store: where state is kept.
+            run_folder: the folder for state, logs and the chosen ports.
+            broker: the broker that carries the events.
+            store: the kind of store.
             zipkin: whether to collect traces.
-            environment: told to every service and outside program, over what the run file says; Dapr files follow it.
-            replicas: how many of every service, or of those named.
-            tools: the programs, when they were prepared before.
-            progress: who is told how far the start is.
-            drain: whether sidecars may finish what is under way (some seconds) when everything is stopped.
+            environment: variables for services, outside programs and Dapr files; they override the run file.
+            replicas: how many replicas of every service, or of the named services.
+            tools: the programs, if they are prepared already.
+            progress: receives the progress of the start.
+            drain: whether sidecars may finish their work (some seconds) when everything is stopped.
             resources: a folder of Dapr resources to use instead of the flow's own.
-            detours: ports by which sidecars reach `redis` or `postgres` instead of their own, such as a proxy's.
+            detours: other ports by which sidecars reach `redis` or `postgres`, such as a proxy's.
             access: whether each service has a user of the broker; else they share one login.
         """
         self.run_folder = Path(run_folder).resolve()
@@ -95,17 +95,17 @@ class RunningFlow:
 
     @property
     def redis_port(self) -> int:
-        """Where Redis listens."""
+        """The port of Redis."""
         return self._ports.of("redis")
 
     @property
     def broker_at(self) -> Where:
-        """Where the broker is, as `choreography provision` and `drain` take it."""
+        """The address of the broker, as `choreography provision` and `drain` take it."""
         return self._programs.broker_at
 
     @property
     def broker_forgets(self) -> str:
-        """Why the broker must not be killed, if it keeps nothing; else nothing."""
+        """The reason why a test must not kill the broker, if it keeps nothing on disk; else empty."""
         return self._programs.tools.broker.forgets
 
     @property
@@ -139,7 +139,7 @@ class RunningFlow:
         return self._programs.address_of(name).app_token
 
     def login(self, app: str) -> Mapping[str, str]:
-        """What the sidecar of an app logs in to the broker with, for tests that steal it."""
+        """The variables by which an app's sidecar logs in to the broker, for tests that steal the login."""
         return self._programs.login(app)
 
     def log(self, name: str) -> Path:
@@ -151,24 +151,24 @@ class RunningFlow:
         return self._processes.find(name).pid
 
     def beside(self, name: str) -> tuple[str, ...]:
-        """The processes by which a service or a replica reaches the broker: its sidecar and, for some, a component."""
+        """The processes between a replica and the broker: its sidecar and, for some brokers, a component."""
         component = self._programs.component(name)
         return (f"{name}-sidecar", component.name) if component else (f"{name}-sidecar",)
 
     async def kill(self, name: str) -> None:
-        """End a process as a crash would; `start` brings it back."""
+        """Kill a process as a crash would; `start` starts it again."""
         await self._processes.find(name).kill()
 
     async def kill_sidecar(self, name: str) -> None:
-        """End the sidecar of a service as a crash would."""
+        """Kill the sidecar of a service as a crash would."""
         await self.kill(f"{name}-sidecar")
 
     def may_end(self, name: str) -> None:
-        """Let a process end by itself without that being an error, until it is started again."""
+        """Allow a process to end by itself without an error, until it is started again."""
         self._processes.find(name).may_end()
 
     async def stop(self, name: str) -> None:
-        """Let a process end tidily."""
+        """Stop a process in order."""
         await self._processes.find(name).stop()
 
     async def start(self, name: str, *, wait: bool = True) -> None:
@@ -191,7 +191,7 @@ class RunningFlow:
         self._processes.find(name).resume()
 
     async def also_sidecar(self, app_id: str, *topics: str) -> SidecarAddress:
-        """Start a sidecar without an app, to publish as `app_id` to `topics`, which the scopes then grant it."""
+        """Start a sidecar without an app, to publish as `app_id` to `topics`; the scopes then allow this."""
         guest = f"{app_id}-guest"
         addresses = self._programs.give_addresses(guest, app_id, None)
         resources = write_guest_resources(self.resources, self.run_folder / "guests" / app_id, app_id, topics)
@@ -205,13 +205,13 @@ class RunningFlow:
         return SidecarAddress(addresses.url, addresses.api_token)
 
     async def until_death(self) -> ProcessDiedError:
-        """Wait until a process dies that nobody asked to."""
+        """Wait until a process dies unexpectedly."""
         return await self._processes.until_death()
 
     def prepare(self) -> None:
         """Find or obtain every program, which may take minutes.
 
-        To be called before an event loop runs, else a Ctrl-C would wait until a build has ended.
+        Call it before an event loop runs, else a Ctrl-C waits until a build has ended.
         """
         self._tools = self._tools or prepare(self._progress, broker=self.broker, store=self.store, zipkin=self.zipkin)
         self.zipkin = self.zipkin and self._tools.zipkin is not None
@@ -232,14 +232,14 @@ class RunningFlow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         death = self._processes.death
-        # After a failure nothing is worth waiting for; a Ctrl-C is no failure.
+        # After a failure, nothing is worth the wait for an orderly end; a Ctrl-C is not a failure.
         if self._drain and not isinstance(error, Exception):
             self._progress.note("stopping everything; sidecars may finish what is under way (5 s)")
         else:
             await asyncio.gather(*(self.kill_sidecar(name) for name in self._programs.addresses))
         await self._closing.aclose()
         self._progress.done("everything is stopped")
-        # A dead process explains what the caller saw, or what it failed to see.
+        # A dead process explains the error that the caller got, or the event that the caller missed.
         if death is not None and error is not death:
             if error is None:
                 raise death
@@ -248,7 +248,7 @@ class RunningFlow:
     def _plan(self) -> Programs:
         self.prepare()
         tools = self._tools
-        assert tools is not None  # noqa: S101 - prepare() sees to it
+        assert tools is not None  # noqa: S101 - prepare() sets it
         if self._access:
             prefix = self._prefix or prefix_of(self.file.name)
             tools, logins = guarded(tools, self.file.access, self.services, TopicNaming(prefix))
@@ -278,12 +278,12 @@ class RunningFlow:
         for process in [*servers, *outside]:
             await process.start()
         await self._programs.kept.make_tables(servers)
-        # Apps import for seconds. They do it while the other servers start, and then wait for their sidecars.
+        # Apps need seconds to import. They do so while the other servers start, and then wait for their sidecars.
         for process in apps:
             await process.start()
-        # A sidecar whose broker or store is not there gives up, and one without its Zipkin loses spans.
+        # A sidecar gives up if its broker or store is missing, and loses spans if its Zipkin is missing.
         await all_ready(self._progress, servers)
-        # A sidecar that finds no stream or topic waits for one, and what finds no queue is forgotten.
+        # A sidecar waits for a missing stream or topic, and the broker discards an event without a queue.
         if self.file.services:
             await self._programs.provision()
         components = self._processes.wave([one for _, name in replicas if (one := self._programs.component(name))])

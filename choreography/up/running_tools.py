@@ -1,4 +1,4 @@
-"""Runs short-lived helper programs (go, mvn, apt-get, initdb) and turns their failures into sentences."""
+"""Runs short-lived helper programs (go, mvn, apt-get, initdb) and turns their failures into messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN_LINES = 12
 
 
 def ask(command: Sequence[str], *, timeout: float = 20.0) -> str | None:
-    """Return what a program prints, or None when it cannot be run, fails or hangs: as good as absent."""
+    """Return the output of a program, or None if it is missing, fails or hangs."""
     try:
         answer = subprocess.run(  # noqa: S603 - the commands are ours, no shell is involved
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
@@ -37,9 +37,9 @@ def work(
     environment: Mapping[str, str] | None = None,
     given: str = "",
 ) -> str:
-    """Run a long command while its output keeps the progress line moving, and return the output.
+    """Run a long command, show its output as the progress line, and return the output.
 
-    `why` completes the error sentence: what cannot happen without this command, and what a person can do.
+    `why` completes the error message: the thing that is impossible without this command, and the remedy.
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - the commands are ours, no shell is involved

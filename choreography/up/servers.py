@@ -1,4 +1,4 @@
-"""The servers a flow stands on beside its broker: where their programs come from and how each is started."""
+"""The servers of a flow besides its broker: where their programs come from, and how each is started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POSTGRES_BINARIES = "/usr/lib/postgresql"  # Debian keeps server programs of ea
 
 @dataclass(frozen=True)
 class Zipkin:
-    """How to start Zipkin."""
+    """Starts Zipkin."""
 
     java: str
     jar: Path
@@ -30,9 +30,10 @@ class Zipkin:
     def command(self, port: int) -> list[str]:
         """The command that serves traces on `port`, on this machine only, in little memory."""
         listen = "--armeria.ports[0]"
-        # Measured: the first compiler and the simple collector halve the CPU of the start, which the flow shares.
+        # Measured: the first compiler and the simple collector halve the CPU time of the start, which competes with the
+        # flow.
         lean = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        # No order waits for its trace, so Zipkin gives way to whoever serves one.
+        # No order waits for its trace, so Zipkin runs at a lower priority than the services.
         return [
             *["nice", "-n", "10", self.java, *lean, "-jar", str(self.jar)],
             *[f"{listen}.port={port}", f"{listen}.ip=127.0.0.1", f"{listen}.protocols[0]=http"],
@@ -105,7 +106,7 @@ def _download_zipkin(progress: Progress, jar: Path, why: str) -> None:
 def _postgres_folder() -> Path | None:
     on_path = shutil.which("postgres")
     installed = sorted(Path(_POSTGRES_BINARIES).glob("*/bin"), key=_release, reverse=True)
-    # A link on the PATH may stand alone; the programs that belong together lie where it points.
+    # The PATH may hold a single link; the programs that belong together are beside its target.
     folders = [*([Path(on_path).resolve().parent] if on_path else []), *installed]
     needed = ("initdb", "postgres", "pg_isready")
     return next((folder for folder in folders if all((folder / name).exists() for name in needed)), None)
@@ -116,20 +117,20 @@ def _release(folder: Path) -> float:
 
 
 def can_install() -> bool:
-    """Tell whether this machine lets us install packages."""
+    """Tell whether this process may install packages on the machine."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install(progress: Progress, package: str) -> None:
-    """Install a Debian package but not start its service: the flow starts its own, on its own port."""
+    """Install a Debian package without starting its service: the flow starts its own, on its own port."""
     why = f"{package} is needed by this flow. Install it by hand, then start again."
-    # RUNLEVEL=1 is what keeps Debian's maintainer scripts from starting a service.
+    # RUNLEVEL=1 keeps Debian's maintainer scripts from starting a service.
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
     with progress.doing(f"installing {package} with apt-get") as ticker:
         try:
             work(command, why=why, ticker=ticker, environment=quiet)
         except MissingToolError:
-            # On a fresh machine the package lists are missing; on an old one they name files that are gone.
+            # On a fresh machine the package lists are missing; on an old one they name files that no longer exist.
             work(["apt-get", "update"], why=why, ticker=ticker, environment=quiet)
             work(command, why=why, ticker=ticker, environment=quiet)

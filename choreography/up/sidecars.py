@@ -1,4 +1,4 @@
-"""The sidecar of an app: its flags, its environment, and the files that must know this run's addresses."""
+"""The sidecar of an app: its flags, its environment, and the files that need this run's addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class SidecarAddress(NamedTuple):
-    """How to talk to a sidecar: send `token` in the header `dapr-api-token`."""
+    """The address of a sidecar: send `token` in the header `dapr-api-token`."""
 
     url: str
     token: str
@@ -25,7 +25,7 @@ class SidecarAddress(NamedTuple):
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where one app and its sidecar listen, and the tokens with which each knows the other."""
+    """The addresses of one app and its sidecar, and the tokens by which each identifies the other."""
 
     app_id: str
     app: int | None
@@ -33,7 +33,7 @@ class Addresses:
     grpc: int
     internal: int
     metrics: int
-    # Made anew for every run: a token that is never stored cannot be found.
+    # New for every run: a token that is never stored cannot be stolen from a disk.
     api_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     app_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -43,11 +43,11 @@ class Addresses:
         return f"http://{LOOPBACK}:{self.http}"
 
     def tokens(self) -> dict[str, str]:
-        """What both sides must be given."""
+        """The tokens for both sides."""
         return {"DAPR_API_TOKEN": self.api_token, "APP_API_TOKEN": self.app_token}
 
     def for_app(self) -> dict[str, str]:
-        """What the app must know to reach its sidecar; the names are the ones `dapr run` uses."""
+        """The variables by which an app reaches its sidecar; their names are the ones of `dapr run`."""
         return {
             "APP_ID": self.app_id,
             "APP_PORT": str(self.app),
@@ -58,14 +58,14 @@ class Addresses:
         }
 
     def for_sidecar(self, components: dict[str, str]) -> dict[str, str]:
-        """What daprd must be given: tokens, and the addresses its component files take by `envRef`."""
-        # GOGC=400 was measured: it saves a fifth to a third of the sidecar's CPU for some memory.
+        """The variables for daprd: tokens, and the addresses that its component files take by `envRef`."""
+        # GOGC=400 was measured: it saves a fifth to a third of the sidecar's CPU time and costs some memory.
         return {"GOGC": "400", "GOMAXPROCS": "1", "DAPR_HOST_IP": LOOPBACK, **self.tokens(), **components}
 
     def command(
         self, daprd: Path, resources: Sequence[Path], configuration: Path | None, scheduler: int | None
     ) -> list[str]:
-        """The command line of daprd; without a scheduler it never waits for one."""
+        """The command line of daprd; if the flow has no scheduler, daprd never waits for it."""
         app = ["--app-port", str(self.app), "--app-protocol", "http"] if self.app is not None else []
         return [
             *[str(daprd), "--app-id", self.app_id, *app],
@@ -88,16 +88,16 @@ class Addresses:
                 "--placement-host-address",
                 "",
             ],
-            # A batch of events is one request, so the default of 4 MiB would bound batches, not events.
+            # A batch of events is one request, so the default of 4 MiB would limit batches, not events.
             *["--max-body-size", "16Mi"],
-            # Subscriptions stop first and the API stays for 5 s, so that handlers under way can still commit.
+            # At a stop, subscriptions end first and the API stays for 5 s, so that handlers under way can still commit.
             *["--dapr-block-shutdown-duration", "5s", "--dapr-graceful-shutdown-seconds", "10"],
             *["--log-level", os.environ.get("DAPR_LOG_LEVEL", "warn")],
         ]
 
 
 def write_configuration(source: Path | None, target: Path, zipkin: str | None) -> Path | None:
-    """Copy a Dapr Configuration with this run's Zipkin address, which it cannot take from the environment."""
+    """Copy a Dapr Configuration and add this run's Zipkin address, which it cannot take from the environment."""
     if source is None or not source.exists():
         return None
     content: dict[str, Any] = yaml.safe_load(source.read_text())
@@ -110,7 +110,7 @@ def write_configuration(source: Path | None, target: Path, zipkin: str | None) -
 
 
 def write_guest_resources(source: Path, target: Path, app_id: str, topics: Sequence[str]) -> Path:
-    """Give an app id the flow does not know its broker, but neither its store nor its subscriptions."""
+    """Give an app id outside the flow the broker, but neither the store nor the subscriptions."""
     target.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.glob("*.y*ml")):
         documents = [

@@ -1,4 +1,4 @@
-"""Finds or obtains every program a flow needs, and says what it does while it does it."""
+"""Finds or obtains every program that a flow needs, and reports its progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs of one kind of flow; None is what was not asked for, and a Zipkin that cannot be had."""
+    """The programs for one kind of flow; None for a program that is not needed, and for an unavailable Zipkin."""
 
     daprd: Path
     scheduler: Path
@@ -31,7 +31,7 @@ class Tools:
 def prepare(progress: Progress, *, broker: str = "redis", store: str = "sqlite", zipkin: bool = True) -> Tools:
     """Find or obtain the programs for a flow on this broker and store.
 
-    Small things come first, so that what is missing is told before a build of minutes, not after it.
+    Small programs come first, so that a missing one is reported before a build of minutes, not after it.
     """
     _known("broker", broker, tuple(BROKERS))
     _known("store", store, tuple(STORES))
@@ -43,7 +43,7 @@ def prepare(progress: Progress, *, broker: str = "redis", store: str = "sqlite",
 
 
 def _zipkin_if_possible(progress: Progress) -> servers.Zipkin | None:
-    """Traces are worth having, but no flow may depend on them."""
+    """Return Zipkin if it is available: traces are useful, but no flow may depend on them."""
     try:
         return servers.find_zipkin(progress)
     except MissingToolError as error:

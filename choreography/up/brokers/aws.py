@@ -10,7 +10,7 @@ from choreography.up.brokers import moto
 
 @dataclass(frozen=True)
 class Aws(moto.Emulated):
-    """How to start an emulator of AWS."""
+    """Starts an emulator of AWS."""
 
     name: str = "aws"
     forgets: str = moto.FORGETS

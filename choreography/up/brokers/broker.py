@@ -1,4 +1,4 @@
-"""What every broker of a flow can do."""
+"""The interface of every broker of a flow."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
 
 
 class BrokerPlace(Protocol):
-    """Where a server lives: its ports, its data and its log."""
+    """The place of a server: its ports, its data and its log."""
 
     def port(self, name: str) -> int:
         """The port called `name`."""
         ...
 
     def folder(self, name: str) -> Path:
-        """A folder of the run, made if it is not there."""
+        """A folder of the run; it is made if it is missing."""
         ...
 
     def log(self, name: str) -> Path:
@@ -30,11 +30,11 @@ class BrokerPlace(Protocol):
 
 
 class BrokerServer(Protocol):
-    """The server of one broker, found on this machine or obtained for it."""
+    """The server of a broker, found on this machine or obtained for it."""
 
     @property
     def name(self) -> str:
-        """What its process, its port and its data are called."""
+        """The name of its process, its port and its data."""
         ...
 
     @property
@@ -44,19 +44,19 @@ class BrokerServer(Protocol):
 
     @property
     def forgets(self) -> str:
-        """Why it must not be killed, if it keeps nothing; else nothing."""
+        """The reason why a test must not kill it, if it keeps nothing on disk; else empty."""
         ...
 
     def programs(self, place: BrokerPlace) -> Sequence[Program]:
-        """What is started, in this order, so that what it acknowledged survives a crash."""
+        """The programs to start, in this order; acknowledged events survive a crash of them."""
         ...
 
     def told(self, port: int) -> Mapping[str, str]:
-        """What sidecars are told: the variables that its component file takes by `envRef`."""
+        """The variables for sidecars, which the component file takes by `envRef`."""
         ...
 
     def address(self, port: int) -> str:
-        """Where `choreography provision` finds it."""
+        """The address for `choreography provision`."""
         ...
 
 
@@ -65,16 +65,16 @@ class Pluggable(Protocol):
     """A broker that a sidecar reaches through a process beside it, as a container would be in its pod."""
 
     def component(self, place: BrokerPlace, sidecar: str, port: int) -> Program:
-        """The process beside one sidecar; `SOCKETS_FOLDER` in its environment is what the sidecar is told, too."""
+        """The process beside one sidecar; it and the sidecar get the same `SOCKETS_FOLDER` in their environments."""
         ...
 
 
 @runtime_checkable
 class Managed(Protocol):
-    """A broker that tells elsewhere what its own protocol does not."""
+    """A broker with a management port for facts that its own protocol does not give."""
 
     def management(self, place: BrokerPlace) -> str:
-        """Where that is, for `choreography drain`."""
+        """The management address, for `choreography drain`."""
         ...
 
 
@@ -84,17 +84,17 @@ class Guarded(Protocol):
 
     @property
     def logins(self) -> Logins | None:
-        """These users, and how components log in here; None is one login for all."""
+        """The users and the settings by which components log in; None if all share one login."""
         ...
 
     def guarded(self, logins: Logins) -> Self:
-        """Return the same broker, where each user may do what its permissions say."""
+        """Return the same broker, with the permissions of each user enforced."""
         ...
 
     def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
-        """What the sidecar of an app is told besides, so that it logs in as that app; nothing where nobody must."""
+        """The variables by which the sidecar of an app logs in as this app; empty if no login is needed."""
         ...
 
     async def permit(self, place: BrokerPlace) -> None:
-        """Tell the server, which runs by now, what its users may do, where it has not read that at its start."""
+        """Send the permissions to the running server, if the server does not read them at its start."""
         ...

@@ -1,4 +1,4 @@
-"""A user of the broker for each service, as `choreography render` writes down what each may do."""
+"""A user of the broker for each service, with the permissions that `choreography render` wrote."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Logins:
     """The users of one run.
 
     Attributes:
-        permissions: what each user may do, as it was rendered for this broker.
+        permissions: the permissions of each user, as they were rendered for this broker.
         users: the name of each app's user.
         passwords: by user. They are made anew for every run: a password that is never stored cannot be found.
-        settings: how components log in, as items of their metadata.
+        settings: the login settings of components, as items of their metadata.
     """
 
     permissions: str
@@ -25,7 +25,7 @@ class Logins:
     settings: Sequence[Mapping[str, Any]] = ()
 
     def of(self, app: str) -> tuple[str, str]:
-        """Return the user of an app and its password; an app that the flow does not know has neither."""
+        """Return the user of an app and its password; both are empty for an app that the flow does not know."""
         user = self.users.get(app, "")
         return user, self.passwords.get(user, "")
 

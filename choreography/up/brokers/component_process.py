@@ -1,4 +1,4 @@
-"""What runs beside each sidecar for a broker that is reached by a component of this project."""
+"""The process beside each sidecar for a broker that needs a component of this project."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LONGEST_PATH: Final = 100  # of a socket; the kernel takes 107 bytes
 def component_beside(
     folder: Path, kind: str, place: BrokerPlace, sidecar: str, environment: Mapping[str, str] | None = None
 ) -> Program:
-    """Return the component of one sidecar: it cannot tell the calls of two apart, so they cannot share one.
+    """Return the component process of one sidecar. It cannot distinguish two sidecars, so they cannot share one.
 
     Args:
         folder: its folder in components/.
         kind: its type without ``pubsub.``, which names its socket.
-        place: where logs and sockets go.
+        place: the place of logs and sockets.
         sidecar: the name of the sidecar.
-        environment: what it is told besides.
+        environment: further variables of the process.
     """
     socket = f"{kind}.sock"
     sockets = _sockets(place, sidecar, socket)
@@ -48,7 +48,7 @@ def require_component(progress: Progress, name: str, broker: str) -> Path:
     """Return the folder of a component in components/.
 
     Raises:
-        MissingToolError: it cannot be started.
+        MissingToolError: the component cannot be started.
     """
     folder = component_folder(name)
     if folder is None:
@@ -66,7 +66,7 @@ def require_component(progress: Progress, name: str, broker: str) -> Path:
 
 
 def _sockets(place: BrokerPlace, sidecar: str, socket: str) -> Path:
-    """A folder for the socket of one sidecar: in the run folder, unless its path is too long for a socket."""
+    """Return the folder of one sidecar's socket: in the run folder, unless this path is too long for a socket."""
     run = place.folder("sockets")
     folder = run / sidecar
     if len(os.fsencode(folder / socket)) > _LONGEST_PATH:

@@ -1,4 +1,4 @@
-"""EventBridge, emulated, and the component by which a sidecar reaches it."""
+"""EventBridge, emulated, and the component through which a sidecar uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from choreography.up.processes import Program
 
 @dataclass(frozen=True)
 class EventBridge(moto.Emulated):
-    """How to start an emulator of AWS, and a component beside each sidecar."""
+    """Starts an emulator of AWS, and a component beside each sidecar."""
 
     component_of_dapr: Path
     name: str = "eventbridge"

@@ -76,7 +76,7 @@ org.apache.kafka.common.security.plain.PlainLoginModule required {users};
 
 @dataclass(frozen=True)
 class Kafka:
-    """How to start Kafka."""
+    """Starts Kafka."""
 
     java: str
     jars: Path
@@ -90,7 +90,7 @@ class Kafka:
         return f"Kafka {_VERSION}"
 
     def programs(self, place: BrokerPlace) -> list[Program]:
-        """The program that serves the run's data, its disk prepared."""
+        """The server program; it formats the folder of the run's data first."""
         port, data = place.port(self.name), place.folder(self.name)
         properties = data / "server.properties"
         logs = data / "logs"
@@ -99,7 +99,7 @@ class Kafka:
         if self.logins is not None:
             properties.touch(0o600)
             users = " ".join(f'user_{user}="{password}"' for user, password in self.logins.passwords.items())
-            # Of a property that stands twice the last counts.
+            # If a property stands twice, the last one counts.
             text += _GUARDED.format(port=port, controller=controller, logins=place.port(_LOGINS), users=users)
         properties.write_text(text)
         if not (logs / "meta.properties").exists():
@@ -115,7 +115,7 @@ class Kafka:
         ]
 
     def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it."""
+        """The address for sidecars."""
         return {"KAFKA_BROKERS": self.address(port)}
 
     def address(self, port: int) -> str:
@@ -123,13 +123,13 @@ class Kafka:
         return f"127.0.0.1:{port}"
 
     def guarded(self, logins: Logins) -> Self:
-        """The same server with these users, who log in without encryption, as nothing leaves this machine."""
+        """The same server with these users. They log in without encryption, because no traffic leaves this machine."""
         here = [{"name": "saslMechanism", "value": "PLAINTEXT"}, {"name": "disableTls", "value": "true"}]
         kept = [item for item in logins.settings if item["name"] != "saslMechanism"]
         return replace(self, logins=replace(logins, settings=(*kept, *here)))
 
     def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
-        """The port where users log in, the user of an app, and its password."""
+        """The port for logins, the user of an app, and its password."""
         if self.logins is None:
             return {}
         user, password = self.logins.of(app)
@@ -140,7 +140,7 @@ class Kafka:
         }
 
     async def permit(self, place: BrokerPlace) -> None:
-        """Add the access control lists, with the client that `choreography provision` needs, too."""
+        """Add the access control lists, with the client that `choreography provision` uses as well."""
         if self.logins is not None:
             module = speaker(
                 "choreography.up.brokers.kafka_permissions", "Kafka", "told what its users may do", UpError
@@ -192,5 +192,5 @@ def _download(progress: Progress, jars: Path) -> None:
             ticker=ticker,
             folder=folder,
         )
-        # A rename is all or nothing: a download that is interrupted leaves no half server behind.
+        # A rename is atomic, so an interrupted download leaves no incomplete server behind.
         (folder / "jars").replace(jars)

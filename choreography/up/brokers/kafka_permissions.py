@@ -1,4 +1,4 @@
-"""Tells a Kafka that runs what its users may do, as nothing that it reads at its start can."""
+"""Gives a running Kafka the permissions of its users, because Kafka reads none at its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from choreography.up.errors import UpError
 
-# As Kafka's protocol numbers them.
+# The numbers of Kafka's protocol.
 _KINDS: Final = {"topic": 2, "group": 3}
 _PATTERNS: Final = {"literal": 3}
 _OPERATIONS: Final = {"Read": 3, "Write": 4, "Describe": 8}

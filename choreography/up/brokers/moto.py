@@ -24,7 +24,7 @@ FORGETS: Final = "the emulator keeps everything in memory, and a restart forgets
 
 
 def require_moto(progress: Progress) -> None:
-    """See that moto is installed, with its server.
+    """Check that moto is installed, with its server.
 
     Raises:
         MissingToolError: it is not.
@@ -38,7 +38,7 @@ def require_moto(progress: Progress) -> None:
 
 
 def server_version() -> str:
-    """What emulates AWS, and its version."""
+    """The name and version of the emulator."""
     return f"moto {version('moto')}"
 
 
@@ -54,7 +54,7 @@ def server(place: BrokerPlace, name: str) -> Program:
 
 
 def told(port: int) -> Mapping[str, str]:
-    """What sidecars and components must know to reach it."""
+    """The variables by which sidecars and components reach it."""
     return {
         "AWS_ENDPOINT": f"http://{LOOPBACK}:{port}",
         "AWS_REGION": REGION,
@@ -64,12 +64,12 @@ def told(port: int) -> Mapping[str, str]:
 
 
 def address(port: int) -> str:
-    """Where `choreography provision` finds it."""
+    """The address for `choreography provision`."""
     return f"http://{_KEY}:{_KEY}@{LOOPBACK}:{port}/{REGION}"
 
 
 class Emulated:
-    """What the brokers of AWS have in common: the same emulator, under the name of each."""
+    """The common part of the AWS brokers: the same emulator, under the name of each."""
 
     name: str
 
@@ -83,9 +83,9 @@ class Emulated:
         return [server(place, self.name)]
 
     def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it, and a key that it takes."""
+        """The variables by which sidecars reach it, with a key that it accepts."""
         return told(port)
 
     def address(self, port: int) -> str:
-        """Where `choreography provision` finds it."""
+        """The address for `choreography provision`."""
         return address(port)

@@ -36,7 +36,7 @@ no_auth_user: "{operator}"
 
 @dataclass(frozen=True)
 class Nats:
-    """How to start NATS."""
+    """Starts NATS."""
 
     server: str
     name: str = "nats"
@@ -69,7 +69,7 @@ class Nats:
         ]
 
     def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it."""
+        """The address for sidecars."""
         return {"NATS_URL": self.address(port)}
 
     def address(self, port: int) -> str:
@@ -88,11 +88,11 @@ class Nats:
         return {"NATS_URL": f"nats://{user}:{password}@{LOOPBACK}:{place.port(self.name)}"}
 
     async def permit(self, place: BrokerPlace) -> None:
-        """Nothing more: it has read everything at its start."""
+        """Do nothing: the server reads the permissions at its start."""
 
 
 def _passwords(logins: Logins) -> dict[str, str]:
-    """The environment of a server, which reads quoted what could be a number."""
+    """The environment of a server; quotes keep it from reading a password as a number."""
     return {password_variable(user): f'"{password}"' for user, password in logins.passwords.items()}
 
 

@@ -1,4 +1,4 @@
-"""NATS, and the component of this project by which a sidecar reaches it."""
+"""NATS, and the component of this project through which a sidecar uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from choreography.up.processes import Program
 
 @dataclass(frozen=True)
 class NatsPull(Nats):
-    """How to start NATS, and a component beside each sidecar."""
+    """Starts NATS, and a component beside each sidecar."""
 
     name: str = "nats-pull"
     component_of_dapr: Path = Path()

@@ -45,7 +45,7 @@ _MANAGEMENT: Final = "rabbitmq-management"
 
 @dataclass
 class RabbitMQ:
-    """How to start RabbitMQ."""
+    """Starts RabbitMQ."""
 
     server: str
     epmd: str
@@ -60,9 +60,9 @@ class RabbitMQ:
         return f"RabbitMQ {_version(self.server)}"
 
     def programs(self, place: BrokerPlace) -> list[Program]:
-        """The node, and before it the little server by which Erlang nodes find each other.
+        """The node, and before it the port mapper (epmd) by which Erlang nodes find each other.
 
-        A node that does not find one starts its own, which would outlive this run.
+        A node without a running port mapper starts its own, which would outlive this run.
         """
         port, folder, names = place.port(self.name), place.folder(self.name), place.port("epmd")
         self.password = _kept_secret(folder / "password")
@@ -76,7 +76,7 @@ class RabbitMQ:
             definitions.write_text(json.dumps(_definitions(self.logins, self.password)))
             text += f"load_definitions = {definitions}\n"
         configuration.write_text(text)
-        # It alone tells what sidecars hold, which `choreography drain` must know.
+        # Only this plugin reports the messages that sidecars hold, which `choreography drain` must know.
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         shared = {"ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": LOOPBACK}
         epmd = Program(
@@ -92,17 +92,17 @@ class RabbitMQ:
             log=place.log(self.name),
             environment=shared
             | {
-                # Called after its port: two runs on this machine must not be one cluster.
+                # The port is part of the name: two runs on this machine must not form one cluster.
                 "RABBITMQ_NODENAME": f"choreography-{port}@localhost",
                 "RABBITMQ_DIST_PORT": str(place.port("rabbitmq-distribution")),
                 "RABBITMQ_CONFIG_FILE": str(configuration),
                 "RABBITMQ_MNESIA_BASE": str(folder / "data"),
                 "RABBITMQ_LOG_BASE": str(folder),
                 "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-                # The script then becomes the node, instead of waiting for it, so that a signal reaches the node.
+                # The script then becomes the node instead of waiting for it, so that a signal reaches the node.
                 "RABBITMQ_ALLOW_INPUT": "1",
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput +sbwt none",
-                # The cookie by which nodes trust each other is made here.
+                # The node makes here the cookie by which nodes trust each other.
                 "HOME": str(folder),
             },
             ready=lambda: amqp_ready(port),
@@ -110,7 +110,7 @@ class RabbitMQ:
         return [epmd, node]
 
     def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it, and as whom."""
+        """The address and the user for sidecars."""
         return {"RABBITMQ_CONNECTION": self.address(port)}
 
     def address(self, port: int) -> str:
@@ -118,7 +118,7 @@ class RabbitMQ:
         return f"amqp://choreography:{self.password}@{LOOPBACK}:{port}/"
 
     def guarded(self, logins: Logins) -> Self:
-        """The same server with these users, beside the one of this run that may do everything."""
+        """The same server with these users, beside this run's own user with all permissions."""
         return replace(self, logins=logins)
 
     def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:
@@ -129,10 +129,10 @@ class RabbitMQ:
         return {"RABBITMQ_CONNECTION": f"amqp://{user}:{password}@{LOOPBACK}:{place.port(self.name)}/"}
 
     async def permit(self, place: BrokerPlace) -> None:
-        """Nothing more: it has read everything at its start."""
+        """Do nothing: the server reads the permissions at its start."""
 
     def management(self, place: BrokerPlace) -> str:
-        """Its management plugin, with the password of this run."""
+        """The address of its management plugin, with the password of this run."""
         return f"http://choreography:{self.password}@{LOOPBACK}:{place.port(_MANAGEMENT)}"
 
 
@@ -158,7 +158,7 @@ def find_rabbitmq(progress: Progress) -> RabbitMQ:
 
 
 def _definitions(logins: Logins, password: str) -> dict[str, Any]:
-    """What a node reads at its start: all users, as it makes none of its own then, and what they may do."""
+    """The definitions that a node reads at its start: all users, as it makes no default user then, and permissions."""
     specs = [document["spec"] for document in yaml.safe_load_all(logins.permissions)]
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     passwords = {"choreography": password} | {spec["user"]: logins.passwords[spec["user"]] for spec in specs}
@@ -181,7 +181,7 @@ def _definitions(logins: Logins, password: str) -> dict[str, Any]:
 
 
 def _salted(password: str) -> str:
-    """A password as RabbitMQ keeps it."""
+    """A password in the salted form that RabbitMQ stores."""
     salt = secrets.token_bytes(4)
     return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
@@ -191,7 +191,7 @@ def _server() -> str | None:
 
 
 def _kept_secret(file: Path) -> str:
-    """The password with which the node was made; a restart finds it again."""
+    """The password with which the node was made; a restart reads it again."""
     if not file.exists():
         file.touch(0o600)
         file.write_text(secrets.token_hex(24))
@@ -199,7 +199,7 @@ def _kept_secret(file: Path) -> str:
 
 
 def _version(server: str) -> str:
-    """Read the version from the folder of the server's own code: asking it would start an Erlang machine."""
+    """Read the version from the folder of the server's code: to ask the server would start an Erlang machine."""
     folders = [*Path(server).resolve().parents[1].glob("lib/rabbitmq_server-*"), Path(server).resolve().parents[1]]
     found = re.search(r"(\d+\.\d+\.\d+)", " ".join(str(folder.resolve()) for folder in folders))
     return found.group(1) if found else "of unknown version"

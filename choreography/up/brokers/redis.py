@@ -21,7 +21,7 @@ from choreography.up.servers import can_install, install
 
 _IMAGE = "redis:7-alpine"
 
-# A container must not outlive us. Its standard input does not: when that ends, so does the server in it.
+# A container must not outlive this process. Its standard input ends with this process, and the server ends with it.
 _IN_CONTAINER = (
     'exec 3<&0; redis-server "$@" & server=$!; trap "kill $server" TERM; '
     "(cat >/dev/null; kill $server) <&3 & wait $server"
@@ -33,7 +33,7 @@ _USER: Final = re.compile(r"^user (\S+) .*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Redis:
-    """How to start Redis: a program of this machine, or one in a container."""
+    """Starts Redis: a program of this machine, or a container."""
 
     executable: str
     in_container: bool = False
@@ -62,7 +62,7 @@ class Redis:
         ]
 
     def told(self, port: int) -> Mapping[str, str]:
-        """Where sidecars find it."""
+        """The address for sidecars."""
         return {"REDIS_HOST": self.address(port)}
 
     def address(self, port: int) -> str:
@@ -70,7 +70,7 @@ class Redis:
         return f"127.0.0.1:{port}"
 
     def guarded(self, logins: Logins) -> Self:
-        """The same server with these users, beside the one without a password that may do everything."""
+        """The same server with these users, beside the default user without a password and with all permissions."""
         return replace(self, logins=logins)
 
     def login(self, place: BrokerPlace, app: str) -> Mapping[str, str]:  # noqa: ARG002 - all users come to one port
@@ -81,7 +81,7 @@ class Redis:
         return {"REDIS_USERNAME": user, "REDIS_PASSWORD": password}
 
     async def permit(self, place: BrokerPlace) -> None:
-        """Nothing more: it has read everything at its start."""
+        """Do nothing: the server reads the permissions at its start."""
 
     def command(self, port: int, data: Path) -> list[str]:
         """The command that serves `data` on `port`."""
@@ -95,13 +95,13 @@ class Redis:
             *[self.executable, "run", "--rm", "--interactive", "--user", f"{os.getuid()}:{os.getgid()}"],
             *["--publish", f"127.0.0.1:{port}:6379", "--volume", f"{data}:/data", _IMAGE],
             *["sh", "-c", _IN_CONTAINER, "sh", *(f"/data/{file}" for file in users)],
-            # Every address of the container, of which only the one published above can be reached.
+            # The server listens on every address of the container, but only the port published above can be reached.
             *["--port", "6379", "--bind", "*", "--protected-mode", "no", "--dir", "/data", *safe],
         ]
 
 
 def _write_users(file: Path, logins: Logins) -> None:
-    """Write the rendered users with the digests of their passwords; `default` stays for whoever looks on."""
+    """Write the rendered users with the digests of their passwords; the user `default` stays for inspection."""
     file.touch(0o600)
     file.write_text(_USER.sub(lambda line: f"{line[0]} #{logins.digest(line[1])}", logins.permissions))
 
