@@ -1,4 +1,4 @@
-"""One call of an effect to the outside: where it goes, which replies are answers, and how they are read."""
+"""One call of an effect to the outside: its address, the replies that are definite, and how they are read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_address(name: str, base_url: str) -> OutsideAddress:
     """Read the configured base URL of an outside; a user and password in it become an Authorization header.
 
     Raises:
-        ChoreographyError: it is no URL that can be called. The sentence does not repeat it, as it may hold a password.
+        ChoreographyError: the URL cannot be called. The message does not repeat the URL, as it may hold a password.
     """
     try:
         url = URL(base_url)
@@ -59,7 +59,7 @@ def setting_of(name: str) -> str:
 
 
 class Call:
-    """The way of one effect to the outside, bound to the idempotency key and trace of its intent."""
+    """The call of one effect to the outside, bound to the idempotency key and trace of its intent."""
 
     def __init__(self, session: aiohttp.ClientSession, name: str, base_url: str, committed: CommittedIntent) -> None:
         self._session, self._name = session, name
@@ -105,19 +105,19 @@ class Call:
 
 
 def read_reply(raw: bytes, content_type: str, charset: str, *, cut: bool = False) -> Mapping[str, Any]:
-    """Return the body of a definite reply, whatever it is: an object, ``value``, ``text`` or nothing.
+    """Return the body of a definite reply in one form: an object, ``value``, ``text`` or nothing.
 
     Args:
         raw: its bytes, or the beginning of them.
         content_type: the media type that its sender declares, without parameters.
         charset: the charset that its sender declares.
-        cut: whether there was more than may be read.
+        cut: whether the reply was longer than the bytes that may be read.
     """
     if not cut:
         parsed = _json(raw, charset)
         if isinstance(parsed, dict):
             return parsed
-        # Some call an object or a list text/plain; a lone word or number may be just that.
+        # Some servers send objects and lists as text/plain; a lone word or number may be plain text indeed.
         if isinstance(parsed, list) or (parsed is not _NO_JSON and _says_json(content_type)):
             return {"value": parsed}
     text = _text(raw, charset)
@@ -150,7 +150,7 @@ def _says_json(content_type: str) -> bool:
 
 
 def _decompressed(raw: bytes, encoding: str) -> bytes:
-    """Undo a compression that nobody asked for, as far as a reply may be long; what cannot be undone stays."""
+    """Undo an unrequested compression, up to the longest reply; a body that cannot be decompressed stays as it is."""
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return raw
     try:
@@ -160,7 +160,7 @@ def _decompressed(raw: bytes, encoding: str) -> bytes:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """Read as much of a reply as may be read, in however many parts it comes, and tell whether there is more."""
+    """Read as much of a reply as may be read, in any number of parts, and tell whether there is more."""
     raw = bytearray()
     async for part in response.content.iter_any():
         raw += part
@@ -170,7 +170,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
 
 
 def _shown(location: str) -> str:
-    """Return where a redirect leads without what could be secret in it: a user, a password, a query."""
+    """Return the target of a redirect without parts that could be secret: a user, a password, a query."""
     try:
         return str(URL(location).with_query(None).with_fragment(None).with_user(None))[:200]
     except ValueError:

@@ -1,9 +1,9 @@
-"""How far other clocks are from that of this service: the store's, and those of the publishers it hears.
+"""How far other clocks differ from that of this service: the store's, and those of the publishers it consumes from.
 
-A database that is spoken to directly is asked for the time. Through the sidecar it is read from what the store does: a
-record written with a time to live comes back with the moment at which it will expire, which PostgreSQL, MySQL and
-SQLite reckon by their own clock (on MySQL in the session's time zone, so it must be UTC). A publisher's clock is only
-known to be ahead: an event from the future proves it, while one from the past may have waited on the broker.
+A database with a direct connection is asked for the time. Behind a sidecar the time is derived: a record written with a
+time to live comes back with its time of expiry, which PostgreSQL, MySQL and SQLite compute by their own clock (on MySQL
+in the session's time zone, so it must be UTC). A publisher's clock can only be seen to be ahead: an event from the
+future proves it, while one from the past may have waited on the broker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from choreography.stores.port import Store
 from choreography.telemetry import Metrics
 
 WORTH_A_WORD: Final = timedelta(minutes=1)
-"""Beyond this a clock is worth a line in the log, and an alert."""
+"""A difference beyond this is logged, and raises an alert."""
 _EVERY: Final = 60.0
 _MOST_SOURCES: Final = 100
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Clocks:
-    """Compares the clock of one replica with others, and shows what it finds."""
+    """Compares the clock of one replica with other clocks, and shows the differences."""
 
     def __init__(self, service: str, replica: str, store: Store, metrics: Metrics, limits: Limits) -> None:
         self._service, self._store, self._metrics = service, store, metrics
@@ -41,7 +41,7 @@ class Clocks:
         self._told: set[str] = set()
 
     async def check(self) -> None:
-        """Compare with the store at the start.
+        """Compare with the store's clock at the start.
 
         Raises:
             SelfCheckError: this clock is so wrong that every consumer would quarantine what the service publishes.
@@ -54,7 +54,7 @@ class Clocks:
             )
 
     async def forever(self) -> None:
-        """Compare again and again; what was seen of publishers meanwhile is shown with it."""
+        """Compare again and again; differences seen in publishers' events meanwhile are shown as well."""
         while True:
             await asyncio.sleep(_EVERY)
             await self.measure()
@@ -62,7 +62,7 @@ class Clocks:
             self._lead = timedelta(0)
 
     async def measure(self) -> timedelta | None:
-        """Return how far the store's clock is ahead of this one; None if the store does not tell."""
+        """Return how far the store's clock is ahead of this one; None if the store does not report its time."""
         before = datetime.now(UTC)
         clock = await self._store.clock(self._key)
         after = datetime.now(UTC)
@@ -77,7 +77,7 @@ class Clocks:
         return ahead
 
     def saw(self, deliveries: Iterable[Delivery]) -> None:
-        """Notice events that are from the future."""
+        """Note events that are from the future."""
         now = datetime.now(UTC)
         for delivery in deliveries:
             envelope = delivery.envelope

@@ -1,4 +1,4 @@
-"""The composition root: makes every part of the way of a delivery, each with what it needs, and sets nothing later.
+"""The composition root: makes each part of the way of a delivery with its dependencies, and changes none later.
 
 The parts form a line, not a circle, because two queues stand between them. Deliveries wait in the group commit; intents
 that are released wait in a queue of their own, from which the effects take them. An answer of the outside is one more
@@ -35,12 +35,12 @@ from choreography.tracing.recorder import Recorder
 from choreography.tracing.spans import Spans
 
 _SURE: Final = 100
-"""Events in a row that began a record, before the next are expected to. Four of twelve reads of an order are saved."""
+"""So many events in a row must begin a record before the next are expected to. This saves 4 of an order's 12 reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts of one service, in the order in which a delivery meets them, and what they share."""
+    """The parts of one service, in the order in which a delivery passes them, and the objects that they share."""
 
     deliveries: Deliveries
     intake: Intake
@@ -61,7 +61,7 @@ class Runtime:
 
 
 def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Recorder | None) -> Runtime:
-    """Make all parts of a service. The lanes among them are at work at once; deliveries wait until the intake is open.
+    """Make all parts of a service. Its lanes start to work at once; deliveries wait until the intake is open.
 
     Raises:
         ChoreographyError: an outside has no address, or the settings name a store that cannot serve this service.
@@ -71,7 +71,7 @@ def compose(service: Service, settings: Settings, metrics: Metrics, recorder: Re
     store = open_store(service, settings, sidecar)
     limits = Limits(snapshot_reads=store.snapshot_reads)
     published = Published(limits.remembered)
-    # A snapshot reads everything in one round trip, so there is nothing to save by not reading.
+    # A snapshot reads everything in one round trip, so leaving out a read would save nothing.
     newcomers = None if limits.snapshot_reads else Newcomers(_SURE)
     settler = Settler(service, limits, published, time_limit, settings.replica, newcomers=newcomers)
 

@@ -1,7 +1,7 @@
-"""The delivery route: what the sidecar brings. A plain ASGI endpoint, since it is asked a thousand times a second.
+"""The route of deliveries from the sidecar. A plain ASGI endpoint, since it is called a thousand times a second.
 
-Every message is accounted for by itself. Nothing about a request as a whole, its size included, is a reason to refuse
-it: what is refused as a whole is offered again for ever.
+Every message is answered by itself. Nothing about a request as a whole, its size included, is a reason to refuse it: a
+request that is refused as a whole is redelivered for ever.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Read = Callable[[str, bytes | Overlong, Mapping[str, object]], Delivery | None]
 
 _AT_ONCE: Final = 1024 * 1024
-"""Bytes. A body up to this is parsed as a whole, which costs less than reading it as a stream; nearly every one is."""
+"""Bytes. A body up to this size is parsed as a whole, which costs less than streaming; nearly every body is smaller."""
 _WRAPPED_TYPE: Final = "com.dapr.event.sent"
 _WRAPPED_SOURCE: Final = "Dapr"
 
 
 class Deliveries:
-    """Takes deliveries, has them settled, and answers SUCCESS or RETRY for each. Never DROP: it ends the sidecar."""
+    """Takes deliveries, has them settled, and answers SUCCESS or RETRY for each. Never DROP, which ends the sidecar."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Deliveries:
         try:
             answer = await self._taken(scope, receive)
         except GoneError:
-            # What was settled is a repeat when it comes again.
+            # The deliveries settled so far are repeats when they are redelivered.
             return
         await _answer(send, 200, answer)
 
@@ -85,7 +85,7 @@ class Deliveries:
             try:
                 message = orjson.loads(without_mark(beginning))
             except orjson.JSONDecodeError:
-                # A batch of which only one entry is bad is split all the same.
+                # A batch with only one bad entry is split all the same.
                 pass
             else:
                 if not isinstance(message, dict):
@@ -103,7 +103,7 @@ class Deliveries:
         return {"statuses": statuses.as_json()}
 
     def _topic_of(self, said: object) -> str:
-        """Return the topic by which a message came, as the flow names it; nothing if the message does not say."""
+        """Return the topic of a message, as the flow names it; an empty text if the message names none."""
         return self._names.of_flow(said) if isinstance(said, str) else ""
 
     async def _single(self, topic: str, event: bytes | Overlong, scope: Scope, read: Read) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Deliveries:
             except NotJsonError:
                 is_json = False
             if message.topic is not None or is_json:
-                # Else nobody knows by which topic they came, so they are not answered.
+                # Otherwise the topic of these entries is unknown, so they are not answered.
                 topic = self._topic_of(message.topic)
                 for entry in held:
                     if group.add(entry):
@@ -148,7 +148,7 @@ class Deliveries:
         return is_json
 
     async def _settle_broken(self, message: Message, whole: bytes | Overlong) -> None:
-        """Quarantine a batch that is no JSON behind some of its entries, which are settled by now."""
+        """Quarantine a batch that stops being JSON after some of its entries, which are settled by now."""
         problem = "The batch is not JSON to its end, so what followed its last readable entry could not be taken."
         delivery = too_large(whole) if isinstance(whole, Overlong) else unreadable(whole, problem)
         await self._settle(self._topic_of(message.topic), [delivery._replace(problem=problem)])
@@ -160,7 +160,7 @@ class Deliveries:
             statuses.add(entry, done=delivery is None or next(done))
 
     def _event(self, topic: str, event: bytes | Overlong, metadata: Mapping[str, object]) -> Delivery | None:
-        """Read one event; None if it is no business of this service."""
+        """Read one event; None if this service does not consume it."""
         if isinstance(event, Overlong):
             return too_large(event)
         raw = without_mark(event)
@@ -176,7 +176,7 @@ class Deliveries:
         return read_parsed(parsed, raw, topic=topic, taken=taken_at(metadata) if parsed.get("time") is None else "")
 
     def _undelivered(self, _topic: str, event: bytes | Overlong, _metadata: Mapping[str, object]) -> Delivery:
-        """Take what the sidecar could not hand over."""
+        """Take messages that the sidecar could not deliver."""
         if isinstance(event, Overlong):
             return too_large(event)
         problem = "The sidecar could not read this message, so it is no event any service could have reacted to."
@@ -191,7 +191,7 @@ class Deliveries:
             await _answer(send, 401, {"detail": "Only this service's own sidecar may fire deadlines."})
             return
         if not self._intake_open:
-            # The scheduler keeps it and asks again. What it says would go to a broker that is about to be left.
+            # The scheduler keeps the job and fires it again. Its events would go to a broker that is about to be left.
             await _answer(send, 503, {"detail": "The intake of this service is closed, so its deadlines wait."})
             return
         try:
@@ -213,10 +213,10 @@ def _is_wrapped(type_: object, source: object) -> bool:
 
 
 def _raw_bytes(message: dict[str, Any]) -> bytes:
-    """Return the event of a message that came alone: the bytes that the sidecar wrapped, or the message itself.
+    """Return the event of a message delivered alone: the bytes that the sidecar wrapped, or the message itself.
 
-    A subscription to raw payloads wraps each in an envelope of the sidecar's own; an event of somebody else may hold
-    ``data_base64`` just as well, and that is then what it says and not what it is.
+    With a subscription to raw payloads the sidecar wraps each message in an envelope of its own. An event of another
+    publisher may also hold ``data_base64``; that is then the data of the event, and not the event itself.
     """
     held = message.get("data_base64")
     if isinstance(held, str) and (

@@ -28,7 +28,7 @@ from choreography.telemetry import Metrics
 
 
 class Driver:
-    """Performs operations of one service: reads and commits in its store, publishes, schedules, hands intents over."""
+    """Performs a service's operations: reads and commits in its store, publishes, schedules, hands intents over."""
 
     def __init__(
         self, store: Store, sidecar: SidecarClient, publishing: Publishing, intents: Intents, metrics: Metrics
@@ -37,7 +37,7 @@ class Driver:
         self._publishing, self._intents, self.metrics = publishing, intents, metrics
 
     async def drive(self, engine: Generator[Operation | Remind, Any, Any], trace: str) -> Any:
-        """Perform what a part of the engine asks for until it is done, and return what it returns."""
+        """Perform the operations of a part of the engine until it is done, and return its result."""
         answer: Any = None
         while True:
             try:
@@ -61,7 +61,7 @@ class Driver:
                 return await self._together(operations, trace)
             case Pause(attempt):
                 self.metrics.attempts.inc()
-                # Two replicas that collided must not do so again in step.
+                # Two replicas that collided must not retry at the same moment.
                 await asyncio.sleep(min(2.0, 0.01 * 3**attempt) * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
                 return None
 
@@ -69,7 +69,7 @@ class Driver:
         self, operations: Sequence[Publish | Schedule | CarryOut], trace: str
     ) -> Sequence[frozenset[int] | bool]:
         if len(operations) == 1:
-            # As most have. A task would cost more than all else here.
+            # Most operations end here. A task would cost more than everything else in this method.
             return (await self._side(operations[0], trace),)
         return await asyncio.gather(*(self._side(one, trace) for one in operations))
 

@@ -1,4 +1,4 @@
-"""The effect lane: committed intents are carried out here, concurrently, bounded and timed, never inside a commit."""
+"""The effect lane: carries out committed intents concurrently, bounded and timed, never inside a commit."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from choreography.runtime.publishing import Publishing
 from choreography.service import Service
 
 _IN_BATCH: Final = 0.3
-"""Seconds the outside may take over an intent before its batch stops waiting for it. Our own work does not count: it
-is slow when there is much of it, and handing over would make it more."""
+"""Seconds that the outside may take over an intent before its batch stops waiting for it. The service's own work does
+not count: it is slow under load, and handing intents over would add to the load."""
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
-"""Seconds. Its place in the lane waits meanwhile, so it is short beside what people wait for."""
+"""Seconds. An intent keeps its place in the lane during a pause, so a pause is short beside the patience of people."""
 
 log = structlog.get_logger()
 
 
 def require_addresses(service: Service, outsides: Mapping[str, str]) -> None:
-    """Refuse to serve a service of which an outside has no address, or none that can be called.
+    """Refuse to serve a service if the address of an outside is missing or cannot be called.
 
     Raises:
-        ChoreographyError: there is one, and the sentence names the setting.
+        ChoreographyError: such an outside exists; the message names its setting.
     """
     missing = sorted({effect.outside for effect in service.effects.values()} - outsides.keys())
     if missing:
@@ -57,7 +57,7 @@ def require_addresses(service: Service, outsides: Mapping[str, str]) -> None:
 
 
 class Effects:
-    """Carries out the intents of one service: those that are released, and those that come back from their own lane.
+    """Carries out the intents of one service: released intents, and those that come back from the lane for slow ones.
 
     An answer of the outside becomes a delivery like any other, which the pipeline settles and releases.
     """
@@ -80,20 +80,20 @@ class Effects:
             self._metrics.unanswered_by(effect.outside)
         self._places = {effect.name: asyncio.Semaphore(effect.at_once) for effect in service.effects.values()}
         self._moved = dict.fromkeys(self._places, 0.0)
-        """When a call of an effect last ended, by the loop's clock."""
+        """When a call of an effect last ended, by the clock of the event loop."""
         self._outside_since: dict[str, float] = {}
-        """When the call of an intent began, by the loop's clock; once it is answered, never."""
+        """When the call of an intent began, by the clock of the event loop; infinity once it is answered."""
         self._under_way: dict[str, asyncio.Task[bool]] = {}
         self._failures: dict[str, int] = {}
-        """How often an intent that is still un-acknowledged got no answer; as many as there are of those."""
+        """How often an unacknowledged intent got no answer; intents without failures are not listed."""
         self._broken = Failures()
-        """Which intents fail for no reason that would pass."""
+        """Which intents fail for a reason that will not pass."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
         self._handling: set[asyncio.Task[bool]] = set()
         self._lane = asyncio.create_task(self._take_intents(), name="effects")
 
     async def close(self) -> None:
-        """Stop what is under way (it is committed, so it will be taken up again) and close the connections."""
+        """Cancel the work under way (the intents are committed, so they will be resumed) and close connections."""
         tasks = [self._lane, *self._handling, *self._under_way.values()]
         for task in tasks:
             task.cancel()
@@ -110,10 +110,10 @@ class Effects:
             task.add_done_callback(partial(_tell, handed.ended))
 
     async def _handle(self, handed: Handed) -> bool:
-        """Carry out one intent, or hand it over if that takes long. False if it must be tried again.
+        """Carry out one intent, or hand it over if it takes long. False if it must be tried again.
 
-        The delivery that led to it is un-acknowledged meanwhile, and with it the whole batch: a provider that hangs
-        over one order must not hold up the others.
+        The delivery that led to it is unacknowledged meanwhile, and so is its whole batch: a provider that hangs over
+        one order must not delay the others.
         """
         committed, repeated, nudge, _ = handed
         if repeated and not nudge and self._has_answered(committed):
@@ -125,11 +125,11 @@ class Effects:
         return not await self._publishing.publish([later], committed.traceparent)
 
     def _has_answered(self, committed: CommittedIntent) -> bool:
-        """Tell whether this replica has itself settled and fully published the answer of an intent."""
+        """Tell whether this replica itself has settled and fully published the answer of an intent."""
         return self._published.knows(committed.answer_id)
 
     async def later(self, delivery: Delivery) -> Fate:
-        """Carry out an intent that was handed over, however long it takes. What is none is quarantined."""
+        """Carry out an intent that was handed over, however long it takes. Quarantine a delivery that is no intent."""
         committed = self._answering.read_later(delivery)
         if committed is None:
             [fate] = await self._pipeline.account([delivery])
@@ -140,7 +140,7 @@ class Effects:
         return Fate.SETTLED if done else Fate.AGAIN
 
     async def _ends_in_time(self, task: asyncio.Task[bool], committed: CommittedIntent) -> bool:
-        """Wait for as long as the outside answers: this intent or, while it queues for a place, others."""
+        """Wait as long as the outside answers: this intent or, while this one queues for a place, other intents."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not task.done():
@@ -167,7 +167,7 @@ class Effects:
         self._outside_since.pop(key, None)
 
     async def _isolated(self, committed: CommittedIntent, *, repeated: bool, nudge: str) -> bool:
-        """Carry out one intent; whatever goes wrong with it must not hold up those that came with it."""
+        """Carry out one intent; no failure of it may delay the intents that came with it."""
         try:
             return await self._carry_out(committed, repeated=repeated, nudge=nudge)
         except Exception as error:
@@ -195,7 +195,7 @@ class Effects:
         return await self._ask(committed, request)
 
     async def _ask(self, committed: CommittedIntent, request: OutsideRequest | NotYetError) -> bool:
-        """Ask the outside and settle its answer, or set the intent aside if this release cannot or must not ask."""
+        """Call the outside and settle its answer; quarantine the intent if this release cannot or must not call."""
         now = datetime.now(UTC)
         if isinstance(request, NotYetError):
             return await self._settle(self._answering.for_another_release(committed, request, now))
@@ -218,12 +218,12 @@ class Effects:
         return await self._settle(answered)
 
     async def _call_again(self, request: OutsideRequest, committed: CommittedIntent, failures: int) -> Answer:
-        """Wait before calling an outside that gave no answer, longer each time: it has trouble enough of its own."""
+        """Call an outside again that gave no answer, after a pause that grows each time, to spare the outside."""
         await asyncio.sleep(min(_LONGEST_PAUSE, 0.25 * 2.0**failures))
         return await self._call(request, committed)
 
     async def _patiently(self, request: OutsideRequest, committed: CommittedIntent) -> Answer:
-        """Try a few times at once: a delivery that is answered RETRY holds up its whole batch for much longer."""
+        """Try a few times within a second: a delivery that is answered RETRY delays its whole batch for longer."""
         begun = asyncio.get_running_loop().time()
         for pause in _PAUSES:
             try:
@@ -279,7 +279,7 @@ def _why_not(effect: Effect, committed: CommittedIntent, now: datetime) -> str:
 
 
 def _tell(ended: asyncio.Future[bool], task: asyncio.Task[bool]) -> None:
-    """Tell whoever waits for an intent how its handling ended."""
+    """Report the end of an intent's handling to the task that waits for it."""
     if ended.done():
         return
     if task.cancelled():

@@ -1,6 +1,6 @@
 """Group commit: deliveries of all topics that wait at the same moment are settled in one transaction.
 
-While what one group led to is being released, the next group commits. At low load nothing waits.
+While the outcomes of one group are being released, the next group commits. At low load nothing waits.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from choreography.tracing.traceparent import of_all
 LARGEST_GROUP: Final = 400
 BUSY: Final = 3
 GATHERING: Final = 0.01
-"""Seconds for which a busy lane lets more deliveries come: what a commit costs does not depend on how many it serves.
-Measured beside none at all, it is a tenth less CPU for an order, and latencies at half of capacity fall by a sixth."""
+"""Seconds for which a busy lane gathers deliveries: the cost of a commit does not depend on their number. Measured
+against no gathering, an order takes a tenth less CPU, and latencies at half of capacity fall by a sixth."""
 _PROBATION_SECONDS: Final = 150.0
-"""Longer than any broker of ours takes to redeliver what a dead replica held."""
+"""Longer than every supported broker takes to redeliver the events that a dead replica held."""
 
 log = structlog.get_logger()
 
@@ -47,13 +47,13 @@ class GroupCommit:
         self._lane = asyncio.create_task(self._commit_groups(), name="group commit")
 
     async def begin(self) -> None:
-        """Find out how this replica's last life ended, before anything is run."""
-        while not await self._driver.drive(self._settler.suspects.begin(), ""):  # noqa: ASYNC110 - stores tell nobody
+        """Find out how this replica's last life ended, before any event is run."""
+        while not await self._driver.drive(self._settler.suspects.begin(), ""):  # noqa: ASYNC110 - stores notify no one
             await asyncio.sleep(1)
         self._began = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
-        """Stop committing; what waits is delivered again by the broker."""
+        """Stop committing; the broker redelivers the deliveries that wait."""
         self._lane.cancel()
         await asyncio.gather(self._lane, return_exceptions=True)
 
@@ -68,7 +68,7 @@ class GroupCommit:
         return self._lane.exception() if self._lane.done() and not self._lane.cancelled() else None
 
     async def settle(self, deliveries: Sequence[Delivery]) -> list[Settled]:
-        """Settle deliveries with whatever else waits; return what became of each, once that is committed."""
+        """Settle deliveries with all others that wait; return the result of each, once it is committed."""
         future: asyncio.Future[list[Settled]] = asyncio.get_running_loop().create_future()
         self._waiting.append((deliveries, future))
         self._arrived.set()
@@ -98,7 +98,8 @@ class GroupCommit:
                 for _, future in group:
                     if not future.done():
                         future.set_exception(error)
-                # Not to be survived: the next life of this replica finds the event that did it, and sets it apart.
+                # The process must not survive this: the next life of this replica finds the event that caused it, and
+                # isolates it.
                 log.exception("the engine failed", events=[one.identity for one in group[0][0]][:10])
                 self.broken.set()
                 raise

@@ -1,4 +1,4 @@
-"""The intake: where every delivery of a service goes, whichever way it came, and where each is accounted for."""
+"""The intake: every delivery of a service, from any source, passes through it and gets its fate."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Way = Callable[[Sequence[Delivery]], Awaitable[list[Fate]]]
 
 
 class Intake:
-    """Takes deliveries of every topic and says what became of each."""
+    """Takes deliveries of every topic and returns the fate of each."""
 
     def __init__(
         self,
@@ -54,15 +54,15 @@ class Intake:
         self._old_events = OldEvents()
         self._failures = Failures()
         self.open = asyncio.Event()
-        """Until then deliveries are held and not refused: some brokers forget what was refused."""
+        """Until this is set, deliveries are held and not refused: some brokers forget a refused message."""
 
     def ignore(self, wire_type: object) -> None:
-        """Account for a delivery that need not be read, since its type is none of this service's business."""
+        """Count a delivery that need not be read, since this service does not consume its type."""
         self._metrics.delivered.inc()
         self._metrics.ignored(wire_type)
 
     async def take(self, topic: str, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Handle deliveries of one topic, or of none, and count how each ended. An exception leaves none uncounted."""
+        """Handle deliveries of one topic, or of none, and count the fate of each, also when an exception is raised."""
         self._metrics.delivered.inc(len(deliveries))
         self._clocks.saw(deliveries)
         fates = [Fate.AGAIN] * len(deliveries)
@@ -98,7 +98,7 @@ class Intake:
         return self._intents if topic == intents(self._service.name) else self._events
 
     async def _isolated(self, way: Way, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Handle deliveries together; if that raises, each by itself, so that none fails because of another."""
+        """Handle deliveries together; if that raises, handle each by itself, so that none fails because of another."""
         if len(deliveries) > 1:
             try:
                 return await way(deliveries)
@@ -109,7 +109,7 @@ class Intake:
         return [await self._alone(way, delivery) for delivery in deliveries]
 
     async def _alone(self, way: Way, delivery: Delivery) -> Fate:
-        """Handle one delivery; if it raises the same again and again, quarantine it: trying on would never end."""
+        """Handle one delivery. If it raises the same again and again, quarantine it, as it would never succeed."""
         try:
             [fate] = await way([delivery])
         except Exception as error:
@@ -131,7 +131,7 @@ class Intake:
         return await self._pipeline.account(deliveries)
 
     async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Take canaries, also before the store is known to be safe; whatever else came is quarantined when it is."""
+        """Take canaries, also before the store is known to be safe; all else waits for that and is quarantined."""
         return [
             (Fate.SETTLED if await self._canaries.arrived(one) else Fate.AGAIN)
             if self._canaries.knows(one)
@@ -149,7 +149,7 @@ class Intake:
 
 
 def _together(fates: Iterable[Fate]) -> Fate:
-    """Return what became of a request, by what became of all that it asked for."""
+    """Return the fate of a request from the fates of all deliveries that it asked for."""
     found = set(fates)
     if not found:
         return Fate.IGNORED

@@ -1,7 +1,7 @@
 """The queue between releasing and the effects: committed intents that wait to be carried out.
 
-Whoever releases an intent waits for its end, and knows nothing of how it is carried out. Whoever carries it out settles
-the answer like any other delivery, and knows nothing of who waits.
+The code that releases an intent waits for its end, and does not know how it is carried out. The code that carries it
+out settles the answer like any other delivery, and does not know who waits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Handed(NamedTuple):
 
     Attributes:
         committed: the committed intent.
-        repeated: it was released before, so it may have been answered.
-        nudge: the id of the nudge that asks for its answer to be published again, if one does.
+        repeated: whether it was released before, so that it may have been answered.
+        nudge: the id of the nudge that asks to publish its answer's outcome again, if there is one.
         ended: True once the intent is answered and the answer is settled; False if it must be tried again.
     """
 
@@ -50,6 +50,6 @@ class Intents:
         return await self._waiting.get()
 
     def close(self) -> None:
-        """Let nobody wait for what nobody will carry out: it is committed, so it comes again."""
+        """Cancel all waits, as no effect will carry these intents out. They are committed, so they come again."""
         while not self._waiting.empty():
             self._waiting.get_nowait().ended.cancel()

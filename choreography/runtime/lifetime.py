@@ -24,9 +24,9 @@ class Lifetime:
     """Begins and ends the work of the parts of one service.
 
     Args:
-        service: what is served.
-        settings: where everything is.
-        runtime: the parts.
+        service: the service to run.
+        settings: the settings of the service.
+        runtime: the parts of the service.
         refuse: called with one sentence when the service must not run.
     """
 
@@ -41,7 +41,7 @@ class Lifetime:
 
     @property
     def failed(self) -> BaseException | None:
-        """Why nothing can be settled any more, if that is so."""
+        """Why no delivery can be settled any more, if that is so."""
         return self._runtime.commits.failed
 
     @asynccontextmanager
@@ -79,12 +79,12 @@ class Lifetime:
                 await runtime.clocks.check()
             await runtime.commits.begin()
             if not await confirms.are_sure(runtime.sidecar):
-                # What the sidecar has confirmed may not be on the broker, so a repeat publishes it again.
+                # Events confirmed by the sidecar may not have reached the broker, so a repeat publishes them again.
                 runtime.published.distrust()
             runtime.intake.open.set()
             if self._settings.self_check:
                 await check.of_broker()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the service must not run, and must say why
+        except Exception as error:  # noqa: BLE001 - on any error the service must not run, and must say why
             self._refuse(f"{self._service.name} refuses to start. {error}")
             return
         self._checked = True
@@ -93,14 +93,14 @@ class Lifetime:
             log.warning("the intake is closed: commands are refused and deadlines wait until CHOREOGRAPHY_INTAKE=open")
 
     async def _replay(self, replaying: Replaying) -> None:
-        """Replay what waits for this release, once the store is known to be safe."""
+        """Replay the events that wait for this release, once the store is known to be safe."""
         await self._runtime.intake.open.wait()
-        # What a replay says would go to a broker that is about to be left.
+        # The events of a replay would go to a broker that is about to be left.
         if self._settings.intake_open:
             await replaying.forever()
 
     async def _publish_for_applications(self) -> None:
-        """Publish what the application of this service has committed."""
+        """Publish the events that the application of this service has committed."""
         await self._runtime.intake.open.wait()
         store = self._runtime.store
         if self._service.outbox and self._settings.intake_open and isinstance(store, Claims):

@@ -1,4 +1,4 @@
-"""Says once how many events were too old to be run, when no more of them come."""
+"""Logs once how many events were too old to be run, when a burst of them has ended."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import structlog
 from choreography.engine.delivery import Delivery
 
 _QUIET: Final = 10.0
-"""Seconds without another one, after which a burst has ended."""
+"""A burst ends after so many seconds without another such event."""
 
 log = structlog.get_logger()
 
 
 class OldEvents:
-    """Counts a burst of events that are too old, such as a first subscription finds on a topic that keeps years."""
+    """Counts a burst of too old events, such as a first subscription finds on a topic that keeps events for years."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -25,7 +25,7 @@ class OldEvents:
         self._timer: asyncio.TimerHandle | None = None
 
     def saw(self, delivery: Delivery) -> None:
-        """Count one that was acknowledged unrun, and wait for more."""
+        """Count an event that was acknowledged without a run, and wait for more."""
         if delivery.envelope is not None:
             self._counts[delivery.type] += 1
             time = f"{delivery.envelope.time:%Y-%m-%d %H:%M:%S}"
@@ -35,7 +35,7 @@ class OldEvents:
         self._timer = asyncio.get_running_loop().call_later(_QUIET, self.say)
 
     def say(self) -> None:
-        """Say how many there were, by type, and of what time."""
+        """Log how many events there were, by type, and their times."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The pipeline: deliveries are settled, then what they led to is released, and only then each has its fate."""
+"""The pipeline: deliveries are settled, then their outcomes are released, and only then each has its fate."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ class Pipeline:
 
     @property
     def failed(self) -> BaseException | None:
-        """Why nothing can be settled any more, if that is so."""
+        """Why no delivery can be settled any more, if that is so."""
         return self._commits.failed
 
     async def submit(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        """Settle deliveries and release what follows from them. Return for each whether it may be acknowledged."""
+        """Settle deliveries and release their outcomes. Return for each whether it may be acknowledged."""
         return [fate.done for fate in await self.account(deliveries)]
 
     async def account(self, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Settle deliveries and release what follows from them. Return what became of each."""
+        """Settle deliveries and release their outcomes. Return the fate of each."""
         if not deliveries:
             return []
         settled = await self._commits.settle(deliveries)
         done = await self.release(settled)
-        # What a deadline said once it had fired is part of what a nudge asks for.
+        # A nudge also asks for the events that a deadline caused once it had fired.
         fired = nudged_deadlines(settled, datetime.now(UTC))
         if fired and not all(await self.submit(fired)):
             return [Fate.AGAIN] * len(settled)
         return [one.fate if ended else Fate.AGAIN for one, ended in zip(settled, done, strict=True)]
 
     async def release(self, settled: Sequence[Settled]) -> list[bool]:
-        """Publish, schedule and have carried out what was settled. Return for each whether all of that is done."""
+        """Publish, schedule and carry out the settled outcomes. Return for each whether all of that is done."""
         trace, chatty = of_all(one.delivery.traceparent for one in settled), log.is_enabled_for(logging.DEBUG)
         done: list[bool] = await self._driver.drive(release(settled, self._limits, self._published), trace)
         for one in settled:

@@ -1,4 +1,4 @@
-"""Publishes what a service's application has left in the database, as long as the service runs."""
+"""Publishes the events that a service's application has left in the database, as long as the service runs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from choreography.runtime.driver import Driver
 from choreography.service import Service
 
 _EVERY: Final = 0.2
-"""Seconds between two looks. A pooler passes no notification on, so nobody can be told."""
+"""Seconds between two looks. A pooler passes no notification on, so the database cannot announce new events."""
 _MOST: Final = 200
 _CLAIMED: Final = 10.0
-"""Seconds for which a note belongs to the replica that found it. If that dies, another one publishes it then."""
+"""Seconds for which a note belongs to the replica that found it. If that dies, another one then publishes it."""
 
 log = structlog.get_logger()
 
 
 @runtime_checkable
 class Claims(Protocol):
-    """A store in which notes can be claimed, so that two replicas do not publish all of them twice."""
+    """A store in which notes can be claimed, so that two replicas do not both publish all of them."""
 
     async def claim(self, kind: str, most: int, seconds: float) -> list[tuple[str, str, str]]:
         """Claim notes of a kind; return the id, the version and the text of each."""
@@ -39,19 +39,19 @@ class PollingPublisher:
         self._posting, self._store, self._driver = Posting(service, limits), store, driver
 
     async def forever(self) -> None:
-        """Look for events again and again, and at once while there are many."""
+        """Look for events again and again, without a pause while there are many."""
         while True:
             try:
                 more = await self.once() == _MOST
             except Exception:
-                # They stay in the database, and the next look may find it well.
+                # The notes stay in the database, and the next look may find the store healthy.
                 log.exception("what the application published could not be passed on")
                 more = False
             if not more:
                 await asyncio.sleep(_EVERY)
 
     async def once(self) -> int:
-        """Publish what is there; return how many events those were."""
+        """Publish the noted events; return how many events were published."""
         claimed = await self._store.claim(POSTED, _MOST, _CLAIMED)
         if not claimed:
             return 0

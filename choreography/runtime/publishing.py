@@ -1,7 +1,7 @@
 """The publishing lane: events of one topic that wait at the same moment share one call.
 
-What a batch led to comes in bulk already, but the answers of the outside come one by one, and a call for each of them
-would cost the sidecar more than anything else it does.
+The events of a batch come in bulk already, but the answers of the outside come one by one, and a call for each of them
+would cost the sidecar more than all its other work.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Publishing:
         self._lanes: dict[str, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        """Stop; what waits is published when its cause is delivered again."""
+        """Stop; the waiting events are published when their causes are redelivered."""
         lanes = list(self._lanes.values())
         for lane in lanes:
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
-        """Publish events of one topic. Return the indices of those the broker did not confirm."""
+        """Publish events of one topic. Return the indices of the events that the broker did not confirm."""
         topic = events[0].topic
         future: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(topic, []).append((events, trace, future))
@@ -50,13 +50,13 @@ class Publishing:
                     if not future.done():
                         future.set_result(answer)
         finally:
-            # Nobody may join between the last look and this, and nobody may wait for a lane that ended early.
+            # No event may join between the last look and this, and no caller may wait for a lane that ended early.
             del self._lanes[topic]
             for _, _, future in [*group, *self._waiting.pop(topic)]:
                 future.cancel()
 
     def _next(self, topic: str) -> list[_Waiting]:
-        """Take as many of those that wait as one call may carry, the first of them in any case."""
+        """Take as many waiting groups as one call may carry, and always the first."""
         waiting, taken, count, size = self._waiting[topic], 0, 0, 0
         for events, _, _ in waiting:
             count += len(events)
@@ -73,7 +73,8 @@ class Publishing:
         if not failed:
             return [NOTHING_FAILED] * len(group)
         if len(group) > 1 and len(failed) == sum(len(events) for events, _, _ in group):
-            # Perhaps for the sake of one of them: strangers must not fail with it for ever.
+            # Perhaps only one of them caused the failure: events that share a call by chance must not fail with it for
+            # ever.
             return await asyncio.gather(*(self._sidecar.publish(events, trace) for events, trace, _ in group))
         answers, start = [], 0
         for events, _, _ in group:

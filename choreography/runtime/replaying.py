@@ -1,4 +1,4 @@
-"""Replays by itself what another release of the service has quarantined as *not yet*, once this one knows it."""
+"""Replays by itself the events that another release has quarantined as *not yet*, once this release knows them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from choreography.runtime.pipeline import Pipeline
 from choreography.service import Service
 
 _EVERY: Final = 30.0
-"""Seconds. Older replicas go on quarantining what they do not know for as long as a release is rolled out."""
+"""Seconds. Older replicas go on quarantining events that they do not know until the rollout of a release ends."""
 _FIRST: Final = 4.0
-"""Seconds until the second look, after which each pause is twice as long: the replica whose place a new one takes is
-about to end, and what it has quarantined should not wait for half a minute."""
+"""Seconds until the second look; each later pause is twice as long. The replica that a new one replaces is about to
+end, and the events that it has quarantined should not wait for half a minute."""
 _AT_ONCE: Final = 100
 
 log = structlog.get_logger()
 
 
 class Replaying:
-    """What waits for this release, looked for when it starts, and ever more rarely down to each half minute."""
+    """Looks for events that wait for this release: at its start, then ever more rarely, down to each half minute."""
 
     def __init__(self, service: Service, driver: Driver, pipeline: Pipeline, effects: Effects, limits: Limits) -> None:
         self._driver, self._pipeline, self._effects = driver, pipeline, effects
@@ -38,19 +38,19 @@ class Replaying:
         self._not_yet = NotYet(service, limits.horizon_seconds + 2 * limits.skew_seconds)
 
     async def forever(self) -> None:
-        """Look again and again. A store that has trouble is asked again."""
+        """Look again and again, also after trouble in the store."""
         pause = min(_FIRST, _EVERY)
         while True:
             try:
                 await self.look(datetime.now(UTC))
             except Exception:
                 log.exception("nobody can tell what waits for this release; it is looked for again")
-            # Replicas that started together need not look together.
+            # Replicas that started together should not all look at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             pause = min(2 * pause, _EVERY)
 
     async def look(self, now: datetime) -> int:
-        """Replay what this release knows. Return how many events and intents that were."""
+        """Replay the events that this release knows. Return how many events and intents that were."""
         known: list[str] = await self._driver.drive(self._not_yet.known(), "")
         replayed = 0
         for start in range(0, len(known), _AT_ONCE):
@@ -67,7 +67,7 @@ class Replaying:
         settled = await self._pipeline.submit(list(events.values()))
         carried_out = await asyncio.gather(*(self._carry_out(*pair, now) for pair in intents.items()))
         done = [one for one, ended in zip([*events, *intents], [*settled, *carried_out], strict=True) if ended]
-        # What did not end for the sake of the store, the broker or the outside is tried again at the next look.
+        # If the store, the broker or the outside was the reason that one did not end, the next look tries it again.
         await self._driver.drive(self._not_yet.tried([*(found.keys() - waiting.keys()), *done]), "")
         return len(done)
 

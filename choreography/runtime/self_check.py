@@ -1,7 +1,8 @@
-"""The start-up self-check: store, broker and scheduler are judged by what they do, not by what they advertise.
+"""The start-up self-check: store, broker and scheduler are judged by their behaviour, not by their claims.
 
 A service that started on a store whose transactions are not atomic, or on a broker that forgets a failed message,
-would lose or double events much later and far away. Here it refuses to start, with a sentence that says what to change.
+would lose or double events much later and in another place. Here it refuses to start, with a sentence that says what to
+change.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from choreography.topics import published_by
 
 _CANARY_PATIENCE: Final = 45.0
 _ANOTHER_CANARY: Final = 15.0
-"""Seconds after which another is sent: what a sidecar takes while it still subscribes may stay with it."""
+"""Seconds after which another canary is sent: a sidecar may lose a message that it takes while it still subscribes."""
 _PUBLISHING_PATIENCE: Final = 5.0
 _SIDECAR_NOTICE: Final = 5.0
 _PROBE_TTL: Final = 300
@@ -37,10 +38,10 @@ log = structlog.get_logger()
 
 
 class Canaries:
-    """Events a service sends itself at the start. The first delivery is answered RETRY; a safe broker brings it back.
+    """Events that a service sends itself at the start. It answers the first delivery RETRY; a safe broker redelivers.
 
-    Replicas share a subscription, so a canary may come to another replica than the one that waits for it. Whoever sees
-    it return says so in the store, which all of them share.
+    Replicas share a subscription, so a canary may come to another replica than the one that waits for it. The replica
+    that sees it return records that in the store, which all replicas share.
     """
 
     def __init__(self, service: str, store: Store) -> None:
@@ -49,16 +50,16 @@ class Canaries:
         self._seen: dict[str, int] = {}
 
     def key(self, canary: str) -> Key:
-        """Return the store key under which the return of a canary is told."""
+        """Return the store key under which the return of a canary is recorded."""
         return Key(self._service, "canary", canary)
 
     def knows(self, delivery: Delivery) -> bool:
-        """Tell whether this is a canary, of whichever replica of this service."""
+        """Tell whether this is a canary of any replica of this service."""
         envelope = delivery.envelope
         return envelope is not None and (envelope.type, envelope.source) == (CANARY_TYPE, self._service)
 
     async def arrived(self, delivery: Delivery) -> bool:
-        """Take a canary; False asks for it again."""
+        """Take a canary; return False to have it redelivered."""
         canary = delivery.identity
         self._seen[canary] = self._seen.get(canary, 0) + 1
         if self._seen[canary] < 2:
@@ -71,14 +72,14 @@ class Canaries:
 
 
 class SelfCheck:
-    """Probes one service's sidecar."""
+    """Probes the store, the broker and the scheduler of one service."""
 
     def __init__(self, service: Service, sidecar: SidecarClient, store: Store, canaries: Canaries) -> None:
         self._service, self._sidecar, self._store, self._canaries = service, sidecar, store, canaries
         self._run = secrets.token_hex(8)
 
     async def of_store(self) -> None:
-        """Wait for the sidecar, then probe what must be right before the first event is settled.
+        """Wait for the sidecar, then probe the store, which must be right before the first event is settled.
 
         Raises:
             SelfCheckError: the store would lose or double events.
@@ -88,16 +89,16 @@ class SelfCheck:
         await self._check_store()
 
     async def of_broker(self) -> None:
-        """Probe broker and scheduler, while events are settled already.
+        """Probe broker and scheduler while events are already being settled.
 
-        All topics of a sidecar share its workers: a service that held what waited for it until its canary is back
-        would wait for itself, give up, and meet the same at every start.
+        All topics of a sidecar share its workers: a service that held all deliveries until its canary is back would
+        block its own canary, give up, and do the same at every start.
 
         Raises:
             SelfCheckError: broker or scheduler would lose events.
         """
         await self._check_canary()
-        # Nothing is published: what is, reaches consumers, and a canary is no event of theirs.
+        # Nothing is published here: consumers would get it, and a canary is no event for them.
         await asyncio.gather(*(self._check_topic(topic) for topic in published_by(self._service)))
         await self._check_scheduler()
 
@@ -110,7 +111,7 @@ class SelfCheck:
                 log.warning("waiting for the sidecar", seconds=round(waited))
 
     async def _check_store(self) -> None:
-        """Probe what the guarantee rests on: stale ETags, first-write, and all-or-nothing."""
+        """Probe the behaviour that the guarantee rests on: stale ETags, first-write, and all-or-nothing."""
         one, two = self._key("one"), self._key("two")
         first = await self._store.commit([_probe(one, "1", None), _probe(two, "1", None)])
         if not isinstance(first, Committed):
@@ -168,7 +169,7 @@ class SelfCheck:
         )
 
     async def _returns(self, sent: Sequence[str], until: float) -> bool:
-        """Wait until one of these canaries has come twice. Each is an event of its own: none vouches for another."""
+        """Wait until one of these canaries has come twice. They do not count together: each is an event of its own."""
         keys = [self._canaries.key(f"{self._run}-{name}") for name in sent]
         while _now() < until:
             for key in keys:

@@ -1,4 +1,4 @@
-"""A time limit for code that does not await: an event under suspicion must not be able to hang the process."""
+"""A time limit for code that does not await: a suspect event must not be able to hang the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError inside the block when it has run for ``seconds``. Only the main thread can be interrupted."""
+    """Raise TimeoutError inside the block when it has run for ``seconds``. Works only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
 """Reading the bodies that the sidecar posts, while they arrive: batches, single messages and fired jobs.
 
-Not here: what an event says (`choreography.engine.reading`, `choreography.engine.decoding`).
+Not here: reading the data of events (`choreography.engine.reading`, `choreography.engine.decoding`).
 """

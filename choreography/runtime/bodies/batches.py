@@ -1,7 +1,7 @@
-"""Reading what the sidecar posts as a stream, so that no size of a request, and nothing in it, fails it as a whole.
+"""Reading requests of the sidecar as a stream, so that neither their size nor one bad entry fails a whole request.
 
 A batch is split into its entries while it arrives. An entry that is too large is never kept whole: its digest, its size
-and its beginning stand for it. Nothing here parses what an entry says, so one bad entry cannot spoil its neighbours.
+and its beginning replace it. Nothing here parses the event in an entry, so one bad entry cannot spoil its neighbours.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class BatchEntry(NamedTuple):
     """One entry of a batch.
 
     Attributes:
-        entry_id: by which it is answered; None if it can be answered by nothing.
+        entry_id: the id in its answer; None if it has no id, so that it cannot be answered.
         event: its bytes, as they were on the broker.
-        metadata: what the broker says about it.
-        problem: why it is no entry at all, if it is none.
+        metadata: the broker's metadata about it.
+        problem: the reason why it is no valid entry, if it is none.
     """
 
     entry_id: str | None
@@ -43,13 +43,13 @@ class BatchEntry(NamedTuple):
 
 
 def entries_of(said: Any) -> Sequence[BatchEntry]:
-    """Return an entry whose JSON is already parsed; of a pack, all that are in it, under the id of the pack."""
+    """Return an entry whose JSON is already parsed; for a pack, all of its entries, under the id of the pack."""
     entry = entry_of(said)
     return _unpacked(entry, said.get("contentType")) if isinstance(said, dict) else (entry,)
 
 
 def entry_of(said: Any) -> BatchEntry:
-    """Return one entry whose JSON is already parsed, as it is."""
+    """Return one entry whose JSON is already parsed, without unpacking it."""
     if not isinstance(said, dict):
         return BatchEntry(None, bounded(orjson.dumps(said)), {}, "An entry of the batch is not a JSON object.")
     metadata = said.get("metadata")
@@ -66,13 +66,13 @@ def _unpacked(entry: BatchEntry, content_type: object) -> Sequence[BatchEntry]:
     whole = parsed(entry.event)
     held = whole.get("entries") if isinstance(whole, dict) else None
     if not held or not isinstance(held, list):
-        # No pack: an event like any other, quarantined as such. Without an answer it would come again for ever.
+        # No pack: handled like any other event, and so quarantined. Without an answer it would be redelivered for ever.
         return (entry,)
     return [entry_of(one)._replace(entry_id=entry.entry_id) for one in held]
 
 
 class ParsedBytes(bytes):
-    """The bytes of an event that came as JSON inside a body, with what they say: it is parsed already.
+    """The bytes of an event that came as JSON inside a body, together with the parsed event.
 
     Attributes:
         parsed: the event.
@@ -81,21 +81,21 @@ class ParsedBytes(bytes):
     parsed: Mapping[str, Any]
 
     def __new__(cls, parsed: Mapping[str, Any]) -> Self:
-        """Write the event as it would have been parsed."""
+        """Encode the parsed event as bytes, and keep it."""
         self = super().__new__(cls, orjson.dumps(parsed))
         self.parsed = parsed
         return self
 
 
 def event_bytes(event: Any) -> bytes:
-    """Return an event as it was on the broker: the sidecar hands bytes over in base64, and JSON as it is."""
+    """Return an event as it was on the broker: the sidecar encodes bytes in base64, and passes JSON on as it is."""
     if isinstance(event, str):
         return decoded(event)
     return ParsedBytes(event) if isinstance(event, dict) else orjson.dumps(event)
 
 
 def decoded(text: str) -> bytes:
-    """Return the bytes that a text holds in base64, or its own if it holds none."""
+    """Return the bytes that a text holds in base64, or the bytes of the text itself if it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
@@ -103,7 +103,7 @@ def decoded(text: str) -> bytes:
 
 
 def bounded(raw: bytes) -> bytes | Overlong:
-    """Return the bytes of an event, or what stands for them if there are too many."""
+    """Return the bytes of an event, or their placeholder if there are too many."""
     return raw if len(raw) <= LARGEST_READ else Overlong.of(raw)
 
 
@@ -111,8 +111,8 @@ class Message:
     """One request body, read while it arrives. Iterating over its entries reads all of it.
 
     Attributes:
-        fields: those of its own members that are needed and were read so far, as JSON text.
-        is_batch: it has a list of entries.
+        fields: the needed members that were read so far, as JSON text.
+        is_batch: whether it has a list of entries.
     """
 
     def __init__(self, parts: AsyncIterator[bytes]) -> None:
@@ -122,24 +122,24 @@ class Message:
 
     @property
     def topic(self) -> str | None:
-        """By which topic it came; None as long as that was not read."""
+        """The topic by which it came; None until that was read."""
         return self.text("topic") if "topic" in self.fields else None
 
     @property
     def whole(self) -> bytes | Overlong:
-        """All that was read so far, or what stands for it."""
+        """All bytes that were read so far, or their placeholder."""
         whole = self._stream.whole
         return whole if isinstance(whole, Overlong) else bounded(whole)
 
     def text(self, name: str) -> str:
-        """Return a member that is a text; nothing if it is none."""
+        """Return a member that is a text; an empty text if it is none."""
         return text_of(self.fields.get(name, _NOTHING))
 
     async def entries(self) -> AsyncIterator[BatchEntry]:
-        """Split it.
+        """Split the batch into its entries.
 
         Raises:
-            NotJsonError: it is not JSON from here on.
+            NotJsonError: the rest of the body is not JSON.
         """
         stream = self._stream
         await stream.skip_byte_order_mark()
@@ -157,7 +157,7 @@ class Message:
             raise NotJsonError
 
     async def rest(self) -> bytes | Overlong:
-        """Read on to the end, whatever comes; return all of it, or what stands for it."""
+        """Read the rest, valid or not; return the whole body, or its placeholder."""
         await self._stream.drain()
         return self.whole
 
@@ -182,7 +182,7 @@ class Message:
         return _unpacked(entry, parsed(values.get("contentType", _NOTHING)))
 
     def _entries_at_hand(self) -> Sequence[BatchEntry] | None:
-        """Return what the next entry holds if all of it has arrived and is sound, as most are: that is quicker."""
+        """Return the content of the next entry if it has wholly arrived and is sound, as most are: that is quicker."""
         text = self._stream.object_at_hand()
         try:
             entries = entries_of(orjson.loads(text))
@@ -211,7 +211,7 @@ def _no_entry(value: bytes | Overlong) -> BatchEntry:
 
 
 def _entry_id(said: Any) -> str:
-    # The sidecar reads a missing id as an empty one, so that is what it is answered by.
+    # The sidecar reads a missing id as an empty one, so the answer carries an empty id.
     if said is None:
         return ""
     return said if isinstance(said, str) else orjson.dumps(said).decode()

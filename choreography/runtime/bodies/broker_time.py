@@ -1,4 +1,4 @@
-"""When a broker took a message, if Dapr's component says so: the time of an event that has none of its own."""
+"""The time at which a broker took a message, if Dapr's component reports it: for events without a time of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choreography.errors import InvalidEventError
 
 
 def taken_at(metadata: Mapping[str, object]) -> str:
-    """Return when a message was taken, as RFC 3339; nothing if its metadata does not say."""
+    """Return the time at which a message was taken, as RFC 3339; an empty text if its metadata has none."""
     for name, value in metadata.items():
         read = _READERS.get(name.lower())
         if read and isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What waits while a batch is read, and how its entries are answered."""
+"""Entries that wait while a batch is read, and the statuses that answer its entries."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 
 
 class Held:
-    """Entries that came before the topic did: the sidecar writes it after them.
+    """Entries that came before the topic, which the sidecar writes after them.
 
-    They are few, or small, in any batch that the rendered files allow; what is more waits on disk.
+    They are few, or small, in any batch that the rendered files allow; further entries wait on disk.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Held:
         self._file.close()
 
     def add(self, entry: BatchEntry) -> bool:
-        """Hold one; False if there is no place for it."""
+        """Hold one entry; return False if there is no space for it."""
         event = entry.event
         stands = [event.digest, event.size] if isinstance(event, Overlong) else None
         raw = event.beginning if isinstance(event, Overlong) else event
@@ -53,33 +53,33 @@ class Held:
 
 
 class Group:
-    """Entries that are settled together, so that no more than a few megabytes of a batch are in hand at once."""
+    """Entries that are settled together, so that only a few megabytes of a batch are in memory at once."""
 
     def __init__(self) -> None:
         self._entries: list[BatchEntry] = []
         self._bytes = 0
 
     def add(self, entry: BatchEntry) -> bool:
-        """Take one more; True if the group is full."""
+        """Add one entry; return True if the group is full."""
         self._entries.append(entry)
         self._bytes += len(entry.event.beginning if isinstance(entry.event, Overlong) else entry.event)
         return len(self._entries) >= _MOST_ENTRIES or self._bytes >= _MOST_BYTES
 
     def take(self) -> list[BatchEntry]:
-        """Return them and begin the next group."""
+        """Return the entries and begin the next group."""
         entries, self._entries, self._bytes = self._entries, [], 0
         return entries
 
 
 class Statuses:
-    """The answer to a batch: one status for each entry that can be named. Never DROP, which ends the sidecar."""
+    """The answer to a batch: one status for each entry with an id. Never DROP, which ends the sidecar."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []
         self._again: set[str] = set()
 
     def add(self, entry: BatchEntry, *, done: bool) -> None:
-        """Say what became of one. Of two entries with one id, both are done or both come again."""
+        """Add the status of one entry. Two entries with one id are both done or both redelivered."""
         if entry.entry_id is None:
             return
         self._ids.append(entry.entry_id)
@@ -87,5 +87,5 @@ class Statuses:
             self._again.add(entry.entry_id)
 
     def as_json(self) -> list[dict[str, str]]:
-        """Return them in the order in which the entries came."""
+        """Return the statuses in the order in which the entries came."""
         return [{"entryId": one, "status": "RETRY" if one in self._again else "SUCCESS"} for one in self._ids]

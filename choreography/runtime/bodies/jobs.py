@@ -1,7 +1,7 @@
-"""Reading what a fired job holds: the deadlines of one batch, or the accepted commands of which it reminds.
+"""Reading a fired job: the deadlines of one batch, or the accepted commands of a reminder.
 
-A job that cannot be read would be fired again for ever. So whatever in it is
-unreadable becomes a delivery that is quarantined, and what is readable beside it is served.
+A job that cannot be read would be fired again for ever. So each unreadable item in it becomes a delivery that is
+quarantined, and the readable items are served.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from choreography.engine.reading import read_json
 from choreography.errors import InvalidEventError
 
 LARGEST_JOB: Final = 32 * 1024 * 1024
-"""Bytes. The scheduler takes far less, so what is larger never was a job of this service."""
+"""Bytes. The scheduler accepts far less, so a larger job cannot be one of this service."""
 
 
 def fired(body: bytes | Overlong) -> list[Delivery]:
-    """Read a job that holds deadlines: each an ordinary event of this service."""
+    """Read a job that holds deadlines: each is an ordinary event of this service."""
     listed = _listed(body, "events", "deadlines")
     if isinstance(listed, Delivery):
         return [listed]
@@ -27,13 +27,13 @@ def fired(body: bytes | Overlong) -> list[Delivery]:
 
 
 def reminded_of(body: bytes | Overlong) -> list[Delivery]:
-    """Read a job that reminds of accepted commands: the event of each."""
+    """Read a reminder of accepted commands: the event of each command."""
     listed = _listed(body, "commands", "accepted commands")
     return [listed] if isinstance(listed, Delivery) else [_event(one) for one in listed]
 
 
 def _listed(body: bytes | Overlong, member: str, held: str) -> list[object] | Delivery:
-    """Return what a job lists, or a delivery that says why it lists nothing."""
+    """Return the items of a job, or a delivery that says why there are none."""
     if isinstance(body, Overlong):
         return too_large(body)
     try:

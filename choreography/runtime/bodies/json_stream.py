@@ -1,4 +1,4 @@
-"""JSON read while it arrives, by its structure alone: no value is parsed, and none is kept that is too large."""
+"""JSON read while it arrives, by its structure alone: no value is parsed, and no value is kept that is too large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from choreography.engine.delivery import Overlong
 from choreography.runtime.bodies.overlong import Keeping, Skipping
 
 LARGEST_VALUE: Final = 1024 * 1024
-"""Bytes of JSON text. It holds, in base64 and with room to spare, every event that is not too large to be read."""
+"""Bytes of JSON text: enough for every event, in base64 and with room to spare, that is not too large to be read."""
 
 _LONGEST_KEY: Final = 256
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
@@ -20,12 +20,12 @@ _OPENED: Final = re.compile(rb"[\[{]+")
 _CLOSED: Final = re.compile(rb"[\]}]+")
 _IN_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _FLAT: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-"""As much as holds no bracket, whole strings included."""
+"""The longest run of bytes without a bracket, whole strings included."""
 _SCALAR: Final = re.compile(rb"[^\s,\]}\"\[{:]*")
 
 
 class NotJsonError(Exception):
-    """What arrived is not JSON, or ends in the middle of it."""
+    """The arriving text is not JSON, or ends in the middle of it."""
 
 
 class JsonStream:
@@ -37,16 +37,16 @@ class JsonStream:
 
     @property
     def whole(self) -> bytes | Overlong:
-        """All that was read so far, or what stands for it."""
+        """All bytes that were read so far, or their placeholder."""
         return self._whole.result()
 
     async def drain(self) -> None:
-        """Read on to the end, whatever comes."""
+        """Read on to the end, whether the rest is valid or not."""
         while await self._more():
             pass
 
     async def peek(self) -> bytes:
-        """Return the next byte that is no white space, without taking it; nothing at the end."""
+        """Return the next byte that is no white space, without taking it; empty bytes at the end."""
         while True:
             self._at = _end(_SPACE, self._buffer, self._at)
             if self._at < len(self._buffer):
@@ -55,7 +55,7 @@ class JsonStream:
                 return b""
 
     async def skip_byte_order_mark(self) -> None:
-        """Take the mark that some put before UTF-8."""
+        """Skip the byte order mark that some systems put before UTF-8."""
         while len(self._buffer) < 3 and await self._more(keep=self._buffer):
             pass
         if self._buffer.startswith(b"\xef\xbb\xbf"):
@@ -65,14 +65,14 @@ class JsonStream:
         """Take the next byte that is no white space.
 
         Raises:
-            NotJsonError: it is another.
+            NotJsonError: it is a different byte.
         """
         if await self.peek() != sign:
             raise NotJsonError
         self._at += 1
 
     async def keys(self) -> AsyncIterator[str]:
-        """Read an object, which is next; whoever iterates over its keys reads their values."""
+        """Read the next value, an object, and yield its keys; the caller reads the value after each key."""
         await self.expect(b"{")
         while (sign := await self.peek()) != b"}":
             if sign != b'"':
@@ -84,7 +84,7 @@ class JsonStream:
         self._at += 1
 
     async def items(self) -> AsyncIterator[None]:
-        """Read a list, which is next; whoever iterates reads its items."""
+        """Read the next value, a list; the caller reads each item."""
         await self.expect(b"[")
         while await self.peek() != b"]":
             yield
@@ -95,7 +95,7 @@ class JsonStream:
         """Read a value.
 
         Raises:
-            NotJsonError: there is none, or it has no end.
+            NotJsonError: there is no value, or it has no end.
         """
         sign = await self.peek()
         if sign == b'"':
@@ -107,12 +107,12 @@ class JsonStream:
         return into.result()
 
     def object_at_hand(self) -> bytes:
-        """Return the object that is next without taking it, if all of it has arrived; else nothing."""
+        """Return the next object without taking it, if all of it has arrived; else empty bytes."""
         end = _end_of_object(self._buffer, self._at)
         return self._buffer[self._at : end] if 0 <= end - self._at <= LARGEST_VALUE else b""
 
     def skip(self, size: int) -> None:
-        """Take so many bytes that are at hand."""
+        """Skip so many bytes of the buffer."""
         self._at += size
 
     async def _string(self, into: Keeping | Skipping) -> None:
@@ -125,14 +125,14 @@ class JsonStream:
                 self._at += 1
                 into.add(self._buffer[begun : self._at])
                 return
-            # What an escape at the very end escapes is the first byte of the next part.
+            # An escape at the very end escapes the first byte of the next part.
             escaped = max(0, len(self._buffer) - self._at)
             into.add(self._buffer[begun:])
             await self._need_more()
             begun, self._at = 0, escaped
 
     async def _nested(self, into: Keeping | Skipping) -> None:
-        """Read an object or a list to its end. Only brackets are counted: the rest is the business of its reader."""
+        """Read an object or a list to its end. Only brackets are counted; all other checks are left to its reader."""
         depth, begun = 0, self._at
         while True:
             self._at = _end(_FLAT, self._buffer, self._at)
@@ -178,7 +178,7 @@ class JsonStream:
             raise NotJsonError
 
     async def _more(self, keep: bytes = b"") -> bool:
-        """Exchange the buffer, which was read to its end, for the next part; False if there is none."""
+        """Replace the buffer, which was read to its end, by the next part; return False if there is none."""
         async for part in self._parts:
             if part:
                 self._whole.add(part)
@@ -188,7 +188,7 @@ class JsonStream:
 
 
 def _end(pattern: re.Pattern[bytes], buffer: bytes, at: int) -> int:
-    """Return where the longest match from here on ends; here, if nothing matches."""
+    """Return where the longest match from here on ends; the present position if nothing matches."""
     found = pattern.match(buffer, at)
     return found.end() if found else at
 
@@ -208,7 +208,7 @@ def _end_of_object(buffer: bytes, at: int) -> int:
 
 
 def parsed(value: bytes | Overlong) -> Any:
-    """Return what a JSON text says; None if it cannot be read."""
+    """Return the value of a JSON text; None if it cannot be parsed."""
     try:
         return orjson.loads(value) if isinstance(value, bytes) else None
     except orjson.JSONDecodeError:
@@ -216,6 +216,6 @@ def parsed(value: bytes | Overlong) -> Any:
 
 
 def text_of(value: bytes | Overlong) -> str:
-    """Return what a JSON string says; nothing if it is none."""
+    """Return the text of a JSON string; an empty text if it is no string."""
     said = parsed(value)
     return said if isinstance(said, str) else ""

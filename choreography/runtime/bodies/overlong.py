@@ -1,4 +1,4 @@
-"""Keeping a value while it arrives, or only what stands for it once it has grown too large."""
+"""Keeping a value while it arrives, or only its placeholder once it has grown too large."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Keeping:
         self._digests: tuple[_Digest, _DecodedDigest] | None = None
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece of its text."""
+        """Take the next part of its text."""
         self._size += len(piece)
         if self._digests is None:
             self._pieces.append(piece)
@@ -29,7 +29,7 @@ class Keeping:
             digest.add(piece)
 
     def result(self) -> bytes | Overlong:
-        """Return its text, or what stands for it: for a text in base64, for the bytes it holds."""
+        """Return its text, or its placeholder; for a text in base64, that of the decoded bytes."""
         if self._digests is None:
             return b"".join(self._pieces)
         as_it_is, as_base64 = self._digests
@@ -40,7 +40,7 @@ class Skipping:
     """Keeps nothing."""
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece and forget it."""
+        """Ignore the next part."""
 
     def result(self) -> bytes:
         """Return nothing."""
@@ -62,7 +62,7 @@ class _Digest:
 
 
 class _DecodedDigest:
-    """The digest of what a JSON string holds in base64, as long as it can be that."""
+    """The digest of the bytes that a JSON string holds in base64, as long as the string can be base64."""
 
     def __init__(self) -> None:
         self._digest, self._rest, self._holds, self._begun, self._padded = _Digest(), b"", True, False, False
@@ -73,7 +73,7 @@ class _DecodedDigest:
         if not self._begun:
             self._begun, self._holds, piece = True, piece.startswith(b'"'), piece[1:]
         text = self._rest + piece
-        # The last character may be the closing quote, which is no part of it.
+        # The last character may be the closing quote, which is no part of the text.
         ready = max(0, (len(text) - 1) // 4 * 4)
         self._rest = text[ready:]
         self._decode(text[:ready])
@@ -90,7 +90,7 @@ class _DecodedDigest:
         except ValueError:
             self._holds = False
             return
-        # Nothing may follow what is padded.
+        # Nothing may follow the padding.
         self._holds = not (self._padded and text)
         self._padded = self._padded or text.endswith(b"=")
         self._digest.add(held)

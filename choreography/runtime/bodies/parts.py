@@ -19,7 +19,7 @@ async def parts_of(receive: _Receive) -> AsyncIterator[bytes]:
     """Read a request's body.
 
     Raises:
-        GoneError: it broke off.
+        GoneError: the body broke off.
     """
     more = True
     while more:
@@ -31,7 +31,7 @@ async def parts_of(receive: _Receive) -> AsyncIterator[bytes]:
 
 
 async def beginning_of(parts: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
-    """Read a body until it ends, or has grown beyond a size. Return what was read, and whether that is all of it."""
+    """Read a body until it ends, or exceeds a size. Return the bytes read, and whether they are the whole body."""
     read: list[bytes] = []
     size = 0
     async for part in parts:
@@ -43,7 +43,7 @@ async def beginning_of(parts: AsyncIterator[bytes], most: int) -> tuple[bytes, b
 
 
 async def kept(parts: AsyncIterator[bytes], most: int) -> bytes | Overlong:
-    """Read a body to its end. Return it, or what stands for it if it is larger than that."""
+    """Read a body to its end. Return it, or its placeholder if it is larger than the bound."""
     keeping = Keeping(most)
     async for part in parts:
         keeping.add(part)
@@ -51,7 +51,7 @@ async def kept(parts: AsyncIterator[bytes], most: int) -> bytes | Overlong:
 
 
 async def chained(beginning: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Return a body from its beginning, although some of it was read."""
+    """Return a whole body again of which a beginning was read already."""
     yield beginning
     async for part in parts:
         yield part
