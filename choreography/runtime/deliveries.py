@@ -85,7 +85,7 @@ class Deliveries:
             try:
                 message = orjson.loads(without_mark(beginning))
             except orjson.JSONDecodeError:
-                # A batch with only one bad entry is split all the same.
+                # A batch of which only one entry is bad is split all the same.
                 pass
             else:
                 if not isinstance(message, dict):

@@ -1,4 +1,4 @@
 """The HTTP API of the Dapr sidecar, and what the sidecar says about itself.
 
-Not here: when it is called and what for (`choreography.runtime`), and starting a sidecar (`choreography.up`).
+Not here: the decisions when and why it is called (`choreography.runtime`), and starting a sidecar (`choreography.up`).
 """

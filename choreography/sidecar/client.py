@@ -1,7 +1,7 @@
-"""The sidecar's HTTP API, as far as the engine needs it.
+"""The part of the sidecar's HTTP API that the engine needs.
 
 aiohttp and not the Dapr SDK on this path: the SDK cannot express first-write, nor per-entry metadata, and costs ten
-times the CPU. Every answer is sorted by what it *proves*, not by its status number.
+times the CPU. Every answer is classified by what it *proves*, not by its status number.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from choreography.topics import TopicNaming
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _AGAIN: Final = timedelta(seconds=5)
 REMINDERS: Final = "accepted-"
-"""How the names of jobs begin that remind of accepted commands."""
+"""The prefix of the names of jobs that remind of accepted commands."""
 TROUBLE: Final = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-"""How a call fails that has no answer."""
+"""The exceptions of a call that gets no answer."""
 
 
 class SidecarResponse(NamedTuple):
@@ -58,13 +58,13 @@ class SidecarClient:
         await self._session.close()
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
-        """Publish events of one topic. Return the indices of those the broker did not confirm."""
+        """Publish events of one topic. Return the indices of the events that the broker did not confirm."""
         entries = ",".join(
             f'{{"entryId":"{index}","event":"{base64.b64encode(event.encoded.encode()).decode()}",'
             f'"contentType":"application/octet-stream","metadata":{{"partitionKey":{orjson.dumps(event.key).decode()}}}}}'
             for index, event in enumerate(events)
         )
-        # Raw: the sidecar passes the stored envelope on to the byte, and never parses what might break it.
+        # Raw: the sidecar passes the stored envelope on unchanged, and never parses it.
         try:
             answered = await self.call("POST", self._bulk(events[0].topic), f"[{entries}]".encode(), trace)
         except TROUBLE:
@@ -80,7 +80,7 @@ class SidecarClient:
     async def may_publish(self, topic: str) -> bool:
         """Tell whether the sidecar would publish to a topic: it has the component, and its scopes allow the topic.
 
-        An empty batch is judged as any other and reaches nobody.
+        The sidecar judges an empty batch like any other, and it reaches no consumer.
         """
         try:
             return (await self.call("POST", self._bulk(topic), b"[]")).status < 300
@@ -93,7 +93,7 @@ class SidecarClient:
         return f"/v1.0/publish/bulk/{self._settings.pubsub.format(topic=topic)}/{topic}?metadata.rawPayload=true"
 
     async def schedule(self, deadlines: Sequence[ScheduledDeadline], now: datetime, trace: str = "") -> bool:
-        """Schedule deadlines as few jobs, one for those due within the same second. True if all of them are durable."""
+        """Schedule deadlines in few jobs, one for all that are due within the same second. True if all are durable."""
         jobs: dict[datetime, list[ScheduledDeadline]] = {}
         for due in deadlines:
             second = max(due.at, now).astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
@@ -102,9 +102,9 @@ class SidecarClient:
         return all(results)
 
     async def remind(self, slot: str, events: Sequence[str], now: datetime, trace: str = "") -> bool:
-        """Have the scheduler ask what became of the commands of a slot, until all are settled. True if it is durable.
+        """Schedule a reminder of the commands of a slot, until all are settled. Return True if it is durable.
 
-        It comes no earlier for the last command of the slot than it would for that command alone.
+        The reminder does not come earlier for the last command of the slot than a reminder of that command alone.
         """
         every = self._settings.reminder
         return await self._job(REMINDERS + slot, now + every + every / PARTS, {"commands": events}, every, trace)
@@ -118,7 +118,7 @@ class SidecarClient:
             "dueTime": as_text(at),
             "data": data,
             "overwrite": True,
-            # The default gives up after three tries one second apart: a deadline lost to a restart.
+            # The scheduler's default gives up after three tries one second apart: a restart would lose the deadline.
             "failurePolicy": {"constant": {"interval": f"{again.total_seconds():g}s"}},
         }
         try:
@@ -139,7 +139,7 @@ class SidecarClient:
         """Make one call and return its answer.
 
         Raises:
-            TROUBLE: there is no answer.
+            TROUBLE: the call got no answer.
         """
         headers = {"traceparent": trace} if trace else None
         async with self._session.request(method, path, data=body, headers=headers) as response:

@@ -1,4 +1,4 @@
-"""Whether the broker's word can be taken: some components of the sidecar say "published" when they do not know."""
+"""Whether a confirm of the broker can be trusted: some components of the sidecar report "published" without knowing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ the broker refused it (pubsub/rabbitmq of Dapr 1.18 logs both and returns no err
 
 
 async def are_sure(sidecar: SidecarClient) -> bool:
-    """Tell whether each broker of a sidecar is one whose confirms mean something. Unknown is no."""
+    """Tell whether every broker of a sidecar has confirms that can be trusted. An unknown broker has not."""
     status, told = await sidecar.get("/v1.0/metadata")
     components: Any = told.get("components") if status == 200 and isinstance(told, dict) else None
     kinds = {str(one.get("type", "")) for one in components or () if isinstance(one, dict)}

@@ -1,4 +1,4 @@
-"""What an HTTP request must be before its command is run: JSON, its caller's own, whole, and soon."""
+"""The conditions that an HTTP request must meet before its command is run: JSON, a caller, a key, size and time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from choreography.engine.keys import ANONYMOUS
 
 LARGEST_BODY: Final = 128 * 1024
 BODY_SECONDS: Final = 15.0
-"""For a whole body, not for each part of it: a client that sends a byte now and then must not stay for ever."""
+"""The limit for a whole body, not for each part: a client that sends a byte now and then must not stay for ever."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CALLER: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
 _LONGEST_SEGMENT: Final = 256
 
 Fields = Mapping[bytes, list[bytes]]
-"""The header fields of a request by their names in small letters, each with all of its values. Few are ever read, so
-they stay bytes until one is."""
+"""The header fields of a request by their lower-case names, each with all of its values. Few are ever read, so a field
+stays bytes until it is read."""
 
 
 class RefusedError(Exception):
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
     Attributes:
         status: the status of the answer.
-        headers: what the answer says besides.
+        headers: further header fields of the answer.
     """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -56,9 +56,9 @@ def key_of(fields: Fields) -> str:
     """Return the Idempotency-Key of a request, or a new one.
 
     Raises:
-        RefusedError: there are two different ones, or it could be cut or folded on its way.
+        RefusedError: there are two different keys, or the key could be cut or folded on its way.
     """
-    # A proxy may join what stands in several fields with commas.
+    # A proxy may join the values of several fields with commas.
     keys = {key.strip() for value in _texts(fields, "idempotency-key") for key in value.split(",")}
     if not keys:
         return secrets.token_hex(16)
@@ -73,10 +73,10 @@ def key_of(fields: Fields) -> str:
 
 
 def caller_of(fields: Fields, header: str) -> str:
-    """Return who calls, as whoever authenticated the caller says, or that nobody said it.
+    """Return the caller, as the authenticating proxy names it; the anonymous caller if it is not named.
 
     Raises:
-        RefusedError: there are two names, or it is none.
+        RefusedError: there are two names, or the name is not valid.
     """
     names = _texts(fields, header)
     if len(names) > 1:
@@ -92,14 +92,14 @@ def caller_of(fields: Fields, header: str) -> str:
 
 
 def require_json(fields: Fields) -> None:
-    """Refuse what is not plain JSON in UTF-8, and what a web page of another site may send without being asked.
+    """Refuse a body that is not plain JSON in UTF-8, or that a page of another site may send without permission.
 
-    A browser asks a server before it lets a page of another site send JSON there, and does not ask before text, forms,
-    or a request without a content type. A request without one is taken for JSON unless a browser says that it comes
-    from elsewhere, which no page can prevent.
+    A browser asks the server before a page of another site may send JSON, but not before it sends text, a form, or a
+    request without a content type. A request without a content type is taken for JSON, unless a browser says that it
+    comes from another site, which no page can prevent.
 
     Raises:
-        RefusedError: it is anything else.
+        RefusedError: the body is anything else.
     """
     if fields.get(b"content-type") != [b"application/json"]:
         types = _texts(fields, "content-type")
@@ -123,11 +123,11 @@ def require_json(fields: Fields) -> None:
 def require_segment(identity: str, field: str) -> None:
     """Refuse an id that no client could ask for at the Location it would get.
 
-    A slash parts a path, whether it is percent-encoded or not: proxies and servers decode it. A dot or two are taken
-    out of a path by clients, percent-encoded or not.
+    A slash divides a path, percent-encoded or not, as proxies and servers decode it. Clients remove the segments ``.``
+    and ``..`` from a path, percent-encoded or not.
 
     Raises:
-        RefusedError: it is such an id.
+        RefusedError: the id is such an id.
     """
     if not 0 < len(identity) <= _LONGEST_SEGMENT or identity in (".", "..") or "/" in identity or "\\" in identity:
         raise RefusedError(
@@ -142,7 +142,7 @@ def require_plain_path(scope: Scope) -> None:
     """Refuse a path with an encoded slash: a proxy may see other parts in it than this service does.
 
     Raises:
-        RefusedError: there is one.
+        RefusedError: the path has an encoded slash.
     """
     if b"%2f" in scope.get("raw_path", b"").lower():
         raise RefusedError(404, "The path has an encoded slash (%2F), and no id that is accepted here has a slash.")
@@ -152,7 +152,7 @@ async def read_body(fields: Fields, receive: Receive) -> bytes:
     """Read a body to its end.
 
     Raises:
-        RefusedError: it is too large, does not end in time, or its sender left in the middle of it.
+        RefusedError: the body is too large or does not end in time, or its sender disconnected before its end.
     """
     declared = fields.get(b"content-length", [b"0"])[0]
     if declared.isdigit() and (len(declared) > 18 or int(declared) > LARGEST_BODY):
@@ -197,7 +197,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _comes_from_elsewhere(fields: Fields) -> bool:
-    """Tell whether a browser says that a page of another origin sends this. Other clients say nothing about it."""
+    """Tell whether a browser says that a page of another origin sent this. Other clients do not say it."""
     sites = _texts(fields, "sec-fetch-site")
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)

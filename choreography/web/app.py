@@ -1,4 +1,4 @@
-"""The web app of a service: what its one port serves, and which part of the service each request goes to."""
+"""The web app of a service: the routes of its one port, and the part of the service that serves each request."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def build_app(service: Service, settings: Settings, refuse: Callable[[str], None
     """Return the web app of a service.
 
     Args:
-        service: what it is made of.
-        settings: where everything is.
+        service: the service to serve.
+        settings: the settings of the service.
         refuse: called with one sentence when the service must not run.
     """
     return Front(service, settings, refuse)
 
 
 class ServingApp(NamedTuple):
-    """What requests reach while a service runs."""
+    """The objects that serve requests while a service runs."""
 
     runtime: Runtime
     lifetime: Lifetime
@@ -50,7 +50,7 @@ class ServingApp(NamedTuple):
 
 
 class Front:
-    """The whole app: deliveries and commands go straight to what handles them, everything else to FastAPI.
+    """The whole app: deliveries and commands go straight to their handlers, everything else to FastAPI.
 
     A framework's routing and middleware would cost more than the delivery itself.
     """
@@ -65,7 +65,7 @@ class Front:
         self.app.add_api_route("/readyz", self._ready, include_in_schema=False)
         self.app.add_api_route("/metrics", self._measured, include_in_schema=False)
         self._framework = Framework(self.app)
-        # A server makes its app before there is an event loop, which connections and lanes need.
+        # A server makes its app before the event loop exists, which connections and lanes need.
         self.serving: ServingApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class Front:
                 await asyncio.gather(recording, return_exceptions=True)
 
     def _with_commands(self, app: FastAPI, runtime: Runtime, lifetime: Lifetime) -> ServingApp:
-        """Add to the way of deliveries that of commands, and what people look at."""
+        """Add the parts for commands, views and lists to the parts for deliveries."""
         service, settings, driver, sidecar = self._service, self._settings, runtime.driver, runtime.sidecar
         accepting = Accepting(service, runtime.limits, slot_lasts=settings.reminder / PARTS)
         looking_after = LookingAfter(
@@ -121,7 +121,7 @@ class Front:
             caller_header=settings.caller_header,
             intake_open=settings.intake_open,
         )
-        # Before the views of single entities, one of which may have a path that fits as well.
+        # Lists come before the views of single entities, as the path of a view may match a list as well.
         Lists(service.lists, runtime.store, runtime.spans, served=settings.lists).add_to(app)
         commands.add_to(app)
         if service.commands:

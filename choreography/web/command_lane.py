@@ -1,4 +1,4 @@
-"""The way of accepted commands: recorded together, and published together, as they wait at the same moment."""
+"""The way of accepted commands: commands that wait at the same moment are recorded together and published together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from choreography.tracing.traceparent import of_all
 
 _MOST: Final = 200
 _MOST_BYTES: Final = 512 * 1024
-"""Of one group. Its events are in one transaction, one publish and one job; a scheduler takes least of the three."""
+"""The largest group. Its events share one transaction, one publish and one job; the scheduler accepts the least."""
 
 _Waiting = tuple[Accepted, str, asyncio.Future[bool | None]]
 
@@ -29,7 +29,7 @@ class CommandLane:
     While one group is being published, the next is recorded.
 
     Args:
-        reminder: how long after it was asked for a reminder comes.
+        reminder: how long after its scheduling a reminder fires.
     """
 
     def __init__(self, accepting: Accepting, driver: Driver, sidecar: SidecarClient, *, reminder: timedelta) -> None:
@@ -43,8 +43,8 @@ class CommandLane:
         """Record and publish a command's event. True: accepted. False: its key has another body. None: unknown.
 
         Args:
-            accepted: the command's event; of a retry it is that of the first request, its trace included.
-            trace: the traceparent of this request, to which the calls it leads to belong.
+            accepted: the command's event; for a retry the event of the first request, including its trace.
+            trace: the traceparent of this request, which the resulting calls carry.
         """
         future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((accepted, trace, future))
@@ -62,9 +62,9 @@ class CommandLane:
                 recording = self._accepting.accept([accepted for accepted, _, _ in group], datetime.now(UTC))
                 verdicts: list[Verdict] = await self._driver.drive(recording, of_all(trace for _, trace, _ in group))
                 if clock() - began > self._in_time:
-                    # The reminder may have come before the record. A retry asks for another.
+                    # The reminder may have come before the record was written. A retry schedules another.
                     verdicts = [one if one.accepted is False else Verdict(None) for one in verdicts]
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            except Exception as error:  # noqa: BLE001 - the waiting requests must get the error
                 for _, _, future in group:
                     _answer(future, error)
                 continue
@@ -73,7 +73,7 @@ class CommandLane:
             publishing.add_done_callback(self._publishing.discard)
 
     def _next(self) -> list[_Waiting]:
-        """Take as many of those that wait as one group may carry, the first of them in any case."""
+        """Take as many waiting commands as one group may carry, and always the first."""
         taken, size = 0, 0
         for accepted, _, _ in self._waiting[:_MOST]:
             size += accepted.outgoing.size
@@ -96,12 +96,12 @@ class CommandLane:
         trace = of_all(trace for _, _, trace in waiting)
         try:
             failed = await self._sidecar.publish([event for _, event, _ in waiting], trace)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+        except Exception as error:  # noqa: BLE001 - the waiting requests must get the error
             for future, _, _ in waiting:
                 _answer(future, error)
             return
         for index, (future, _, _) in enumerate(waiting):
-            # It is recorded. But that it was accepted is said only where it is on its way as well.
+            # The command is recorded, but it is accepted only if its event was published as well.
             _answer(future, None if index in failed else True)
 
 

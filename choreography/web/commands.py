@@ -1,4 +1,4 @@
-"""Commands and views: what people and other programs send to a service, and what it shows them."""
+"""Commands and views: the requests that people and other programs send to a service, and the states that it shows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CLOSED: Final = (
     "Nothing was done about this request now. Send it again later, with the Idempotency-Key of this answer."
 )
 _OPENS_IN: Final = "15"
-"""Seconds. Nobody knows; long enough that those who wait do not keep the service busy."""
+"""Seconds. The true time is unknown; this is so long that waiting clients do not keep the service busy."""
 _MISTAKE: Final = (
     "This service made a mistake over the request, and nothing was accepted. Its log says more. "
     "Sending the request again does not help before the service is mended."
@@ -99,7 +99,7 @@ class Commands:
         self._caller_header, self._intake_open = caller_header, intake_open
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the routes, with all that the OpenAPI page needs to be of use."""
+        """Add the routes, with everything that the OpenAPI page needs."""
         for command in self._service.commands:
             app.router.add_api_route(
                 command.path,
@@ -141,7 +141,8 @@ class Commands:
             mistake = _MISTAKE
             try:
                 fields = fields_of(request.scope)
-                # On every answer, refusals included: whoever has no key of its own must be able to retry with this one.
+                # On every answer, also on refusals: a client without a key of its own must be able to retry with this
+                # one.
                 headers["Idempotency-Key"] = key = key_of(fields)
                 self._require_open()
                 require_plain_path(request.scope)
@@ -194,7 +195,7 @@ class Commands:
 
     def _require_open(self) -> None:
         if not self._intake_open:
-            # A connection that is kept leads every retry to this replica, though others are open by then.
+            # A kept connection would lead every retry to this replica, although other replicas are open by then.
             raise RefusedError(503, _CLOSED, {"Retry-After": _OPENS_IN, "Connection": "close"})
 
     async def _accepted(self, command: Command, event_id: str, arguments: Mapping[str, Any]) -> Accepted:
@@ -215,7 +216,7 @@ class Commands:
         self._commanding.remember(accepted)
         subject = accepted.envelope.subject
         if location:
-            # A header takes ASCII only, and an id may be anything that can be printed.
+            # A header takes only ASCII, but an id may be any printable text.
             headers = headers | {"Location": location.replace(f"{{{field}}}", quote(subject, safe=""))}
         return JSONResponse({field: subject, "status": "accepted"}, 202, headers)
 
@@ -235,9 +236,10 @@ class Commands:
         return await self._state(entity, logical_id) is not None or await self._is_accepted(entity, logical_id)
 
     async def _is_accepted(self, entity: type[Entity], logical_id: str) -> bool:
-        """Tell whether a command about something that is not there was accepted, and has its event said again.
+        """Tell whether a command about a missing entity was accepted; its event is then published again.
 
-        What came to be there meanwhile is not found as a command any more, so the store is asked once again.
+        If the entity was written meanwhile, its command is no longer recorded, so the store is asked again for the
+        entity.
         """
         accepted = await self._looking_after.accepted(logical_id)
         if accepted is None:

@@ -1,4 +1,4 @@
-"""What FastAPI serves, with what it lacks: HEAD wherever GET is, every method in a 405, and JSON for every failure."""
+"""FastAPI, with additions: HEAD wherever GET is, every method in a 405, and JSON for every failure."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def framework_app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     """Return the FastAPI app of a service, traced if there is a recorder."""
-    # Its pages load nothing from elsewhere, so they work where a browser reaches nobody else.
+    # Its pages load nothing from other hosts, so they work in a browser without access to the internet.
     app: FastAPI = FastAPIOffline(title=service.name, description=_about(service), lifespan=lifespan)
-    # Ordinary Dapr subscriptions of one's own can stand beside the reactions: app.state.dapr.subscribe(...).
+    # An application's own Dapr subscriptions can stand beside the reactions: app.state.dapr.subscribe(...).
     app.state.dapr = DaprApp(app)
     describe_bodies(app, service)
     if recorder:
@@ -57,7 +57,7 @@ def _about(service: Service) -> str:
 
 
 class Framework:
-    """The web framework's part of an app."""
+    """The part of an app that the web framework serves."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app: ASGIApp = app
@@ -73,14 +73,14 @@ class Framework:
         try:
             await self._app(scope if answer.whole else {**scope, "method": "GET"}, receive, answer)
         except Exception:
-            # The framework has answered, and hands the error on for somebody to write it down.
+            # The framework has answered, and passes the error on to be logged.
             log.exception("a request failed", method=scope["method"], path=scope["path"])
             if not answer.begun:
                 await JSONResponse(_MISTAKE, 500)(scope, receive, answer)
 
 
 class _Answer:
-    """Passes an answer on: whole, or without its body for a HEAD."""
+    """Passes an answer on: as a whole, or without its body for a HEAD."""
 
     def __init__(self, send: Send, *, whole: bool) -> None:
         self._send, self.whole, self.begun = send, whole, False
@@ -97,7 +97,7 @@ async def _mistake(_request: Request, _error: Exception) -> Response:
 
 
 async def _not_allowed(request: Request, _error: Exception) -> Response:
-    """Name every method of a path; the framework names those of the first route that has it."""
+    """Name every method of a path; the framework names only those of the first matching route."""
     allowed = _methods_at(request)
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=allowed)

@@ -1,7 +1,7 @@
-"""What uvicorn does not limit: how long a header may take and how large it may be, and for how long a body goes unread.
+"""Limits that uvicorn lacks: the time and size of a header, and the time for which a body is left unread.
 
-Deliveries come in by the same port, so whoever else reaches it must not be able to hold on to connections. The body of
-a command has its limits where it is read; a delivery has none, as only this service's own sidecar may send one.
+Deliveries use the same port, so other clients must not be able to keep connections occupied. The body of a command is
+limited where it is read; a delivery has no limit, as only this service's own sidecar may send one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 _TOO_LARGE: Final = HTTPStatus(431)
 _FROM_THE_SIDECAR: Final = (b"/events", b"/undelivered", b"/job/")
 _LONGEST_URL: Final = 65_535
-"""Bytes that uvicorn can take apart."""
+"""Bytes. A longer URL cannot be parsed by uvicorn."""
 
 
 class _TooLargeError(Exception):
@@ -25,14 +25,14 @@ class _TooLargeError(Exception):
 
 
 class LimitedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a time and a size for what comes before a request can be served.
+    """uvicorn's HTTP protocol with limits of time and size for the bytes before a request can be served.
 
     Attributes:
         header_seconds: how long a header may take, and how long a new connection may stay silent.
         unread_seconds: how long the rest of a body may be sent after the request has been answered.
         header_bytes: how large the request line and the header may be together.
-        sidecar_header_bytes: the same for what only a sidecar sends. It puts there the metadata of a message that it
-            delivers alone, and the name of a job, and sends again for ever what is refused.
+        sidecar_header_bytes: the same for requests that only a sidecar sends. Their header holds the metadata of a
+            message that is delivered alone, or the name of a job; a sidecar repeats a refused request for ever.
     """
 
     header_seconds: ClassVar[float] = 10.0
@@ -48,17 +48,17 @@ class LimitedHttp(HttpToolsProtocol):
         self._refused: tuple[HTTPStatus, str] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give a new connection so long to say something."""
+        """Start the time limit for the first bytes of a new connection."""
         super().connection_made(transport)  # type: ignore[arg-type] # uvicorn narrows it
         self._within(self.header_seconds, self._header_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the limit."""
+        """Cancel the time limit."""
         self._within(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes of a header that has begun earlier and has no end yet."""
+        """Count the bytes of an unfinished header."""
         began_earlier = self._in_header
         super().data_received(data)
         if began_earlier and self._in_header:
@@ -67,7 +67,7 @@ class LimitedHttp(HttpToolsProtocol):
                 self._refuse(*_too_large(self._most()))
 
     def on_message_begin(self) -> None:
-        """Give a header so long to come to its end."""
+        """Start the time limit of a header."""
         super().on_message_begin()
         self._in_header, self._come = True, 0
         self._within(self.header_seconds, self._header_is_late)
@@ -76,7 +76,7 @@ class LimitedHttp(HttpToolsProtocol):
         """Let a request be served whose header is not too large.
 
         Raises:
-            _TooLargeError: it is; the parser hands that on as an error of the request.
+            _TooLargeError: the header is too large; the parser reports that as an error of the request.
         """
         self._within(None)
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -85,12 +85,12 @@ class LimitedHttp(HttpToolsProtocol):
             raise _TooLargeError
         self._in_header, self._in_body = False, True
         if self.url.startswith(_FROM_THE_SIDECAR):
-            # The end of a job's name tells nothing, so it is no reason to refuse the job.
+            # The end of a job's name carries no information, so it is cut instead of refusing the job.
             self.url = self.url[:_LONGEST_URL]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Let the connection be used again, also if the request was answered before its body had come."""
+        """Let the connection be used again, also if the request was answered before its body had arrived."""
         super().on_message_complete()
         self._in_body = False
         self._within(None)
@@ -101,7 +101,7 @@ class LimitedHttp(HttpToolsProtocol):
             )
 
     def on_response_complete(self) -> None:
-        """Give the rest of a body that nobody reads so long to come."""
+        """Start the time limit for the rest of a body that is not read."""
         super().on_response_complete()
         if self._in_body and self.cycle.response_complete:
             self._within(self.unread_seconds, self.transport.close)
@@ -116,7 +116,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def _header_is_late(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            # A request before this one is still being served, and the connection waits for that.
+            # An earlier request is still being served, and the connection must wait for its answer.
             self._within(self.header_seconds, self._header_is_late)
         elif self._in_header:
             detail = f"The header did not end within {self.header_seconds:g} seconds. Send the request again."
@@ -125,7 +125,7 @@ class LimitedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer and end the connection; only end it if an earlier request has yet to be answered."""
+        """Answer and end the connection; if an earlier request is still unanswered, only end it."""
         self._within(None)
         if self.transport.is_closing():
             return

@@ -1,4 +1,4 @@
-"""Lists: many entities of one kind, page by page, as their views show each."""
+"""Lists: many entities of one kind, page by page, each in the form of its view."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Lists:
         self._views, self._store, self._spans, self._served = views, store, spans, served
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the routes, with all that the OpenAPI page needs to be of use."""
+        """Add the routes, with everything that the OpenAPI page needs."""
         for view in self._views:
             app.add_api_route(
                 view.path,
@@ -78,7 +78,7 @@ def _page(asked: ListRequest, rows: Any, query: bytes) -> Response:
     if len(rows) > asked.limit:
         following = asked.cursor(PagePlace(shown[-1].born, shown[-1].logical_id))
         kept = [(name, text) for name, text in parse_qsl(query.decode(), keep_blank_values=True) if name != "after"]
-        # A relative reference with its path: whoever joins it to another host or prefix gets what was meant.
+        # A relative reference with its full path works for a client behind another host or prefix.
         headers["Link"] = f'<{asked.view.path}?{urlencode([*kept, ("after", following)])}>; rel="next"'
     return Response(orjson.dumps({"items": items, "next": following}), media_type="application/json", headers=headers)
 

@@ -1,8 +1,8 @@
-"""Looks after accepted commands: whoever finds one whose event has no outcome publishes that event again.
+"""Looks after accepted commands: if the event of a command has no outcome, it is published again.
 
-The scheduler reminds of every recorded command, and whoever asks for what a command is about finds its record. There is
-no relay: an event is published before its command is answered, and what is said here again was lost by the broker, or
-is on its way still and will be a repeat.
+The scheduler reminds of every recorded command, and a GET for the subject of a command finds its record. There is no
+relay: an event is published before its command is answered. An event that is published again here was lost by the
+broker, or is still on its way and will be a repeat.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ log = structlog.get_logger()
 
 
 class LookingAfter:
-    """Answers reminders, and those who ask for what a command is about.
+    """Answers reminders, and requests for the subject of a command.
 
     Args:
-        backlog: which events are probably still to come, so that no copy of them is published.
+        backlog: tells which events are probably still on the broker, so that no copies of them are published.
         every: how long after its command a reminder comes, and how often it comes again.
-        intake_open: if not, what has no outcome is in hand, as the broker may be about to be left.
+        intake_open: if False, commands without an outcome count as in hand, as the broker may be about to be left.
         trusts: whether a caller is the service's own sidecar.
         quarantine: takes deliveries that have a problem.
     """
@@ -73,7 +73,7 @@ class LookingAfter:
         self._in_hand: dict[str, tuple[int, asyncio.TimerHandle]] = {}
 
     def begin(self) -> None:
-        """With the intake closed, count as in hand what this replica cannot know of yet: the reminders to come."""
+        """If the intake is closed, count the coming reminders as in hand, as this replica cannot know them yet."""
         if not self._intake_open:
             self._count("reminders to come", 1)
 
@@ -82,7 +82,7 @@ class LookingAfter:
         return path.startswith(f"/job/{REMINDERS}")
 
     async def remind(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a reminder. Only 200 ends it; after anything else the scheduler asks again."""
+        """Serve a reminder. Only 200 ends it; after any other status the scheduler repeats it."""
         if not self._trusts(scope):
             answer = JSONResponse({"detail": "Only this service's own sidecar may remind it of commands."}, 401)
             await answer(scope, receive, send)
@@ -97,7 +97,7 @@ class LookingAfter:
         await JSONResponse({"without_outcome": left}, 500 if left else 200)(scope, receive, send)
 
     async def accepted(self, subject: str) -> bool | None:
-        """Tell whether a command about something that is not there yet was accepted; None if nobody can tell.
+        """Tell whether a command about a subject that does not exist yet was accepted; None if that is unknown.
 
         The event of such a command is published again, if it had time to arrive.
         """
@@ -109,7 +109,7 @@ class LookingAfter:
         return recorded is not None
 
     async def _look_after(self, slot: str, first: Sequence[Delivery]) -> int:
-        """Look for the outcomes of all commands of a slot; return how many must be looked at again."""
+        """Look for the outcomes of all commands of a slot; return how many must be checked again."""
         listed: Listed = await self._driver.drive(self._accepting.listed(slot), "")
         others = [one for text in listed.rows.values() for one in reminded_of(text.encode("utf-8", "replace"))]
         left = await self._look([*first, *others], datetime.now(UTC))
@@ -119,7 +119,7 @@ class LookingAfter:
         return 0 if gone else 1
 
     async def _look(self, reminded: Sequence[Delivery], now: datetime) -> int:
-        """Look for the outcomes of commands; return how many must be looked at again."""
+        """Look for the outcomes of commands; return how many must be checked again."""
         unreadable = [one for one in reminded if one.envelope is None]
         readable = [one for one in reminded if one.envelope is not None]
         checked: CheckedCommands = await self._driver.drive(self._accepting.check(readable, now), "")
@@ -143,7 +143,7 @@ class LookingAfter:
             told = orjson.loads(event.encoded)
             at = as_moment(told["time"])
             if self._patience.ends(told["id"], at, now) and not self._backlog.holds(at, now):
-                # Before it is published, as others ask for it meanwhile.
+                # Noted before the event is published, as concurrent requests look for the same event.
                 self._patience.begin(told["id"], now)
                 ids[event.encoded] = told["id"]
                 topics.setdefault(event.topic, []).append(event)
@@ -157,7 +157,7 @@ class LookingAfter:
                 log.warning("accepted commands had no outcome and were published again", commands=said)
 
     def _count(self, name: str, commands: int) -> None:
-        """Count commands as in hand until the next reminder of them is overdue: it may reach another replica."""
+        """Count commands as in hand until their next reminder is overdue: another replica may get the reminder."""
         if name in self._in_hand:
             earlier, overdue = self._in_hand.pop(name)
             overdue.cancel()
@@ -169,9 +169,9 @@ class LookingAfter:
 
 
 class _Patience:
-    """When an event may be published again: once it had time to arrive, and then ever more rarely.
+    """When an event may be published again: after the time of a normal delivery, and then ever more rarely.
 
-    A consumer that is far behind has all of them still before it, and must not get more to do for being slow.
+    A consumer that is far behind will still get all of the earlier copies, and more copies would make it slower.
     """
 
     def __init__(self, every: timedelta) -> None:
@@ -179,20 +179,20 @@ class _Patience:
         self._said: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
 
     def ends(self, event_id: str, at: datetime, now: datetime) -> bool:
-        """Tell whether it is time to publish an event of that moment again."""
+        """Tell whether it is time to publish an event of that time again."""
         times, last = self._said.get(event_id, (0, at))
-        # Half of the time between two reminders is left out, so that no reminder comes a moment too early.
+        # Half of the time between two reminders is subtracted, so that no reminder comes a moment too early.
         return now - last >= (self._every * (2 ** (times - 1) - 0.5) if times else self._young)
 
     def begin(self, event_id: str, now: datetime) -> None:
-        """Note that it is published again."""
+        """Note that an event is published again."""
         times, _ = self._said.pop(event_id, (0, now))
         self._said[event_id] = (times + 1, now)
         if len(self._said) > _MOST:
             self._said.popitem(last=False)
 
     def forget(self, event_id: str) -> None:
-        """Forget an event that the broker did not take: it was not said."""
+        """Forget an event that the broker did not take: it was not published."""
         self._said.pop(event_id, None)
 
 

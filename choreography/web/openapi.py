@@ -15,7 +15,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 
 
 def describe_bodies(app: FastAPI, service: Service) -> None:
-    """Let the document of a service say what each of its commands takes."""
+    """Add the body of each command to the OpenAPI document of a service."""
     bodies = {command.body[1]: None for command in service.commands if command.body}
     found, made = models_json_schema([(body, "validation") for body in bodies], ref_template=_SCHEMAS + "{model}")
     references: dict[type[BaseModel], Any] = {body: found[body, "validation"] for body in bodies}
@@ -37,7 +37,7 @@ def describe_bodies(app: FastAPI, service: Service) -> None:
 
 
 def _free_names(made: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, str]:
-    """Return for each schema a name that does not stand for something else, such as the entity that a view shows."""
+    """Return an unused name for each schema, different from other names such as the entity that a view shows."""
     names = {name: name for name in made}
     for name in made:
         while names[name] in there and there[names[name]] != _renamed(made[name], names):

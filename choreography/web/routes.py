@@ -1,7 +1,8 @@
-"""Routes of commands and views: documented as any other, with spans of their own; commands are called directly.
+"""Routes of commands and views: documented like any other, with spans of their own; commands are called directly.
 
-Half of what a request cost was finding out that a command needs one header and its path, a fifth of it the general
-instrumentation, which looks for the route a second time, and a quarter the layers of middleware in between.
+Through the framework, half of the cost of a request was to find out that a command needs one header and its path, a
+fifth was the general instrumentation, which looks for the route a second time, and a quarter was the middleware in
+between.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from choreography.tracing.spans import Spans
 
 
 class CommandRoute(APIRoute):
-    """Calls its endpoint with the request and its path. Only the docs need the signature."""
+    """Calls its endpoint with the request and its path. Only the API documentation needs the signature."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Serve a request past the web framework; False if it is none for this route, and nothing was done."""
+        """Serve a request without the web framework; return False, having done nothing, if it is for another route."""
         match, found = self.matches(scope)
         if match is not Match.FULL:
             return False
@@ -43,11 +44,11 @@ def traced(
     """Return an endpoint each of whose calls is a span named for its route.
 
     Args:
-        endpoint: it takes the request, and further arguments by name.
-        method: of the requests that it serves.
+        endpoint: a function of the request and of further arguments by name.
+        method: the method of the requests that it serves.
         route: their path, with its parameters in braces.
-        spans: of the service.
-        takes: its further arguments, as the web framework reads and documents them.
+        spans: the spans of the service.
+        takes: the further arguments, as the web framework reads and documents them.
     """
 
     async def serve(request: Request, **arguments: str) -> Response:
@@ -61,17 +62,17 @@ def traced(
             return response
 
     served: Any = serve if spans.on else endpoint
-    # The framework reads the signature. Without this one it would ask for what only stands for the path's parameters.
+    # The framework reads the signature. Without this one it would ask for the wrapper's own arguments.
     first = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     served.__signature__ = inspect.Signature([first, *takes])
     return served  # type: ignore[no-any-return]
 
 
 def excluded(paths: Iterable[str]) -> str:
-    """Return the URLs that the general instrumentation leaves alone, as its list of patterns.
+    """Return the URLs that the general instrumentation must ignore, in its form of a list of patterns.
 
     Args:
-        paths: of commands and views, with their parameters in braces. Their routes make spans of their own.
+        paths: the paths of commands and views, with their parameters in braces. Their routes make spans of their own.
     """
     ours = (re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) for path in sorted(paths))
     return ",".join(["healthz", "readyz", "metrics", *(f"^[a-z]+://[^/]+{path}$" for path in ours)])

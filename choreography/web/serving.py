@@ -23,8 +23,9 @@ _STOPPING_SECONDS = 20
 _OBJECTS_PER_COLLECTION = 50_000
 _OPEN_FILES = 65_536
 _TURN_SECONDS = 0.0005
-"""For which the thread that sends spans may keep the others waiting. With Python's 5 ms, and Zipkin competing for the
-processors, the slowest of a hundred orders took 52 ms at 20 a second; now 46, and 39 without traces."""
+"""Seconds for which the thread that sends spans may keep other threads waiting. With Python's 5 ms, and Zipkin
+competing for the processors, the slowest of a hundred orders took 52 ms at 20 a second; now 46, and 39 without
+traces."""
 
 
 def service_in(module_name: str) -> Service:
@@ -53,7 +54,7 @@ def service_in(module_name: str) -> Service:
 
 
 def allow_connections() -> None:
-    """Let this process have more open files than a shell's habit of 1024: each slow client costs one for a while."""
+    """Allow this process more open files than the usual 1024 of a shell: each slow client needs one for a while."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -61,17 +62,17 @@ def allow_connections() -> None:
 
 
 def configuration(app: Front, settings: Settings, http: type[LimitedHttp] = LimitedHttp) -> uvicorn.Config:
-    """Return how a service's web app is served."""
+    """Return the uvicorn configuration of a service's web app."""
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         http=http,
-        # A message's metadata may ask for a protocol that no service speaks. It is a delivery all the same.
+        # A message's metadata may ask to upgrade to another protocol. The request is a delivery all the same.
         ws="none",
         log_config=None,
         access_log=False,
-        # Nobody asks where a request came from, so nobody needs to believe what it says about that.
+        # No part of the service uses the client's address, so the headers of proxies about it need not be trusted.
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_STOPPING_SECONDS,
@@ -107,8 +108,8 @@ def serve(module_name: str) -> None:
 
     allow_connections()
     server = uvicorn.Server(configuration(build_app(service, settings, refuse), settings))
-    # What was made until here lives as long as the process, and events leave next to no cycles behind: looking for
-    # them after every 700 new objects took a tenth of a service's time.
+    # Objects made until here live as long as the process, and events leave next to no reference cycles: searching for
+    # cycles after every 700 new objects took a tenth of a service's time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
