@@ -1,4 +1,4 @@
-"""The app behind the kit's sidecars: it remembers what it is given, and fails when it is told to."""
+"""The app behind the kit's sidecars: it records deliveries, and fails on request."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class RecordingApp:
     """An app of one or more replicas, each on a port of its own.
 
     Attributes:
-        heard: every delivery, also of those that were refused.
-        done: the messages that were answered SUCCESS.
-        refuses: tells whether a delivery is to be answered RETRY.
+        heard: every delivery, including those that were refused.
+        done: the messages that were answered with SUCCESS.
+        refuses: tells whether to answer a delivery with RETRY.
         gate: while it is closed, deliveries get no answer.
     """
 
@@ -60,14 +60,14 @@ class RecordingApp:
 
         app.router.add_post("/events", take)
         app.router.add_post("/undelivered", take)
-        # An app that stops drops what it has in hand, as one that is killed.
+        # An app that stops drops its unfinished deliveries, as a killed app does.
         runner = web.AppRunner(app, shutdown_timeout=0.05)
         await runner.setup()
         self._runners[replica] = runner
         await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
 
     async def stop(self, replica: str) -> None:
-        """Stop listening, and break off every connection."""
+        """Stop listening, and break every connection."""
         runner = self._runners.pop(replica, None)
         if runner is not None:
             await runner.cleanup()
@@ -79,14 +79,14 @@ class RecordingApp:
             await self.stop(replica)
 
     def texts(self, topic: str) -> list[str]:
-        """What was done of one topic, in order."""
+        """The messages of one topic that were answered with SUCCESS, in order."""
         return [one.text for one in self.done if one.topic == topic]
 
     async def _take(self, replica: str, request: web.Request, life: web.AppRunner) -> web.Response:
         message: dict[str, Any] = orjson.loads(await request.read())
         entries = message.get("entries")
         one_by_one = entries is None
-        # What came in one pack is answered together, by the one id that they have.
+        # The messages of one pack are answered together, by their shared id.
         deliveries = [message] if entries is None else [one for said in entries for one in opened(said)]
         heard = [
             Received(str(message.get("topic", "")), _raw(one), replica, time.monotonic(), len(deliveries))
@@ -95,7 +95,7 @@ class RecordingApp:
         self.heard += heard
         await self.gate.wait()
         if self._runners.get(replica) is not life:
-            # The app has died meanwhile. What it had in hand is not handled, though this process lives on.
+            # The app has died meanwhile. Its unfinished deliveries are not handled, though this process lives on.
             return web.Response(status=503)
         refused = [self.refuses(one) for one in heard]
         self.done += [one for one, no in zip(heard, refused, strict=True) if not no]
@@ -110,7 +110,7 @@ class RecordingApp:
 
 
 def opened(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what is in an entry that is a pack, under the id of it; else the entry."""
+    """Return the content of an entry that is a pack, under its id; return any other entry unchanged."""
     if entry.get("contentType") != PACKED:
         return [entry]
     return [{**one, "entryId": entry["entryId"]} for one in orjson.loads(_raw(entry))["entries"]]
@@ -123,5 +123,5 @@ def _raw(entry: dict[str, Any]) -> bytes:
             return base64.b64decode(event, validate=True)
         except ValueError:
             return event.encode()
-    # Not raw: the sidecar has made a CloudEvent of it.
+    # Not raw: the sidecar has wrapped it in a CloudEvent.
     return orjson.dumps(event)

@@ -1,4 +1,4 @@
-"""Asking cases one after another: what goes wrong in one of them stops no other."""
+"""Runs cases one after another: a failure in one case does not stop the others."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _LONGEST: Final = 400.0
 
 
 class ConformError(ChoreographyError):
-    """A component or a database cannot be put to the test."""
+    """A component or a database cannot be tested."""
 
 
 @asynccontextmanager
 async def watched(case: Case, report: ConformReport, progress: Progress) -> AsyncIterator[None]:
-    """Keep the place of a result while a case runs, so that what goes wrong around it is a failure and not an end."""
+    """Reserve the place of a case's result while it runs: an error around it is a failure, not the end of the run."""
     began = time.monotonic()
     report.results.append(CaseResult(case.name, FAILED, "it was not asked", 0.0))
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - whatever it was, the other cases must still be asked
+    except Exception as error:  # noqa: BLE001 - after any error the other cases must still run
         report.results[-1] = CaseResult(case.name, FAILED, f"{type(error).__name__}: {error}", time.monotonic() - began)
     result = report.results[-1]
     tell = progress.done if result.outcome != FAILED else progress.note
@@ -45,7 +45,7 @@ async def watched(case: Case, report: ConformReport, progress: Progress) -> Asyn
 
 
 async def asked(case: Case, rig: Any) -> CaseResult:
-    """Ask one case and return what came of it."""
+    """Run one case and return its result."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(_LONGEST):
@@ -60,7 +60,7 @@ async def asked(case: Case, rig: Any) -> CaseResult:
 
 
 def cases_named(known: Sequence[Case], only: Sequence[str]) -> list[Case]:
-    """Return the cases with one of these words in their names; all if there are none.
+    """Return the cases whose names contain one of these words; all cases if there are no words.
 
     Raises:
         ConformError: a word is in no name.

@@ -1,4 +1,4 @@
-"""What a broker must do, and what is worth knowing of it, each shown on the real one."""
+"""The requirements on a broker, and other useful facts about it, each shown on the real server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _texts(word: str, count: int) -> list[str]:
 
 
 async def comes_again_when_refused(rig: Rig) -> str:
-    """A handler that fails once must be asked again."""
+    """The broker must redeliver an event whose handler fails once."""
     one = await rig.replica("one")
     texts = _texts("again", 10)
     failed: set[str] = set()
@@ -50,7 +50,7 @@ async def comes_again_when_refused(rig: Rig) -> str:
 
 
 async def waits_while_the_app_is_down(rig: Rig) -> str:
-    """An app that restarts beside a living sidecar must lose nothing."""
+    """An app that restarts while its sidecar lives must lose nothing."""
     one = await rig.replica("one")
     await one.publish_all(rig.topic, _texts("before", 5))
     await rig.until_done(_texts("before", 5), "what came before")
@@ -65,7 +65,7 @@ async def waits_while_the_app_is_down(rig: Rig) -> str:
 
 
 async def comes_again_when_the_app_is_killed(rig: Rig) -> str:
-    """What an app had in hand when it died must come again."""
+    """An app that dies must get its unfinished deliveries again."""
     one = await rig.replica("one")
     texts = _texts("killed", 20)
     await _hold(rig, one, texts)
@@ -78,7 +78,7 @@ async def comes_again_when_the_app_is_killed(rig: Rig) -> str:
 
 
 async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
-    """What a sidecar had taken when it died must come again, so it must not be acknowledged before it is handled."""
+    """The events that a dying sidecar holds must come again: it must acknowledge them only once handled."""
     one = await rig.replica("one")
     texts = _texts("taken", 20)
     await _hold(rig, one, texts)
@@ -93,7 +93,7 @@ async def comes_again_when_the_sidecar_is_killed(rig: Rig) -> str:
 
 
 async def _hold(rig: Rig, one: ReplicaUnderTest, texts: Sequence[str]) -> None:
-    """Publish, and let the app keep in hand what comes."""
+    """Publish, and let the app hold the deliveries."""
     rig.app.gate.clear()
     await one.publish_all(rig.topic, texts)
     await rig.until(lambda: bool(rig.app.heard), "the app had something in hand")
@@ -101,7 +101,7 @@ async def _hold(rig: Rig, one: ReplicaUnderTest, texts: Sequence[str]) -> None:
 
 
 async def survives_a_restart_of_the_server(rig: Rig) -> str:
-    """What was acknowledged must be there after a crash of the server."""
+    """Acknowledged events must survive a crash of the server."""
     one, other = await rig.replica("one"), await rig.replica("other", hears=False)
     await rig.app.stop("one")
     texts = _texts("kept", 50)
@@ -119,11 +119,11 @@ async def survives_a_restart_of_the_server(rig: Rig) -> str:
 
 
 async def two_replicas_share(rig: Rig) -> str:
-    """A second replica must take work from the first, not do it a second time."""
+    """A second replica must share the work of the first, not repeat it."""
     one = await rig.replica("one")
     await rig.replica("two")
     began, wave = time.monotonic(), 0
-    # Some brokers take seconds to hand a part of the work over.
+    # Some brokers take seconds to hand over a part of the work.
     while len(_shares(rig)) < 2 and time.monotonic() - began < _UNTIL_SHARED:
         await _spread(rig, one, _texts(f"wave-{wave}", 20))
         wave += 1
@@ -140,7 +140,7 @@ async def two_replicas_share(rig: Rig) -> str:
 
 
 async def _spread(rig: Rig, one: ReplicaUnderTest, texts: Sequence[str]) -> None:
-    """Publish under many keys, as one key may have one reader, and wait until all of it is handled."""
+    """Publish under many keys, because one key may have only one reader, and wait until everything is handled."""
     for start in range(0, len(texts), 5):
         await one.publish_all(rig.topic, texts[start : start + 5], key=f"key-{start}")
     await rig.until_done(texts, "all of it was handled")
@@ -151,7 +151,7 @@ def _shares(rig: Rig) -> Counter[str]:
 
 
 async def keeps_what_came_before_the_first_subscription(rig: Rig) -> str:
-    """A service that is deployed late must hear what was said before."""
+    """A service that is deployed late must get the events that were published before."""
     other = await rig.replica("other", hears=False)
     texts = _texts("early", 30)
     await other.publish_all(rig.topic, texts)
@@ -162,7 +162,7 @@ async def keeps_what_came_before_the_first_subscription(rig: Rig) -> str:
 
 
 async def poison_blocks_nobody(rig: Rig) -> str:
-    """What is no event must arrive, so that it can be quarantined, and its neighbours beside it."""
+    """A message that is not an event must arrive, to be quarantined, and so must the events beside it."""
     one = await rig.replica("one")
     poison = [b"this is not JSON", b"\xff\xfe\x00\x01", b"[1, 2"]
     pubsub = rig.pubsub.format(topic=rig.topic)
@@ -183,7 +183,7 @@ async def poison_blocks_nobody(rig: Rig) -> str:
 
 
 async def dead_letters_arrive(rig: Rig) -> str:
-    """What a sidecar that parses cannot read must end at the dead letter topic, not in silence."""
+    """A message that a parsing sidecar cannot read must reach the dead-letter topic, and must not vanish."""
     one = await rig.replica("one", metadata=subscription_metadata_in(rig.bench.component))
     pubsub = rig.pubsub.format(topic=rig.topic)
     raw = b"this is not JSON"
@@ -196,7 +196,7 @@ async def dead_letters_arrive(rig: Rig) -> str:
 
 
 async def a_stopped_server_is_told(rig: Rig) -> str:
-    """Whoever publishes to a server that is away must hear of it, and be served once it is back."""
+    """A publisher must get an error while the server is stopped, and be served once the server is back."""
     one = await rig.replica("one")
     await one.publish_all(rig.topic, _texts("before", 3))
     server = rig.bench.server_to_kill()
@@ -216,7 +216,7 @@ async def a_stopped_server_is_told(rig: Rig) -> str:
 
 
 async def keeps_what_it_confirmed_while_it_crashed(rig: Rig) -> str:
-    """A publish that was under way when the server died must not count as done unless it is."""
+    """A publish during a crash of the server must be confirmed only if the event is kept."""
     server = rig.bench.server_to_kill()
     one, other = await rig.replica("one"), await rig.replica("other", hears=False)
     confirmed: list[str] = []
@@ -249,7 +249,7 @@ async def keeps_what_it_confirmed_while_it_crashed(rig: Rig) -> str:
 
 
 async def order_and_duplicates(rig: Rig) -> str:
-    """How much comes out of order, or twice, while nothing fails."""
+    """The number of events that come out of order, or twice, without any failure."""
     one = await rig.replica("one")
     texts = _texts("order", _MANY)
     for start in range(0, _MANY, 50):
@@ -263,7 +263,7 @@ async def order_and_duplicates(rig: Rig) -> str:
 
 
 async def batches_fill(rig: Rig) -> str:
-    """How many messages one request brings when many wait."""
+    """The number of messages in one request when many wait."""
     other = await rig.replica("other", hears=False)
     texts = _texts("many", 5 * _MANY)
     await other.publish_all(rig.topic, texts)

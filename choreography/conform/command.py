@@ -26,15 +26,15 @@ _MARKS: Final = {PASSED: "[green]✓[/]", FAILED: "[red]✗[/]", LEFT_OUT: "[yel
 
 
 def database_of(named: str) -> DatabaseUnderTest | None:
-    """Return the database that a name on the command line means, if it is no component file."""
+    """Return the database that a name on the command line means, unless the name is a component file."""
     return DatabaseUnderTest(named) if named.startswith(("postgresql:", "postgres:", "sqlite:")) else None
 
 
 def run(subject: ComponentUnderTest, folder: Path, console: Console, docs: Path | None) -> int:
-    """Put a component to the test and tell what was found.
+    """Test a component and print the results.
 
     Returns:
-        0 if every case passed, 1 if one failed, 3 if none failed and some were left out.
+        0 if every case passed, 1 if one failed, 3 if none failed and some were not run.
     """
     _emptied(folder)
     report = asyncio.run(conform(subject, folder.resolve(), Progress(console)))
@@ -44,14 +44,14 @@ def run(subject: ComponentUnderTest, folder: Path, console: Console, docs: Path 
 def run_database(
     database: DatabaseUnderTest, only: Sequence[str], folder: Path, console: Console, docs: Path | None
 ) -> int:
-    """Put a database to the test and tell what was found. Returns the same."""
+    """Test a database and print the results. Returns the same exit codes."""
     _emptied(folder)
     report = asyncio.run(conform_database(database, only, folder.resolve(), Progress(console)))
     return _shown(report, folder, console, docs)
 
 
 def _emptied(folder: Path) -> None:
-    # What an earlier run left on a server would be heard by this one.
+    # Events that an earlier run left on a server would reach this run.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
@@ -66,7 +66,7 @@ def _shown(report: ConformReport, folder: Path, console: Console, docs: Path | N
 
 
 def ended(report: ConformReport, console: Console, folder: Path) -> int:
-    """Say what failed or could not be shown, and return the exit code."""
+    """Print the failed cases and those that could not be shown, and return the exit code."""
     of = len(report.results)
     if report.failed:
         console.print(f"{len(report.failed)} of {of} failed; the logs are in {folder}", style="red")

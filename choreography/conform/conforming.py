@@ -1,4 +1,4 @@
-"""Puts one component to the test: its server, its sidecars, case after case."""
+"""Tests one component: starts its server and its sidecars, and runs case after case."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STARTABLE: Final = (*BROKERS, *DATABASES, "sqlite")
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where the server of a component lives."""
+    """The folder and the ports of a component's server."""
 
     ports: Ports
     root: Path
@@ -48,7 +48,7 @@ class Workplace:
         return self.ports.of(name)
 
     def folder(self, name: str) -> Path:
-        """A folder of the run, made if it is not there."""
+        """A folder of the run; it is made if it is missing."""
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -60,16 +60,16 @@ class Workplace:
 
 @dataclass(frozen=True)
 class ComponentUnderTest:
-    """What is put to the test, and on what.
+    """The component to test, and its server.
 
     Attributes:
         component: the component file.
-        start: which server to start for it; none if somebody else has started one.
-        address: where that one is, so that topics can be made; they must make themselves if empty.
-        resiliency: the policies a broker is used with.
-        only: names of cases, or parts of them; all if empty.
-        patience: seconds until something that does not happen counts as never happening.
-        judged: whether a setting that is known to lose messages is refused before any server is asked.
+        start: the server to start for it; none if another program has started one.
+        address: the address of that server, for making topics; if it is empty, the broker must make topics itself.
+        resiliency: the policies that are used with a broker.
+        only: the names of cases, or parts of names; all cases if empty.
+        patience: seconds after which an event that did not happen counts as never happening.
+        judged: whether settings that are known to lose messages are refused before any server is used.
     """
 
     component: Path
@@ -82,7 +82,7 @@ class ComponentUnderTest:
 
 
 async def conform(subject: ComponentUnderTest, folder: Path, progress: Progress) -> ConformReport:
-    """Put a component to the test.
+    """Test a component.
 
     Raises:
         ConformError: its file, or the policies, cannot be used, or its settings are known to lose messages.
@@ -142,7 +142,7 @@ async def conform(subject: ComponentUnderTest, folder: Path, progress: Progress)
 
 @dataclass(frozen=True)
 class _Served:
-    """A server, ours or somebody else's."""
+    """A server, our own or another program's."""
 
     told: dict[str, str]
     address: str
@@ -202,7 +202,7 @@ def _component(file: Path) -> dict[str, Any]:
 
 
 def _refuse_settings(file: str, component: dict[str, Any]) -> None:
-    """Refuse what `check` would refuse, except a type that nobody has tried: that is what the kit is for."""
+    """Refuse settings that `check` would refuse, except an untested type: the kit is meant for these."""
     tried = {CONFORMS: "it is being tried"}
     problem = misshapen(component)
     sentences = [problem] if problem else judge_settings(replace(resource_in(file, 0, component), annotations=tried))
@@ -238,5 +238,5 @@ def _resiliency(subject: ComponentUnderTest) -> dict[str, Any]:
 
 def _version(daprd: Path) -> str:
     found = re.search(r"\d+\.\d+\.\d+", ask([str(daprd), "--version"]) or "")
-    # One that we built may not know its own version; its folder does.
+    # A component that we built may not know its own version; its folder has it.
     return found.group() if found else daprd.parent.name.removeprefix("dapr-")

@@ -1,4 +1,4 @@
-"""What the direct drivers promise beyond any store: snapshots, named conflicts, hostile keys, whole transactions."""
+"""The further promises of the direct drivers: snapshots, named conflicts, hostile keys, whole transactions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def _etag(store: Store, key: Key) -> str:
 
 
 async def a_conflict_names_its_keys(rig: DatabaseRig) -> str:
-    """The answer names the key that had changed, so the caller need not read all of them again."""
+    """The error names the key that had changed, so the caller need not read all keys again."""
     fresh, stale, taken = (Key(SERVICE, kind, secrets.token_hex(6)) for kind in _KINDS)
     await _put(rig.one, Write(stale, "1", None), Write(taken, "1", None))
     etag = await _etag(rig.one, stale)
@@ -69,7 +69,7 @@ async def a_conflict_names_its_keys(rig: DatabaseRig) -> str:
 
 
 async def a_version_never_comes_back(rig: DatabaseRig) -> str:
-    """A row that was deleted and written again must not be taken for the one that was read."""
+    """A row that was deleted and written again must not count as the row that was read."""
     seen: set[str] = set()
     (key,) = _keys(1)
     for _ in range(8):
@@ -85,7 +85,7 @@ async def a_version_never_comes_back(rig: DatabaseRig) -> str:
 
 
 async def a_failed_read_shows_no_absence(rig: DatabaseRig) -> str:
-    """What could not be read must be named so; else an event would be run again."""
+    """A failed read must name its keys; if they looked absent, an event would run again."""
     nowhere = DatabaseAddress.read("sqlite:////dev/null", "x") if rig.address.is_file else None
     store = rig.another(nowhere or DatabaseAddress.read(rig.url, "choreography_nowhere"))
     keys = _keys(5)
@@ -122,7 +122,7 @@ async def a_read_is_one_snapshot(rig: DatabaseRig) -> str:
 
 
 async def hostile_keys_stay_apart(rig: DatabaseRig) -> str:
-    """Ids come from outside. None may be cut, folded into another, or taken for SQL."""
+    """Ids come from outside. No id may be truncated, confused with another, or executed as SQL."""
     run = secrets.token_hex(6)
     for kind in _KINDS:
         keys = [Key(SERVICE, kind, f"{run}{one}") for one in _HOSTILE]
@@ -139,7 +139,7 @@ async def hostile_keys_stay_apart(rig: DatabaseRig) -> str:
 
 
 async def a_large_batch_is_one_transaction(rig: DatabaseRig) -> str:
-    """As many records as the engine writes at once, of four mebibytes together, or none."""
+    """As many records as the engine writes at once, four mebibytes in all, are one transaction: all or none."""
     keys = _keys(_MOST, "outcome")
     text = '"' + "x" * 4190 + '"'
     answer = await rig.one.commit([*(Write(key, text, None) for key in keys[1:]), Write(keys[0], text, "7")])
@@ -153,7 +153,7 @@ async def a_large_batch_is_one_transaction(rig: DatabaseRig) -> str:
 
 
 async def the_clock_is_told(rig: DatabaseRig) -> str:
-    """The self-check compares it with that of the process."""
+    """The driver reports the clock of the database, and the self-check compares it with the clock of the process."""
     clock = await rig.one.clock(Key(SERVICE, "probe", "clock"))
     if clock is None:
         raise NotMetError("it does not say the time")
@@ -162,7 +162,7 @@ async def the_clock_is_told(rig: DatabaseRig) -> str:
 
 
 async def what_loses_commits_is_refused(rig: DatabaseRig) -> str:
-    """A service must not start on what would lose what it has committed."""
+    """A service must not start on settings that would lose commits."""
     if rig.address.is_file:
         other = rig.another()
         try:
@@ -187,7 +187,7 @@ async def what_loses_commits_is_refused(rig: DatabaseRig) -> str:
 
 
 async def an_immediate_restart_loses_nothing(rig: DatabaseRig) -> str:
-    """``pg_ctl restart -m immediate`` is a crash of the server, in the middle of what it does."""
+    """``pg_ctl restart -m immediate`` is a crash of the server in the middle of its work."""
     server, answered = rig.server(), []
     waiting = [_keys(20) for _ in range(60)]
 
@@ -199,7 +199,7 @@ async def an_immediate_restart_loses_nothing(rig: DatabaseRig) -> str:
     for number, batch in enumerate(waiting):
         tasks.append(asyncio.create_task(write(batch)))
         if number == 30:
-            while len(answered) < 10:  # noqa: ASYNC110 - nobody says when others have been answered
+            while len(answered) < 10:  # noqa: ASYNC110 - there is no signal for the answers to others
                 await asyncio.sleep(0.005)
             await server.quit_at_once()
             await server.start()
@@ -215,12 +215,12 @@ async def an_immediate_restart_loses_nothing(rig: DatabaseRig) -> str:
 
 
 async def a_killed_process_leaves_whole_transactions(rig: DatabaseRig) -> str:
-    """``kill -9`` of a service while it commits: what was confirmed is there, and nothing is there by halves."""
+    """``kill -9`` of a service while it commits: every confirmed transaction is there, and none is there in part."""
     confirmed = whole = 0
     for _ in range(1 if rig.address.is_file else 2):
         run = secrets.token_hex(6)
         if rig.address.is_file:
-            # A file serves one process at a time.
+            # Only one process at a time may use a file.
             await rig.one.close()
             rig.one = rig.two = rig.another()
         child = await asyncio.create_subprocess_exec(
@@ -248,7 +248,7 @@ async def a_killed_process_leaves_whole_transactions(rig: DatabaseRig) -> str:
 
 
 def written(run: str, number: int) -> list[Key]:
-    """Return the keys of one batch of the process that is killed."""
+    """Return the keys of one batch of the killed process."""
     return [Key(SERVICE, kind, f"{run}/{number}") for kind in _KINDS]
 
 

@@ -1,4 +1,4 @@
-"""A database that services speak to themselves, under test: tables of the kit's own, and two replicas on them."""
+"""A database that services use without a sidecar, under test: the kit's own tables, and two replicas on them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class DatabaseRig(StoreRig):
     address: DatabaseAddress
 
     def another(self, address: DatabaseAddress | None = None) -> Store:
-        """Return one more replica, perhaps on other tables. Close it."""
+        """Return one more replica, perhaps on other tables. The caller closes it."""
         return opened(address or self.address)
 
     @property
     def url(self) -> str:
-        """The URL of the database, if it is a server's.
+        """The URL of the database, if it is on a server.
 
         Raises:
             NotShownError: it is a file.
@@ -57,7 +57,7 @@ def opened(address: DatabaseAddress) -> Store:
 
 @asynccontextmanager
 async def database_rigged(url: str, server: Process | None) -> AsyncIterator[DatabaseRig]:
-    """Make tables for the kit, and take those of a server away at the end.
+    """Make tables for the kit, and remove those on a server at the end.
 
     Raises:
         ChoreographyError: the database cannot be used.
@@ -72,7 +72,7 @@ async def database_rigged(url: str, server: Process | None) -> AsyncIterator[Dat
         await one.check()
         yield rig
     finally:
-        # A case may have opened them anew.
+        # A case may have opened them again.
         for store in {id(one): one for one in (rig.one, rig.two)}.values():
             await store.close()
         await _dropped(address)

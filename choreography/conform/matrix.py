@@ -19,17 +19,17 @@ _MARKS: Final = {PASSED: "✓", FAILED: "**✗**", LEFT_OUT: "not shown"}
 
 
 def keep(report: ConformReport, file: Path, day: str) -> None:
-    """Put a report's results into the file, over what it held about this component."""
+    """Write a report's results into the file; they replace earlier results of this component."""
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     new = report.as_json()
-    # Some cases may have been left for another day.
+    # A run may leave out some cases.
     new["cases"] = known.get(report.name, {}).get("cases", {}) | new["cases"]
     known[report.name] = {"day": day} | new
     file.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")
 
 
 def tables(results: Mapping[str, Any]) -> str:
-    """Return everything that is known as Markdown."""
+    """Return all known results as Markdown."""
     parts = []
     for kind, title, cases in (
         ("broker", "Brokers", BROKER_CASES),
@@ -43,7 +43,7 @@ def tables(results: Mapping[str, Any]) -> str:
 
 
 def write_into(document: Path, results: Mapping[str, Any]) -> None:
-    """Replace the tables in a document, and nothing else of it."""
+    """Replace the tables in a document, and change nothing else in it."""
     put_between(document, _BEGIN, _END, tables(results))
 
 

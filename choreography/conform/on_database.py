@@ -1,4 +1,4 @@
-"""Putting a database to the test that services speak to themselves: no sidecar, the drivers as they ship."""
+"""Tests a database that services use without a sidecar, with the drivers that ship."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _OWN: Final = ("postgresql:", "postgres:", "sqlite:")
 
 
 class DatabaseUnderTest(NamedTuple):
-    """A database, by its URL; ``postgresql:`` and ``sqlite:`` alone are ones that the kit makes."""
+    """A database, by its URL; the kit makes one for ``postgresql:`` and ``sqlite:`` without more."""
 
     url: str
 
     @property
     def name(self) -> str:
-        """What the results call it."""
+        """The name of the database in the results."""
         return "sqlite-direct" if self.url.startswith("sqlite") else "postgres-direct"
 
 
@@ -49,7 +49,7 @@ class _Served(NamedTuple):
 async def conform_database(
     database: DatabaseUnderTest, only: Sequence[str], folder: Path, progress: Progress
 ) -> ConformReport:
-    """Put a database to the test.
+    """Test a database.
 
     Raises:
         ChoreographyError: it cannot be used.

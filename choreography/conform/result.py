@@ -1,4 +1,4 @@
-"""What a case found, and how it is told."""
+"""The result of a case, and its text."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LEFT_OUT: Final = "left out"
 
 
 class NotShownError(Exception):
-    """A case cannot be shown here, such as a restart of a server that somebody else started."""
+    """A case is impossible here, such as a restart of a server that another program started."""
 
 
 class NotMetError(Exception):
-    """A component does not do what was asked of it."""
+    """A component does not meet a requirement."""
 
 
 def require(holds: bool, told: str) -> None:
-    """Say what is wrong unless something holds.
+    """Raise an error with this text unless the condition holds.
 
     Raises:
-        NotMetError: it does not.
+        NotMetError: the condition does not hold.
     """
     if not holds:
         raise NotMetError(told)
@@ -31,13 +31,13 @@ def require(holds: bool, told: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case.
+    """The result of one case.
 
     Attributes:
         case: the name of the case.
         outcome: passed, failed or left out.
-        told: what was observed, or why it failed or was left out.
-        seconds: how long it took.
+        told: the observation, or the reason why it failed or was left out.
+        seconds: its duration.
     """
 
     case: str
@@ -46,7 +46,7 @@ class CaseResult:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as kept in the results file."""
+        """Return the result in the form of the results file."""
         return {"outcome": self.outcome, "told": self.told, "seconds": round(self.seconds, 1)}
 
 
@@ -55,9 +55,9 @@ class Case:
     """One question to a broker or a store.
 
     Attributes:
-        name: what is asked, as a statement.
-        ask: shows it or raises NotMetError; returns what was observed.
-        must: whether the guarantee needs a yes; otherwise what is observed is only told.
+        name: the requirement, as a statement.
+        ask: shows it or raises NotMetError; returns the observation.
+        must: whether the guarantee needs it; otherwise the observation is only reported.
     """
 
     name: str
@@ -67,13 +67,13 @@ class Case:
 
 @dataclass
 class ConformReport:
-    """All that was found about one component.
+    """All results of one component.
 
     Attributes:
         kind: broker or store.
         name: the component's file without its ending.
         type: the component's type.
-        server: the server and its version, as far as it says.
+        server: the server and its version, if it reports one.
         dapr: the sidecar's version.
         results: by the name of the case.
     """
@@ -87,16 +87,16 @@ class ConformReport:
 
     @property
     def failed(self) -> list[CaseResult]:
-        """What failed."""
+        """The failed cases."""
         return [one for one in self.results if one.outcome == FAILED]
 
     @property
     def left_out(self) -> list[CaseResult]:
-        """What could not be shown here."""
+        """The cases that could not be shown here."""
         return [one for one in self.results if one.outcome == LEFT_OUT]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as kept in the results file."""
+        """Return the report in the form of the results file."""
         return {
             "kind": self.kind,
             "type": self.type,

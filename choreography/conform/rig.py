@@ -1,4 +1,4 @@
-"""Sidecars on a component under test, each with an app, made anew for every case."""
+"""Sidecars on a component under test, each with an app, started anew for every case."""
 
 from __future__ import annotations
 
@@ -34,19 +34,20 @@ _SCOPES: Final = {"publishingScopes", "subscriptionScopes", "allowedTopics", "pr
 
 @dataclass
 class Bench:
-    """What every case of one component shares.
+    """The parts that all cases of one component share.
 
     Attributes:
         daprd: the sidecar's program.
         component: the component under test, as read; its name may be a pattern with ``{topic}``.
-        resiliency: the policies it is tested together with.
-        environment: what its ``envRef`` take.
-        address: where it is, for provisioning; nothing is provisioned if empty.
-        server: the server's process, if it is ours to stop.
-        folder: where files and logs go.
-        patience: seconds until something that does not happen counts as never happening.
-        beside: makes the process by which a sidecar reaches the component, for those that are not in the sidecar.
-        forgets: why the server must not be killed, if it keeps nothing.
+        resiliency: the policies that are tested together with it.
+        environment: the variables for its ``envRef``.
+        address: its address, for provisioning; nothing is provisioned if empty.
+        server: the server's process, if the kit may stop it.
+        folder: the folder for files and logs.
+        patience: seconds after which an event that did not happen counts as never happening.
+        beside: makes the process through which a sidecar uses the component, if the component is not part of the
+            sidecar.
+        forgets: the reason why the server must not be killed, if it keeps nothing on disk.
     """
 
     daprd: Path
@@ -61,10 +62,10 @@ class Bench:
     forgets: str = ""
 
     def server_to_kill(self) -> Process:
-        """Return the server, once it may be killed.
+        """Return the server, if the kit may kill it.
 
         Raises:
-            NotShownError: somebody else started it.
+            NotShownError: another program started it, or it keeps nothing on disk.
         """
         if self.server is None:
             raise NotShownError("the server is not ours to stop")
@@ -86,7 +87,7 @@ class ReplicaUnderTest:
     beside: Process | None = None
 
     async def start(self) -> None:
-        """Start the app and its sidecar, and wait until both talk."""
+        """Start the app and its sidecar, and wait until both are connected."""
         await self.start_app()
         if self.beside is not None:
             await self.beside.start()
@@ -100,14 +101,14 @@ class ReplicaUnderTest:
             await self.app.listen(self.name, self.addresses.app)
 
     async def publish(self, topic: str, *texts: str, key: str = "one") -> frozenset[int]:
-        """Publish in bulk, the way services do. Return the indices of what was not taken."""
+        """Publish in bulk, the way services do. Return the indices of the rejected messages."""
         return await self.sidecar.publish([Outgoing(topic, key, text) for text in texts])
 
     async def publish_all(self, topic: str, texts: Sequence[str], key: str = "one") -> None:
-        """Publish until all of it is taken, a hundred at once.
+        """Publish until all messages are accepted, a hundred at once.
 
         Raises:
-            NotMetError: it was not taken within the patience.
+            NotMetError: some messages were not accepted within the patience.
         """
         left, began = list(texts), time.monotonic()
         while left:
@@ -119,7 +120,7 @@ class ReplicaUnderTest:
                 await asyncio.sleep(0.2)
 
     async def publish_bytes(self, pubsub: str, topic: str, raw: bytes) -> int:
-        """Publish something that may be no text, and return the status."""
+        """Publish bytes that may be no text, and return the HTTP status."""
         headers = {"dapr-api-token": self.addresses.api_token, "content-type": "application/octet-stream"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,
@@ -145,11 +146,11 @@ class Rig:
 
     @property
     def dead_letter_topic(self) -> str:
-        """Where a sidecar puts what it cannot hand over."""
+        """The topic for messages that a sidecar cannot deliver."""
         return f"{self.topic}-undelivered"
 
     async def replica(self, name: str, *, hears: bool = True, **subscription: Any) -> ReplicaUnderTest:
-        """Start one replica of the app; one that does not hear has a sidecar only, to publish."""
+        """Start one replica of the app; a replica that does not subscribe has only a sidecar, to publish."""
         made = self.prepare(name, hears=hears, **subscription)
         await made.start()
         return made
@@ -185,21 +186,21 @@ class Rig:
         return made
 
     async def until(self, holds: Callable[[], bool], what: str, patience: float | None = None) -> None:
-        """Wait until something holds.
+        """Wait until a condition holds.
 
         Raises:
-            NotMetError: it did not within the patience.
+            NotMetError: it does not hold within the patience.
         """
         patience = patience or self.bench.patience
         try:
             async with asyncio.timeout(patience):
-                while not holds():  # noqa: ASYNC110 - what is waited for happens in other processes
+                while not holds():  # noqa: ASYNC110 - the awaited change happens in other processes
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise NotMetError(f"{what}: not within {patience:.0f} s") from None
 
     async def until_done(self, texts: Sequence[str], what: str, patience: float | None = None) -> None:
-        """Wait until all of these were handled."""
+        """Wait until all of these messages were handled."""
         await self.until(lambda: set(texts) <= set(self.app.texts(self.topic)), what, patience)
 
     async def close(self) -> None:
@@ -255,7 +256,7 @@ class Rig:
 
 
 def _without_scopes(resource: dict[str, Any]) -> dict[str, Any]:
-    """The kit's apps are nobody's services; who may do what is tested where services are."""
+    """Remove scopes: the kit's apps are no flow's services; other tests cover permissions."""
     spec = dict(resource["spec"])
     if "metadata" in spec:
         spec["metadata"] = [item for item in spec["metadata"] if item["name"] not in _SCOPES]
@@ -269,7 +270,7 @@ def _settings(component: Mapping[str, Any]) -> dict[str, str]:
 
 @asynccontextmanager
 async def rigged(bench: Bench, processes: Processes, ports: Ports) -> AsyncIterator[Rig]:
-    """Make topics of a case's own, and stop whatever it started at its end."""
+    """Make the case's own topics, and stop everything that the case started at its end."""
     name = f"c{secrets.token_hex(4)}"
     pubsub = str(bench.component["metadata"]["name"])
     rig = Rig(bench, processes, ports, f"{name}-app", f"{name}.bell.rung", pubsub)

@@ -1,4 +1,4 @@
-"""What a store must do, each shown on the real one by the client that services use."""
+"""The requirements on a store, each shown on the real server with the client that services use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def _put(store: Store, *writes: Write) -> None:
 
 async def _value(store: Store, key: Key) -> str | None:
     async with asyncio.timeout(_PATIENCE):
-        while isinstance(stored := await store.confirm(key), Unknown):  # noqa: ASYNC110 - a store tells nobody
+        while isinstance(stored := await store.confirm(key), Unknown):  # noqa: ASYNC110 - a store sends no signal
             await asyncio.sleep(0.2)
     return stored.value if isinstance(stored, Stored) else None
 
@@ -44,7 +44,7 @@ async def _etag(store: Store, key: Key) -> str:
 
 
 async def a_stale_etag_aborts_all(rig: StoreRig) -> str:
-    """One outdated write of a transaction must leave nothing of the others behind."""
+    """One outdated write must abort its whole transaction."""
     one, two, new = _keys(3)
     await _put(rig.one, Write(one, "1", ANY_ETAG), Write(two, "1", ANY_ETAG))
     stale = await _etag(rig.one, two)
@@ -58,7 +58,7 @@ async def a_stale_etag_aborts_all(rig: StoreRig) -> str:
 
 
 async def first_write_on_an_existing_key_fails(rig: StoreRig) -> str:
-    """Creating what is there must fail, and take the rest of the transaction with it."""
+    """A create of an existing key must fail, and abort the rest of the transaction."""
     one, new = _keys(2)
     await _put(rig.one, Write(one, "1", None))
     answer = await rig.one.commit([Write(new, "2", None), Write(one, "2", None)])
@@ -69,7 +69,7 @@ async def first_write_on_an_existing_key_fails(rig: StoreRig) -> str:
 
 
 async def a_deleted_key_is_no_match(rig: StoreRig) -> str:
-    """An ETag of nothing must match nothing."""
+    """The ETag of a deleted row must match nothing."""
     (one,) = _keys(1)
     answer = await rig.one.commit([Write(one, "1", "b4c1a7de-3a54-4b8e-9a3e-1d2a8a7a3f10")])
     require(not isinstance(answer, Committed), "it committed")
@@ -78,7 +78,7 @@ async def a_deleted_key_is_no_match(rig: StoreRig) -> str:
 
 
 async def creators_have_one_winner(rig: StoreRig) -> str:
-    """Of many that create one key at the same moment, through two sidecars, one must win."""
+    """If many create one key at the same moment, through two sidecars, exactly one must win."""
     rounds, winners = 8, 0
     for _ in range(rounds):
         (one,) = _keys(1)
@@ -103,7 +103,7 @@ async def creators_have_one_winner(rig: StoreRig) -> str:
 
 
 async def writers_of_one_version_have_one_winner(rig: StoreRig) -> str:
-    """Of many that change one version, through two sidecars, one must win."""
+    """If many change one version, through two sidecars, exactly one must win."""
     (one,) = _keys(1)
     await _put(rig.one, Write(one, "0", None))
     changes = 0
@@ -120,7 +120,7 @@ async def writers_of_one_version_have_one_winner(rig: StoreRig) -> str:
 
 
 async def an_unknown_outcome_is_whole(rig: StoreRig) -> str:
-    """A server that dies in the middle must have written all or nothing, whatever it answered."""
+    """A server that dies during a transaction must have written all of it or nothing, whatever it answered."""
     server = rig.server()
     written, unknown = 0, 0
     for moment in (0.0, 0.01, 0.03):
@@ -141,7 +141,7 @@ async def an_unknown_outcome_is_whole(rig: StoreRig) -> str:
 
 
 async def what_was_committed_survives_a_crash(rig: StoreRig) -> str:
-    """A yes must hold after a crash of the server."""
+    """Confirmed writes must survive a crash of the server."""
     server = rig.server()
     keys = _keys(50)
     await _put(rig.one, *(Write(key, "kept", None) for key in keys))
@@ -154,13 +154,13 @@ async def what_was_committed_survives_a_crash(rig: StoreRig) -> str:
 
 
 async def a_time_to_live_ends(rig: StoreRig) -> str:
-    """Outcomes must go by themselves, and a key that has gone can be made again."""
+    """Outcomes must expire by themselves, and an expired key can be created again."""
     short, long = _keys(2)
     await _put(rig.one, Write(short, "1", None, 2), Write(long, "1", None, 600))
     require(await _value(rig.one, short) == "1", "it was gone at once")
     async with asyncio.timeout(20):
         while await _value(rig.one, short) is not None:
-            # Services clean their own tables; Dapr's components clean by themselves.
+            # Services delete expired rows from their own tables; Dapr's components delete theirs themselves.
             for table in TABLES:
                 await rig.one.clean(table, 100)
             await asyncio.sleep(0.2)
@@ -171,7 +171,7 @@ async def a_time_to_live_ends(rig: StoreRig) -> str:
 
 
 async def a_bulk_get_shows_all(rig: StoreRig) -> str:
-    """Five hundred keys at once, those that are not there among them."""
+    """A bulk get returns five hundred keys at once, including the absent ones."""
     keys = _keys(500)
     there = keys[::2]
     await _put(rig.one, *(Write(key, str(key), None) for key in there))
@@ -187,7 +187,7 @@ async def a_bulk_get_shows_all(rig: StoreRig) -> str:
 
 
 async def texts_come_back_to_the_letter(rig: StoreRig) -> str:
-    """Numbers beyond 2^53, odd letters and large records must come back as they were."""
+    """Numbers beyond 2^53, unusual characters and large records must come back unchanged."""
     texts = [
         '{"n":9007199254740993,"f":1.0,"e":1e400}',
         '{"s":"ä 漢字 \\u0000 😀 \\\\ \\""}',

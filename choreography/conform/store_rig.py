@@ -23,11 +23,11 @@ from choreography.up.sidecars import Addresses
 
 @dataclass
 class StoreRig:
-    """A store, by two ways.
+    """A store, with two connections to it.
 
     Attributes:
-        one: one replica's way to it.
-        two: another's; the same one where a store serves one process only.
+        one: the connection of one replica.
+        two: the connection of another replica; the same one if a store serves only one process.
     """
 
     one: Store
@@ -38,7 +38,7 @@ class StoreRig:
         """Return the server.
 
         Raises:
-            NotShownError: somebody else started it, or there is none.
+            NotShownError: another program started it, or there is none.
         """
         if self.process is None:
             raise NotShownError("there is no server of ours to stop")

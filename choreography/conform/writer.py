@@ -24,5 +24,5 @@ async def _commit_for_ever(url: str, schema: str, run: str) -> None:
 
 
 if __name__ == "__main__":
-    # The URL may hold a password, so it is on no command line.
+    # The URL may hold a password, so it does not appear on a command line.
     asyncio.run(_commit_for_ever(sys.stdin.readline().strip(), *sys.argv[1:3]))

@@ -1,4 +1,4 @@
-"""Chooses who looks at a broker by the type of its component."""
+"""Chooses the module that inspects a broker by the type of its component."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class BrokerLooker(Protocol):
     """One broker's module."""
 
     async def look(self, layout: BrokerLayout, where: Where) -> Sight:
-        """Ask the broker itself what is left for every subscriber."""
+        """Ask the broker itself for the remaining messages of every subscriber."""
         ...
 
     def settles(self, where: Where) -> float:
-        """Seconds after which everything the broker says is younger than what was said before."""
+        """Seconds after which every figure of the broker is newer than all earlier ones."""
         ...
 
 
 def looker_for(layout: BrokerLayout) -> BrokerLooker:
-    """Return who can look at a broker.
+    """Return the module that can inspect a broker.
 
     Raises:
-        DrainError: nobody can.
+        DrainError: no module can inspect it.
     """
     if layout.kind not in _MODULES:
         known = ", ".join(sorted(_MODULES))

@@ -1,4 +1,4 @@
-"""`choreography drain`: the exit code is 0 once nothing is under way any more, 1 if something still is."""
+"""`choreography drain`: exit code 0 once nothing is under way any more, 1 if something still is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from choreography.provision import layout_of
 def run(
     resources: Path, where: Where, replicas: Sequence[str], *, within: timedelta, grace: timedelta, console: Console
 ) -> int:
-    """Watch a flow until it is drained, tell what is left, and return the exit code."""
+    """Watch a flow until it is drained, print the rest, and return the exit code."""
     layout = layout_of(resources)
     with Teller(console) as teller:
         watching = drain(layout, where, replicas=replicas, within=within, grace=grace, told=teller.show)

@@ -1,4 +1,4 @@
-"""Watches a flow until it is drained, or until that has taken too long."""
+"""Watches a flow until it is drained, or until the time is over."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _BETWEEN_ROUNDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How it ended.
+    """The result of a drain.
 
     Attributes:
-        last: what was seen last.
+        last: the last round.
         proven: whether nothing is under way any more.
     """
 
@@ -39,19 +39,19 @@ async def drain(
     grace: timedelta = timedelta(0),
     told: Callable[[Round], None] = lambda _: None,
 ) -> Drained:
-    """Watch until nothing is under way any more. Nothing is changed: whoever calls this has closed the intake.
+    """Watch until nothing is under way any more. This changes nothing: the caller has closed the intake.
 
     Args:
-        layout: what the flow has on its broker.
-        where: where that is.
-        replicas: where the replicas are, as :func:`choreography.drain.replicas.census` takes it.
-        within: how long to watch at most.
-        grace: how long a replica that was told to end may go on. Nobody is told of it any more, so it cannot be asked;
-            but what it still publishes moves something, and nothing may move for so long.
-        told: is shown every round.
+        layout: the topics and subscribers of the flow.
+        where: the address of the broker.
+        replicas: the addresses of the replicas, as :func:`choreography.drain.replicas.census` takes them.
+        within: the longest time to watch, in seconds.
+        grace: seconds for which a terminating replica may go on. Such a replica has no address any more, so it cannot
+            be asked; but its publications still move a topic, and for this long nothing may move.
+        told: receives every round.
 
     Raises:
-        DrainError: nobody can look at this broker, or it did not answer the first time.
+        DrainError: no module can inspect this broker, or it did not answer the first time.
     """
     looker = looker_for(layout)
     proof = Proof(max(looker.settles(where), grace.total_seconds()))
@@ -72,13 +72,13 @@ async def drain(
 async def _round(
     looker: BrokerLooker, layout: BrokerLayout, where: Where, replicas: Sequence[str], *, patient: bool
 ) -> Round:
-    """Ask the broker, and then the replicas; the proof rests on that order."""
+    """Ask the broker first and then the replicas; the proof depends on this order."""
     at = asyncio.get_running_loop().time()
     sight, trouble = None, ""
     try:
         sight = await looker.look(layout, where)
     except DrainError as error:
-        # The first time it is the address, or a permission; later it is a broker that restarts.
+        # The first time, the address or a permission is wrong; later, the broker is restarting.
         if not patient and not isinstance(error, UnknownYetError):
             raise
         trouble = str(error)

@@ -1,4 +1,4 @@
-"""Says what a flow is still waiting for: as a table that changes on a terminal, as lines in a log."""
+"""Shows what a flow is still waiting for: as a table that changes on a terminal, as lines in a log."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ class Teller:
             self._live.stop()
 
     def show(self, one: Round) -> None:
-        """Show what is waited for."""
+        """Show the rest that the drain waits for."""
         if self._live:
             self._live.update(picture(one, time.monotonic() - self._began))
             return
         now, line = time.monotonic(), in_a_line(one)
-        # At once when it is other than before, but not so often that the log is about nothing else.
+        # A changed line is written at once, but not so often that the log holds nothing else.
         if line != self._line and (not self._line or now - self._told > _BETWEEN_LINES):
             self._told, self._line = now, line
             self.say(f"{now - self._began:5.0f} s  {line}")
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a sentence that stays."""
+        """Print a permanent line."""
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def picture(one: Round, seconds: float) -> Group:
-    """What is left, topic by topic and service by service, and below it what else is waited for."""
+    """Return the rest, topic by topic and service by service, with the other obstacles below it."""
     table = Table("topic", "service", title=f"draining for {seconds:.0f} s", title_justify="left")
     table.add_column("waiting", justify="right")
     table.add_column("in hand", justify="right")
@@ -66,7 +66,7 @@ def picture(one: Round, seconds: float) -> Group:
 
 
 def in_a_line(one: Round) -> str:
-    """What is waited for, the beginning of it if it is much."""
+    """Return the obstacles in one line; only the first ones if there are many."""
     told = list(one.obstacles())
     if not told:
         return "nothing is left; looking once more"

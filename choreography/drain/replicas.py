@@ -1,4 +1,4 @@
-"""What every replica says of itself: whether its intake is closed, what it has in hand, and how far it has come."""
+"""The metrics of every replica: whether its intake is closed, its work in hand, and its counters."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _COUNTED: Final = ("deliveries", "published", "commands")
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """What one replica said.
+    """The report of one replica.
 
     Attributes:
-        service: what it is a replica of.
-        url: where it was asked.
-        intake_open: whether it takes commands and lets deadlines fire.
-        in_hand: deliveries that it settles and intents that it carries out.
-        mark: when it began, and how much it has taken and said since. An equal mark means that it did nothing.
+        service: its service.
+        url: the URL that was asked.
+        intake_open: whether it accepts commands and lets deadlines fire.
+        in_hand: the number of deliveries that it settles and intents that it carries out.
+        mark: its start time, and its counters of deliveries and publications. Equal marks mean that it did nothing.
     """
 
     service: str
@@ -42,14 +42,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What all replicas said, and who did not answer."""
+    """The reports of all replicas, and the apps that did not answer."""
 
     replicas: tuple[Replica, ...]
     silent: tuple[str, ...] = ()
 
     @property
     def marks(self) -> Mapping[str, tuple[float, ...]]:
-        """How far each has come."""
+        """The mark of each replica."""
         return {one.url: one.mark for one in self.replicas}
 
 
@@ -57,9 +57,9 @@ async def census(places: Sequence[str], apps: Iterable[str]) -> Census:
     """Ask every replica of every app.
 
     Args:
-        places: base URLs; ``{app}`` in one stands for each of the apps. A name that has several addresses is asked at
-            each of them.
-        apps: who must have answered.
+        places: base URLs; ``{app}`` in a URL stands for each of the apps. If a name has several addresses, each is
+            asked.
+        apps: the apps that must have answered.
     """
     names = sorted(set(apps))
     wanted = [place.replace("{app}", app) for place in places for app in (names if "{app}" in place else [""])]
@@ -107,7 +107,7 @@ def read(url: str, text: str) -> Replica:
     """Read the metrics of a replica.
 
     Raises:
-        KeyError, ValueError: they are none of ours.
+        KeyError, ValueError: the page holds no metrics of this library.
     """
     samples = {one.name: one for family in text_string_to_metric_families(text) for one in family.samples}
     in_hand = samples["choreography_in_hand"]
@@ -117,7 +117,7 @@ def read(url: str, text: str) -> Replica:
         bool(samples["choreography_intake_open"].value),
         int(in_hand.value),
         (
-            # When it was made, which is when the process began: a restart counts from zero again.
+            # The creation time of a counter is the start of the process: a restart counts from zero again.
             samples["choreography_deliveries_created"].value,
             *(samples[f"choreography_{name}_total"].value for name in _COUNTED),
         ),

@@ -1,12 +1,12 @@
-"""When a flow is drained, and why that is proven.
+"""When a flow is drained, and the proof of it.
 
-A delivery stays un-acknowledged until all that follows from it is published. So once the intake is closed, whatever is
-under way is on the broker; and if every subscription is empty at one moment, nothing can ever come again by itself.
+A delivery stays unacknowledged until everything that follows from it is published. So once the intake is closed,
+everything under way is on the broker; and if every subscription is empty at one moment, no further event can come.
 
-No broker can be asked about all of its topics at one moment: an event may be handled on a topic that is yet to be asked
-and lead to one on a topic that was asked before. Hence two rounds. In both the broker is asked first and the replicas
-afterwards. If both find nothing, and no replica has taken or said anything from the first to the second, and no topic
-has got further, then every answer of the second round was true at the moment of the last.
+No broker reports all of its topics at one moment: a service may handle an event on a topic that is not asked yet, and
+publish one on a topic that was asked before. Hence two rounds. Each round asks the broker first and the replicas
+afterwards. If both rounds find nothing, and no replica has received or published anything between them, and no topic
+has grown, then every answer of the second round was true at the moment of its last answer.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from choreography.drain.sight import Sight, Standing
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What was seen once: first the broker, then the replicas.
+    """One round of observation: first the broker, then the replicas.
 
     Attributes:
-        at: when it began, by a clock that only goes forward.
-        sight: what the broker said; None if it did not answer.
-        census: what the replicas said.
+        at: its start, by a monotonic clock.
+        sight: the report of the broker; None if it did not answer.
+        census: the reports of the replicas.
         trouble: why the broker did not answer.
     """
 
@@ -36,12 +36,12 @@ class Round:
 
     @property
     def left(self) -> tuple[Standing, ...]:
-        """What is still on the broker, most of it first."""
+        """The messages that are still on the broker, the largest number first."""
         standings = self.sight.standings if self.sight else ()
         return tuple(sorted((one for one in standings if one.left), key=lambda one: (-one.left, one.app, one.topic)))
 
     def obstacles(self) -> Iterator[str]:
-        """Say everything that stands between this and a drained flow."""
+        """Return everything that prevents this flow from being drained."""
         if self.trouble:
             yield self.trouble
         for replica in self.census.replicas:
@@ -55,12 +55,12 @@ class Round:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing was seen that is under way."""
+        """Whether the round found nothing under way."""
         return self.sight is not None and next(self.obstacles(), None) is None
 
 
 def same(earlier: Round, later: Round) -> bool:
-    """Tell whether nothing at all has moved from one round to the other."""
+    """Tell whether nothing has moved between the two rounds."""
     if earlier.sight is None or later.sight is None:
         return False
     return earlier.sight.marks == later.sight.marks and earlier.census.marks == later.census.marks
@@ -68,18 +68,18 @@ def same(earlier: Round, later: Round) -> bool:
 
 @dataclass(slots=True)
 class Proof:
-    """Two quiet rounds between which nothing moved, so far apart that the second says nothing older than the first.
+    """Two quiet rounds without any movement, so far apart that the second holds no figure older than the first round.
 
     Attributes:
-        settles: seconds after which all that the broker says is younger than what was asked before.
-        since: the first quiet round of those in which nothing moved.
+        settles: seconds after which every figure of the broker is newer than all earlier ones.
+        since: the first of the quiet rounds without movement.
     """
 
     settles: float
     since: Round | None = None
 
     def add(self, one: Round) -> bool:
-        """Take another round. True if the flow is drained."""
+        """Add a round. Return True if the flow is drained."""
         if not one.quiet:
             self.since = None
         elif self.since is None or not same(self.since, one):

@@ -1,4 +1,4 @@
-"""What one look at a broker shows."""
+"""The result of one inspection of a broker."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from choreography.topics import undelivered
 
 
 class DrainError(ChoreographyError):
-    """Nobody can tell whether a flow is drained."""
+    """It is impossible to find out whether a flow is drained."""
 
 
 class UnknownYetError(DrainError):
-    """A broker will be able to tell in a moment."""
+    """The broker's answer will be available in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a broker is.
+    """The addresses of a broker.
 
     Attributes:
-        address: as `choreography provision` takes it.
-        management: where it tells what its own protocol does not; empty means the usual place. Only RabbitMQ has one.
+        address: the address in the form of `choreography provision`.
+        management: the address for facts that its own protocol lacks; empty means the usual one. Only RabbitMQ has one.
     """
 
     address: str
@@ -33,13 +33,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the broker still has for one subscriber.
+    """The remaining messages of one subscriber on the broker.
 
     Attributes:
         app: the subscriber.
-        topic: what it hears; several, where one queue is for all of them.
-        waiting: messages that nobody has taken yet.
-        in_hand: messages that were taken but not acknowledged; where a broker cannot tell them apart, all are waiting.
+        topic: its topic; several topics if one queue serves all of them.
+        waiting: the messages that no consumer has received yet.
+        in_hand: the messages that were delivered but not acknowledged; if a broker cannot distinguish them, all are
+            waiting.
     """
 
     app: str
@@ -49,19 +50,19 @@ class Standing:
 
     @property
     def left(self) -> int:
-        """How much is to be done."""
+        """The number of remaining messages."""
         return self.waiting + self.in_hand
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look at a broker.
+    """One inspection of a broker.
 
     Attributes:
         standings: one for every subscriber of every topic.
-        kept: messages of topics for what was quarantined. Nobody takes them away, so nobody waits for them.
-        marks: by topic, how far it was published to. Equal marks mean that nothing was published in between. Empty
-            where a broker does not tell.
+        kept: the messages on dead-letter topics. No consumer takes them away, so the drain does not wait for them.
+        marks: the end of each topic. Equal marks mean that nothing was published in between. Empty if a broker does not
+            report it.
     """
 
     standings: tuple[Standing, ...]
@@ -70,7 +71,7 @@ class Sight:
 
 
 def dead_letter_topics(layout: BrokerLayout) -> tuple[str, ...]:
-    """The topics to which something is quarantined: those that nobody hears, and what sidecars could not hand over."""
+    """The dead-letter topics: those without a subscriber, and those for messages that sidecars could not deliver."""
     heard = {topic for _, topic in layout.hearers}
     unreadable = {undelivered(app) for app, _ in layout.hearers}
     return tuple(topic for topic in layout.topics if topic not in heard or topic in unreadable)

@@ -1,7 +1,7 @@
-"""Walking what pydantic made of a contract's fields: refusing what cannot be carried exactly, making exact the rest.
+"""Walks pydantic's schema of a contract's fields: refuses the fields that cannot be exact, and makes the rest exact.
 
-This works on pydantic's core schema and not on annotations, because there aliases of types, NewType, Annotated and
-generics have become what they are.
+This works on pydantic's core schema and not on annotations, because in the schema aliases of types, NewType, Annotated
+and generics are resolved.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Exact:
 
     Args:
         cls: the contract.
-        value: the class from which all contracts derive.
-        handler: pydantic's, to find what a schema refers to and to ask for another.
+        value: the base class of all contracts.
+        handler: pydantic's handler, which resolves references and generates further schemas.
     """
 
     def __init__(self, cls: type[BaseModel], value: type[BaseModel], handler: GetCoreSchemaHandler) -> None:
@@ -51,7 +51,7 @@ class Exact:
         """Return the schema of the whole class, made exact.
 
         Raises:
-            DeclarationError: something in it cannot be carried exactly.
+            DeclarationError: a part of it cannot be carried exactly.
         """
         node: Node = dict(schema)
         if "serialization" in node:
@@ -168,7 +168,7 @@ class Exact:
 
     def _union(self, node: Node) -> Node:
         choices = [choice if isinstance(choice, tuple) else (choice, None) for choice in node["choices"]]
-        # Converting between the alternatives would choose one that the caller did not mean.
+        # A conversion between the alternatives would choose one that the caller did not mean.
         walked = [(self._walk(_strict(choice)), label) for choice, label in choices]
         pair = mixed_up(list(shapes(choice, self._resolved)) for choice, _ in choices)
         if pair is not None:
@@ -212,7 +212,7 @@ class Exact:
         return node
 
     def _definition_ref(self, node: Node) -> Node:
-        """Walk a named alias of a type where it is defined, once. Models are walked as classes of their own."""
+        """Walk a named alias of a type at its definition, once. Models are walked as classes of their own."""
         definition = self._resolved(node)
         if definition["type"] == "model":
             self._model(definition)
@@ -228,7 +228,7 @@ class Exact:
         try:
             return self._handler.resolve_ref_schema(node)  # type: ignore[return-value]
         except LookupError:
-            # It is being made at this moment: this class, or one that holds it.
+            # Its definition is being made at this moment: it is this class, or one that holds it.
             return {"type": "model", "cls": self._cls}
 
     @property

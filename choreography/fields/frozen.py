@@ -1,4 +1,4 @@
-"""A dict that cannot be changed: what a field of the type ``dict[str, X]`` or ``Mapping[str, X]`` holds."""
+"""A dict that cannot be changed: the value of a field of the type ``dict[str, X]`` or ``Mapping[str, X]``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FrozenDict(dict[str, Kept]):
         return FrozenDict({**self, **other})
 
     def copy(self) -> FrozenDict[Kept]:
-        """Return itself: nothing can tell a copy from it."""
+        """Return itself: a copy could not be distinguished from it."""
         return self
 
     __copy__ = copy

@@ -1,4 +1,4 @@
-"""Types for keys, subjects and ids: each of their values has exactly one text and is read back from it."""
+"""Types for keys, subjects and ids: each value has exactly one text, from which it can be read back."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _TEXTUAL: Final = (str, int, UUID, date)
 
 
 def as_key(value: object) -> str:
-    """Return the text of a value that serves as an id: that of an Enum is its value, as on the wire."""
-    # Nearly every id is a str and nothing more.
+    """Return the text of a value that serves as an id; for an Enum it is the text of its value, as on the wire."""
+    # Nearly every id is a plain str.
     return value if type(value) is str else str(value.value if isinstance(value, Enum) else value)
 
 
@@ -36,7 +36,7 @@ def refuse_as_key(annotation: Any, where: str) -> None:
 
 
 def spoken(annotation: Any) -> str:
-    """Return an annotation as its author wrote it, or nearly."""
+    """Return an annotation in almost the form in which its author wrote it."""
     plain = isinstance(annotation, type) and not typing.get_args(annotation)
     return annotation.__name__ if plain else str(annotation).replace("typing.", "")
 

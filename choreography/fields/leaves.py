@@ -1,4 +1,4 @@
-"""The plain types that pydantic would carry nearly exactly, made exact."""
+"""Makes the plain types exact that pydantic alone would carry inexactly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Node = dict[str, Any]
 
 
 def exact_int(node: Node) -> CoreSchema:
-    """Read no integer that another reader may have changed. Writing one is refused by the engine, before the commit."""
+    """Refuse to read an integer that another reader may have changed. The engine refuses to commit it, too."""
     read = node.copy()
     if node.get("gt") is None:
         read["ge"] = max(node.get("ge", -MAX_SAFE_INTEGER), -MAX_SAFE_INTEGER)
@@ -36,13 +36,13 @@ def exact_int(node: Node) -> CoreSchema:
 
 
 def exact_moment(node: Node) -> CoreSchema:
-    """Ask for an offset, without which nobody can tell when a moment was, and keep it as the wire does."""
+    """Require an offset, without which the moment is ambiguous, and keep it in the form of the wire."""
     aware = node | {"tz_constraint": "aware"}
     return core_schema.no_info_after_validator_function(_in_whole_minutes, aware)
 
 
 def _in_whole_minutes(moment: datetime) -> datetime:
-    """Return the moment with an offset that RFC 3339 can write and that needs no table of time zones to be read."""
+    """Return the moment with an offset that RFC 3339 can write and that needs no time zone database."""
     zone = moment.tzinfo
     if zone is UTC or zone is None:
         return moment
@@ -56,7 +56,7 @@ def _in_whole_minutes(moment: datetime) -> datetime:
 
 
 def exact_duration(node: Node, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Write a duration in days and less: how long a year is, or a month, readers do not agree on."""
+    """Write a duration in days and smaller units: readers disagree about the length of a year or a month."""
     return handler.generate_schema(Annotated[timedelta, _DurationText(node)])
 
 
@@ -95,7 +95,8 @@ class _DecimalText:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         number: Any = self._node
-        # In strict reading a decimal wants a Decimal, and what was text a step ago is no longer JSON to pydantic.
+        # In strict mode a decimal requires a Decimal, and the text of the step before does not count as JSON to
+        # pydantic.
         text = core_schema.chain_schema(
             [
                 core_schema.str_schema(pattern=DECIMAL, strict=True),
@@ -106,7 +107,7 @@ class _DecimalText:
         return core_schema.json_or_python_schema(json_schema=text, python_schema=number)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Say what JSON Schema has no words for in words of our own, so that a change of them is seen."""
+        """Add keywords of our own for rules that JSON Schema cannot express, so that a change of them is noticed."""
         return {"type": "string", "format": "decimal", "pattern": DECIMAL, **_told(self._node, _LIMITS | _DIGITS)}
 
 

@@ -1,4 +1,4 @@
-"""The plain classes that the values of an annotation are of, whatever it is wrapped in."""
+"""The plain classes behind an annotation, without its wrappers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def plain_types(annotation: Any) -> Iterator[type]:
-    """Yield the classes that a value of a field may be of; ``object`` where an annotation is no plain class."""
+    """Yield the classes that a value of a field may have; ``object`` for an annotation that is no plain class."""
     origin = typing.get_origin(annotation)
     if hasattr(annotation, "__value__"):
         yield from plain_types(annotation.__value__)

@@ -1,4 +1,4 @@
-"""Checks of a finished contract: one schema for both directions, and defaults that are read back."""
+"""Checks of a finished contract: one schema for both directions, and defaults that survive writing and reading."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Node = Mapping[str, Any]
 
 
 def prove(cls: type[BaseModel]) -> None:
-    """Refuse a contract whose schema for reading differs from that for writing, or whose defaults do not come back.
+    """Refuse a contract whose schemas for reading and writing differ, or whose defaults come back changed.
 
     Raises:
-        DeclarationError: either is the case.
+        DeclarationError: one of the two is true.
     """
     try:
         read = cls.model_json_schema(mode="validation")
@@ -36,7 +36,7 @@ def prove(cls: type[BaseModel]) -> None:
 
 
 def _comparable(schema: Any, *, names: bool = False) -> Any:
-    """Return a schema without what may differ: a field with a default is always written, and need not be there."""
+    """Return a schema without the allowed difference: a field with a default is always written, and may be missing."""
     if isinstance(schema, Mapping):
         return {
             key: _comparable(part, names=not names and key in ("properties", "$defs"))

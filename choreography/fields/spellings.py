@@ -15,7 +15,7 @@ def names_of(model: type[BaseModel]) -> frozenset[str]:
 
 
 def older_names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names under which fields of a model are read besides the one under which each is written."""
+    """Return the names under which the fields of a model are read, except the one under which each is written."""
     written = {field.serialization_alias or name for name, field in model.model_fields.items()}
     return frozenset(names_of(model) - written - model.model_fields.keys())
 

@@ -1,6 +1,6 @@
 """Fields that hold one of several states, each with data of its own: a tagged union of values.
 
-Such a field is shown to people as its parts, side by side, as if they were fields of the entity itself.
+People see the parts of such a field side by side, as if they were fields of the entity itself.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class StatePart(NamedTuple):
     Attributes:
         field: the field of the entity that holds the state.
         name: the field of the state.
-        annotation: everything that the states may hold under that name.
-        shown_as: the name under which it is shown beside the fields of the entity: its own, with that of ``field``
-            before it where its own is taken.
+        annotation: all types that the states may hold under that name.
+        shown_as: the name that people see beside the fields of the entity: its own name, after that of ``field`` if its
+            own is taken.
     """
 
     field: str
@@ -34,7 +34,7 @@ class StatePart(NamedTuple):
 
 
 def alternatives(annotation: Any) -> tuple[type[BaseModel], ...]:
-    """Return the classes that a tagged union chooses from; nothing for any other annotation.
+    """Return the alternatives of a tagged union; nothing for any other annotation.
 
     ``None`` may be among the alternatives of the annotation and is left out of the result.
     """
@@ -47,7 +47,7 @@ def alternatives(annotation: Any) -> tuple[type[BaseModel], ...]:
 
 
 def tag_of(annotation: Any) -> str:
-    """Return the name of the field that tells the alternatives of a tagged union apart; empty for anything else."""
+    """Return the name of the tag of a tagged union; an empty text for any other annotation."""
     return _tag(alternatives(annotation))
 
 
@@ -67,7 +67,7 @@ def parts_of(model: type[BaseModel]) -> Mapping[str, tuple[StatePart, ...]]:
 
 
 def spread(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a written model with the parts of its states in their place."""
+    """Return the fields of a written model; the parts of a state replace the field that holds it."""
     states, shown = parts_of(model), dict[str, Any]()
     for name, value in data.items():
         if name in states and isinstance(value, Mapping):
@@ -86,7 +86,7 @@ def _parts(models: tuple[type[BaseModel], ...]) -> list[tuple[str, Any]]:
 
 
 def _unwrapped(annotation: Any) -> Any:
-    """Return what an alias or an ``Annotated`` stands for."""
+    """Return the type behind an alias or an ``Annotated``."""
     if hasattr(annotation, "__value__"):
         return _unwrapped(annotation.__value__)
     if typing.get_origin(annotation) is typing.Annotated:

@@ -1,4 +1,4 @@
-"""Whether the alternatives of a union can be told apart by what is on the wire."""
+"""Whether the alternatives of a union can be distinguished by their form on the wire."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _LEAVES: Final[dict[str, tuple[str, type]]] = {
 
 
 class Shape(NamedTuple):
-    """One form that a value can take on the wire, and what it is read as.
+    """One form that a value can take on the wire, and the type that is read from it.
 
     Attributes:
-        kind: what JSON calls it.
-        python: what it is read as.
-        values: all it can be, if that is a few.
-        parts: the shapes of what is inside an array or an object with free keys.
+        kind: its JSON type.
+        python: the type that is read from it.
+        values: all its possible values, if they are few.
+        parts: the shapes of the items of an array, or of the values of an object with free keys.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 
 
 def mixed_up(alternatives: Iterable[Iterable[Shape]]) -> tuple[Shape, Shape] | None:
-    """Return two alternatives of which a reader could take one for the other, if there are such."""
+    """Return two alternatives that a reader could confuse, if there are any."""
     for first, second in itertools.combinations(alternatives, 2):
         for one, other in itertools.product(first, second):
             if not _distinct(one, other):
@@ -85,7 +85,7 @@ def _alternatives(node: Node) -> list[Node]:
         case "json-or-python":
             return [node["json_schema"]]
         case "chain":
-            # The text of a decimal: every other chain was refused.
+            # This chain is the text of a decimal: every other chain was refused.
             return [node["steps"][-1]]
         case _:
             return [node["schema"]] if "schema" in node else []
@@ -99,7 +99,7 @@ def _of_values(node: Node) -> Iterator[Shape]:
 
 
 def base_of(value: object) -> type:
-    """Return the plain type that a value has on the wire, or its own."""
+    """Return the plain type that a value has on the wire, or its own type."""
     return next((plain for plain in (bool, int, str) if isinstance(value, plain)), type(value))
 
 
@@ -121,7 +121,7 @@ def _distinct(one: Shape, other: Shape) -> bool:
 
 
 def _tagged(one: type, other: type) -> bool:
-    """Tell whether a field that both have never holds the same in both."""
+    """Tell whether both alternatives have a field that never has the same value in both."""
     if not (issubclass(one, BaseModel) and issubclass(other, BaseModel)):
         return False
     mine, theirs = _tags(one), _tags(other)

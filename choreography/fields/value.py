@@ -36,12 +36,12 @@ class Value(BaseModel):
         validate_by_alias=True,
         validate_by_name=True,
         revalidate_instances="subclass-instances",
-        # So that a type pydantic does not know is refused by us, in a sentence that says what to write instead.
+        # A type that pydantic does not know must be refused by our error, which names the alternative.
         arbitrary_types_allowed=True,
     )
 
     def __init_subclass__(cls, **_: Any) -> None:
-        """Let subclasses declare class arguments, which pydantic hands on; refuse fields that hide what all have."""
+        """Let subclasses declare class arguments, which pydantic passes on; refuse fields that hide shared names."""
         super().__init_subclass__()
         ours = [base for base in cls.__mro__[1:] if base.__module__.startswith("choreography.")]
         for name, hint in inspect.get_annotations(cls).items():
@@ -54,7 +54,7 @@ class Value(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Refuse fields that could change behind our back or lose something on the wire; make the others exact."""
+        """Refuse fields that could change unnoticed or lose something on the wire; make the others exact."""
         schema = handler(source)
         if is_template(cls) or not cls.__pydantic_fields__ or cls.__dict__.get("__pydantic_complete__"):
             return schema
@@ -62,7 +62,7 @@ class Value(BaseModel):
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
-        """Refuse settings that would undo what all contracts have in common, and prove what only shows at the end."""
+        """Refuse settings that break the rules of all contracts, and run the checks that need the finished class."""
         super().__pydantic_on_complete__()
         refuse_whole(cls, outlives_releases=cls.outlives_releases)
         if cls.__pydantic_fields__ and not is_template(cls):
@@ -70,10 +70,10 @@ class Value(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Refuse settings also where the class cannot be finished yet."""
+        """Refuse such settings even if the class cannot be finished yet."""
         refuse_whole(cls, outlives_releases=cls.outlives_releases)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy. Unlike pydantic's, what is updated is validated, so that no contract holds what it refuses."""
+        """Return a copy. Unlike pydantic's, it validates the updated values, so every contract stays valid."""
         copied = super().model_copy(deep=deep)
         return type(self)(**(copied.__dict__ | dict(update))) if update else copied

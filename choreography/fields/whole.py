@@ -1,4 +1,4 @@
-"""What holds for a contract as a whole: settings that it must keep, and what besides fields it must not have."""
+"""Rules for a contract as a whole: settings that it must keep, and parts other than fields that it must not have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEPT: Final[dict[str, tuple[Any, str]]] = {
 
 
 def is_template(cls: type[BaseModel]) -> bool:
-    """Tell whether a generic class still leaves open what it holds, so that only what is made of it can be judged."""
+    """Tell whether a generic class still has open parameters, so that only its parametrised forms can be checked."""
     return bool(cls.__pydantic_generic_metadata__["parameters"])
 
 
@@ -36,11 +36,11 @@ def is_generic(cls: type[BaseModel]) -> bool:
 
 
 def refuse_whole(cls: type[BaseModel], *, outlives_releases: bool) -> None:
-    """Refuse settings and parts of a class that would make what is written differ from what is read.
+    """Refuse settings and parts of a class that would make the written value differ from the one that is read.
 
     Args:
         cls: the contract.
-        outlives_releases: it is kept or on its way while releases change, so it must ignore fields it does not know.
+        outlives_releases: it is stored or under way while releases change, so it must ignore unknown fields.
 
     Raises:
         DeclarationError: the class has such a setting or part.

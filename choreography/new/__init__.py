@@ -16,7 +16,7 @@ from choreography.shipped import shipped_components
 
 
 class NewFlowError(ChoreographyError):
-    """A flow cannot be made where it was asked for."""
+    """The requested folder cannot hold a new flow."""
 
 
 def new_flow(where: str) -> list[Path]:
@@ -26,7 +26,7 @@ def new_flow(where: str) -> list[Path]:
         where: the folder, which is also the package: ``apps/visits`` is imported as ``apps.visits``.
 
     Raises:
-        NewFlowError: the name is no package, or something is there already.
+        NewFlowError: the name is not a package name, or the folder is not empty.
     """
     folder = PurePosixPath(where.strip("/").replace(".", "/"))
     wrong = [part for part in folder.parts if not part.isidentifier() or keyword.iskeyword(part)]
@@ -64,7 +64,7 @@ def _fill(template: Path, target: Path, words: dict[str, str]) -> Path:
 
 
 def _packages(target: Path) -> list[Path]:
-    """Make every folder above a package, so that services are imported the same way everywhere."""
+    """Make every folder above a package a package, so that services have the same import name everywhere."""
     made = []
     for parent in list(target.parents)[:-1]:
         init = parent / "__init__.py"
@@ -75,7 +75,7 @@ def _packages(target: Path) -> list[Path]:
 
 
 def _settings() -> list[Path]:
-    """Let `pytest` find the flow from here, as every other command does."""
+    """Configure `pytest` so that it imports the flow from this folder, as every other command does."""
     settings = Path("pytest.ini")
     if settings.exists() or Path("pyproject.toml").exists():
         return []
@@ -84,7 +84,7 @@ def _settings() -> list[Path]:
 
 
 def _components() -> list[Path]:
-    """Bring the safe settings of brokers and stores along, from which a flow's Dapr files are rendered."""
+    """Copy the safe settings of brokers and stores, from which a flow's Dapr files are rendered."""
     here = Path("components")
     source = shipped_components()
     if here.exists() or source is None:

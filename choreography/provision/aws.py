@@ -1,4 +1,4 @@
-"""SNS and SQS: a topic for every topic, a queue for every service, and what connects them."""
+"""SNS and SQS: an SNS topic for every topic, a queue for every service, and the subscriptions between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORTNIGHT: Final = str(14 * 24 * 3600)
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Make topics, queues, their policies and subscriptions. AWS keeps copies by itself."""
+    """Make topics, queues, their policies and subscriptions. AWS keeps its own copies."""
     account = account_at(address)
     try:
         async with AsyncExitStack() as closing:
@@ -52,7 +52,7 @@ def client_of(name: str, account: Account) -> Any:
 
 
 def by_app(layout: BrokerLayout) -> Iterator[tuple[str, list[str]]]:
-    """Yield every app and all that it hears, which is one queue."""
+    """Yield every app with all its topics, which share one queue."""
     for app in sorted({app for app, _ in layout.hearers}):
         yield app, [topic for hearer, topic in layout.hearers if hearer == app]
 
@@ -68,7 +68,7 @@ async def _connected(sns: Any, sqs: Any, queue: str, topics: Mapping[str, str]) 
     if missing:
         statements += missing
         await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    # The queue first lets a topic in, then the topic sends.
+    # First the queue allows the topic, then the topic sends.
     for topic in topics.values():
         await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
     return [f"SQS queue {queue} on SNS topic {topic}" for topic in topics]
@@ -88,7 +88,7 @@ async def _queue(sqs: Any, name: str) -> tuple[str, str, dict[str, Any]]:
 
 
 def _lets_in(queue: str, topic: str) -> dict[str, Any]:
-    """The statement as the component would write it."""
+    """Return the policy statement in the form of the component."""
     return {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},

@@ -1,4 +1,4 @@
-"""Where AWS is, as it is told to `choreography provision`."""
+"""The address of AWS, as `choreography provision` takes it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from choreography.provision.layout import ProvisionError
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A region of AWS, or something that speaks as it does.
+    """A region of AWS, or an emulator.
 
     Attributes:
         region: such as ``eu-west-1``.
-        endpoint: the URL of something else than AWS itself; None is AWS.
+        endpoint: the URL of an emulator; None is AWS.
         access_key, secret_key: None asks the default chain of AWS.
     """
 
@@ -28,7 +28,7 @@ def account_at(address: str) -> Account:
     """Read an address: a region, such as ``eu-west-1``, or ``http://key:secret@host:port/region`` for an emulator.
 
     Raises:
-        ProvisionError: it is neither.
+        ProvisionError: the address has neither form.
     """
     if "://" not in address:
         if not address or not address.replace("-", "").isalnum():

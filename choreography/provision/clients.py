@@ -1,4 +1,4 @@
-"""Imports what speaks to one broker; its client is an extra that not everybody has installed."""
+"""Imports the module for one broker; its client is an optional extra of the library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from choreography.errors import ChoreographyError
 
 
 def speaker(module: str, kind: str, what: str, error: type[ChoreographyError]) -> ModuleType:
-    """Return the module for a kind of broker.
+    """Return the module for a type of broker.
 
     Raises:
         ChoreographyError: as `error`, if the client of the broker is not installed.

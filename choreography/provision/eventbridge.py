@@ -1,4 +1,4 @@
-"""EventBridge: a rule and a queue for everybody who hears a topic, made by the component that will use them."""
+"""EventBridge: a rule and a queue for every consumer of a topic, made by the component that will use them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ COMPONENT: Final = "eventbridge"
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Let the component make everything, as its settings say. AWS keeps copies by itself."""
+    """Let the component make everything, as its settings say. AWS keeps its own copies."""
     return await ask("provision", layout, address)
 
 
 async def ask(command: str, layout: BrokerLayout, address: str) -> Sequence[str]:
-    """Have the component do something with every queue of a flow, and return what it said, by lines.
+    """Have the component run a command for every queue of a flow, and return its output by lines.
 
     Raises:
-        ProvisionError: it is not there, or could not do it.
+        ProvisionError: the component is missing, or its command failed.
     """
     account = account_at(address)
     told = {

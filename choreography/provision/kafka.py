@@ -16,7 +16,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
     try:
         await client.start()
         there = set(await client.list_topics())
-        # With copies, a publish must wait for more than one of them, or acks=all promises nothing.
+        # With several copies, a publish must wait for more than one of them, or acks=all promises nothing.
         configs = {"min.insync.replicas": str(copies - 1)} if copies > 2 else {}
         missing = [
             NewTopic(topic, num_partitions=partitions, replication_factor=copies, topic_configs=configs)
@@ -30,7 +30,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
         await client.close()
     told = []
     for topic, code, *message in answer.topic_errors if answer else ():
-        # Somebody else may have made it in between.
+        # Another process may have made the topic in between.
         if code not in (0, TopicAlreadyExistsError.errno):
             raise ProvisionError(f"Kafka at {address} refuses the topic {topic}: {for_code(code).__name__} {message}.")
         told.append(f"Kafka topic {topic} with {partitions} partitions")

@@ -1,4 +1,4 @@
-"""What a folder of Dapr resources says about its broker: its kind, its topics, and who hears which."""
+"""The broker's part of a folder of Dapr resources: the type of the broker, its topics, and their subscribers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from choreography.topics import PUBSUB_OF_TOPIC
 
 
 class ProvisionError(ChoreographyError):
-    """A broker could not be given what a flow needs."""
+    """The broker did not accept the topics and subscribers of a flow."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerLayout:
-    """What one flow needs of its broker.
+    """The requirements of one flow on its broker.
 
     Attributes:
         kind: the type of its component, such as ``pubsub.kafka``.
-        pubsub: the name of that component, or a pattern with ``{topic}`` where each topic has its own.
+        pubsub: the name of that component, or a pattern with ``{topic}`` if each topic has its own.
         topics: every topic, sorted.
-        hearers: who subscribes to what, as pairs of app id and topic, sorted.
-        settings: what its file says, by lower-cased name, but for what comes from elsewhere.
+        hearers: the subscribers, as pairs of app id and topic, sorted.
+        settings: the settings in its file, by lower-cased name, without those that come from elsewhere.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class BrokerLayout:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def known_as(self, app: str) -> str:
-        """Return what the broker calls an app that reads: its consumer group on Kafka, its queue on SQS."""
+        """Return the broker's name for a consuming app: its consumer group on Kafka, its queue on SQS."""
         pattern = self.settings.get("consumergroup") or self.settings.get("consumerid") or "{appID}"
         return pattern.replace("{appID}", app)
 

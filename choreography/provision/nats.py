@@ -1,4 +1,4 @@
-"""NATS JetStream: a stream for every topic, and a durable consumer for everybody who hears it."""
+"""NATS JetStream: a stream for every topic, and a durable consumer for every subscriber."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OF_CONSUMERS: Final = frozenset(
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Make the streams that are missing, on disk, and the consumers, as the components would make them."""
+    """Make the missing streams, on disk, and the consumers, in the form in which the components would make them."""
     told = []
     try:
-        # By default it asks for two minutes; whoever provisions wants to know at once.
+        # By default the client tries for two minutes; a command line should fail sooner.
         client = await nats.connect(
             address,
             connect_timeout=5,
@@ -47,7 +47,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
                         name=name,
                         subjects=[topic],
                         storage=StorageType.FILE,
-                        # Not by interest: what nobody has subscribed to yet must stay.
+                        # Not by interest: events without a subscriber so far must stay.
                         retention=RetentionPolicy.LIMITS,
                         num_replicas=copies,
                     )
@@ -62,10 +62,10 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
 
 
 async def _consumer(jetstream: Any, layout: BrokerLayout, app: str, topic: str) -> Sequence[str]:
-    """Make the consumer by which an app reads a topic, unless it is there, and say so.
+    """Make the consumer by which an app reads a topic, unless it exists, and report it.
 
-    A component takes one that is there if it is as its own would be, but for the subject to which it delivers. That is
-    no inbox here, so that the server can keep it from everybody else.
+    A component accepts an existing consumer that equals its own except for the delivery subject. This subject is no
+    inbox here, so that the server can protect it from all other users.
     """
     stream, name, settings = stream_name(topic), consumer_name(app, topic), layout.settings
     if _OF_CONSUMERS & settings.keys() or settings.get("deliverpolicy", "all") != "all":
@@ -91,4 +91,4 @@ async def _consumer(jetstream: Any, layout: BrokerLayout, app: str, topic: str) 
 
 
 async def _said_once(_: Exception) -> None:
-    """Say nothing: whatever goes wrong is raised in the end, and the client would print its stack each time."""
+    """Print nothing: every error is raised in the end, and the client would print its stack each time."""

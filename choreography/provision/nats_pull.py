@@ -1,4 +1,4 @@
-"""NATS by our own component: streams and consumers, made and judged by the component that will use them."""
+"""NATS through our own component: the component that will use the streams and consumers makes and checks them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _OF_APPS: Final = frozenset({"name", "consumerid", "username", "password", "toke
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Let the component make what is missing, and refuse what would lose messages."""
+    """Let the component make the missing ones, and refuse those that would lose messages."""
     return await ask("provision", layout, address, copies)
 
 
 async def ask(command: str, layout: BrokerLayout, address: str, copies: int = 1) -> Sequence[str]:
-    """Have the component do something with every stream and consumer of a flow, and return what it said, by lines.
+    """Have the component run a command for every stream and consumer of a flow, and return its output by lines.
 
     Raises:
-        ProvisionError: it is not there, or could not do it.
+        ProvisionError: the component is missing, or its command failed.
     """
     told = {name: value for name, value in layout.settings.items() if name not in _OF_APPS} | {"natsurl": address}
     if copies > 1:

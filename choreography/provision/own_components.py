@@ -1,4 +1,4 @@
-"""Asks the components of this project, which know by themselves what they need of a broker, in a process of theirs."""
+"""Runs a component of this project in a process of its own: only the component knows its requirements on a broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from choreography.shipped import shipped_components
 
 
 def component_folder(name: str) -> Path | None:
-    """Return the folder of a component: in the working directory, or the one that came with the library."""
+    """Return the folder of a component: in the working directory, or the one in the installed library."""
     for components in (Path.cwd() / "components", shipped_components()):
         if components is not None and (components / name / "__main__.py").exists():
             return components / name
@@ -22,20 +22,20 @@ def component_folder(name: str) -> Path | None:
 
 
 def command_of(folder: Path, *words: str) -> list[str]:
-    """Return the command that starts a component; its folder two above is where it runs."""
+    """Return the command that starts a component; it runs in the folder two levels above it."""
     return [sys.executable, "-m", f"{folder.parent.name}.{folder.name}", *words]
 
 
 async def ask_component(name: str, command: str, asked: Mapping[str, Any]) -> Sequence[str]:
-    """Have a component do something, and return what it said, by lines.
+    """Have a component run a command, and return its output by lines.
 
     Args:
         name: its folder in components/.
-        command: what it is to do.
-        asked: what it reads.
+        command: the command of the component.
+        asked: its standard input.
 
     Raises:
-        ProvisionError: it is not there, or could not do it.
+        ProvisionError: the component is missing, or its command failed.
     """
     folder = component_folder(name)
     if folder is None:

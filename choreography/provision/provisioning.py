@@ -1,4 +1,4 @@
-"""Chooses who provisions a broker by the type of its component."""
+"""Chooses the module that provisions a broker by the type of its component."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ class Provisioner(Protocol):
     """One broker's module."""
 
     async def provision(self, layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:
-        """Make what is missing, leave what is there, and say in a sentence each what was made."""
+        """Make what is missing, leave what exists, and return a sentence for each thing that was made."""
         ...
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int = 4, copies: int = 1) -> Sequence[str]:
-    """Give a broker what a flow needs. What is there already is left as it is.
+    """Create everything on a broker that a flow needs. Existing things stay as they are.
 
     Args:
-        layout: what the flow needs.
-        address: where the broker is, in the form its component takes it.
-        partitions: of each topic, where topics have some: the most replicas a service can use.
-        copies: on how many nodes the broker keeps everything.
+        layout: the requirements of the flow.
+        address: the address of the broker, in the form its component takes.
+        partitions: the number of partitions of each topic, if topics have some: the most replicas that a service can
+            use.
+        copies: the number of nodes on which the broker keeps every event.
 
     Returns:
-        A sentence for everything that was made, or that differs from what would be.
+        A sentence for everything that was made, or that exists in another form.
 
     Raises:
         ProvisionError: the broker is unknown, does not answer, or refuses.
@@ -56,7 +57,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int = 4, 
         return await module.provision(layout, address, partitions=partitions, copies=copies)
     except ChoreographyError:
         raise
-    # Clients of brokers raise whatever they like at an address that is none.
+    # Clients of brokers raise arbitrary errors for an invalid address.
     except Exception as error:
         raise ProvisionError(
             f"{layout.kind} at {address!r} could not be provisioned: {error!r}. Is that its address, in the form its "

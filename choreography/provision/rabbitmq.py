@@ -1,4 +1,4 @@
-"""RabbitMQ: an exchange for every topic, and a quorum queue for everybody who hears it, as sidecars declare them."""
+"""RabbitMQ: an exchange for every topic, and a quorum queue for every subscriber, as sidecars declare them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choreography.provision.layout import BrokerLayout, ProvisionError
 
 
 async def provision(layout: BrokerLayout, address: str, *, partitions: int, copies: int) -> Sequence[str]:  # noqa: ARG001
-    """Make exchanges and queues, and bind them. A quorum queue finds its copies by itself."""
+    """Make exchanges and queues, and bind them. RabbitMQ places the copies of a quorum queue itself."""
     told = []
     try:
         connection = await aio_pika.connect(address, timeout=10)
@@ -19,7 +19,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
             for topic in layout.topics:
                 await channel.declare_exchange(topic, aio_pika.ExchangeType.FANOUT, durable=True)
             for app, topic in layout.hearers:
-                # Its name and arguments are those by which the component will declare it again; others are refused.
+                # The component will declare this name with these arguments again; RabbitMQ refuses others.
                 queue = await channel.declare_queue(
                     f"{app}-{topic}", durable=True, arguments={"x-queue-type": "quorum"}
                 )

@@ -1,4 +1,4 @@
-"""SNS and SQS: what every queue says of itself. A queue is a service's, for all that it hears."""
+"""SNS and SQS: the counts of every queue. Each service has one queue for all its topics."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IN_HAND: Final = "ApproximateNumberOfMessagesNotVisible"
 
 
 def settles(where: Where) -> float:
-    """AWS says that its counts are right a minute after nothing is sent any more. An emulator knows at once."""
+    """AWS says that its counts are exact one minute after the last message is sent. An emulator's are exact at once."""
     return 65.0 if account_at(where.address).endpoint is None else 1.0
 
 
 async def look(layout: BrokerLayout, where: Where) -> Sight:
-    """Ask every queue. What SNS is given that nobody hears is not kept, so nothing is told of it."""
+    """Ask every queue. SNS keeps no message without a subscriber, so nothing is known of such messages."""
     account = account_at(where.address)
     try:
         async with client_of("sqs", account) as sqs:

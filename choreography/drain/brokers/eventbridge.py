@@ -1,4 +1,4 @@
-"""EventBridge: what every queue says of itself. Only the component knows what its queues are called, so it is asked."""
+"""EventBridge: the counts of every queue. Only the component knows the names of its queues, so it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["look", "settles"]
 
 
 async def look(layout: BrokerLayout, where: Where) -> Sight:
-    """Ask every queue. What a bus is given that no rule wants is not kept, so nothing is told of it."""
+    """Ask every queue. A bus keeps no event without a rule for it, so nothing is known of such events."""
     try:
         lines = await ask("count", layout, where.address)
     except ProvisionError as error:

@@ -1,4 +1,4 @@
-"""Kafka: how far a consumer group has committed, beside how far its topics go."""
+"""Kafka: the committed offsets of a consumer group, compared with the ends of its topics."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _Offsets = Mapping[Any, int]
 
 
 def settles(_: Where) -> float:
-    """Sidecars commit what they have handled every second; a commit that is still to come shows as waiting."""
+    """Sidecars commit handled messages every second; messages with a pending commit show as waiting."""
     return 1.0
 
 
 async def look(layout: BrokerLayout, where: Where) -> Sight:
     """Ask for the ends of all partitions, and what the groups have committed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=where.address, client_id="choreography-drain")
-    # Without a group it joins none, so that looking takes no partition away from anybody.
+    # Without a group id the client joins no group, so it takes no partition away from any consumer.
     consumer = AIOKafkaConsumer(bootstrap_servers=where.address, enable_auto_commit=False)
     try:
         await admin.start()
         await consumer.start()
-        # The groups first: what is committed in between can only make more seem to wait than does.
+        # The groups first: a commit between the two questions only makes more messages seem to wait than do.
         apps = sorted({app for app, _ in layout.hearers})
         committed = {app: await _committed(admin, layout.known_as(app)) for app in apps}
         partitions = await _partitions(admin, layout)
@@ -61,5 +61,5 @@ async def _partitions(admin: Any, layout: BrokerLayout) -> list[Any]:
 
 
 def _left(topic: str, committed: _Offsets, *, begins: _Offsets, ends: _Offsets) -> int:
-    """What was never committed counts from the oldest that is kept, where its reader would begin."""
+    """Count a group without a commit from the oldest kept message, where its reader would begin."""
     return sum(end - max(committed.get(one, -1), begins[one]) for one, end in ends.items() if one.topic == topic)

@@ -1,4 +1,4 @@
-"""NATS JetStream: what a durable consumer was not given yet, and what it has not acknowledged."""
+"""NATS JetStream: the messages that a durable consumer has not received, and those that it has not acknowledged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from choreography.provision import BrokerLayout
 
 
 def settles(_: Where) -> float:
-    """NATS knows at once."""
+    """NATS is exact at once."""
     return 1.0
 
 
@@ -45,6 +45,6 @@ async def _standing(jetstream: Any, app: str, topic: str, kept: int) -> Standing
     try:
         found = await jetstream.consumer_info(stream_name(topic), f"{app}-{stream_name(topic)}")
     except NotFoundError:
-        # It never subscribed, and would begin with the first.
+        # The consumer never subscribed, and would begin with the first message.
         return Standing(app, topic, kept)
     return Standing(app, topic, found.num_pending or 0, found.num_ack_pending or 0)

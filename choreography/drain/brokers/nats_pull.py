@@ -1,4 +1,4 @@
-"""NATS by our own component, which knows what its consumers are called, so it is asked."""
+"""NATS through our own component, which knows the names of its consumers, so it is asked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""RabbitMQ: what is ready in every queue, and what was taken from it but not acknowledged.
+"""RabbitMQ: the ready messages of every queue, and those that were delivered but not acknowledged.
 
-AMQP tells only what is ready. What sidecars hold is told by the management plugin, which is asked for both.
+AMQP reports only ready messages. The management plugin also reports the messages that sidecars hold, so it is asked for
+both.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 
 
 def settles(_: Where) -> float:
-    """Queues report every five seconds, and what the plugin says is as old as that; this is twice as long, and more."""
+    """Queues report every five seconds, and the plugin's figures are that old; this is more than twice as long."""
     return 12.0
 
 
 async def look(layout: BrokerLayout, where: Where) -> Sight:
-    """Ask for every queue. What an exchange is given that nobody hears is not kept, so nothing is told of it."""
+    """Ask for every queue. An exchange keeps no message without a queue, so nothing is known of such messages."""
     url, vhost = management_at(where)
     try:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
@@ -40,7 +41,7 @@ async def look(layout: BrokerLayout, where: Where) -> Sight:
 def management_at(where: Where) -> tuple[str, str]:
     """Return the URL of the management plugin, credentials included, and the virtual host.
 
-    Unless it was told, it is on the same host, at the usual port, for the same user.
+    Without a given URL, the plugin is on the same host, at the usual port, with the same user.
     """
     amqp = urlsplit(where.address)
     vhost = unquote(amqp.path.removeprefix("/")) or "/"
@@ -63,6 +64,6 @@ def _standing(app: str, topic: str, queue: dict[str, Any] | None) -> Standing:
             "Name the folder with which the services run, or run `choreography provision` with it."
         )
     if "messages_unacknowledged" not in queue:
-        # A queue that is young has not reported yet; one whose node is away does not either.
+        # A new queue has not reported yet; neither has one whose node is away.
         raise UnknownYetError(f"RabbitMQ does not say yet what is in the queue {app}-{topic}, which may be full.")
     return Standing(app, topic, int(queue["messages_ready"]), int(queue["messages_unacknowledged"]))

@@ -1,4 +1,4 @@
-"""Redis Streams: what a consumer group has not read yet, and what it has not acknowledged."""
+"""Redis Streams: the entries that a consumer group has not read yet, and those that it has not acknowledged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST: Final = 10_000
 
 
 def settles(_: Where) -> float:
-    """Redis knows at once."""
+    """Redis is exact at once."""
     return 1.0
 
 
@@ -48,7 +48,7 @@ async def _standing(client: Any, app: str, topic: str, group: dict[str, Any] | N
         return Standing(app, topic, await client.xlen(topic))
     lag = group.get("lag")
     if lag is None:
-        # Older than Redis 7, or somebody deleted entries: then it does not count, and we do.
+        # Redis is older than 7, or entries were deleted: then Redis does not count, and this module does.
         unread = await client.xrange(topic, min=f"({group['last-delivered-id']}", count=_MOST)
         lag = len(unread)
     return Standing(app, topic, int(lag), int(group["pending"]))
@@ -60,5 +60,5 @@ async def _last(client: Any, topic: str) -> str:
     except ResponseError as error:
         if "no such key" not in str(error):
             raise
-        # As of a stream that is there, but was never published to.
+        # The same result as for a stream that exists and was never published to.
         return "0-0"
