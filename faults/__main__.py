@@ -60,7 +60,7 @@ def main(
             "every fault", first, rate or (25.0 if short else 40.0), least, 3.5 if short else 6.0, seed, folder, defect
         )
         played = [_play(one, tools, progress, show) for one in ([act] if first else [])]
-        # Later, since what is mounted for it is there for the rest of this process.
+        # Imported late, because the mount stays for the rest of this process.
         played += [_play(one, tools, progress, show) for one in _small_disks(second, seed, folder, show)]
     if not played:
         typer.echo("No fault was chosen that can be had here. See --list.", err=True)
@@ -91,7 +91,7 @@ def _parent() -> Path:
 
 
 def _small_disks(faults: list[Fault], seed: int, folder: Path, show: Show) -> list[Act]:
-    """Play a second act on small disks, or say why not: the right to mount is not everybody's."""
+    """Run a second act on small disks, or report why it is skipped: not every user may mount."""
     if not faults:
         return []
     small = folder.with_name(f"{folder.name}-small-disks")
@@ -104,7 +104,7 @@ def _small_disks(faults: list[Fault], seed: int, folder: Path, show: Show) -> li
 
 
 def summary(played: list[Played]) -> dict[str, object]:
-    """Say in one line what the run was and what the auditor found."""
+    """Return one line about the run and the findings of the auditor."""
     broken: dict[str, int] = dict.fromkeys(("lost", "doubled", "unfinished", "pending", "wrong"), 0)
     for one in played:
         for finding in one.findings:
@@ -123,7 +123,7 @@ def summary(played: list[Played]) -> dict[str, object]:
 
 
 def caption(line: dict[str, object]) -> str:
-    """Put the line into words."""
+    """Return the caption of the picture."""
     return (
         f"{line['orders']:,} orders, {line['faults']} faults: {line['lost']} lost, {line['doubled']} doubled, "
         f"{line['unfinished']} unfinished, {line['wrong']} wrong. Drawn by make faults."

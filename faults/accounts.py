@@ -1,4 +1,4 @@
-"""What each process has counted of what it was given, as its metrics page shows it."""
+"""The deliveries that each process has counted, as its metrics page shows them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ENDS = ("settled", "repeats", "quarantined", "too_old", "ignored", "retries")
 
 @dataclass(frozen=True)
 class Account:
-    """One process at one moment.
+    """The counters of one process at one moment.
 
     Attributes:
-        taken: deliveries that it was given in this life.
+        taken: the deliveries that it got since its start.
         ended: how many of them ended, in any way.
-        in_hand: what it works on, deliveries among it.
-        ignored: how many were ignored, by type.
+        in_hand: its work in hand, deliveries included.
+        ignored: the number of ignored events, by type.
     """
 
     process: str
@@ -50,7 +50,7 @@ class Account:
 
 
 async def account_of(session: aiohttp.ClientSession, process: str, address: str) -> Account:
-    """Ask a process for what it has counted."""
+    """Ask a process for its counters."""
     async with session.get(f"{address}/metrics") as answer:
         answer.raise_for_status()
         return Account.read(process, await answer.text())
@@ -58,13 +58,14 @@ async def account_of(session: aiohttp.ClientSession, process: str, address: str)
 
 @dataclass(frozen=True)
 class Attack:
-    """What was seen of all processes before and after hostile events came by every route.
+    """The state of all processes before and after hostile events came by every route.
 
     Attributes:
         before: process ids, by name.
-        after: the same, when all of the events had been taken.
-        ignored: what each service had ignored of the foreign type before, has ignored after, and must have at least.
-        untaken: events that nobody had taken in time.
+        after: the same, after all events had been delivered.
+        ignored: for each service, the number of ignored events of the foreign type: before, after, and the required
+            minimum.
+        untaken: the events that a service had not taken in time.
     """
 
     before: Mapping[str, int | None]

@@ -1,4 +1,4 @@
-"""Hostile events by every route: they are sent, everybody takes them, and every process is still the same."""
+"""Sends hostile events by every route: every service takes them, and every process must still be the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOKS: Final = 60
 
 
 async def by_every_route(stage: Stage) -> None:
-    """Send what somebody would who can reach every topic and every port, and wait until all of it is taken."""
+    """Send all that an attacker with access to every topic and port could send, and wait until everything is taken."""
     before, ignored_before = _pids(stage), await _ignored(stage)
     messages = forged()
     places = await _sent(stage, messages)
@@ -48,7 +48,7 @@ def _pids(stage: Stage) -> dict[str, int | None]:
 
 
 async def _ignored(stage: Stage) -> Counter[str]:
-    """Return how much of the foreign type the replicas of each service have ignored together."""
+    """Return how many events of the foreign type the replicas of each service have ignored in all."""
     found = Counter[str]()
     for service in stage.flow.services:
         for name in stage.replicas(service):
@@ -58,7 +58,7 @@ async def _ignored(stage: Stage) -> Counter[str]:
 
 
 async def _sent(stage: Stage, messages: list[Forged]) -> list[tuple[str, str]]:
-    """Send all of them at the same moment, and return where each is on the broker."""
+    """Send all of them at the same moment, and return the place of each on the broker."""
     async with stage.redis.pipeline(transaction=False) as pipe:
         for one in messages:
             stage.expect(one.raw, _NOBODY if one.kept else one.aside)
@@ -71,7 +71,7 @@ async def _sent(stage: Stage, messages: list[Forged]) -> list[tuple[str, str]]:
 
 
 async def _fired(stage: Stage, service: str, name: str, body: bytes) -> None:
-    """Fire a job at a service as its sidecar does."""
+    """Fire a job at a service in the way of its sidecar."""
     stage.expect(body, frozenset({service}))
     replica = stage.one_of(service)
     headers = {"dapr-api-token": stage.flow.app_token(replica)}
@@ -81,7 +81,7 @@ async def _fired(stage: Stage, service: str, name: str, body: bytes) -> None:
 
 
 async def _taken(stage: Stage, places: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Wait until every consumer group has taken and acknowledged each message; return those that some has not."""
+    """Wait until every consumer group has acknowledged each message; return the messages that a group has not."""
     for _ in range(_LOOKS):
         places = [one for one in places if not await _is_taken(stage, *one)]
         if not places:

@@ -1,4 +1,4 @@
-"""Processes that die without a last word, and processes that stop without dying."""
+"""Processes that die without any cleanup, and processes that freeze without dying."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Harm = Callable[[Stage], Awaitable[None]]
 
 
 def of_service(service: str) -> Harm:
-    """One replica dies and comes back."""
+    """One replica is killed and started again."""
 
     async def die(stage: Stage) -> None:
         name = stage.one_of(service)
@@ -23,7 +23,7 @@ def of_service(service: str) -> Harm:
 
 
 def of_sidecar(service: str) -> Harm:
-    """The sidecar of one replica dies and comes back."""
+    """The sidecar of one replica is killed and started again."""
 
     async def die(stage: Stage) -> None:
         await _gone_for(stage, 2, f"{stage.one_of(service)}-sidecar")
@@ -32,7 +32,7 @@ def of_sidecar(service: str) -> Harm:
 
 
 def of_server(server: str) -> Harm:
-    """Something everybody stands on dies and comes back with what it had promised to keep."""
+    """A server is killed and started again, with everything that it had acknowledged."""
 
     async def die(stage: Stage) -> None:
         await _gone_for(stage, 2, server)
@@ -41,7 +41,7 @@ def of_server(server: str) -> Harm:
 
 
 def restarted_at_once(server: str) -> Harm:
-    """PostgreSQL is restarted as ``pg_ctl restart -m immediate`` does it: a crash that takes every session along."""
+    """PostgreSQL restarts like ``pg_ctl restart -m immediate``: a crash that ends every session."""
 
     async def restart(stage: Stage) -> None:
         stage.down.add(server)
@@ -49,7 +49,7 @@ def restarted_at_once(server: str) -> Harm:
         pid = stage.flow.pid(server)
         if pid is not None:
             os.kill(pid, signal.SIGQUIT)
-        while stage.flow.pid(server) is not None:  # noqa: ASYNC110 - the flow tells nobody
+        while stage.flow.pid(server) is not None:  # noqa: ASYNC110 - the flow sends no signal
             await asyncio.sleep(0.05)
         await stage.bring_back(server)
 
@@ -57,17 +57,17 @@ def restarted_at_once(server: str) -> Harm:
 
 
 async def of_all_services(stage: Stage) -> None:
-    """A power cut for every replica of every service."""
+    """All replicas of every service are killed at once, as by a power cut."""
     await _gone_for(stage, 1, *stage.apps)
 
 
 async def of_all_sidecars(stage: Stage) -> None:
-    """A power cut for every sidecar."""
+    """All sidecars are killed at once, as by a power cut."""
     await _gone_for(stage, 1, *stage.sidecars)
 
 
 def frozen(service: str) -> Harm:
-    """One replica stops for so long that others take over, then goes on as if nothing had been."""
+    """One replica freezes for so long that others take over, then continues as if nothing had happened."""
 
     async def freeze(stage: Stage) -> None:
         await _frozen(stage, stage.one_of(service))
@@ -76,7 +76,7 @@ def frozen(service: str) -> Harm:
 
 
 def frozen_sidecar(service: str) -> Harm:
-    """The sidecar of one replica stops for so long, with deliveries in its hands."""
+    """The sidecar of one replica freezes for as long, with deliveries in hand."""
 
     async def freeze(stage: Stage) -> None:
         await _frozen(stage, f"{stage.one_of(service)}-sidecar")

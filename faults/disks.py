@@ -1,7 +1,7 @@
-"""Disks that are full. Each is a small tmpfs whose limit is pulled down to what it holds already.
+"""Full disks. Each is a small tmpfs whose limit is lowered to its current content.
 
-They are mounted in a mount namespace of this process and its children: nobody else sees them, and they are gone with
-the last of them, whatever ends it.
+They are mounted in a mount namespace of this process and its children: no other process sees them, and they disappear
+with the last of these processes, however it ends.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SECONDS: Final = 8.0
 
 
 def mount_small_disks(folders: list[Path]) -> None:
-    """Put a tmpfs of its own under each folder.
+    """Mount a separate tmpfs on each folder.
 
     Raises:
-        SkippedError: this machine does not let us.
+        SkippedError: this process may not mount.
     """
     if sys.platform != "linux":
         raise SkippedError("Full disks need Linux's tmpfs, so they are left out on this machine.")
@@ -43,7 +43,7 @@ def mount_small_disks(folders: list[Path]) -> None:
 
 
 def unmount_small_disks(folders: list[Path]) -> None:
-    """Take the small disks away again, with everything on them."""
+    """Unmount the small disks, with everything on them."""
     libc = ctypes.CDLL(None, use_errno=True)
     for folder in folders:
         libc.umount2(os.fsencode(folder), _MNT_DETACH)
@@ -56,7 +56,7 @@ def _mount(folder: Path, flags: int, size: str) -> None:
 
 
 def fill(folder: Path) -> None:
-    """Let a small disk hold hardly more than it holds already."""
+    """A server can write nothing more for a while; it may wait, fail or die."""
     room = os.statvfs(folder)
     used = (room.f_blocks - room.f_bfree) * room.f_frsize
     _mount(folder, _MS_REMOUNT, f"{(used + _ALMOST_NOTHING) // 1024}k")

@@ -1,4 +1,4 @@
-"""What somebody sends who can reach every topic: facts that are not theirs to say, by every route there is."""
+"""Messages of an attacker with access to every topic: events of other publishers, by every route."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Forged:
     """One hostile message.
 
     Attributes:
-        topic: by which it is sent, as the flow knows it.
-        aside: the services that must quarantine it. Every other service that is given it must ignore it, or run it.
+        topic: the topic that it is sent to, by the flow's name for it.
+        aside: the services that must quarantine it. Every other service that gets it must ignore it, or run it.
         ignored: the services that must count it by its type and do nothing else.
-        kept: the text that their records keep, if it is another than that of the message.
-        metadata: what the broker says about it.
+        kept: the text in their records, if it differs from the text of the message.
+        metadata: the broker's metadata about it.
     """
 
     topic: str
@@ -46,12 +46,12 @@ class Forged:
 
 
 def forged() -> list[Forged]:
-    """Return one of each kind and route, made anew so that two rounds send different ones."""
+    """Return one message of each kind and route, made anew so that two rounds send different ones."""
     return [*_facts(), *_from_inside(), *_control(), *_own_topics(), *_large(), *_foreign(), *_fast_clocks()]
 
 
 def jobs() -> dict[bytes, str]:
-    """Return bodies of jobs that hold nothing, and the name of the job that each is fired as."""
+    """Return bodies of jobs without content, and the name of the job that each is fired as."""
     once = uuid.uuid4().hex
     texts: Iterable[Any] = ({"x": once}, {"events": once}, {"commands": {"0": once}}, [once], once)
     bodies = [once.encode(), *map(orjson.dumps, texts)]
@@ -59,7 +59,7 @@ def jobs() -> dict[bytes, str]:
 
 
 def event(wire_type: str, source: str, data: Mapping[str, Any], **changes: Any) -> bytes:
-    """Return an event of this type that a careless reader would take for sound."""
+    """Return an event of this type that a careless reader would accept."""
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -76,7 +76,7 @@ def event(wire_type: str, source: str, data: Mapping[str, Any], **changes: Any) 
 
 
 def _hearing(topic: str, wire_type: str = "") -> frozenset[str]:
-    """Return the services that hear a topic and, if a type is named, react to it."""
+    """Return the services that subscribe to a topic and, if a type is named, react to it."""
     return frozenset(
         service.name for service in SERVICES if topic in service.hears and wire_type in {"", *service.subjects}
     )
@@ -87,7 +87,7 @@ def _paid(order_id: str) -> dict[str, Any]:
 
 
 def _facts() -> Iterator[Forged]:
-    """Say that an order is reserved and paid: by a topic of somebody else, and as somebody else."""
+    """Return false events that an order is reserved and paid: on another service's topic, and with its source."""
     order_id = f"unpaid-{uuid.uuid4().hex}"
     charged, reserved = PaymentCharged.wire_type, StockReserved.wire_type
     for topic in sorted({topic for service in SERVICES for topic in service.hears} - {PaymentCharged.topic}):
@@ -101,7 +101,7 @@ def _facts() -> Iterator[Forged]:
 
 
 def _from_inside() -> Iterator[Forged]:
-    """Say what never comes by a broker: answers of the outside, deadlines; and canaries and letters of others."""
+    """Return events that never come by a broker: answers, deadlines, and other services' canaries and letters."""
     for service in SERVICES:
         topic = min(service.hears)
         for wire_type in (one for one, subject in service.subjects.items() if not subject.topic):
@@ -113,7 +113,7 @@ def _from_inside() -> Iterator[Forged]:
 
 
 def _control() -> Iterator[Forged]:
-    """Ask for what never was, or for what nobody can understand."""
+    """Return control events that name unknown things, or that no service can understand."""
     unclear: tuple[Any, ...] = (7, None, {}, [7], [None], ["an id"], [{}])
     for asked in unclear:
         yield Forged(CONTROL, event("choreography.nudge.v1", "thief", {"events": asked}), EVERYBODY)
@@ -130,7 +130,7 @@ def _control() -> Iterator[Forged]:
 
 
 def _own_topics() -> Iterator[Forged]:
-    """Write on topics that are a service's own: canaries, intents, and what its sidecar could not hand over."""
+    """Return messages on a service's own topics: canaries, intents, and events that its sidecar could not deliver."""
     wide = {f"x-{number}": "y" * 1_000 for number in range(40)}
     for service in SERVICES:
         mine = frozenset({service.name})
@@ -167,7 +167,7 @@ def _foreign() -> Iterator[Forged]:
 
 
 def _fast_clocks() -> Iterator[Forged]:
-    """Say something sound: ten minutes ahead it is run at once, and two days ahead it is quarantined."""
+    """Return sound events: ten minutes ahead of time (it is run at once), and two days ahead (it is quarantined)."""
     for ahead, aside in ((timedelta(minutes=10), _NOBODY), (timedelta(days=2), _hearing(OrderCompleted.topic))):
         data = {"order_id": f"ahead-{uuid.uuid4().hex}", "customer_id": "c"}
         moment = (datetime.now(UTC) + ahead).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""Events that nobody can run: whatever somebody who can reach the broker might send."""
+"""Events that no service can run: anything that an attacker with access to the broker might send."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def order_event(**changes: Any) -> bytes:
 
 
 def hostile() -> dict[str, bytes]:
-    """Return them by what is wrong with them, each made anew so that two rounds send different ones."""
+    """Return hostile events by their fault, each made anew so that two rounds send different ones."""
     event, once = order_event, uuid.uuid4().hex
     return {
         "no id": event(id=...),

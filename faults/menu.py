@@ -1,4 +1,4 @@
-"""Everything that is done to the flow: each fault begins, lasts, and heals within one call."""
+"""All faults of a run: each begins, lasts, and heals within one call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SERVICES: Final = ("order", "inventory", "billing", "shipping", "notification")
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to hurt the flow.
+    """One fault of a run.
 
     Attributes:
-        kind: what it belongs to, for the picture.
+        kind: its group in the picture.
         short: whether it is in the short run.
     """
 
@@ -28,7 +28,7 @@ class Fault:
 
 
 def menu() -> list[Fault]:
-    """Every fault of the first act, in the order in which they are served."""
+    """Return every fault of the first act, in the order in which they run."""
     return [
         *(Fault(f"kill -9 {one}", "crash", crashes.of_service(one), short=one == "billing") for one in SERVICES),
         *(
@@ -67,7 +67,7 @@ def menu() -> list[Fault]:
 
 
 def on_small_disks() -> list[Fault]:
-    """Every fault of the second act, which is played on disks so small that they can be filled."""
+    """Return every fault of the second act, which runs on disks so small that they can be filled."""
     return [
         Fault("the broker's disk is full", "disk", disks.full("redis")),
         Fault("the database's disk is full", "disk", disks.full("postgres")),

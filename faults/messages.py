@@ -1,4 +1,4 @@
-"""Messages that come twice, in reverse, or with the intent to hurt."""
+"""Messages that come twice, in reverse order, or from an attacker."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ return places
 
 
 async def twice(stage: Stage) -> None:
-    """Everything that is published is published a second time, a moment later."""
+    """Every published event is published a second time, a moment later."""
     copying = asyncio.create_task(_copy(stage))
     await asyncio.sleep(9)
     await call_off(copying)
@@ -58,7 +58,7 @@ async def _publish_again(stage: Stage, topic: str, fields: dict[Any, Any]) -> No
 
 
 def reversed_for(service: str) -> Harm:
-    """One service hears nothing for a while, and then all of it from the end to the beginning."""
+    """One service gets nothing for a while, and then all of it in reverse order."""
 
     async def harm(stage: Stage) -> None:
         sidecars = [f"{name}-sidecar" for name in stage.replicas(service)]
@@ -76,13 +76,13 @@ def reversed_for(service: str) -> Harm:
 
 
 async def first_events_lost(stage: Stage) -> None:
-    """Orders are accepted and their first events vanish before anybody has heard them; nobody sends those again."""
+    """Orders are accepted and their first events are lost before any service gets them; no client sends them again."""
     places = {topic: dict(await stage.redis.eval(_STOP_READING, 1, topic, _FAR)) for topic in TOPICS}
     try:
         await asyncio.sleep(4)
     finally:
         for topic, groups in places.items():
-            # Groups do not keep step: an event that the fastest of them has heard may not vanish.
+            # Groups have different positions: an event that the fastest group has read must not be deleted.
             furthest = max((_place(place), place) for place in groups.values())[1] if groups else b"0-0"
             for entry, fields in await stage.redis.xrange(topic, min=b"(" + furthest):
                 if b'"order.created.v1"' in fields.get(b"data", b""):
@@ -96,7 +96,7 @@ def _place(entry: bytes) -> tuple[int, ...]:
 
 
 async def poison(stage: Stage) -> None:
-    """Whatever somebody who can reach the broker might send."""
+    """Events that an attacker with access to the broker might send."""
     for raw in hostile().values():
         stage.expect(raw, frozenset({"order"}))
         for _ in range(2):

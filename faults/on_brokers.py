@@ -28,7 +28,7 @@ _PAUSE: Final = 1.5
 
 
 async def hurt(flow: RunningFlow, console: Console) -> int:
-    """Kill one thing after another and bring it back. Return how many were killed."""
+    """Kill one process after another and start it again. Return how many were killed."""
     killed = 0
     for name in ("inventory", "shipping-sidecar", "billing", "order-sidecar", flow.broker):
         if name == flow.broker and flow.broker_forgets:
@@ -44,7 +44,7 @@ async def hurt(flow: RunningFlow, console: Console) -> int:
 
 
 async def rehearse_hurt(broker: str, orders: int, folder: Path, console: Console) -> bool:
-    """Rehearse on one broker while it is hurt. True if everything holds."""
+    """Rehearse on one broker during faults. True if everything holds."""
     shutil.rmtree(folder, ignore_errors=True)
     flow = RunningFlow("apps/checkout", folder, broker=broker, store="postgres", drain=False)
     await asyncio.to_thread(flow.prepare)
@@ -52,7 +52,7 @@ async def rehearse_hurt(broker: str, orders: int, folder: Path, console: Console
         hurting = asyncio.create_task(hurt(flow, console))
         try:
             holds = await rehearse(flow, orders, console)
-            # Orders must come all the while, and the last of them after the last fault.
+            # Orders must come during all faults, and the last orders after the last fault.
             while holds and not hurting.done():
                 holds = await rehearse(flow, orders, console)
             killed = await hurting
@@ -64,7 +64,7 @@ async def rehearse_hurt(broker: str, orders: int, folder: Path, console: Console
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Rehearse on every broker that is named, or on all that keep something. Return 1 if anything does not hold."""
+    """Rehearse on every named broker, or on all brokers that keep something. Return 1 if anything does not hold."""
     parser = argparse.ArgumentParser(prog="python -m faults.on_brokers", description=__doc__)
     parser.add_argument("brokers", nargs="*", help=f"some of {', '.join(BROKERS)}; else {', '.join(_KEEPING)}")
     parser.add_argument("--orders", type=int, default=300)

@@ -1,4 +1,4 @@
-"""The customers: a bounded stream of orders that does not wait for the shop, as customers do not."""
+"""The customers: a bounded stream of orders at a fixed rate, however slow the shop is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ATTEMPT: Final = aiohttp.ClientTimeout(total=12)
 
 @dataclass
 class Ordered:
-    """One order, and what its customer knows of it."""
+    """One order, and the knowledge of its customer."""
 
     key: str
     body: dict[str, Any]
@@ -36,12 +36,12 @@ class Ordered:
 
     @property
     def total(self) -> int:
-        """What it should cost."""
+        """The expected price."""
         return sum(int(line["quantity"]) * int(line["unit_price"]) for line in self.body["lines"])
 
     @property
     def lines(self) -> dict[str, int]:
-        """How many of what."""
+        """The quantity of each product."""
         wanted: dict[str, int] = {}
         for line in self.body["lines"]:
             wanted[line["sku"]] = wanted.get(line["sku"], 0) + int(line["quantity"])
@@ -49,7 +49,7 @@ class Ordered:
 
 
 class Customers:
-    """Send orders at a rate, to whichever replica answers, with one key per order until it is accepted."""
+    """Sends orders at a rate, to any replica that answers, with one key per order until it is accepted."""
 
     def __init__(self, session: aiohttp.ClientSession, doors: Sequence[str], chance: random.Random, run: str) -> None:
         self._session, self._doors, self._chance, self._run = session, doors, chance, run
@@ -61,7 +61,7 @@ class Customers:
         self.enough = asyncio.Event()
 
     async def order(self, per_second: float, least: int, most: int, ended: Sized) -> None:
-        """Order until somebody cancels this, or until there are so many orders; `ended` holds those that have ended."""
+        """Order until the task is cancelled or the limit is reached; `ended` holds the orders that have ended."""
         loop = asyncio.get_running_loop()
         following = loop.time()
         while len(self.orders) < most:
@@ -93,7 +93,7 @@ class Customers:
         if number % 3 == 0:
             lines.append({"sku": HOT, "quantity": 1, "unit_price": 4_900})
         body = {"customer_id": f"customer-{chance.randrange(500)}", "currency": "EUR", "lines": lines}
-        # A cancellation may come before the order is heard of, in the middle of it, or when it is too late.
+        # A cancellation may come before the service knows the order, during its course, or too late.
         cancels_after = chance.choice((0.0, 0.02, 0.1, 1.0)) if number % 6 == 5 else None
         return Ordered(f"{self._run}-{number}", body, cancels_after)
 
@@ -115,7 +115,7 @@ class Customers:
             await self._ask(f"/orders/{answer['order_id']}/cancel", reason, f"{ordered.key}-cancel", None)
 
     async def _ask(self, path: str, body: Any, key: str, ordered: Ordered | None) -> dict[str, Any] | None:
-        """Ask with the same key until there is an answer that is one; None if there never was."""
+        """Repeat a request with the same key until there is a valid answer; None if there never is."""
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + _PATIENCE, 0.1
         while loop.time() < until:
@@ -127,7 +127,7 @@ class Customers:
                     told = await response.json(content_type=None)
                     if response.status == 202 and isinstance(told, dict):
                         return told
-                    # Another replica may not have heard of an order that this customer wants to cancel.
+                    # Another replica may not know the order yet that this customer wants to cancel.
                     if response.status < 500 and not (ordered is None and response.status == 404):
                         if ordered is not None:
                             ordered.refused = f"{response.status}: {told}"

@@ -1,4 +1,4 @@
-"""Draws a run by hand: seconds from left to right, orders per second upwards, and what was done to the flow behind."""
+"""Draws a run as SVG: seconds from left to right, orders per second upwards, and the faults in the background."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw(path: Path, seconds: Seconds, faults: Sequence[Suffered], caption: str)
 
 
 def one_after_another(watches: Sequence[Watch]) -> tuple[list[tuple[float, int, int]], list[Suffered]]:
-    """Join the acts of a run on one line of time."""
+    """Join the acts of a run on one time axis."""
     seconds: list[tuple[float, int, int]] = []
     faults: list[Suffered] = []
     for watch in watches:
@@ -45,7 +45,7 @@ def svg(seconds: Seconds, faults: Sequence[Suffered], caption: str) -> str:
     """Return the picture."""
     end = max([1.0, *(one[0] for one in seconds)])
     sent, ended = _rates(seconds, 1), _rates(seconds, 2)
-    # A flow that catches up ends many orders at once; the figure is cut where the eye learns nothing more.
+    # A flow that catches up ends many orders at once; the axis is cut where higher values are of no interest.
     top = max(
         1.0, min(max((rate for _, rate in (*sent, *ended)), default=1.0), 4 * max((r for _, r in sent), default=1.0))
     )

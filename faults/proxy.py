@@ -1,6 +1,6 @@
-"""A TCP proxy that can be told to cut, to delay, to swallow, and to lose the answer to what went through.
+"""A TCP proxy that can cut and delay connections, swallow data, and lose the response to a request.
 
-The last one makes an outcome unknown: the server has done what it was asked, and the client sees a broken connection.
+A lost response makes an outcome unknown: the server has executed the request, and the client sees a broken connection.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Mood = Literal["honest", "refuses", "late", "silent", "loses answers"]
 
 @dataclass
 class Behaviour:
-    """What a proxy does at the moment.
+    """The current behaviour of a proxy.
 
     Attributes:
-        mood: which of its vices it shows.
-        late: seconds by which everything is late.
-        share: how many of the requests lose their answer.
-        telling: requests that hold one of these bytes lose their answer ten times as often.
+        mood: its current fault.
+        late: the delay of everything, in seconds.
+        share: the share of requests that lose their response.
+        telling: requests that contain one of these byte strings lose their response ten times as often.
     """
 
     mood: Mood = "honest"
@@ -60,19 +60,19 @@ class Proxy:
 
     @property
     def lateness(self) -> float:
-        """By how much what arrives now is late; for ever while the proxy is silent."""
+        """The delay of data that arrives now, in seconds; infinite while the proxy is silent."""
         return {"silent": inf, "late": self.behaviour.late}.get(self.behaviour.mood, 0.0)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         if self._server is None:
             raise RuntimeError("The proxy does not listen yet.")
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def behave(self, mood: Mood = "honest", **more: float | tuple[bytes, ...]) -> None:
-        """Change what it does; connections that are there change with it."""
+        """Change its behaviour; existing connections change as well."""
         self.behaviour = Behaviour(mood, **more)  # type: ignore[arg-type]
         if mood == "refuses":
             self.cut()
@@ -80,12 +80,12 @@ class Proxy:
             link.hurry()
 
     def cut(self) -> None:
-        """Break every connection in the middle of whatever it carries."""
+        """Break every connection in the middle of its data."""
         for link in list(self._links):
             link.break_off()
 
     def enter(self, link: Link) -> None:
-        """Know a connection."""
+        """Register a connection."""
         self._links.add(link)
 
     def leave(self, link: Link) -> None:
@@ -93,7 +93,7 @@ class Proxy:
         self._links.discard(link)
 
     def loses_answer_to(self, request: bytes) -> bool:
-        """Decide whether the answer to this request never arrives."""
+        """Decide whether the response to this request is lost."""
         if self.behaviour.mood != "loses answers":
             return False
         telling = any(word in request for word in self.behaviour.telling)
@@ -103,7 +103,7 @@ class Proxy:
 
 
 class Pipe:
-    """One direction of a connection. What is late stays in order; what silence held is not lost, as with TCP."""
+    """One direction of a connection. Late data stays in order; data held by silence is not lost, as with TCP."""
 
     def __init__(self) -> None:
         self._to: asyncio.Transport | None = None
@@ -111,7 +111,7 @@ class Pipe:
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self, to: asyncio.Transport) -> None:
-        """Let out what waits, now that there is somewhere to send it."""
+        """Send the waiting data, now that the other side is connected."""
         self._to = to
         self._let_out()
 
@@ -121,7 +121,7 @@ class Pipe:
         self._let_out()
 
     def hurry(self) -> None:
-        """Send what waits at once."""
+        """Send the waiting data at once."""
         self._waiting = deque((0.0, data) for _, data in self._waiting)
         self._let_out()
 
@@ -139,7 +139,7 @@ class Pipe:
 
 
 class Link(asyncio.Protocol):
-    """One client's connection, and its way on to the server."""
+    """One client's connection, and its connection to the server."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -150,7 +150,7 @@ class Link(asyncio.Protocol):
         self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a client, unless it is refused."""
+        """Accept a client, unless clients are refused."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server has no others
         self._client = transport
         if self._proxy.behaviour.mood == "refuses":
@@ -174,28 +174,28 @@ class Link(asyncio.Protocol):
             self._requests.open(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass a request on, and sometimes see to it that nobody hears what became of it."""
+        """Pass a request on, and sometimes lose its response."""
         if not self._deaf and self._proxy.loses_answer_to(data):
             self._deaf = True
             asyncio.get_running_loop().call_later(_AFTER_THE_REQUEST, self.break_off)
         self._requests.put(data, self._proxy.lateness)
 
     def answered(self, data: bytes) -> None:
-        """Pass an answer back, unless it is to be lost."""
+        """Pass a response back, unless it is to be lost."""
         if not self._deaf:
             self._answers.put(data, self._proxy.lateness)
 
     def hurry(self) -> None:
-        """Catch up."""
+        """Send all waiting data at once."""
         self._requests.hurry()
         self._answers.hurry()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop calls it so
-        """Take the other half down too."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
+        """Close the other half too."""
         self.break_off()
 
     def break_off(self) -> None:
-        """Break both halves without a farewell."""
+        """Abort both halves at once."""
         self._broken = True
         self._proxy.leave(self)
         for half in (self._client, self._server):
@@ -212,5 +212,5 @@ class _Onward(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._link.answered(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop calls it so
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
         self._link.break_off()

@@ -1,4 +1,4 @@
-"""The flow on its stage: five services with two replicas each, and a proxy before the store and before the broker."""
+"""The flow for fault runs: five services with two replicas each, and a proxy before the store and before the broker."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ Broker: TypeAlias = Any
 
 
 class SkippedError(Exception):
-    """A fault cannot be had on this machine; the message says why."""
+    """This machine cannot produce a fault; the message says why."""
 
 
 @dataclass
 class Stage:
-    """Everything a fault may reach for."""
+    """Everything that a fault may use."""
 
     flow: RunningFlow
     store: Proxy
@@ -73,7 +73,7 @@ class Stage:
     copies: set[tuple[str, str]] = field(default_factory=set)
 
     def expect(self, kept: bytes, aside: frozenset[str]) -> None:
-        """Note which services must set a hostile text aside."""
+        """Note which services must quarantine a hostile text."""
         self.hostile.add(kept)
         self.aimed[kept] = aside
 
@@ -92,16 +92,16 @@ class Stage:
         return [service, f"{service}-2"]
 
     def one_of(self, service: str) -> str:
-        """One replica, whichever."""
+        """One replica, chosen at random."""
         return self.chance.choice(self.replicas(service))
 
     async def kill(self, *names: str) -> None:
-        """End processes as crashes would, all at the same moment."""
+        """Kill processes as crashes would, all at the same moment."""
         self.down.update(names)
         await asyncio.gather(*(self.flow.kill(name) for name in names))
 
     async def bring_back(self, *names: str) -> None:
-        """Start processes again and wait until they do what they are there for."""
+        """Start processes again and wait until they are ready."""
         await asyncio.gather(*(self._start(name) for name in names))
         self.down.difference_update(names)
 
@@ -110,7 +110,7 @@ class Stage:
             try:
                 await self.flow.start(name)
             except ProcessDiedError:
-                # A server may find what its predecessor left behind, and a sidecar a server that is not there yet.
+                # A server may find the leftovers of its predecessor, and a sidecar may find no server yet.
                 if attempt == _TRIES:
                     raise
                 await self.flow.kill(name)
@@ -120,13 +120,13 @@ class Stage:
                 return
 
     async def provider(self, **switches: Any) -> None:
-        """Set the provider's fault switches; none means that it behaves."""
+        """Set the provider's fault switches; without any, the provider works normally."""
         url = f"{self.flow.address(PROVIDER)}/faults"
         async with self.session.put(url, json={"decline_above": 100_000, "delay_ms": 5} | switches) as answer:
             answer.raise_for_status()
 
     async def keep_alive(self) -> None:
-        """Start again what ended by itself, as any cluster would, and remember that it did."""
+        """Restart processes that ended by themselves, as any cluster would, and record it."""
         everything = [*self.apps, *self.sidecars, *SERVERS, PROVIDER]
         for name in everything:
             self.flow.may_end(name)
@@ -179,7 +179,7 @@ def _postgres_port(flow: RunningFlow) -> int:
 
 
 def _impatient(flow: FlowFile, target: Path) -> Path:
-    """Copy the flow's resources with a broker that gives up on a delivery sooner."""
+    """Copy the flow's resources with a broker that redelivers unacknowledged events sooner."""
     target.mkdir(parents=True, exist_ok=True)
     sooner = {"processingTimeout": REDELIVERED_AFTER * 1000, "redeliverInterval": 1000}
     for file in flow.resources_for("redis").glob("*.yaml"):
@@ -195,7 +195,7 @@ def _impatient(flow: FlowFile, target: Path) -> Path:
 
 
 async def call_off(*tasks: asyncio.Task[None]) -> None:
-    """End tasks for certain: a client library may take a cancellation for a broken connection, and go on."""
+    """Cancel tasks reliably: a client library may take a cancellation for a broken connection, and continue."""
     left = set(tasks)
     while left:
         for task in left:
@@ -216,7 +216,7 @@ async def entries(client: Broker, topic: str, after: str = "-") -> AsyncIterator
 
 
 async def follow(client: Broker, topics: Iterable[str]) -> AsyncIterator[tuple[str, str, dict[bytes, bytes]]]:
-    """Read everything new on some topics, for ever, also over the broker's death."""
+    """Yield all new messages on some topics, forever, even if the broker dies meanwhile."""
     last: dict[Any, Any] = dict.fromkeys(topics, "$")
     for topic in last:
         with suppress(RedisError, OSError):

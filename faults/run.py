@@ -1,4 +1,4 @@
-"""One act: start everything, let orders flow, hurt the flow one way after another, wait, and let the auditor in."""
+"""One act: start everything, send orders, cause one fault after another, wait, and let the auditor judge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CALM_FOR: Final = 3
 
 @dataclass(frozen=True)
 class Act:
-    """What is to be played."""
+    """The settings of an act."""
 
     title: str
     faults: Sequence[Fault]
@@ -47,7 +47,7 @@ class Act:
 
 @dataclass
 class Played:
-    """What came of it."""
+    """The results of an act."""
 
     act: Act
     watch: Watch
@@ -62,17 +62,17 @@ class Played:
 
     @property
     def suffered(self) -> list[Suffered]:
-        """The faults that could be had."""
+        """The faults that happened."""
         return [one for one in self.watch.faults if not one.skipped]
 
 
 async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played:
-    """Play one act and return what the auditor says."""
+    """Run one act and return the auditor's findings."""
     played = Played(act, Watch())
     try:
         await _play(played, tools, progress, show)
     except ProcessDiedError as death:
-        # Told at the very end by the flow; whatever it did to the orders the auditor has seen by then.
+        # The flow raises this at the very end; the auditor has seen its effect on the orders by then.
         if not played.findings:
             raise
         played.ended_by_themselves.append(str(death).partition(",")[0])
@@ -81,7 +81,7 @@ async def play(act: Act, tools: Tools, progress: Progress, show: Show) -> Played
 
 async def _play(played: Played, tools: Tools, progress: Progress, show: Show) -> None:
     act, watch = played.act, played.watch
-    chance = random.Random(act.seed)  # noqa: S311 - the same seed must choose the same
+    chance = random.Random(act.seed)  # noqa: S311 - the same seed must make the same choices
     async with raised(act.folder, tools, progress, chance, act.defect) as stage:
         doors = [stage.flow.address(name) for name in stage.replicas("order")]
         customers = Customers(stage.session, doors, chance, f"{act.seed:x}-{time.time_ns():x}")
@@ -92,7 +92,7 @@ async def _play(played: Played, tools: Tools, progress: Progress, show: Show) ->
             ordering = asyncio.create_task(customers.order(act.per_second, act.least, most, watch.ends))
             try:
                 await _hurt(stage, act, watch, show)
-                # A flow that is stuck takes no more orders; then the auditor must say so, and not this line.
+                # A stuck flow accepts no more orders; then the auditor must report this, and not this line.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(60 + 3 * act.least / act.per_second - watch.now):
                         await customers.enough.wait()
@@ -103,7 +103,7 @@ async def _play(played: Played, tools: Tools, progress: Progress, show: Show) ->
             await _quiet(stage, customers, watch)
             await asyncio.sleep(OVERDUE + 5)
             show.phase("the auditor reads every book")
-            # Sidecars may be late with a deadline by a retry; what is due now is looked at only if it was due before.
+            # Sidecars may deliver a deadline late, by one retry; so only deadlines that were due earlier are judged.
             now = (datetime.now(UTC) - timedelta(seconds=10)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             seen = Seen(customers.orders, watch.ends, _lateness(customers, watch), delivered, now)
             played.findings = judge(await gather(_books(stage), seen))
@@ -130,7 +130,7 @@ async def _hurt(stage: Stage, act: Act, watch: Watch, show: Show) -> None:
 
 
 async def _stock(stage: Stage, act: Act) -> dict[str, int]:
-    """Put goods on the shelves: plenty of everything, too little of the one that everybody wants."""
+    """Fill the shelves: plenty of everything, too little of the product that all customers want."""
     expected = max(act.least, len(act.faults) * (act.healthy + 8) * act.per_second)
     delivered = dict.fromkeys(SHELVES, PLENTY) | {HOT: int(expected / 3 * 0.6)}
     address = stage.flow.address("inventory")
@@ -189,7 +189,7 @@ async def _shown(show: Show, customers: Customers, watch: Watch, stage: Stage) -
 
 
 async def _quiet(stage: Stage, customers: Customers, watch: Watch) -> None:
-    """Wait until nothing is left to do, or until waiting longer would only hide that something is."""
+    """Wait until nothing is left to do, or until a longer wait would only hide a problem."""
     until = watch.now + _QUIET
     calm = 0
     while calm < _CALM_FOR and watch.now < until:
@@ -203,7 +203,7 @@ async def _quiet(stage: Stage, customers: Customers, watch: Watch) -> None:
 
 
 def _lateness(customers: Customers, watch: Watch) -> dict[str, float]:
-    """Seconds from when an order was sent, or the last fault before its end had healed, to its end."""
+    """Return seconds from the sending of an order, or from the healing of the last fault before its end, to its end."""
     healed = [fault.ended for fault in watch.faults]
     late: dict[str, float] = {}
     for ordered in customers.orders:

@@ -1,4 +1,4 @@
-"""What a person sees while the flow suffers: which fault is on, and how many orders are sent and end all the same."""
+"""The display of a run: the current fault, and how many orders are sent and end all the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN_OFFENDERS = 5
 
 @dataclass
 class Show:
-    """One line that moves at a terminal; a line per fault in a log."""
+    """A line that changes on a terminal; a line per fault in a log."""
 
     console: Console
     faults: int = 0
@@ -47,16 +47,16 @@ class Show:
             self._live = None
 
     def phase(self, what: str) -> None:
-        """Say what the run is at."""
+        """Show the current phase of the run."""
         self._now, self._since = what, time.monotonic()
         self.console.print(f"[dim]{time.monotonic() - self.began:7.1f} s[/]    {escape(what)}", soft_wrap=True)
 
     def begins(self, fault: Fault) -> None:
-        """A fault begins."""
+        """Show that a fault begins."""
         self._now, self._since = fault.name, time.monotonic()
 
     def ends(self, suffered: Suffered) -> None:
-        """A fault is over."""
+        """Show that a fault is over."""
         self._done += 1
         self._now, self._since = "healthy", time.monotonic()
         if suffered.skipped:
@@ -66,7 +66,7 @@ class Show:
         self.console.print(f"  [green]✓[/] {suffered.name} [dim]({seconds:.0f} s) {self._line}[/]", soft_wrap=True)
 
     def figures(self, sent: int, ended: int, sent_rate: float, ended_rate: float, restarts: int) -> None:
-        """Take the newest figures."""
+        """Show the newest figures."""
         died = f", {restarts} restarted after dying by themselves" if restarts else ""
         self._line = f"{sent:,} sent {sent_rate:.0f}/s, {ended:,} ended {ended_rate:.0f}/s{died}"
         if self._live is None and time.monotonic() - self._printed > _HEARTBEAT:
@@ -74,7 +74,7 @@ class Show:
             self.console.print(f"    [dim]{self._now}: {self._line}[/]", soft_wrap=True)
 
     def verdict(self, title: str, findings: Sequence[Finding]) -> None:
-        """Show what the auditor says."""
+        """Show the auditor's findings."""
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("")
         table.add_column("rule")

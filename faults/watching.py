@@ -1,4 +1,4 @@
-"""Watches from outside how orders end, second by second, without asking the services anything."""
+"""Watches from outside how orders end, second by second, without any question to the services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS: Final[dict[str, Literal["completed", "cancelled"]]] = {
 
 @dataclass
 class Suffered:
-    """One fault, when it was on, and what came of it."""
+    """One fault, its time, and its result."""
 
     name: str
     kind: str
@@ -32,10 +32,10 @@ class Suffered:
 
 @dataclass
 class Watch:
-    """What was seen, with times in seconds since the watch began.
+    """The observations, with times in seconds since the watch began.
 
     Attributes:
-        ends: order ids with how and when each was first said to have ended.
+        ends: order ids with the first published end, and its time.
         seconds: how many orders had been sent, and how many had ended, after each second.
     """
 
@@ -50,7 +50,7 @@ class Watch:
         return time.monotonic() - self.began
 
     async def ends_of_orders(self, client: Broker) -> None:
-        """See orders end, as everybody can who listens to the topic."""
+        """Watch orders end, as any subscriber of the topic can."""
         async for _, _, fields in follow(
             client, [NAMES.on_broker(event.topic) for event in (OrderCompleted, OrderCancelled)]
         ):
@@ -66,13 +66,13 @@ class Watch:
                 continue
 
     async def each_second(self, sent: Sized) -> None:
-        """Count."""
+        """Record the figures of each second."""
         while True:
             self.seconds.append((self.now, len(sent), len(self.ends)))
             await asyncio.sleep(1)
 
     def per_second(self, over: float = 5.0) -> tuple[float, float]:
-        """Orders sent and ended per second, lately."""
+        """The recent numbers of orders sent and ended per second."""
         if len(self.seconds) < 2:
             return 0.0, 0.0
         newest = self.seconds[-1]

@@ -1,4 +1,4 @@
-"""What goes wrong between services or sidecars and the servers they stand on."""
+"""Faults of the connections between services or sidecars and their servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ A service that writes to PostgreSQL itself says no ``COMMIT``: its one statement
 
 
 def cut(which: Which) -> Harm:
-    """Every connection breaks, nobody gets through for a while, and that three times over."""
+    """Every connection breaks, and no new one succeeds for a while; this happens three times."""
 
     async def harm(stage: Stage) -> None:
         proxy = _proxy(stage, which)
@@ -41,7 +41,7 @@ def late(which: Which, by: float) -> Harm:
 
 
 def silent(which: Which) -> Harm:
-    """Nothing arrives and nothing breaks, for longer than the broker waits; then all of it arrives at once."""
+    """Nothing arrives and nothing breaks, for longer than the broker waits; then everything arrives at once."""
     return _until_redelivered(which, "silent")
 
 
@@ -58,7 +58,7 @@ def _until_redelivered(which: Which, mood: Mood, **more: float) -> Harm:
 
 
 def loses_answers(which: Which) -> Harm:
-    """The server does what it was asked, and the connection breaks before it can say so."""
+    """The server executes the request, and the connection breaks before the response."""
 
     async def harm(stage: Stage) -> None:
         proxy = _proxy(stage, which)

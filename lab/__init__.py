@@ -24,14 +24,14 @@ __all__ = ["Cluster", "CommandError", "obtain", "running"]
 
 
 def obtain(progress: Progress) -> None:
-    """Find or build whatever a cluster is made of: a quarter of an hour, once, before anything waits for it."""
+    """Find or build all programs of a cluster: a quarter of an hour, once, before a test waits for it."""
     if not kind.answers():
         tools.prepare(progress)
 
 
 @asynccontextmanager
 async def running(folder: Path, progress: Progress) -> AsyncIterator[Cluster]:
-    """Run a cluster with Dapr and with our image, of kind's or of our own."""
+    """Run a cluster with Dapr and with our image, made by kind or by ourselves."""
     make = kind.kind_cluster if kind.answers() else own_cluster
     async with make(folder, progress) as cluster:
         yield cluster

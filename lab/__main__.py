@@ -23,7 +23,7 @@ FOLDER = Path(".run") / "cluster"
 
 
 async def run(console: Console) -> None:
-    """Start it, say how it is used, and stay until somebody asks us to end."""
+    """Start the cluster, print how to use it, and stay until a signal."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(asked, task.cancel if task else print)
@@ -33,7 +33,7 @@ async def run(console: Console) -> None:
 
 
 def show(cluster: Cluster, console: Console) -> None:
-    """Print what to type into another terminal."""
+    """Print the commands for another terminal."""
     console.print("\nUse it from another terminal:\n")
     for name, value in cluster.environment.items():
         said = value.replace(os.environ["PATH"], "$PATH")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _only(pattern: str, file: Path) -> str:
-    """What one place of a file says, which is where that fact lives."""
+    """Return the only match of a pattern in a file, which is the source of that fact."""
     (found,) = {str(one) for one in re.findall(pattern, file.read_text(), re.MULTILINE)}
     return found
 
@@ -29,26 +29,26 @@ COREDNS = f"{DAPR_REGISTRY}/coredns:1"
 ROOT = Path(__file__).resolve().parents[1]
 _FILES = Path(__file__).parent / "images"
 _CHART = yaml.safe_load((ROOT / "helm" / "choreography" / "Chart.yaml").read_text())
-PROJECT = f"choreography:{_CHART['appVersion']}"  # as the chart asks for it when nobody says otherwise
+PROJECT = f"choreography:{_CHART['appVersion']}"  # the chart's default
 _DOCKERFILE = ROOT / "Dockerfile"
-# Under its own name, and under that of the base which the Dockerfile asks for.
+# The same image, under its own name and under the name of the base image in the Dockerfile.
 BASE = Debian((f"{DAPR_REGISTRY}/debian:bookworm", _only(r"^ARG BASE=(\S+)$", _DOCKERFILE)))
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The images, each with what it is made of."""
+    """The images, each with its ingredients."""
 
     tools: Tools
 
     def system(self) -> list[Image]:
-        """What a cluster with Dapr needs before anything of ours runs."""
+        """The images that a cluster with Dapr needs before any image of ours runs."""
         program = _FILES / "program.Dockerfile"
         dapr = ("daprd", *CONTROL_PLANE)
         return [
             Built((PAUSE,), _FILES / "pause.Dockerfile", {"pause": self.tools.pause}),
             Built((COREDNS,), program, {"coredns": self.tools.coredns}),
-            # One image with all programs under all names, because each is started by its path.
+            # One image holds all programs under all names, because each is started by its path.
             Built(
                 tuple(f"{DAPR_REGISTRY}/{name}:{BUILT}" for name in dapr),
                 program,
@@ -57,7 +57,7 @@ class Catalogue:
         ]
 
     def servers(self) -> list[Image]:
-        """What flows stand on, under the names of the official images."""
+        """The servers that flows need, under the names of the official images."""
         return [
             self._server("redis", base=BASE),
             self._server("postgres", {"entrypoint.sh": _FILES / "postgres-entrypoint.sh"}, base=BASE),
@@ -66,7 +66,7 @@ class Catalogue:
         ]
 
     def project(self) -> Image:
-        """The image of every service of ours, from the Dockerfile that is shipped."""
+        """The image of all our services, from the Dockerfile that ships."""
         locks = ("locks/requirements-image.txt", "locks/requirements-sbom.txt")
         copied = ("choreography", "apps", "components", "LICENSE", *locks)
         return Built((PROJECT,), _DOCKERFILE, {name: ROOT / name for name in copied}, BASE)
@@ -76,5 +76,5 @@ class Catalogue:
 
 
 def official(server: str) -> str:
-    """Which image the manifests of a server ask for."""
+    """Return the name of the image that the manifests of a server use."""
     return _only(r"^ +image: (\S+)$", ROOT / "k8s" / "dependencies" / server / f"{server}.yaml")

@@ -1,4 +1,4 @@
-"""Who may speak to whom: an authority made for one cluster, its certificates, and the files that name them."""
+"""The identities of a cluster: its own authority, the certificates, and the kubeconfig files that use them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.site import Site
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-# The rights of each come with these names; they are Kubernetes' own.
+# Kubernetes ties rights to these names.
 _CLIENTS = {
     "admin": "/O=system:masters/CN=admin",
     "controller-manager": "/CN=system:kube-controller-manager",

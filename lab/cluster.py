@@ -1,4 +1,4 @@
-"""A Kubernetes with Dapr on it, and how to use it; whether it is ours or kind's makes no difference here."""
+"""The interface of a Kubernetes cluster with Dapr, whether it is ours or kind's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 3000
 
 
 class Cluster(ABC):
-    """What tests and people do with a cluster."""
+    """Everything that tests and people do with a cluster."""
 
     kubeconfig: Path
     kubectl_program: str
@@ -26,40 +26,40 @@ class Cluster(ABC):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What makes kubectl, helm and skaffold speak to this cluster."""
+        """The variables that point kubectl, helm and skaffold to this cluster."""
         return {"KUBECONFIG": str(self.kubeconfig)}
 
     @abstractmethod
     def inside(self, *command: str) -> list[str]:
-        """The command that runs another one on the node."""
+        """Return the command that runs another command on the node."""
 
     @abstractmethod
     async def address(self, namespace: str, service: str) -> str:
-        """Where the first port of a service is reached from this machine."""
+        """Return the address of a service's first port on this machine."""
 
     @abstractmethod
     async def until_death(self) -> UpError:
         """Wait until the cluster ends by itself."""
 
     async def kubectl(self, *words: str, given: str = "") -> str:
-        """Run kubectl and return what it says."""
+        """Run kubectl and return its output."""
         return await self.do(self.kubectl_program, *words, given=given)
 
     async def helm(self, *words: str, given: str = "") -> str:
-        """Run helm and return what it says."""
+        """Run helm and return its output."""
         return await self.do(self.helm_program, *words, given=given)
 
     async def skaffold(self, *words: str) -> str:
-        """Run skaffold and return what it says."""
+        """Run skaffold and return its output."""
         return await self.do(self.skaffold_program, *words)
 
     async def kill_container(self, container_id: str, signal: str = "SIGKILL") -> None:
-        """End a container as a crash would; the kubelet finds out by itself."""
+        """Kill a container as a crash would; the kubelet finds out by itself."""
         bare = container_id.rpartition("/")[2]
         await self.do(*self.inside("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", signal, bare))
 
     async def do(self, *command: str, given: str = "") -> str:
-        """Run a program that speaks to this cluster, and return what it says; a failure is an error with its words."""
+        """Run a program for this cluster, and return its output; a failure is an error with the program's output."""
         process = await asyncio.create_subprocess_exec(
             *command,
             env={**os.environ, **self.environment},
@@ -78,7 +78,7 @@ class Cluster(ABC):
 
 
 class CommandError(UpError):
-    """A program that was to change or read the cluster failed."""
+    """A program that should change or read the cluster failed."""
 
     def __init__(self, command: tuple[str, ...], code: int, said: str, complained: str) -> None:
         words = " ".join(command)

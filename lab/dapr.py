@@ -1,4 +1,4 @@
-"""What flows need in a cluster beside Kubernetes: Dapr itself, and the kinds of object that their manifests name."""
+"""The parts of a cluster that flows need beside Kubernetes: Dapr, and the resource types that their manifests use."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _CRDS = (
 
 @dataclass(frozen=True)
 class Manifests:
-    """Where the manifests of others are."""
+    """The folders of foreign manifests."""
 
     dapr: Path
     crds: tuple[Path, ...]
 
 
 def find(progress: Progress) -> Manifests:
-    """Find or download the modules that hold them."""
+    """Find or download the modules that contain them."""
     folders = {module: module_folder(progress, *module, _WHY) for module in dict.fromkeys(one[:2] for one in _CRDS)}
     return Manifests(
         dapr=dapr.chart(progress), crds=tuple(folders[module, version] / file for module, version, file in _CRDS)
@@ -47,14 +47,14 @@ def find(progress: Progress) -> Manifests:
 
 
 async def install(cluster: Cluster, manifests: Manifests, progress: Progress, registry: str) -> None:
-    """Install Dapr, and make known what autoscalers and alerts are; what acts on those need not be there.
+    """Install Dapr, and the resource types of autoscalers and alerts; their controllers need not be there.
 
-    Without a registry, Dapr's images come from where it publishes them.
+    Without a registry of the lab, Dapr's images come from its own publisher.
     """
     for file in manifests.crds:
-        # On the server's side, because an annotation of `apply` would be too long for some of them.
+        # Applied on the server's side, because the annotation of `apply` would be too long for some of them.
         await cluster.kubectl("apply", "--server-side", "--filename", str(file))
-    # Sentry reads its configuration at the start, and ends when nobody knows yet what that is.
+    # Sentry reads its configuration at its start, and ends if the cluster does not know the type yet.
     known = ["--filename", str(manifests.dapr / "crds")]
     await cluster.kubectl("apply", "--server-side", *known)
     await cluster.kubectl("wait", "--for=condition=Established", "--timeout", "60s", *known)

@@ -1,4 +1,4 @@
-"""A base for images, where no registry has one: a small Debian, made from its packages."""
+"""A base image for machines without a registry: a small Debian, made from its packages."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _WHY = "Every image of the lab that needs more than one program stands on it."
 
 @dataclass(frozen=True)
 class Debian(Image):
-    """A small Debian with Python, as official base images are."""
+    """A small Debian with Python, like the official base images."""
 
     packages: tuple[str, ...] = ("python3", "python3-venv", "ca-certificates")
 
     def digest(self) -> str:
-        """Names, packages and this code. Newer packages of the same release make no new image."""
+        """A digest of names, packages and this code. Newer packages of the same release make no new image."""
         return hashlib.sha256(repr((self.names, self.packages)).encode() + Path(__file__).read_bytes()).hexdigest()
 
     def build(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
-        """Make a root with debootstrap, from where this machine has its own packages."""
+        """Make a root file system with debootstrap, from the package source of this machine."""
         del progress
         with tempfile.TemporaryDirectory(dir=cache()) as scratch:
             root, archive = Path(scratch) / "root", Path(scratch) / "root.tar"
@@ -57,7 +57,7 @@ class Debian(Image):
 
 
 def _debootstrap(root: Path, packages: Sequence[str], ticker: Ticker) -> None:
-    # In a mount namespace of its own: when it is interrupted, nothing stays mounted in a folder that we remove.
+    # In its own mount namespace: after an interruption, nothing stays mounted in a folder that is removed later.
     own = ["unshare", "--mount", "debootstrap"]
     wanted = ["--variant=minbase", f"--include={','.join(packages)}"]
     work([*own, *wanted, _RELEASE, str(root), _mirror()], why=_WHY, ticker=ticker)
@@ -67,7 +67,7 @@ def _debootstrap(root: Path, packages: Sequence[str], ticker: Ticker) -> None:
 
 
 def _mirror() -> str:
-    """Where this machine has its own packages from."""
+    """Return the package source of this machine."""
     told = ask(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]) or ""
     if not told.strip():
         raise UpError(
@@ -78,7 +78,7 @@ def _mirror() -> str:
 
 
 def _trust_as_this_machine_does(root: Path, ticker: Ticker) -> None:
-    """Whatever authority this machine was told to trust stands between a build on it and the packages, too."""
+    """Trust the same authorities as this machine: one of them may stand between a build and the packages."""
     for authority in Path("/", _OWN_AUTHORITIES).glob("*.crt"):
         shutil.copy(authority, root / _OWN_AUTHORITIES)
     work(["chroot", str(root), "update-ca-certificates"], why=_WHY, ticker=ticker)

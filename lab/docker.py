@@ -1,4 +1,4 @@
-"""An engine that makes images, apart from any the machine may have, and gone when we are."""
+"""An engine that makes images, separate from any other on this machine; it ends with this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from choreography.progress import Ticker
     from lab.site import Site
 
-# As on the node, the kernel takes its processes and mounts away with the first of them.
+# As on the node, the kernel ends its processes and mounts together with the first process.
 _OWN = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _WHY = "Without its images nothing can run in the cluster."
 
@@ -30,7 +30,7 @@ class Docker:
         self.host = f"unix://{site.folder / 'docker.sock'}"
 
     def program(self) -> Program:
-        """The engine; what it made before is kept, so that a second build is a short one."""
+        """Return the engine's program; earlier images are kept, so a second build is short."""
         site, folder = self._site, self._site.folder / "docker"
         return Program(
             name="dockerd",
@@ -38,7 +38,7 @@ class Docker:
                 *["unshare", *_OWN, "dockerd", "--host", self.host],
                 *["--data-root", str(folder), "--exec-root", str(site.state / "docker")],
                 *["--pidfile", str(site.state / "docker.pid"), "--cgroup-parent", f"/{site.cgroup}"],
-                # Nothing that it starts needs a network but ours, and rules of others are not ours to change.
+                # Its containers need no other network, and this engine must not change the machine's firewall rules.
                 *[
                     "--bridge=none",
                     "--iptables=false",
@@ -55,7 +55,7 @@ class Docker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes the client, and those who use it, speak to this engine; BuildKit is not in Debian's packages."""
+        """The variables that point docker's client to this engine; BuildKit is not in Debian's packages."""
         return {"DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "0"}
 
     def has(self, name: str) -> bool:
@@ -68,5 +68,5 @@ class Docker:
         ).returncode
 
     def do(self, command: Sequence[str], ticker: Ticker) -> str:
-        """Let the engine work."""
+        """Run a command of the engine."""
         return work(["docker", *command], why=_WHY, ticker=ticker, environment=self.environment)

@@ -1,4 +1,4 @@
-"""One image: made once, kept in the cache under a name that its inputs decide."""
+"""One image: made once, and kept in the cache under a name that follows from its inputs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Image(ABC):
-    """What can be made into an image, and loaded into a cluster."""
+    """A source of an image that can be loaded into a cluster."""
 
     names: tuple[str, ...]
 
     def obtain(self, docker: Docker, progress: Progress) -> Path:
-        """Return the file of the image, after making it if its inputs are new."""
+        """Return the file of the image; make it first if its inputs are new."""
         file = self.file
         if file.exists():
             return file
@@ -40,19 +40,19 @@ class Image(ABC):
         return file
 
     def give_to(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
-        """Let the engine build on this image."""
+        """Load the image into the engine, as a base for other images."""
         file = self.obtain(docker, progress)
         if not all(map(docker.has, self.names)):
             docker.do(["load", "--quiet", "--input", str(file)], ticker)
 
     @property
     def file(self) -> Path:
-        """Where the image is kept; another input would be another file."""
+        """The file of the image; other inputs have another file."""
         return cache() / "images" / f"{self._short}-{self.digest()[:16]}.tar"
 
     @abstractmethod
     def digest(self) -> str:
-        """What the image is made of, in few characters."""
+        """A short digest of the image's inputs."""
 
     @abstractmethod
     def build(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
@@ -75,7 +75,7 @@ class Image(ABC):
 
 @dataclass(frozen=True)
 class Built(Image):
-    """An image that a Dockerfile makes, on another image or on nothing."""
+    """An image made by a Dockerfile, on another image or from scratch."""
 
     dockerfile: Path
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Built(Image):
     base: Image | None = None
 
     def digest(self) -> str:
-        """Names, Dockerfile, files and base."""
+        """A digest of names, Dockerfile, files and base."""
         found = hashlib.sha256(repr((self.names, self.base and self.base.digest())).encode())
         found.update(self.dockerfile.read_bytes())
         for name, file in self._all_files():
@@ -92,7 +92,7 @@ class Built(Image):
         return found.hexdigest()
 
     def build(self, docker: Docker, progress: Progress, ticker: Ticker) -> None:
-        """Give the engine what the Dockerfile may copy, and nothing else of this machine."""
+        """Give the engine the files that the Dockerfile may copy, and no other files of this machine."""
         arguments = []
         if self.base is not None:
             self.base.give_to(docker, progress, ticker)

@@ -1,6 +1,6 @@
-"""The cluster that kind makes, on machines where docker, kind, kubectl, helm and skaffold answer.
+"""A cluster made by kind, on machines where docker, kind, kubectl, helm and skaffold are available.
 
-It could not be run where this was written, for want of a registry: what is tried there is our own cluster.
+This module could not be run where it was written, because there was no registry: the tests there use our own cluster.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _WHY = "Without a cluster nothing can be tried on one. Mend docker or kind, or t
 
 
 def answers() -> bool:
-    """Tell whether everything is here, by asking: a docker client without its engine is of no use."""
+    """Tell whether all of these programs answer: a docker client without its engine is useless."""
     return all(map(shutil.which, _PROGRAMS)) and ask(["docker", "info"]) is not None
 
 
 class KindCluster(Cluster):
-    """A cluster whose node is one of docker's containers."""
+    """A cluster whose node is a container of docker."""
 
     kubectl_program, helm_program, skaffold_program = "kubectl", "helm", "skaffold"
 
@@ -47,17 +47,17 @@ class KindCluster(Cluster):
         self._forwards: dict[str, asyncio.Task[None]] = {}
 
     async def load_project(self) -> None:
-        """Build with the machine's own docker, on the base that the Dockerfile names; all else the node fetches."""
+        """Build with the machine's own docker, on the Dockerfile's base image; the node downloads everything else."""
         await asyncio.to_thread(self._work, f"building {PROJECT}", ["docker", "build", "--tag", PROJECT, str(ROOT)])
         load = ["kind", "load", "docker-image", PROJECT, "--name", _NAME]
         await asyncio.to_thread(self._work, f"loading {PROJECT}", load)
 
     def inside(self, *command: str) -> list[str]:
-        """In the container that is the node."""
+        """Return the command that runs another command in the container of the node."""
         return ["docker", "exec", "--interactive", f"{_NAME}-control-plane", *command]
 
     async def address(self, namespace: str, service: str) -> str:
-        """A port of ours that leads to the service, and is laid again whenever its pod is gone."""
+        """Forward a local port to the service, and forward it again whenever its pod is replaced."""
         name = f"{namespace}/{service}"
         port = self._ports.of(name)
         if name not in self._forwards:
@@ -67,12 +67,12 @@ class KindCluster(Cluster):
         return f"http://127.0.0.1:{port}"
 
     async def until_death(self) -> UpError:
-        """Docker looks after the node, so it does not end by itself."""
+        """Wait forever: docker supervises the node, so it does not end by itself."""
         await asyncio.Event().wait()
         raise AssertionError
 
     async def close(self) -> None:
-        """End every forward."""
+        """End every port forward."""
         for task in self._forwards.values():
             task.cancel()
         await asyncio.gather(*self._forwards.values(), return_exceptions=True)
@@ -91,7 +91,7 @@ class KindCluster(Cluster):
 
 @asynccontextmanager
 async def kind_cluster(folder: Path, progress: Progress) -> AsyncIterator[KindCluster]:
-    """Run a cluster with Dapr and our image in docker; it is deleted afterwards, also one that an earlier run left."""
+    """Run a cluster with Dapr and our image in docker. It is deleted at the end, like one that an earlier run left."""
     folder.mkdir(parents=True, exist_ok=True)
     kubeconfig = folder / "kubeconfig"
     cluster = KindCluster(kubeconfig.resolve(), Ports(folder / "ports.json"), progress)

@@ -1,4 +1,4 @@
-"""A node on this machine: its namespaces, the cable to it, and what a run that was killed could leave behind."""
+"""A node on this machine: its namespaces, its network cable, and the cleanup after a run that was killed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from lab.tools import Tools
 
 _ROOT = Path(__file__).resolve().parents[1]
-# A control group gets as much of a processor as one process, unless it says otherwise; on a busy machine that is too
-# little for a whole node, whose parts then take each other for dead. The kernel's two versions name it differently.
+# By default a control group gets as much CPU as one process. On a busy machine that is too little for a whole node,
+# whose parts then take each other for dead. The two versions of control groups name this setting differently.
 _WEIGHT = {"cpu.shares": 16 * 1024, "cpu.weight": 16 * 100}
 _OWN = ("--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
 
 
 class Machine:
-    """The machine that is one node, and how to do something on it."""
+    """The machine of one node, and the way to run commands on the node."""
 
     def __init__(self, site: Site, processes: Processes, first: int) -> None:
         self.site = site
@@ -39,13 +39,13 @@ class Machine:
         self._first = first
 
     def inside(self, *command: str) -> list[str]:
-        """The command that runs another one on the node."""
+        """Return the command that runs another command on the node."""
         return ["nsenter", "--target", str(self._first), "--mount", "--net", "--uts", "--", *command]
 
 
 @asynccontextmanager
 async def node(folder: Path, tools: Tools) -> AsyncIterator[Machine]:
-    """Run a node with nothing on it; afterwards nothing is left of it but its logs."""
+    """Run an empty node; afterwards only its logs are left."""
     with alone(folder / "lock"):
         record = folder.resolve() / "number"
         if record.exists():
@@ -75,7 +75,7 @@ async def _running(site: Site, tools: Tools) -> AsyncIterator[Machine]:
             await process.until_ready()
             yield Machine(site, processes, first)
     finally:
-        # The first is the last to go: the kernel ends all others before.
+        # The first process ends last: the kernel ends all others before it.
         while _lives(first):
             await asyncio.sleep(0.02)
 
@@ -98,8 +98,8 @@ def _lives(pid: int) -> bool:
 
 
 def _forget(site: Site) -> None:
-    """Remove what outlives the last process of a node: also all that a run which was killed can have left."""
-    # Connections that were cut hold the node's network for a minute or two, and with it the other end of the cable.
+    """Remove everything that outlives the last process of a node, including the rest of a run that was killed."""
+    # Broken connections hold the node's network for a minute or two, and with it the other end of the cable.
     subprocess.run(["ip", "link", "delete", site.interface], capture_output=True, check=False)
     shutil.rmtree(site.state, ignore_errors=True)
     for root in _cgroup_roots():
@@ -124,12 +124,12 @@ def _program(site: Site, tools: Tools) -> Program:
         environment={"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1"},
         ready=ready,
         ready_within=180,
-        stop_signal=signal.SIGKILL,  # the kernel ends all else with it, and no state is worth tidying up
+        stop_signal=signal.SIGKILL,  # the kernel ends all else with it, and no state needs cleanup
     )
 
 
 async def _first_process(parent: int) -> int:
-    """The first process of the node as the machine numbers it: the one child of `unshare`."""
+    """Return the process id, on the machine, of the node's first process: the only child of `unshare`."""
     children = Path(f"/proc/{parent}/task/{parent}/children")
     while True:
         with suppress(OSError):
@@ -139,8 +139,8 @@ async def _first_process(parent: int) -> int:
 
 
 async def _plug_in(site: Site, first: int) -> None:
-    """Lay a cable to the node. It is gone, with the routes that lead over it, as soon as the node is."""
-    # The peer is moved by its process, so it must have left the machine's network by now.
+    """Connect a virtual cable to the node. The cable and the routes over it disappear with the node."""
+    # The peer's process moves it, so the peer must have left the machine's network by now.
     while Path(f"/proc/{first}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
         await asyncio.sleep(0.02)
     await _ip("link", "add", site.interface, "type", "veth", "peer", "name", UPLINK, "netns", str(first))

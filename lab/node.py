@@ -1,7 +1,7 @@
 """The first process of the node: it makes the node's own file system and network, and runs its programs in them.
 
-It is started in namespaces of its own, as the first process in kind's container is. When it ends, however it ends,
-the kernel ends everything on the node with it: processes, mounts, interfaces and rules. Nothing can be left behind.
+It is started in its own namespaces, like the first process in kind's container. However it ends, the kernel then ends
+everything on the node: processes, mounts, interfaces and rules. Nothing can be left behind.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UPLINK = "uplink"
-# What the kubelet wants of the kernel. It is the machine's, not the node's, so the node sees it so and changes nothing.
+# Kernel settings that the kubelet needs. They belong to the machine, so the node shows these values and changes none.
 TUNED = {
     "vm.overcommit_memory": 1,
     "vm.panic_on_oom": 0,
@@ -36,14 +36,14 @@ READY = "every program of the node is ready"
 
 
 def main() -> None:
-    """Run the node until it is killed, or until one of its programs dies: it is of no use without it."""
+    """Run the node until it is killed, or until one of its programs dies: without that program the node is useless."""
     site, kubernetes = Site(Path(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3])
     _make_file_system(site)
     asyncio.run(_run(site, kubernetes))
 
 
 def _make_file_system(site: Site) -> None:
-    """Put what programs write to fixed places into the folder of the site, visible on the node alone."""
+    """Map the fixed paths of programs into the folder of the site, visible only on the node."""
     _do("mount", "--make-rshared", "/")
     _do("mount", "-t", "tmpfs", "tmpfs", "/run")
     for place in ("/var/lib/cni", "/var/log/containers"):
@@ -61,7 +61,7 @@ def _make_file_system(site: Site) -> None:
 
 
 def setting(name: str) -> Path:
-    """Where the kernel shows a setting."""
+    """Return the path of a kernel setting."""
     return Path("/proc/sys", *name.split("."))
 
 
@@ -74,7 +74,7 @@ async def _run(site: Site, kubernetes: Path) -> NoReturn:
     await asyncio.wait({died, starting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
-        print(READY, flush=True)  # noqa: T201 - who started us reads it
+        print(READY, flush=True)  # noqa: T201 - the parent process reads it
     death = await died
     reaping.cancel()
     raise death
@@ -91,7 +91,7 @@ async def _start(processes: Processes, programs: Programs) -> None:
 async def _make_network(site: Site) -> None:
     _do("ip", "link", "set", "lo", "up")
     while UPLINK not in (name for _, name in socket.if_nameindex()):
-        await asyncio.sleep(0.05)  # until the one who started us has plugged the cable in
+        await asyncio.sleep(0.05)  # until the parent process has connected the cable
     _do("ip", "addr", "add", f"{site.node}/30", "dev", UPLINK)
     _do("ip", "link", "set", UPLINK, "up")
     _do("ip", "route", "add", "default", "via", site.host)
@@ -99,11 +99,11 @@ async def _make_network(site: Site) -> None:
 
 
 async def _reap() -> None:
-    """Bury orphans: what a program leaves behind becomes a child of the first process."""
+    """Reap orphans: the child of a dead process becomes a child of the first process."""
     dead: set[int] = set()
     while True:
         await asyncio.sleep(1)
-        # Children of our own are buried at once by those who wait for them; who lies here for longer has nobody else.
+        # The waiting coroutine reaps a child of our own at once; a child that stays dead for longer is an orphan.
         still_dead = set(_zombies())
         for pid in dead & still_dead:
             with contextlib.suppress(ChildProcessError):
@@ -114,7 +114,7 @@ async def _reap() -> None:
 def _zombies() -> Iterator[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The name before the state may hold anything, parentheses too.
+            # The name before the state may contain anything, parentheses too.
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
             if state == "Z" and parent == "1":
                 yield int(stat.parent.name)

@@ -1,7 +1,7 @@
-"""Helm's last look at Dapr's chart: one scheduler instead of three.
+"""The last change to the manifests of Dapr's chart: one scheduler instead of three.
 
-The chart knows no other number. Three agree on every job by a vote, which shows nothing on a single node: it only costs
-time, and on a machine that is busy they lose sight of each other and start anew.
+The chart accepts no other number. Three schedulers vote on every job, which proves nothing on a single node: it only
+costs time, and on a busy machine they lose contact and start anew.
 """
 
 from __future__ import annotations

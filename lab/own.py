@@ -1,4 +1,4 @@
-"""The cluster of our own: one node on this machine, made of programs that were built here."""
+"""Our own cluster: one node on this machine, made of programs that were built here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SYSTEM = Path(__file__).parent / "system.yaml"
 
 
 class OwnCluster(Cluster):
-    """A cluster whose node is one of our processes."""
+    """A cluster whose node is a process of ours."""
 
     def __init__(self, machine: Machine, tools: Tools, docker: Docker, progress: Progress) -> None:
         self.machine = machine
@@ -43,7 +43,7 @@ class OwnCluster(Cluster):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Beside the cluster, the engine that makes images for it, where those are pushed to, and the programs."""
+        """The variables for the cluster, for the engine that makes images, for the registry, and for the programs."""
         site = self.machine.site
         programs = {str(Path(one).parent) for one in (self.kubectl_program, self.helm_program, self.skaffold_program)}
         return {
@@ -55,7 +55,7 @@ class OwnCluster(Cluster):
         }
 
     async def load_the_rest(self) -> None:
-        """The image of every service of ours as the sources are now, the servers, and a base for who builds here."""
+        """Load the image of our services from the current sources, the servers, and a base image for builds here."""
         await self.load(self._catalogue.project(), *self._catalogue.servers())
         await asyncio.to_thread(self._let_others_build)
 
@@ -64,23 +64,23 @@ class OwnCluster(Cluster):
             BASE.give_to(self._docker, self._progress, ticker)
 
     async def load(self, *images: Image) -> None:
-        """Make images that the cache does not have, and import them into the node."""
+        """Make the images that the cache lacks, and import them into the node."""
         for image in images:
             file = await asyncio.to_thread(image.obtain, self._docker, self._progress)
             await self.do(*self.inside("ctr", "--namespace", "k8s.io", "images", "import", str(file)))
             self._progress.done(f"image {image.names[0]} loaded")
 
     def inside(self, *command: str) -> list[str]:
-        """On the node, beside its programs."""
+        """Return the command that runs another command on the node, with its programs on the path."""
         return self.machine.inside(*command)
 
     async def address(self, namespace: str, service: str) -> str:
-        """The addresses of services are routed to the node."""
+        """Return the address of a service; addresses of services are routed to the node."""
         told = json.loads(await self.kubectl("get", "service", service, "--namespace", namespace, "--output", "json"))
         return f"http://{told['spec']['clusterIP']}:{told['spec']['ports'][0]['port']}"
 
     async def until_death(self) -> UpError:
-        """The node ends when one of its programs does."""
+        """Wait until the node ends, which it does with any of its programs."""
         return await self.machine.processes.until_death()
 
 

@@ -1,4 +1,4 @@
-"""What each program of the node is started with."""
+"""The command of each program of the node."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Programs:
         self._kubernetes = kubernetes
 
     def waves(self) -> list[list[Program]]:
-        """What may be started together, and is stopped in the reverse order."""
+        """The programs that may start together, wave by wave; they stop in the reverse order."""
         return [
             [self._etcd(), self._containerd(), self._registry()],
             [self._api_server()],
@@ -33,7 +33,7 @@ class Programs:
     def _etcd(self) -> Program:
         return Program(
             name="etcd",
-            # What it keeps lives no longer than the machine runs, so it need not survive a loss of power.
+            # Its data lives no longer than the run, so it need not survive a power failure.
             command=["etcd", "--data-dir", str(self._site.state / "etcd"), "--unsafe-no-fsync"],
             log=self._log("etcd"),
             ready=lambda: listening(2379),

@@ -29,10 +29,10 @@ def write(site: Site) -> None:
     _write(folder / "proxy.json", _proxy(site))
     (folder / "containerd.toml").write_text(_containerd(site))
     (folder / "registry.yaml").write_text(_registry(site))
-    # Nothing of ours reports home.
+    # No program of ours sends reports home.
     (folder / "skaffold.yaml").write_text(json.dumps({"global": {"collect-metrics": False, "update-check": False}}))
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{site.node} {NODE_NAME}\n")
-    # Pods are in a network of their own, so there is nobody to ask for the names of the world.
+    # Pods are in a network of their own, so no name server of the world can be reached.
     (folder / "resolv.conf").write_text("")
 
 
@@ -41,7 +41,7 @@ def _write(file: Path, content: Mapping[str, object]) -> None:
 
 
 def _network(site: Site) -> dict[str, object]:
-    """Each pod at its own cable: unlike behind a bridge, answers to a service's address pass the node as well."""
+    """Each pod has its own cable: unlike behind a bridge, replies to a service's address pass the node as well."""
     addresses = {"type": "host-local", "ranges": [[{"subnet": site.pods}]], "routes": [{"dst": "0.0.0.0/0"}]}
     return {
         "cniVersion": "1.0.0",
@@ -77,9 +77,9 @@ def _kubelet(site: Site) -> dict[str, object]:
         "resolvConf": str(site.state / "resolv.conf"),
         "podLogsDir": str(site.logs / "pods"),
         "volumePluginDir": str(site.state / "volume-plugins"),
-        # How soon pods see what others write into Secrets and ConfigMaps; Dapr's own wait for each other that way.
+        # How soon pods see changes of Secrets and ConfigMaps; Dapr's own programs wait for each other that way.
         "syncFrequency": "5s",
-        # Images cannot be fetched again, and a disk that others filled is no reason to end pods.
+        # Images cannot be downloaded again, and a disk that other programs filled is no reason to end pods.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": dict.fromkeys(
             ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"), "1%"

@@ -1,4 +1,4 @@
-"""The programs of a cluster and of those who use it: built from Go modules, or installed from Debian's packages."""
+"""The programs of a cluster and of its users: built from Go modules, or installed from Debian's packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HELM = GoProject(
     packages="./cmd/{}",
     flags=(
         "-ldflags",
-        # Charts are rendered and judged for this version of Kubernetes where no cluster says its own.
+        # Charts are rendered and checked for this version of Kubernetes if no cluster reports its own.
         "-s -w -X helm.sh/helm/v3/internal/version.version=v3.19.2 "
         + " ".join(
             f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={value}"
@@ -57,7 +57,7 @@ _COREDNS = GoProject(
 _KUBERNETES = GoProject(
     name="kubernetes",
     version=KUBERNETES,
-    # Kubernetes' own go.mod replaces its parts by folders that its module does not hold; ours names their releases.
+    # Kubernetes' own go.mod replaces its parts by folders that its module lacks; our go.mod names their releases.
     source=Path(__file__).parent / "kubernetes",
     packages="k8s.io/kubernetes/cmd/{}",
     flags=(
@@ -103,7 +103,7 @@ _DEBIAN = {
 
 @dataclass(frozen=True)
 class Tools:
-    """Where each program is."""
+    """The path of each program."""
 
     kubernetes: Path
     dapr: Path
@@ -121,7 +121,7 @@ class Tools:
 
 
 def prepare(progress: Progress) -> Tools:
-    """Find or obtain every program; small ones first, so that what is missing is told before a build of minutes."""
+    """Find or obtain every program, small ones first: a missing one is reported before a build of minutes."""
     install_debian(progress)
     return Tools(
         helm=helm(progress),
@@ -136,12 +136,12 @@ def prepare(progress: Progress) -> Tools:
 
 
 def helm(progress: Progress) -> Path:
-    """Find or build Helm alone, which is all that a chart needs to be rendered."""
+    """Find or build only Helm, which is enough to render a chart."""
     return obtain(progress, _HELM, ["helm"]) / "helm"
 
 
 def install_debian(progress: Progress) -> None:
-    """Install those of Debian's packages whose programs are missing."""
+    """Install the Debian packages whose programs are missing."""
     missing = [package for program, package in _DEBIAN.items() if shutil.which(program) is None]
     if missing and not can_install():
         raise MissingToolError(

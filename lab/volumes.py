@@ -1,6 +1,6 @@
 """Disks for pods: folders of the node that wait to be claimed.
 
-Kubernetes' own provisioner for tests makes folders that only root can write, which no pod of ours is.
+Kubernetes' own provisioner for tests makes folders that only root can write, and no pod of ours runs as root.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CLASS = "standard"
 
 
 def make_folders(site: Site) -> None:
-    """Make them before any pod wants one; whoever runs in it may write."""
+    """Make the folders before any pod needs one; any user may write to them."""
     for number in range(_HOW_MANY):
         folder = site.volumes / f"{number}"
         folder.mkdir(parents=True)
@@ -25,7 +25,7 @@ def make_folders(site: Site) -> None:
 
 
 def objects(site: Site) -> Mapping[str, object]:
-    """The default class of storage, and its volumes: whatever size is claimed, the disk is as large as it is."""
+    """Return the default storage class and its volumes; the claimed size has no effect on the disk."""
     storage_class = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

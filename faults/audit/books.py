@@ -1,4 +1,4 @@
-"""What must be true of orders, money, stock and parcels, whatever failed on the way."""
+"""The rules about orders, money, stock and parcels that hold after any fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNDONE: Final = {
 
 
 def judge(evidence: Evidence) -> Iterable[Finding]:
-    """Judge every rule of this page."""
+    """Judge every rule of this module."""
     orders = evidence.stores["order"].states("order", "order_id")
     yield from _orders(evidence, orders)
     yield from _money(evidence, orders)

@@ -1,4 +1,4 @@
-"""What must be true of the processes themselves: each counts all it was given, and none ends over what is hostile."""
+"""The rules about the processes themselves: each counts every delivery, and no hostile event ends one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.audit.finding import Finding
 
 
 def judge(evidence: Evidence) -> Iterable[Finding]:
-    """Judge every rule of this page. What a process had counted is lost with it, so each life is judged by itself."""
+    """Judge every rule of this module. A process loses its counters when it ends, so each life is judged by itself."""
     if evidence.accounts:
         unlawful = [
             f"{one.process}: {one.taken} taken, {one.ended} ended, {one.in_hand} in hand"

@@ -1,4 +1,4 @@
-"""All that the auditor looks at, read directly from store, broker and provider."""
+"""Everything that the auditor reads, directly from store, broker and provider."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BESIDE: Final = (
 
 @dataclass(frozen=True)
 class Record:
-    """One entity as stored: what it is now, which version that is, and the outcomes kept inside it."""
+    """One stored entity: its state, its version, and the outcomes that are kept inside it."""
 
     kind: str
     version: int
@@ -44,7 +44,7 @@ class Record:
 
 @dataclass(frozen=True)
 class OutcomeRecord:
-    """What one service recorded about one event, as it is promised to auditors."""
+    """The record of one service about one event, in the form that auditors are promised."""
 
     event_id: str
     events: tuple[tuple[str, str, str], ...]
@@ -56,7 +56,7 @@ class OutcomeRecord:
 
     @classmethod
     def read(cls, raw: list[Any]) -> OutcomeRecord:
-        """Read the stored form by its places."""
+        """Read the stored form by the positions of its parts."""
         bad = raw[9]
         return cls(
             event_id=raw[0],
@@ -71,7 +71,7 @@ class OutcomeRecord:
 
 @dataclass(frozen=True)
 class Store:
-    """What one service's part of the store holds."""
+    """The content of one service's part of the store."""
 
     service: Service
     records: tuple[Record, ...]
@@ -83,7 +83,7 @@ class Store:
 
     @classmethod
     def read(cls, service: Service, rows: Mapping[str, str]) -> Store:
-        """Sort what the store holds into entities and outcomes."""
+        """Sort the content of the store into entities and outcomes."""
         records: list[Record] = []
         outcomes: list[OutcomeRecord] = []
         for key, text in rows.items():
@@ -110,7 +110,7 @@ class Message:
 
     @property
     def identity(self) -> str:
-        """The event it carries, under whichever envelope id it came."""
+        """The identity of the event that it carries, independent of the envelope id."""
         event = self.event or {}
         return str(event.get("eventid", event.get("id", "")))
 
@@ -127,7 +127,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What one consumer group of one topic has not done yet."""
+    """The remaining messages of one consumer group of one topic."""
 
     topic: str
     group: str
@@ -137,7 +137,7 @@ class Waiting:
 
 @dataclass
 class Evidence:
-    """Everything, at one moment after the quiet time."""
+    """All evidence, at one moment after the quiet time."""
 
     orders: list[Ordered]
     ends: dict[str, tuple[str, float]]
@@ -160,7 +160,7 @@ class Evidence:
 
 
 def by_identity(messages: Iterable[Message]) -> dict[str, list[Message]]:
-    """Sort messages by the event they carry, under whichever envelope id they came."""
+    """Sort messages by the event that they carry, independent of the envelope id."""
     found: dict[str, list[Message]] = {}
     for message in messages:
         if message.identity:
@@ -170,13 +170,13 @@ def by_identity(messages: Iterable[Message]) -> dict[str, list[Message]]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen while the orders flowed.
+    """The observations while the orders flowed.
 
     Attributes:
-        ends: order ids with how and when each was first said to have ended.
+        ends: order ids with the first published end, and its time.
         late: seconds of calm until each order ended.
-        delivered: how much of which product came in.
-        now: deadlines that are due after this are not looked at.
+        delivered: the delivered quantity of each product.
+        now: deadlines that are due later are not judged.
     """
 
     orders: list[Ordered]
@@ -188,15 +188,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Books:
-    """Where everything is written down: a flow on this machine or in a cluster.
+    """The places of all records: of a flow on this machine or in a cluster.
 
     Attributes:
-        dsn: the database, as a URL or in words of which the first five say where it is.
+        dsn: the database, as a URL or as words of which the first five give its address.
         provider: the base URL of the payment provider.
-        hostile: messages that we put there ourselves.
-        aimed: which services must quarantine each of them.
-        attacks: what was seen of the processes when they came.
-        processes: the base URL of every replica that says what it has counted.
+        hostile: messages that the attack put there.
+        aimed: the services that must quarantine each of them.
+        attacks: the state of the processes when they came.
+        processes: the base URL of every replica that reports its counters.
     """
 
     dsn: str
@@ -210,7 +210,7 @@ class Books:
 
 
 async def gather(books: Books, seen: Seen) -> Evidence:
-    """Read every book."""
+    """Read all evidence."""
     services = services_of(".".join(FLOW.parts))
     rows = await postgres_rows(books.dsn, [service.name for service in services])
     return Evidence(
@@ -238,7 +238,7 @@ async def gather(books: Books, seen: Seen) -> Evidence:
 
 
 async def waiting(client: Broker) -> list[Waiting]:
-    """Read what every consumer group of every topic still has to do."""
+    """Read the remaining messages of every consumer group of every topic."""
     found: list[Waiting] = []
     async for key in client.scan_iter(_type="stream"):
         topic = key.decode()
@@ -251,8 +251,8 @@ async def waiting(client: Broker) -> list[Waiting]:
 
 
 async def postgres_rows(dsn: str, services: list[str]) -> dict[str, dict[str, str]]:
-    """Read every text that PostgreSQL holds of the flow, by service and by kind and id; the login may read all."""
-    # The rest of a connection string of many words is for the driver of sidecars; this one does not know it.
+    """Read all records of the flow in PostgreSQL, by service and by kind and id; the login may read everything."""
+    # The other words of a connection string are for the driver of sidecars; this driver does not know them.
     async with await psycopg.AsyncConnection.connect(" ".join(dsn.split()[:5])) as connection:
         rows: dict[str, dict[str, str]] = {}
         for service in services:

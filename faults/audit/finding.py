@@ -1,4 +1,4 @@
-"""What the auditor says about one rule."""
+"""The auditor's verdict on one rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Kind = Literal["lost", "doubled", "unfinished", "pending", "wrong"]
 
 
 class Finding(NamedTuple):
-    """Whether a rule holds, who breaks it, and how much was looked at, so that looking at nothing shows."""
+    """Whether a rule holds, what breaks it, and how many things were checked, so that an empty check is visible."""
 
     rule: str
     kind: Kind
@@ -17,5 +17,5 @@ class Finding(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether nobody breaks it, and somebody could have."""
+        """Whether nothing breaks the rule, and at least one thing was checked."""
         return not self.offenders and self.looked_at > 0

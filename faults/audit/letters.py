@@ -1,4 +1,4 @@
-"""What must be true of events, intents and deadlines: what is recorded was said, and what was said is recorded."""
+"""The rules about events, intents and deadlines: every record was published, and every published event is recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from faults.audit.finding import Finding
 
 
 def judge(evidence: Evidence) -> Iterable[Finding]:
-    """Judge every rule of this page."""
+    """Judge every rule of this module."""
     yield from _published(evidence)
     yield _settled(evidence)
     yield from _effects(evidence)
@@ -54,7 +54,7 @@ def _published(evidence: Evidence) -> Iterable[Finding]:
     for message in ours:
         event = message.event or {}
         said[message.identity].add(orjson.dumps([event[one] for one in ("type", "source", "subject", "data")]).decode())
-        # What a command said has no cause; what it becomes is recorded by whoever hears it.
+        # An event of a command has no cause; its consumers record what follows from it.
         if event.get("causationid") and recorded.get(message.identity) != message.raw.decode():
             made_up.append(f"{message.topic}: {event['type']} {message.identity}")
     yield Finding("What was published is recorded, to the byte", "doubled", len(ours), made_up)
@@ -63,7 +63,7 @@ def _published(evidence: Evidence) -> Iterable[Finding]:
 
 
 def _settled(evidence: Evidence) -> Finding:
-    """Whoever reacts to a type has an outcome for every event of it."""
+    """Every consumer of a type has an outcome for every event of this type."""
     lost: list[str] = []
     looked_at = 0
     ours = {message.identity: message for message in _ours(evidence)}

@@ -1,4 +1,4 @@
-"""What must be true of quarantine: all poison is there, with its reason, and nothing else is."""
+"""The rules about quarantine: all poison is there, with its reason, and nothing else is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HORIZON: Final = timedelta(days=30)
 
 
 def judge(evidence: Evidence) -> Iterable[Finding]:
-    """Judge every rule of this page."""
+    """Judge every rule of this module."""
     aside = [
         (store.service.name, outcome)
         for store in evidence.stores.values()
@@ -40,9 +40,9 @@ def judge(evidence: Evidence) -> Iterable[Finding]:
 
 
 def _missing(evidence: Evidence, names: dict[bytes, frozenset[str]], kept: set[tuple[str, str]]) -> list[str]:
-    """Return what somebody should have quarantined and has not.
+    """Return the events that a service should have quarantined and has not.
 
-    Of a burst of events of one type that are too old, a service keeps the first and counts those after it.
+    In a burst of events of one type that are too old, a service keeps the first and counts the others.
     """
     missing: list[str] = []
     bursts: dict[tuple[str, str], bool] = {}
@@ -61,9 +61,9 @@ def _missing(evidence: Evidence, names: dict[bytes, frozenset[str]], kept: set[t
 
 
 def names_of(raw: bytes) -> frozenset[str]:
-    """Return all by which a record of this text may be known.
+    """Return all identities under which a record of this text may be stored.
 
-    Of an event that is too large only the beginning is kept, under the digest of the whole.
+    Of an event that is too large, only the beginning is stored, under the digest of the whole text.
     """
     return frozenset({raw.decode("utf-8", "replace"), raw.decode("utf-8", "backslashreplace"), digest_of_bytes(raw)})
 
@@ -77,7 +77,7 @@ def _reason(outcome: OutcomeRecord) -> str:
 
 
 def _type_if_too_old(raw: bytes, now: str) -> str | None:
-    """Return the type of an event that is older than every outcome; None if this is none."""
+    """Return the type of an event that is older than every outcome; None if the event is not."""
     try:
         event: Any = orjson.loads(raw)
         moment = datetime.fromisoformat(event["time"])

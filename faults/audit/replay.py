@@ -1,7 +1,8 @@
-"""A pure replay of what a store says happened, to compare with what the store holds.
+"""A pure replay of the outcomes in a store, for a comparison with the store's state.
 
-Outcomes say which version of which entity each event wrote or decided by; the broker, or the outcome itself, says what
-the event was. The declared reactions are called again in that order, and must lead to the same states and say the same.
+Outcomes say which version of which entity each event wrote or read for its decision; the broker, or the outcome itself,
+has the event. The replay calls the declared reactions in that order. They must lead to the same states and publish the
+same events.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Replayed:
 
 @dataclass
 class Step:
-    """One event, what it wrote and decided by, and what it is said to have led to."""
+    """One event, the versions that it wrote and read, and its recorded consequences."""
 
     outcome: OutcomeRecord
     event: dict[str, Any]
@@ -59,7 +60,7 @@ class Step:
 
 @dataclass
 class Report:
-    """What differs."""
+    """The differences."""
 
     steps: int = 0
     differs: list[str] = field(default_factory=list)
@@ -73,7 +74,7 @@ def replay(messages: Mapping[str, Sequence[Message]], store: Store) -> Report:
 
     Args:
         messages: every event on the broker by its identity, in the order in which the broker took them.
-        store: what the service holds.
+        store: the content of the service's store.
     """
     report = Report()
     replaying = _Replaying(store.service, report)
@@ -109,7 +110,7 @@ def _steps(messages: Mapping[str, Sequence[Message]], store: Store, report: Repo
 
 
 def _in_order(steps: Iterable[Step], report: Report, service: str) -> Iterable[Step]:
-    """Order the steps by the versions they wrote; whoever decided by a version comes before whoever replaced it."""
+    """Order the steps by the versions they wrote; a reader of a version comes before the step that replaced it."""
     steps = list(steps)
     _tie(steps, report, service)
     ready = deque(step for step in steps if not step.after)
@@ -127,7 +128,7 @@ def _in_order(steps: Iterable[Step], report: Report, service: str) -> Iterable[S
 
 
 def _tie(steps: Sequence[Step], report: Report, service: str) -> None:
-    """Let every step know which come before it."""
+    """Record for every step which steps come before it."""
     writers: dict[tuple[Key, int], Step] = {}
     readers: dict[tuple[Key, int], list[Step]] = defaultdict(list)
     for step in steps:

@@ -23,7 +23,7 @@ def main(
     at_once: Annotated[int, typer.Option(help="How many test runs at a time.")] = min(2, os.cpu_count() or 1),
     verbose: Annotated[bool, typer.Option(help="Show what the tests said of those that were not caught.")] = False,
 ) -> None:
-    """Switch every seeded defect on, one after another, and print what caught it. Exit code 0 only if all were."""
+    """Switch on every seeded defect, one after another, and print what caught it. Exit code 0 if all are."""
     console = Console(width=150 if not Console().is_terminal else None)
     defects = [defect for name, defect in DEFECTS.items() if only in name]
     for sentence in outdated(defects):

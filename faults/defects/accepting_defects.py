@@ -1,4 +1,4 @@
-"""Defects of how accepted commands are kept, found again and deleted."""
+"""Defects in how accepted commands are stored, found again and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of how deliveries are accounted for, and of who is believed."""
+"""Defects in how deliveries are counted, and in who is trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of what the engine recognises, reads, decides by and commits."""
+"""Defects in how the engine recognises repeats, reads state, decides and commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of what is judged before a command is run."""
+"""Defects in the checks before a command runs."""
 
 from __future__ import annotations
 

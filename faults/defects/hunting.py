@@ -1,4 +1,4 @@
-"""Runs the tests with one defect switched on, and says which of them noticed."""
+"""Runs the tests with one defect switched on, and reports which test failed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BROKEN: Final = re.compile(
 
 @dataclass(frozen=True)
 class Caught:
-    """What became of one defect.
+    """The result of one defect.
 
     Attributes:
-        fate: caught by a test; survived all of them; or of no use, because with it nothing can even be imported.
+        fate: caught by a test; survived all tests; or useless, because with it nothing can be imported.
         by: the first test that failed.
     """
 
@@ -38,12 +38,12 @@ class Caught:
 
 
 def tests_of(defects: Sequence[Defect]) -> list[str]:
-    """Return the tests that might notice one of these."""
+    """Return the tests that might catch one of these defects."""
     return sorted({test for defect in defects for test in defect.tests or ENGINE_TESTS})
 
 
 async def hunt(defect: Defect | None, tests: Sequence[str]) -> Caught:
-    """Run the tests that might notice a defect, until the first does. Without one, all of them must pass."""
+    """Run the tests that might catch a defect, until the first one fails. Without a defect, all of them must pass."""
     name = defect.name if defect else "none"
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
@@ -60,7 +60,7 @@ async def hunt(defect: Defect | None, tests: Sequence[str]) -> Caught:
     except TimeoutError:
         process.kill()
         await process.wait()
-        # A defect that makes the engine go round for ever has been noticed by whoever waits for it.
+        # A defect that makes the engine loop forever is caught by the time limit.
         return Caught(name, "caught", f"nothing had ended after {_PATIENCE:.0f} s", time.monotonic() - began)
     text = output.decode(errors="replace")
     seconds = time.monotonic() - began
@@ -73,7 +73,7 @@ async def hunt(defect: Defect | None, tests: Sequence[str]) -> Caught:
 
 
 async def hunt_all(defects: Sequence[Defect], at_once: int, told: Callable[[Caught], None]) -> list[Caught]:
-    """Hunt several, a few at a time."""
+    """Hunt several defects, a few at a time."""
     places = asyncio.Semaphore(at_once)
 
     async def one(defect: Defect) -> Caught:
@@ -87,7 +87,7 @@ async def hunt_all(defects: Sequence[Defect], at_once: int, told: Callable[[Caug
 
 
 def outdated(defects: Sequence[Defect]) -> list[str]:
-    """Say which defects have lost the code they change."""
+    """Return the defects whose original code no longer exists."""
     sentences: list[str] = []
     for defect in defects:
         try:

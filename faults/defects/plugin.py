@@ -19,11 +19,11 @@ def _asked_for(arguments: list[str]) -> str | None:
     return None
 
 
-# At import and not in a hook: by the time a hook runs, a conftest may have imported what the defect is about.
+# At import and not in a hook: before a hook runs, a conftest may have imported the seeded module.
 if (_name := _asked_for(sys.argv)) is not None:
     seed(defect_of(_name))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the option, which has been read already."""
+    """Declare the option; its value has been read already."""
     parser.addoption("--defect", help="the seeded defect to test with")

@@ -1,4 +1,4 @@
-"""Defects of what one release does with what another release has left."""
+"""Defects in how one release treats the records of another release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of when the engine acknowledges, publishes, calls out and schedules, and of what it says."""
+"""Defects in when the engine acknowledges, publishes, calls the outside and schedules, and in what it publishes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Seeds a defect into modules while they are imported: the files on disk stay as they are.
 
-Nothing here imports the library, since whoever imports it first must already meet the defect.
+This module does not import the library, because the first import of the library must already load the defect.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 class OutdatedDefectError(Exception):
-    """The text a defect replaces is not there any more: the code moved on, and the defect must follow."""
+    """The text that a defect replaces no longer exists: the code has changed, and the defect must follow."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One piece of text in one module, and what stands there instead."""
+    """One piece of text in one module, and its replacement."""
 
     module: str
     old: str
@@ -45,9 +45,9 @@ class Defect:
     """One seeded defect.
 
     Attributes:
-        rule: the number of the rule of the guarantee it breaks; 0 for what every rule takes for granted.
-        does: what is wrong with it, as one would have to explain it in a post-mortem.
-        tests: where it is expected to be caught, besides the tests of the engine.
+        rule: the number of the rule of the guarantee that it breaks; 0 for the preconditions of every rule.
+        does: its fault, in the words of a post-mortem.
+        tests: the tests that should catch it, besides the tests of the engine.
     """
 
     name: str
@@ -58,15 +58,15 @@ class Defect:
 
 
 def in_engine(name: str, rule: int, does: str, module: str, *text: str) -> Defect:
-    """Return a defect that is one change of one module of the engine."""
+    """Return a defect that makes one change in one module of the engine."""
     return Defect(name, rule, does, (Change(f"choreography.engine.{module}", *text),))
 
 
 def seed(defect: Defect) -> None:
-    """Make every later import of the defect's modules meet it.
+    """Make every later import of the defect's modules load it.
 
     Raises:
-        OutdatedDefectError: the code has moved on.
+        OutdatedDefectError: the code has changed.
     """
     sources: dict[str, str] = {}
     for change in defect.changes:
@@ -83,12 +83,12 @@ def seed(defect: Defect) -> None:
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """Return what a process must be told so that it starts with a defect; see the folder `site`."""
+    """Return the variables by which a process starts with a defect; see the folder `site`."""
     return {SWITCH: name, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "site"), str(ROOT)])}
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the seeded modules before anybody else does."""
+    """Finds the seeded modules before Python's other finders."""
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = sources

@@ -1,4 +1,4 @@
-"""Defects of what stands between the engine and the sidecar, and of a service's own declarations."""
+"""Defects between the engine and the sidecar, and in a service's own declarations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of the drivers that speak to a database themselves, and of the move to them."""
+"""Defects in the direct drivers of databases, and in the migration to them."""
 
 from __future__ import annotations
 
