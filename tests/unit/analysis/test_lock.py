@@ -1,4 +1,4 @@
-"""What was promised stays promised, and what one service promises the others can read."""
+"""The lock keeps every promised contract, and consumers can read what a publisher promises."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def needs(promised: Any, needed: Any, *, default: bool = False) -> list[str]:
     ],
 )
 def test_a_promise_that_is_at_least_as_strict_is_met(promised: Any, needed: Any) -> None:
-    """Whatever is published can be read."""
+    """The consumer can read every event that is published."""
     assert needs(promised, needed) == []
 
 
@@ -81,12 +81,12 @@ def test_a_promise_that_is_at_least_as_strict_is_met(promised: Any, needed: Any)
     ],
 )
 def test_a_promise_that_is_wider_than_what_is_needed_is_told(promised: Any, needed: Any, problem: str) -> None:
-    """The field, what it may hold, and what is understood."""
+    """The finding names the field, the values it may hold, and the values that the consumer reads."""
     assert problem in needs(promised, needed)
 
 
 def said(**fields: Any) -> list[Service]:
-    """A service that says one event with these fields, and nobody else."""
+    """Return a service that is the only publisher of one event with these fields."""
     annotations = {"thing": Id} | {name: hint for name, (hint, *_) in fields.items()}
     space: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__, "__doc__": "Said."}
     space |= {name: default[0] for name, (_, *default) in fields.items() if default}
@@ -103,7 +103,7 @@ def said(**fields: Any) -> list[Service]:
 
 
 def breaks(before: list[Service], now: list[Service]) -> list[str]:
-    """Return what CHO112 says of a change."""
+    """Return the findings of CHO112 about a change."""
     report = judge_services(*now, lock=promises_of(before))
     return [finding.what for finding in report.findings if finding.code == "CHO112"]
 
@@ -117,7 +117,7 @@ def breaks(before: list[Service], now: list[Service]) -> list[str]:
     ],
 )
 def test_a_field_with_a_default_may_come_and_go(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Who knows it reads the default where it is missing; who does not ignores it."""
+    """A release with the field reads the default where it is missing; one without it ignores it."""
     assert breaks(said(**before), said(**now)) == []
 
 
@@ -141,14 +141,14 @@ def test_a_change_that_either_side_cannot_read_is_breaking(
 
 
 def test_the_next_version_is_proposed() -> None:
-    """What to do instead stands in the finding."""
+    """The finding says what to do instead."""
     report = judge_services(*said(a=(int,)), lock=promises_of(said(a=(str,))))
     (finding,) = (one for one in report.findings if one.code == "CHO112")
     assert "publish the new shape beside it, as thing.said.v2" in finding.do
 
 
 def test_a_contract_that_is_gone_is_told() -> None:
-    """Somebody may still wait for it."""
+    """A consumer may still wait for it."""
     (what,) = breaks(said(a=(str,)), [Service("other")])
     assert what == "thing.said.v1 is promised in contracts.lock.json, and no service publishes it any more."
 
@@ -157,7 +157,7 @@ SAID = PromisePlace(EVENTS, "", "thing.said.v1")
 
 
 def test_another_owner_is_a_breaking_change() -> None:
-    """What is in flight comes from a source that its consumers would not believe any more."""
+    """Consumers would no longer accept the source of events that are in flight."""
     lock = promises_of(said())
     lock[SAID] = {**lock[SAID], "owner": "elsewhere"}
     report = judge_services(*said(), lock=lock)
@@ -165,7 +165,7 @@ def test_another_owner_is_a_breaking_change() -> None:
 
 
 def test_rendering_never_replaces_a_promise_by_what_breaks_it() -> None:
-    """Else the finding would be gone as soon as somebody renders."""
+    """Otherwise the next render would remove the finding."""
     lock = promises_of(said(a=(str,)))
     changed = merged(lock, said(a=(int,)))
     assert changed[SAID] == lock[SAID]
@@ -174,7 +174,7 @@ def test_rendering_never_replaces_a_promise_by_what_breaks_it() -> None:
 
 
 def test_a_lock_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """Sorted, without descriptions, with a word on where it comes from."""
+    """It is sorted, has no descriptions, and says where it comes from."""
     lock = promises_of(said(a=(str,)))
     (tmp_path / FILE).write_text(written(lock, "apps.things"))
     assert read_lock(tmp_path) == lock
@@ -184,7 +184,7 @@ def test_a_lock_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_lock_of_the_first_format_is_read_and_written_anew(tmp_path: Path) -> None:
-    """It held events only, each with its topic, which promises nothing any more."""
+    """It held only events, each with its topic; the topic is no longer part of the promise."""
     now = promises_of(said(a=(str,)))
     old = {"topic": "things", "subject": "thing", "schema": now[SAID]["schema"]}
     (tmp_path / FILE).write_text(json.dumps({"rendered": "By hand.", "thing.said.v1": old}))
@@ -207,7 +207,7 @@ def test_a_lock_of_the_first_format_is_read_and_written_anew(tmp_path: Path) -> 
     ],
 )
 def test_a_lock_that_is_not_understood_is_no_lock(tmp_path: Path, content: str) -> None:
-    """A promise that is passed over is not kept."""
+    """A promise that is ignored is not kept."""
     (tmp_path / FILE).write_text(content)
     with pytest.raises(LockError, match="Bring it back from version control"):
         read_lock(tmp_path)

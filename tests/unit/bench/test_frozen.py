@@ -53,7 +53,7 @@ def test_a_rival_that_was_never_recorded_is_noticed(frozen: Frozen) -> None:
 
 
 def test_a_change_is_recorded_with_figures_of_before_and_after(frozen: Frozen, tmp_path: Path) -> None:
-    """Without them a ratio that moved could be either side's."""
+    """Without them, a changed ratio could be due to either side."""
     (tmp_path / "pigeon" / "order.py").write_text("x = 2\n")
     for before, after in (("", ""), ("152/12500", ""), ("many", "152/12500")):
         with pytest.raises(ValueError, match="are no figures of"):

@@ -1,4 +1,4 @@
-"""How orders are sent: bounded, and not at the mercy of slow answers."""
+"""Orders are sent in bounded numbers, and slow answers do not delay later orders."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load_on(*shops: SlowShop) -> Load:
 
 
 async def test_no_more_than_so_many_at_once() -> None:
-    """A closed loop is what a bounded number of customers do."""
+    """In a closed loop, a bounded number of customers order."""
     shop = SlowShop(0.001)
     load = load_on(shop)
     await load.place(orders(0, 300))
@@ -61,7 +61,7 @@ async def test_a_slow_shop_does_not_slow_the_customers() -> None:
 
 
 async def test_a_refused_order_ends_the_run() -> None:
-    """What was not accepted must not be counted as served."""
+    """An order that was not accepted must not be counted as served."""
     with pytest.raises(RefusedError, match="answered 500"):
         await load_on(SlowShop(0, status=500)).place(orders(0, 1))
 

@@ -1,4 +1,4 @@
-"""CPU and memory are those of the processes named, with their children, living or gone."""
+"""The meter counts CPU and memory of the named processes and of their children, also ended ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_work_of_a_child_that_ended_is_counted(parent: subprocess.Popen[byte
 
 
 def test_who_does_nothing_costs_nothing() -> None:
-    """A process that waits, and one that is not there."""
+    """A waiting process and a missing one cost nothing."""
     command = [sys.executable, "-c", "import sys; print('ready', flush=True); sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sleeper:
         assert sleeper.stdout is not None

@@ -20,12 +20,12 @@ def turn(per_second: float, p50: float = 40.0) -> Turn:
 
 
 def result(*turns: Turn) -> dict[str, object]:
-    """Return what is kept of some turns."""
+    """Return the recorded result of some turns."""
     return {"day": "2026-11-24", "cpus": 2, **summed_up(turns)}
 
 
 def test_of_several_turns_the_median_is_kept_with_the_extremes() -> None:
-    """One turn in which the machine had something else to do must not count."""
+    """One turn on a busy machine must not decide."""
     kept = summed_up([turn(100), turn(10), turn(120)])
     assert (kept["per_second"], kept["slowest"], kept["fastest"], kept["rounds"]) == (100, 10, 120, 3)
 
@@ -44,7 +44,7 @@ def test_a_broker_without_figures_says_so() -> None:
 
 
 def test_a_broker_that_was_not_measured_today_keeps_its_row(tmp_path: Path) -> None:
-    """Who measures one broker again does not throw the others away."""
+    """Measuring one broker again keeps the figures of the others."""
     (tmp_path / "conformance.md").write_text(f"before\n{BEGIN}\n{END}\nafter\n")
     write_into(tmp_path, {"redis": result(turn(200))})
     write_into(tmp_path, {"nats": result(turn(50))})

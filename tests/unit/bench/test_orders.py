@@ -1,4 +1,4 @@
-"""Every system gets the same orders, and what they must lead to can be added up beforehand."""
+"""Every system gets the same orders, and their correct results can be computed beforehand."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_a_few_percent_end_unhappily() -> None:
 
 
 def test_the_unhappy_ones_do_not_come_in_a_row() -> None:
-    """In a row they would share a batch, which no shop's orders do."""
+    """In a row they would share a batch, which does not happen in a real shop."""
     fates = [one.fate for one in orders(0, 1000)]
     assert not any(first != "happy" and second != "happy" for first, second in pairwise(fates))
 
 
 def test_a_rejected_order_asks_for_what_was_never_on_a_shelf() -> None:
-    """Else it would depend on the order of the others whether it is rejected."""
+    """Otherwise the order of the other orders would decide whether it is rejected."""
     asked = {orjson.loads(one.body)["lines"][0]["sku"] for one in orders(0, 1000) if one.fate == "rejected"}
     assert asked == {SOLD_OUT}
     assert SOLD_OUT not in articles()

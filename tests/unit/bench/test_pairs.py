@@ -1,4 +1,4 @@
-"""Turns that followed each other are held against each other, and only what is more than chance counts."""
+"""Turns that follow each other are compared in pairs, and only differences beyond chance count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.pairs import compared
 
 
 def test_a_machine_that_becomes_slower_is_in_both_and_decides_nothing() -> None:
-    """Every pair has the same ratio, whatever the machine does from pair to pair."""
+    """Every pair has the same ratio, however the machine changes from pair to pair."""
     drift = [1.0, 1.5, 2.0, 4.0, 3.0, 1.2]
     found = compared([100 * one for one in drift], [90 * one for one in drift])
     assert found.ratio == pytest.approx(0.9)
@@ -33,7 +33,7 @@ def test_one_bad_turn_decides_nothing_where_there_are_many() -> None:
 
 
 def test_of_five_pairs_nothing_can_be_said() -> None:
-    """Five coins all show the same side once in sixteen throws."""
+    """With five pairs, chance gives the same sign in all of them once in sixteen times."""
     assert not compared([100] * 5, [50] * 5).differs
     assert compared([100] * 6, [50] * 6).differs
 

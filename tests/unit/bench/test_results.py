@@ -1,4 +1,4 @@
-"""What is made of the figures."""
+"""Measured figures become medians, ratios, goals, tables and pictures."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_spread_is_the_median_with_the_extremes() -> None:
 
 
 def test_the_share_is_by_nearest_rank() -> None:
-    """The value that so many did not exceed, never one in between that nobody had."""
+    """It is a measured value that this share of orders did not exceed, and is never interpolated."""
     values = [float(value) for value in range(1, 101)]
     assert (share_of(values, 0.5), share_of(values, 0.99), share_of(values, 1.0)) == (50, 99, 100)
     assert share_of([7.0], 0.99) == 7
@@ -109,14 +109,14 @@ def test_who_collects_traces_is_not_counted_as_cost_of_an_order(results: Results
     ],
 )
 def test_a_goal_is_a_ratio_of_turns_that_followed_each_other(results: Results, what: str, ratio: float) -> None:
-    """The machine became half as fast between them, which no ratio shows."""
+    """The machine slowed to half its speed in between, which no ratio shows."""
     measured = goal(what).measure(results)
     assert measured is not None
     assert measured.ratio == pytest.approx(ratio)
 
 
 def test_a_goal_shows_the_figures_whose_ratio_it_is(results: Results) -> None:
-    """A ratio rewards a slow rival, so the figures themselves stand beside it."""
+    """A slow rival would improve the ratio, so the figures themselves stand beside it."""
     row = next(line for line in tables(results).splitlines() if line.startswith("| orders/s traced, times the quick"))
     assert row.endswith("| 4.8 | 6.2 | 7 | 10 | **7** | 525 and 75 orders/s | must |")
 
@@ -142,14 +142,14 @@ def test_a_goal_is_reached_by_the_figure_that_is_shown(at_least: bool, ratio: fl
 
 
 def test_a_system_that_did_not_keep_up_has_no_figures_of_that_rate(results: Results) -> None:
-    """They would say for how long orders were sent, and nothing of the system."""
+    """Its figures would show how long orders were sent, and nothing about the system."""
     assert results.at("dapr quickstart", 100) is None
     row = next(line for line in tables(results).splitlines() if line.startswith("| dapr quickstart | 20 / 40"))
     assert row == "| dapr quickstart | 20 / 40 | over its capacity |"
 
 
 def test_a_rate_that_a_system_was_not_asked_for_is_over_its_capacity(results: Results) -> None:
-    """In half of the turns it had managed less than that in its bursts."""
+    """In half of the turns its bursts had been slower than that rate."""
     (first, _) = results.rates["choreography, untraced", 100]
     results.rates["choreography, untraced", 100] = [first, None]
     assert results.at("choreography, untraced", 100) is None
@@ -159,7 +159,7 @@ def test_a_rate_that_a_system_was_not_asked_for_is_over_its_capacity(results: Re
 
 
 def test_one_bad_turn_of_three_is_in_the_figures_of_a_system_that_kept_up(results: Results) -> None:
-    """To leave it out would make the system better than it was."""
+    """Without it the system would look better than it was."""
     (good, _) = results.rates["faststream", 20]
     assert good is not None
     results.rates["faststream", 20] = [good, good, replace(good, took=(900.0,) * 10, kept_up=False)]
@@ -167,7 +167,7 @@ def test_one_bad_turn_of_three_is_in_the_figures_of_a_system_that_kept_up(result
 
 
 def test_turns_are_compared_with_turns_beside_them(results: Results) -> None:
-    """Where one of the two was not asked, there is no pair."""
+    """If one of the two systems was not measured, there is no pair."""
     results.rates["choreography, untraced", 20] = [turn(20, 18, 1000), turn(20, 18, 1000), turn(20, 18, 1000)]
     results.rates["faststream", 20] = [turn(20, 10, 500), None, turn(20, 10, 500)]
     found = results.cpu_at("choreography, untraced", "faststream", 20)
@@ -176,7 +176,7 @@ def test_turns_are_compared_with_turns_beside_them(results: Results) -> None:
 
 
 def test_a_goal_of_a_system_that_was_not_run_has_no_figure(results: Results) -> None:
-    """Somebody measured some of the systems only."""
+    """Only some of the systems were measured."""
     for name in ("dapr quickstart", "faststream", "floor", "choreography"):
         del results.rounds[name], results.rates[name, 20], results.rates[name, 100]
     measured = {one.what for one in GOALS if one.measure(results)}
@@ -185,7 +185,7 @@ def test_a_goal_of_a_system_that_was_not_run_has_no_figure(results: Results) -> 
 
 
 def test_the_last_line_is_json(results: Results) -> None:
-    """Others read it."""
+    """Other programs read it."""
     told = json.loads(json.dumps(results.as_json()))
     assert told["commit"] == "0123456789ab"
     assert told["systems"]["floor"]["orders_per_second"] == {"median": 1500, "least": 1000, "largest": 2000}
@@ -194,7 +194,7 @@ def test_the_last_line_is_json(results: Results) -> None:
 
 
 def test_only_the_figures_of_a_document_change(results: Results, tmp_path: Path) -> None:
-    """What people wrote around them stays, and a second run replaces what the first one wrote."""
+    """The text around the figures stays, and a second run replaces the figures of the first."""
     document = tmp_path / "bench.md"
     begin, end = "<!-- figures of the last full run: begin -->", "<!-- figures of the last full run: end -->"
     document.write_text(f"# Before\n{begin}\nold\n{end}\nAfter\n")

@@ -41,7 +41,7 @@ def spinning() -> Iterator[int]:
 
 
 async def test_each_is_alone_in_its_turn_and_the_first_one_changes() -> None:
-    """A system that is always first would always find the machine as the last one left it."""
+    """A fixed first system would always find the machine as the last system left it."""
     takers = {name: Taker(name, {}) for name in "abc"}
     turns, order = Turns(), []
     at_once = 0
@@ -60,7 +60,7 @@ async def test_each_is_alone_in_its_turn_and_the_first_one_changes() -> None:
 
 
 async def test_what_a_system_uses_while_another_has_its_turn_is_known(spinning: int) -> None:
-    """A system that is not idle while it waits takes from the others, so it is said how much."""
+    """A waiting system may use CPU that the measured system lacks, so its use is reported."""
     takers = {"busy": Taker("busy", {"services": {"spin": spinning}}), "still": Taker("still", {})}
     turns = Turns()
 

@@ -1,4 +1,4 @@
-"""A small sound flow, and one function to look for one finding; each test bends one thing."""
+"""A small sound flow, and one function that looks for one finding; each test changes one thing."""
 
 from __future__ import annotations
 
@@ -179,5 +179,5 @@ def journeys(*, listens: bool = True) -> Service:
 
 
 def found(code: str, services: Iterable[Service], **more: Any) -> list[Finding]:
-    """Return what one rule finds."""
+    """Return the findings of one rule."""
     return [finding for finding in judge_services(*services, **more).findings if finding.code == code]

@@ -1,4 +1,4 @@
-"""Checkout, edited as a developer would: what would break what is under way fails its check."""
+"""Checkout, edited as a developer would: a change that breaks work under way fails the check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def edited(flow: Path, file: str, *changes: tuple[str, str]) -> None:
-    """Edit a file of the copy, and forget what was imported of it."""
+    """Edit a file of the copy, and remove its modules from Python's import cache."""
     text = (flow / file).read_text()
     for old, new in changes:
         assert old in text
@@ -57,7 +57,7 @@ class OrderCompletedV2(OrderEvent, type="order.completed.v2", final=True):
 
 
 def test_a_version_that_its_consumer_does_not_hear_is_found(flow: Path) -> None:
-    """S3: order says v2 beside v1, and notification, which hears v1, would set every v2 aside."""
+    """S3: order publishes v2 beside v1, and notification, which knows v1, would quarantine every v2."""
     (flow / "contracts.py").write_text((flow / "contracts.py").read_text() + SECOND)
     edited(
         flow,

@@ -1,4 +1,4 @@
-"""A validator that changes again what it has already changed is told, and one that only refuses is not."""
+"""A validator that changes its own result again is reported; one that only refuses is not."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def said(event: Any, **fields: Any) -> Service:
 
 
 def test_a_contract_that_counts_its_readers_is_told() -> None:
-    """With the field, both values and what to do."""
+    """The finding names the field, both values and what to do."""
     found = [one for one in judge_services(said(Counted, sheep=1)).findings if one.code == "CHO119"]
     (finding,) = found
     assert finding.about == "meadow:Counted"
@@ -97,7 +97,7 @@ def test_a_contract_that_counts_its_readers_is_told() -> None:
 
 
 def test_a_contract_whose_validators_come_to_rest_is_not_told() -> None:
-    """They may change a value once, and refuse it."""
+    """Validators may change a value once, and may refuse it."""
     assert [one for one in judge_services(said(Named, name="dolly")).findings if one.code == "CHO119"] == []
 
 

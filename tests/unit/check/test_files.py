@@ -1,4 +1,4 @@
-"""What sidecars would be given is judged also where nobody keeps it: it is rendered for as long as it is looked at."""
+"""Files for sidecars are checked also where a flow does not keep them: they are rendered for the check."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def told(flow: str) -> dict[str, str]:
-    """Return where the check of component files tells to look, by what it is about."""
+    """Return the places that the check of component files names, by the thing that each finding is about."""
     return {one.about: one.file for one in check(flow).findings if one.code == "CHO401"}
 
 
@@ -49,7 +49,7 @@ def test_a_file_in_components_that_loses_messages_is_named(flow: str, tmp_path: 
 
 
 def test_a_setting_of_one_broker_leads_to_its_file(flow: str, tmp_path: Path) -> None:
-    """The others are sound."""
+    """The files of the other brokers are sound."""
     (tmp_path / "components/brokers/pigeon.yaml").write_text(
         (tmp_path / "components/brokers/redis.yaml").read_text().replace("pubsub.redis", "pubsub.pigeon")
     )
@@ -57,7 +57,7 @@ def test_a_setting_of_one_broker_leads_to_its_file(flow: str, tmp_path: Path) ->
 
 
 def test_files_that_are_kept_are_judged_as_they_are(flow: str, tmp_path: Path) -> None:
-    """A sidecar reads them, whatever would be rendered."""
+    """A sidecar reads these files, not the ones that would be rendered."""
     kept = tmp_path / flow / "dapr/redis"
     kept.mkdir(parents=True)
     (kept / "pubsub.yaml").write_text(

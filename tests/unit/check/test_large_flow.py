@@ -1,4 +1,4 @@
-"""What a check costs where states multiply, judged by counted calls, and what it says about what it left out."""
+"""The cost of a check where states multiply, measured in calls, and its report of skipped states."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_few_combinations_are_all_taken_in_order_and_many_are_sampled_with_each_
 
 
 def test_states_share_a_round_only_where_each_can_be_come_to_from_the_other() -> None:
-    """None is a node like any other: there is no entity yet."""
+    """None is a state like any other: the entity does not exist yet."""
     found = rounds([(None, 1), (1, 2), (2, 1), (2, 3), (3, 3), (3, 4)])
     assert found[1] == found[2]
     assert len({found[None], found[1], found[3], found[4]}) == 4

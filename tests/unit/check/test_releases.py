@@ -1,4 +1,4 @@
-"""What the next release must not change is found before it is deployed, with what to write instead."""
+"""Forbidden changes of the next release are found before it is deployed, with what to write instead."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
 
@@ -212,7 +212,7 @@ CODES = ("CHO112", "CHO114", "CHO115", "CHO116", "CHO117")
 
 
 def breaks(now: list[Service], before: list[Service] | None = None) -> list[Finding]:
-    """Return what the check finds of a release after another."""
+    """Return the findings about a release that follows another."""
     report = judge_services(*now, lock=promises_of(before or kitchen()))
     return [finding for finding in report.findings if finding.code in CODES]
 
@@ -251,7 +251,7 @@ def breaks(now: list[Service], before: list[Service] | None = None) -> list[Find
 def test_a_change_that_something_under_way_would_meet_is_found(
     change: dict[str, Any], code: str, about: str, what: str, do: str
 ) -> None:
-    """What it is, what it may be called now, and what to write instead."""
+    """The finding says what it is, which name it has now, and what to write instead."""
     found = [finding for finding in breaks(kitchen(**change)) if (finding.code, finding.about) == (code, about)]
     assert len(found) == 1
     assert what in found[0].what
@@ -259,7 +259,7 @@ def test_a_change_that_something_under_way_would_meet_is_found(
 
 
 def test_another_kind_is_another_thing() -> None:
-    """What is kept under the old kind is found by nobody, and what waits there neither."""
+    """Entities and waiting joins under the old kind would never be found again."""
     found = {(finding.code, finding.about): finding for finding in breaks(kitchen(entity=Dish))}
     assert 'kind="plate"' in found["CHO114", "kitchen.plate"].do
     assert "It may be called dish now" in found["CHO114", "kitchen.plate"].what
@@ -282,7 +282,7 @@ def test_what_is_added_or_given_up_on_purpose_is_fine(change: dict[str, Any]) ->
 
 
 def test_rendering_takes_over_what_breaks_nothing_and_nothing_else() -> None:
-    """Else the finding would be gone as soon as somebody renders."""
+    """Otherwise the next render would remove the finding."""
     lock = promises_of(kitchen())
     wider = merged(lock, kitchen(entity=WiderPlate))
     assert wider == promises_of(kitchen(entity=WiderPlate))
@@ -293,7 +293,7 @@ def test_rendering_takes_over_what_breaks_nothing_and_nothing_else() -> None:
 
 
 def test_a_deadline_may_start_at_another_event() -> None:
-    """What was scheduled by the old start fires all the same, under the same name."""
+    """A deadline that the old event started still fires, under the same name."""
     lock = promises_of(kitchen())
     [place] = [place for place in lock if place.section == "deadlines"]
     lock[place] = {**lock[place], "after": "dish.bought.v1"}
@@ -334,7 +334,7 @@ class NamelessNode(Value):
 
 
 def loses(old: Any, new: Any) -> list[str]:
-    """Return what is lost of one field."""
+    """Return the differences that lose something of one field."""
     before, after = (create_model("Holds", __base__=Value, field=(hint | None, None)) for hint in (old, new))
     return lost_fields(before.model_json_schema(), after.model_json_schema())
 
@@ -354,5 +354,5 @@ def loses(old: Any, new: Any) -> list[str]:
     ],
 )
 def test_a_field_is_missed_at_every_depth(old: Any, new: Any, lost: list[str]) -> None:
-    """In parts, in tuples of them, in each alternative, and in parts that hold their own kind."""
+    """In nested values, in tuples of them, in each alternative, and in values of a recursive type."""
     assert sorted(loses(old, new)) == lost

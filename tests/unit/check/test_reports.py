@@ -1,4 +1,4 @@
-"""How findings are told, suppressed and counted."""
+"""Findings are reported, suppressed and counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def flawed(*suppressions: Suppression) -> CheckReport:
 
 
 def codes(report: CheckReport) -> list[str]:
-    """Return the codes that stand."""
+    """Return the codes of the findings that are not suppressed."""
     return [finding.code for finding in report.findings]
 
 
@@ -59,7 +59,7 @@ def test_a_suppression_that_suppresses_nothing_is_a_finding() -> None:
 
 
 def test_a_suppression_without_a_reason_does_not_apply() -> None:
-    """And is told beside what it wanted to hide."""
+    """It is reported beside the finding that it wanted to hide."""
     assert codes(flawed(Suppression("CHO202", "journeys.prepare", ""))) == ["CHO202", "CHO902"]
 
 
@@ -90,7 +90,7 @@ def test_suppressions_that_cannot_be_understood_are_refused(tmp_path: Path, text
 
 
 def test_the_text_says_what_why_and_what_to_do() -> None:
-    """In the words of the rule, with the place in the code."""
+    """It uses the words of the rule and names the place in the code."""
     out = io.StringIO()
     tell(flawed(), Console(file=out, width=200))
     text = out.getvalue()
@@ -142,7 +142,7 @@ def run(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_exit_code_is_0_where_nothing_is_wrong() -> None:
-    """And the command says so."""
+    """The command also says that nothing is wrong."""
     ended = run("apps.checkout")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "Nothing is wrong with apps.checkout" in ended.stdout
@@ -181,7 +181,7 @@ def test_the_exit_code_is_1_where_something_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["import nothing_there\n", "def broken(:\n", "x = 1\n"])
 def test_the_exit_code_is_2_where_nobody_can_tell(tmp_path: Path, text: str) -> None:
-    """A check that could not be done is not a check that found something."""
+    """A check that could not run differs from a check that found something."""
     ended = run(flow_in(tmp_path, text), folder=tmp_path)
     assert ended.returncode == 2
     assert "lonely" in ended.stderr

@@ -140,7 +140,7 @@ def test_an_event_that_is_marked_final_may_go_unheard() -> None:
 
 
 def test_a_reaction_to_what_nobody_publishes_is_found() -> None:
-    """Without the railway service nobody ever holds a seat."""
+    """Without the railway service no seat is ever held."""
     findings = found("CHO102", [trips(), beds(), journeys()])
     assert [finding.about for finding in findings] == [
         "journeys:seat.freed.v1",
@@ -151,7 +151,7 @@ def test_a_reaction_to_what_nobody_publishes_is_found() -> None:
 
 
 def test_a_reaction_to_another_version_is_told_which_there_is() -> None:
-    """A version that was forgotten looks like an event that nobody publishes."""
+    """A forgotten version looks like an event without a publisher."""
     late = Service("late")
 
     @late.on(SeatHeldSoon)
@@ -163,7 +163,7 @@ def test_a_reaction_to_another_version_is_told_which_there_is() -> None:
 
 
 def test_a_declared_event_that_is_never_said_is_found() -> None:
-    """Whoever waits for it waits for ever."""
+    """A service that waits for it waits for ever."""
     silent = Service("beds", publishes=[BedHeld])
     finding = one("CHO103", [trips(), seats(), silent, journeys()])
     assert finding.about == "bed.held.v1"
@@ -228,7 +228,7 @@ def test_whoever_acts_must_hear_that_it_is_undone() -> None:
 
 
 def test_whoever_acts_on_what_followed_must_hear_that_it_is_undone() -> None:
-    """A cook who hears of the held bed, and of nothing else, cooks for nobody."""
+    """A cook who learns only of the held bed would cook for no guest."""
     kitchen = Service("kitchen")
 
     @kitchen.on(BedHeld)
@@ -252,14 +252,14 @@ def test_whoever_acts_on_what_followed_must_hear_that_it_is_undone() -> None:
 
 
 def test_a_wait_that_no_deadline_ends_is_found() -> None:
-    """A bed that never comes would leave the journey waiting, and nobody would know."""
+    """Without a bed the journey would wait for ever, unnoticed."""
     finding = one("CHO202", [trips(overdue=None), seats(), beds(), journeys()])
     assert finding.about == "journeys.prepare"
     assert "waits for SeatHeld and BedHeld" in finding.what
 
 
 def test_a_deadline_that_does_not_reach_the_wait_does_not_end_it() -> None:
-    """A deadline of another service helps only if its event reaches whoever waits."""
+    """A deadline of another service helps only if its event reaches the waiting service."""
     assert found("CHO202", [trips(), seats(), beds(), journeys(listens=False)])
     assert found("CHO202", sound()) == []
 
@@ -305,7 +305,7 @@ def reaction_on(function: Callable[..., object], heard: type[Event]) -> list[Ser
 
 
 def test_a_reaction_that_falls_off_its_end_is_found() -> None:
-    """None is no answer: the deliberate one is `nothing`."""
+    """None is not a decision; `nothing` is the deliberate one."""
 
     def shrug(left: Left, ping: Ping) -> Decision:  # type: ignore[return]
         if left.status == "playing":
@@ -330,7 +330,7 @@ def test_a_choice_in_the_event_is_tried_as_well() -> None:
 
 
 def test_amounts_that_cannot_go_together_are_no_finding() -> None:
-    """A counter that would fall below zero in a made-up pair of amounts is not what totality is about."""
+    """Totality is not about a counter that would fall below zero in a generated pair of amounts."""
 
     def rest(left: Left, ping: Ping) -> Decision:
         return left.but(strokes=left.strokes - 1)
@@ -364,7 +364,7 @@ class Picky(Event, owner="odds", subject="name", type="picky.said.v1", final=Tru
 
 @pytest.mark.parametrize(("event", "caught"), [(Odd, True), (Picky, False)])
 def test_a_reaction_that_cannot_be_tried_is_told(*, event: type[Event], caught: bool) -> None:
-    """What was not tried must not look as if it had passed."""
+    """An untried reaction must not look as if it had passed."""
 
     def hear(right: object, said: object) -> Decision:
         return nothing
@@ -413,7 +413,7 @@ def noting(service: Service, event: type[Event]) -> None:
 
 
 def test_two_services_that_keep_one_kind_of_entity_are_found() -> None:
-    """Each would believe its own copy."""
+    """Each would rely on its own copy."""
     copy = Service("copy")
 
     @copy.on(SeatHeld)

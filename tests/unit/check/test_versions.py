@@ -1,4 +1,4 @@
-"""Versions of one event across services are read in both directions, and the order in which to deploy is told."""
+"""Versions of one event are compared in both directions, and the report gives the deployment order."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
 
@@ -75,13 +75,13 @@ def till(*heard: type[Event], name: str = "till") -> Service:
 def test_versions_are_read_in_both_directions(
     said: list[type[Event]], heard: list[type[Event]], found: list[str]
 ) -> None:
-    """Whoever hears one version is handed all of them, final ones included."""
+    """A consumer of one version gets all of them, final ones included."""
     report = judge_services(shop(*said), till(*heard))
     assert [finding.about for finding in report.findings if finding.code == "CHO118"] == found
 
 
 def test_the_order_in_which_to_deploy_is_told() -> None:
-    """Whoever hears the new version goes first; taking it back goes the other way round."""
+    """Consumers of the new version are deployed first; a rollback goes the other way round."""
     report = judge_services(shop(Sold, SoldAgain), till(Sold, SoldAgain), till(Sold, SoldAgain, name="books"))
     [told] = report.deploy
     assert told.startswith("Deploy books and till, which hear tea.sold.v2, before shop, which says it; when it is")

@@ -1,4 +1,4 @@
-"""What `choreography conform` ends with, and what its app counts as handled."""
+"""The exit codes of `choreography conform`, and which messages its app counts as handled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from choreography.conform.result import FAILED, LEFT_OUT, PASSED, CaseResult, Co
     ],
 )
 def test_what_could_not_be_shown_is_no_success(outcomes: tuple[str, ...], code: int, says: str) -> None:
-    """And no failure: a build can tell the three apart."""
+    """It is no failure either: a build can tell the three apart."""
     results = [CaseResult(str(number), outcome, "", 0) for number, outcome in enumerate(outcomes)]
     console = Console(record=True)
     assert ended(ConformReport("broker", "mine", "pubsub.mine", "", "", results), console, Path("logs")) == code
@@ -33,7 +33,7 @@ def test_what_could_not_be_shown_is_no_success(outcomes: tuple[str, ...], code: 
 
 
 async def test_what_an_app_had_in_hand_when_it_died_is_not_handled() -> None:
-    """Also if whoever gave it died first, and nobody waits for the answer."""
+    """Also if the sidecar died first and does not wait for the answer."""
     app = RecordingApp()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A component whose settings are known to lose messages is refused before any server is looked for."""
+"""A component with settings that lose messages is refused before the kit looks for a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPONENTS = sorted(file for place in ("brokers", "stores") for file in (_OURS /
 
 
 def asked(subject: ComponentUnderTest, folder: Path) -> str:
-    """Return why a component is not put to the test; a case of no such name ends each try before any server."""
+    """Return why a component is refused; the case name does not exist, so no server is started."""
     with pytest.raises(ConformError) as caught:
         asyncio.run(conform(subject, folder, Progress.silent()))
     return str(caught.value)
@@ -34,7 +34,7 @@ def component(folder: Path, kind: str, **settings: str) -> Path:
 
 
 def test_settings_that_lose_messages_are_refused_with_how_to_ask_all_the_same(tmp_path: Path) -> None:
-    """The rules are those of `check`."""
+    """The rules are those of `check`, and the message says how to test anyway."""
     file = component(tmp_path, "pubsub.jetstream", concurrencyMode="parallel")
     said = asked(ComponentUnderTest(file, only=("no such case",)), tmp_path)
     assert "concurrencyMode is 'parallel'" in said
@@ -48,12 +48,12 @@ def test_settings_that_lose_messages_are_refused_with_how_to_ask_all_the_same(tm
 def test_only_what_is_known_is_refused_as_the_kit_is_how_others_are_tried(
     kind: str, judged: bool, tmp_path: Path
 ) -> None:
-    """A type that nobody has tried goes on to its server."""
+    """An untried type goes on to its server."""
     said = asked(ComponentUnderTest(component(tmp_path, kind), only=("no such case",)), tmp_path)
     assert ("would lose messages" in said) is judged
 
 
 @pytest.mark.parametrize("file", COMPONENTS, ids=lambda file: file.stem)
 def test_our_own_components_go_on_to_their_servers(file: Path, tmp_path: Path) -> None:
-    """None of them is held up by a rule."""
+    """No rule refuses any of them."""
     assert "no such case" in asked(ComponentUnderTest(file, only=("no such case",)), tmp_path)

@@ -1,4 +1,4 @@
-"""What the conformance kit finds is kept, and the page in the docs says the same."""
+"""The results of the conformance kit are kept, and the page in the docs shows the same."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def report(name: str, outcome: str, told: str) -> ConformReport:
-    """Return what was found about one broker, of one case."""
+    """Return a report about one case of one broker."""
     found = ConformReport("broker", name, f"pubsub.{name}", f"{name} 1.0", "1.18.2")
     found.results.append(CaseResult(BROKER_CASES[0].name, outcome, told, 1.0))
     return found
@@ -29,7 +29,7 @@ def test_the_page_says_what_the_results_say() -> None:
 
 
 def test_every_case_was_asked_of_every_component() -> None:
-    """A case that is new must be asked before the page can be believed."""
+    """A new case must be run before the page can be trusted."""
     asked = {"broker": {case.name for case in BROKER_CASES}, "store": {case.name for case in STORE_CASES}}
     asked["database"] = asked["store"] | {case.name for case in DATABASE_CASES}
     for name, one in json.loads((DOCS / "conformance.json").read_text()).items():
@@ -37,7 +37,7 @@ def test_every_case_was_asked_of_every_component() -> None:
 
 
 def test_every_component_file_has_been_put_to_the_test() -> None:
-    """And no other is on the page."""
+    """The page shows no other component."""
     files = (DOCS.parent / "components").glob("*s/*.yaml")
     found = json.loads((DOCS / "conformance.json").read_text())
     assert {name for name, one in found.items() if one["kind"] != "database"} == {file.stem for file in files}
@@ -45,7 +45,7 @@ def test_every_component_file_has_been_put_to_the_test() -> None:
 
 
 def test_what_was_put_to_the_test_is_what_the_file_names_today() -> None:
-    """A component that has another type since then has not been asked."""
+    """A component whose type has changed since then counts as untested."""
     found = json.loads((DOCS / "conformance.json").read_text())
     components = DOCS.parent / "components"
     files = {file.stem: file for kind in ("brokers", "stores") for file in (components / kind).glob("*.yaml")}
@@ -58,7 +58,7 @@ def test_what_was_put_to_the_test_is_what_the_file_names_today() -> None:
 
 
 def test_results_of_one_component_leave_the_others_alone(tmp_path: Path) -> None:
-    """Nobody has every server at hand."""
+    """A developer rarely has every server at hand."""
     file = tmp_path / "results.json"
     keep(report("one", PASSED, "as it should"), file, "2026-01-01")
     keep(report("two", FAILED, "it did not"), file, "2026-01-02")
@@ -74,7 +74,7 @@ def test_results_of_one_component_leave_the_others_alone(tmp_path: Path) -> None
 
 
 def test_a_page_without_a_place_for_the_results_is_refused(tmp_path: Path) -> None:
-    """Nothing is written over."""
+    """The page is not overwritten."""
     page = tmp_path / "conformance.md"
     page.write_text("# Mine\n")
     with pytest.raises(ValueError, match="has no place for the results"):
@@ -83,7 +83,7 @@ def test_a_page_without_a_place_for_the_results_is_refused(tmp_path: Path) -> No
 
 
 def test_what_does_not_hold_is_said() -> None:
-    """The sentence is what ends up on the page."""
+    """The page shows that sentence."""
     require(True, "never said")
     with pytest.raises(NotMetError, match="it left something behind"):
         require(False, "it left something behind")

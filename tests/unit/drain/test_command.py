@@ -1,4 +1,4 @@
-"""The command: what it says, and what it refuses."""
+"""The command prints what it waits for, and refuses wrong arguments."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NOTHING = Round(0, Sight(()), Census(()))
 
 
 def drawn(one: Round) -> str:
-    """What a terminal shows."""
+    """Return the text that a terminal shows."""
     console = Console(file=io.StringIO(), width=120)
     console.print(picture(one, 3))
     assert isinstance(console.file, io.StringIO)
@@ -49,7 +49,7 @@ def drawn(one: Round) -> str:
 
 
 def test_a_terminal_shows_what_is_left_topic_by_topic_and_what_else_is_waited_for() -> None:
-    """Without those of which nothing is left."""
+    """Topics without events left are not shown."""
     shown = drawn(LEFT)
     (row,) = [line for line in shown.splitlines() if "billing" in line]
     assert [cell.strip() for cell in row.strip("│┃ ").split("│")] == ["orders", "billing", "1,234", "5"]
@@ -59,7 +59,7 @@ def test_a_terminal_shows_what_is_left_topic_by_topic_and_what_else_is_waited_fo
 
 
 def test_a_log_gets_a_line_when_something_is_other_than_before() -> None:
-    """And not the same line every second."""
+    """The log does not repeat the same line every second."""
     console = Console(file=io.StringIO(), width=200)
     with Teller(console) as teller:
         teller.show(LEFT)
@@ -71,7 +71,7 @@ def test_a_log_gets_a_line_when_something_is_other_than_before() -> None:
 
 
 def test_a_terminal_gets_a_picture_that_goes_away() -> None:
-    """What stays are sentences."""
+    """Only sentences stay on the screen."""
     console = Console(file=io.StringIO(), force_terminal=True, width=120, height=40)
     with Teller(console) as teller:
         teller.show(LEFT)
@@ -83,13 +83,13 @@ def test_a_terminal_gets_a_picture_that_goes_away() -> None:
 
 
 def test_a_line_tells_the_beginning_of_what_is_much() -> None:
-    """And how much more there is."""
+    """It also says how many more there are."""
     many = Round(0, Sight(tuple(Standing(f"app-{number}", "orders", 1) for number in range(9))), Census(()))
     assert in_a_line(many).endswith("; and 3 more")
 
 
 def test_a_broker_that_nobody_can_look_at_is_refused_and_the_known_ones_are_listed() -> None:
-    """What is not known to be empty may be full."""
+    """A broker that cannot be asked may still hold events."""
     layout = BrokerLayout("pubsub.pigeon", "pubsub", ("orders",), ())
     with pytest.raises(DrainError, match=r"look at 'pubsub\.pigeon'.*Known are: .*pubsub\.kafka"):
         asyncio.run(drain(layout, Where("nowhere"), replicas=[], within=timedelta(seconds=1)))
@@ -105,7 +105,7 @@ def test_a_broker_that_nobody_can_look_at_is_refused_and_the_known_ones_are_list
     ],
 )
 def test_a_broker_that_does_not_answer_at_first_is_told_at_once(kind: str, address: str) -> None:
-    """It is the address then, or a permission, and waiting would not help."""
+    """The cause is then the address or a permission, and waiting would not help."""
     layout = BrokerLayout(kind, "pubsub", ("orders",), (("order", "orders"),))
     where = Where(address, "http://127.0.0.1:1")
     with pytest.raises(DrainError, match=r"(Redis|Kafka|RabbitMQ|NATS).* did not (say|answer)"):
@@ -113,7 +113,7 @@ def test_a_broker_that_does_not_answer_at_first_is_told_at_once(kind: str, addre
 
 
 def test_the_management_plugin_of_rabbitmq_is_beside_it_unless_it_was_told() -> None:
-    """For the same user; the virtual host is that of the address."""
+    """It is reached with the same user; the virtual host is that of the address."""
     address = "amqp://user:secret@rabbit:5672/shop"
     assert rabbitmq.management_at(Where(address)) == ("http://user:secret@rabbit:15672", "shop")
     assert rabbitmq.management_at(Where("amqp://rabbit:5672/")) == ("http://rabbit:15672", "/")
@@ -121,20 +121,20 @@ def test_the_management_plugin_of_rabbitmq_is_beside_it_unless_it_was_told() -> 
 
 
 def test_aws_is_looked_at_a_minute_apart() -> None:
-    """Only then are its counts right; an emulator's always are."""
+    """Its counts are right only then; an emulator's are always right."""
     assert aws.settles(Where("eu-west-1")) > 60
     assert aws.settles(Where("http://k:s@localhost:5000/eu-west-1")) < 5
 
 
 def test_a_span_of_time_has_a_unit() -> None:
-    """Else nobody knows what was meant."""
+    """Without a unit the value would be ambiguous."""
     assert span_of("10m") == timedelta(minutes=10)
     with pytest.raises(ValueError, match="write a number with ms, s, m, h or d"):
         span_of("10")
 
 
 def test_the_intake_is_open_unless_it_is_closed() -> None:
-    """A spelling mistake is no answer."""
+    """A spelling mistake is refused."""
     assert Settings.from_environment({}).intake_open
     assert not Settings.from_environment({"CHOREOGRAPHY_INTAKE": "closed"}).intake_open
     with pytest.raises(ChoreographyError, match="CHOREOGRAPHY_INTAKE says 'shut'; write open or closed"):
@@ -153,7 +153,7 @@ def test_the_command_takes_what_provision_takes_and_fails_with_a_sentence() -> N
 
 
 async def test_nothing_may_move_for_as_long_as_a_replica_that_was_told_to_end_may_go_on(tmp_path: Path) -> None:
-    """It cannot be asked any more; only what it does can be seen."""
+    """An ending replica cannot be asked any more; only its effects can be seen."""
     place = Workplace(Ports(tmp_path / "ports.json"), tmp_path)
     (program,) = find_redis(Progress.silent()).programs(place)
     metrics = Metrics("order")

@@ -1,4 +1,4 @@
-"""What replicas say of themselves, over real HTTP."""
+"""Replicas report their state over real HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def serving(text: Callable[[], bytes]) -> AsyncIterator[str]:
 
 
 async def test_a_replica_says_whether_its_intake_is_open_and_what_it_has_in_hand() -> None:
-    """In the metrics that it has anyway."""
+    """It reports both in its ordinary metrics."""
     metrics = Metrics("order")
     metrics.intake.set(1)
     async with serving(lambda: generate_latest(metrics.registry)) as url:
@@ -49,7 +49,7 @@ async def test_a_replica_says_whether_its_intake_is_open_and_what_it_has_in_hand
 
 
 async def test_whatever_a_replica_takes_or_says_changes_its_mark() -> None:
-    """And so does a restart, after which it counts from zero."""
+    """A restart changes the mark too, because the replica then counts from zero."""
     first, second = Metrics("order"), Metrics("order")
     answering = first
     async with serving(lambda: generate_latest(answering.registry)) as url:
@@ -63,7 +63,7 @@ async def test_whatever_a_replica_takes_or_says_changes_its_mark() -> None:
 
 
 async def test_an_app_of_which_no_replica_answers_is_told() -> None:
-    """Whoever is silent may have anything in hand."""
+    """A silent replica may have anything in hand."""
     metrics = Metrics("order")
     async with serving(lambda: generate_latest(metrics.registry)) as url:
         found = await census([url, "http://127.0.0.1:1"], ["order", "billing"])
@@ -75,7 +75,7 @@ async def test_an_app_of_which_no_replica_answers_is_told() -> None:
 
 
 async def test_a_pattern_stands_for_every_app() -> None:
-    """As in a cluster, where each has a name of its own."""
+    """In a cluster each app has a name of its own."""
     found = await census(["http://{app}.invalid:8000"], ["order", "billing"])
     told = " ".join(found.silent)
     assert "nobody knows where http://order.invalid:8000 is" in told
@@ -83,7 +83,7 @@ async def test_a_pattern_stands_for_every_app() -> None:
 
 
 async def test_something_else_that_answers_is_no_replica() -> None:
-    """Its silence about what it has in hand is no zero."""
+    """A missing figure for work in hand does not mean zero."""
     async with serving(lambda: b"up 1\n") as url:
         found = await census([url], ["order"])
     assert found.silent == (
@@ -93,6 +93,6 @@ async def test_something_else_that_answers_is_no_replica() -> None:
 
 
 async def test_a_place_that_is_no_url_is_refused() -> None:
-    """With an example of one."""
+    """The refusal shows an example of a URL."""
     with pytest.raises(DrainError, match=r"http://127\.0\.0\.1:8001 or http://\{app\}-dapr:8000"):
         await census(["order:8000"], ["order"])

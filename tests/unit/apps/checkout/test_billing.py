@@ -1,4 +1,4 @@
-"""Billing asks the provider once, copes with every answer at every time, and gives back once."""
+"""Billing asks the provider once, accepts every answer at any time, and refunds once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -58,13 +58,13 @@ REFUNDING = payment(Refunding(amount=500, currency="EUR", charge_id="ch1"))
 
 
 class Provider:
-    """A provider that answers as told, and keeps what it was asked."""
+    """A provider that gives set answers and records its requests."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.reply, self.asked = Reply(status, body), list[tuple[str, Value]]()
 
     async def post(self, path: str, body: Value) -> Reply:
-        """Answer as told."""
+        """Return the set answer."""
         self.asked.append((path, body))
         return self.reply
 
@@ -81,7 +81,7 @@ def test_an_order_heard_again_is_not_charged_again() -> None:
 
 
 def test_a_cancellation_that_overtakes_its_order_leaves_nothing_to_charge() -> None:
-    """The race: cancelled first, then created, and nobody is asked for money."""
+    """The race: cancelled first, then created, and no charge is requested."""
     given(billing).when(CANCELLED).then(payment(Cancelled()))
     given(billing, CANCELLED).when(CREATED).then_nothing()
 
@@ -104,7 +104,7 @@ def test_an_answer_that_was_not_asked_for_says_nothing() -> None:
 
 
 def test_a_cancelled_order_is_refunded() -> None:
-    """The fact: what was charged will be given back, and then is."""
+    """The fact: the refund is requested, and then confirmed."""
     given(billing, CREATED, CARD_CHARGED).when(CANCELLED).then(REFUNDING, REFUND)
     given(billing, CREATED, CARD_CHARGED, CANCELLED).when(CARD_REFUNDED).then(
         payment(Refunded(amount=500, currency="EUR", charge_id="ch1")), REFUNDED
@@ -112,7 +112,7 @@ def test_a_cancelled_order_is_refunded() -> None:
 
 
 def test_an_order_cancelled_while_the_provider_thinks_waits_for_its_answer() -> None:
-    """The fact: nobody knows yet whether there is anything to give back."""
+    """The fact: it is not known yet whether there is anything to refund."""
     given(billing, CREATED).when(CANCELLED).then(CHARGING_CANCELLED)
 
 
@@ -135,7 +135,7 @@ def test_a_declined_payment_has_nothing_to_give_back() -> None:
 
 
 def test_money_is_given_back_once() -> None:
-    """The silence: however often cancellation and refund are heard."""
+    """The silence: repeated cancellations and refunds change nothing."""
     asked = (CREATED, CARD_CHARGED, CANCELLED)
     given(billing, *asked).when(CANCELLED, another(CANCELLED)).then_nothing()
     given(billing, *asked, CARD_REFUNDED).when(another(CARD_REFUNDED), another(CANCELLED)).then_nothing()
@@ -143,7 +143,7 @@ def test_money_is_given_back_once() -> None:
 
 
 def test_in_every_order_a_cancelled_order_costs_nothing() -> None:
-    """Created and cancelled in either order: either nobody was asked, or the answer will be undone."""
+    """Created and cancelled in either order: either no charge is requested, or it will be refunded."""
     for came in every_order(billing, (CREATED, CANCELLED)):
         assert came.facts in (
             (payment(Cancelled()),),
@@ -200,7 +200,7 @@ def test_a_payment_that_an_earlier_release_kept_is_read_and_rewritten(kept: dict
     ],
 )
 def test_a_state_that_cannot_be_is_refused(kept: dict[str, Any]) -> None:
-    """Nothing is charged without the id of its charge, and nothing is asked for without an amount."""
+    """A charged payment has the id of its charge, and a requested charge has an amount."""
     with pytest.raises(ValidationError):
         Payment.model_validate_json(orjson.dumps(kept))
 
@@ -212,7 +212,7 @@ def test_a_state_that_cannot_be_is_refused(kept: dict[str, Any]) -> None:
 async def test_the_providers_reply_becomes_an_answer(
     status: int, body: Mapping[str, Any], answer: CardCharged | CardRefused
 ) -> None:
-    """What was wished is asked for as it is, and a refusal is an answer like any other."""
+    """The request is the intent unchanged, and a refusal is an answer like any other."""
     provider = Provider(status, body)
     assert await charge_card(CHARGE, provider) == answer
     assert provider.asked == [("/charges", CHARGE)]
@@ -226,7 +226,7 @@ async def test_a_decline_without_its_reason_is_still_a_decline() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 async def test_what_the_provider_refuses_besides_goes_to_a_person(status: int) -> None:
-    """It is no decline, and the sentence says what it was."""
+    """It is not a decline, and the error says what the reply was."""
     with pytest.raises(ValueError, match=f"refuses to charge o1: {status} .*no such page"):
         await charge_card(CHARGE, Provider(status, {"text": "no such page"}))
 

@@ -1,4 +1,4 @@
-"""Inventory sets stock aside, every line or none, and gives it back."""
+"""Inventory reserves stock for every line of an order or for none, and releases it."""
 
 from collections.abc import Sequence
 
@@ -39,19 +39,19 @@ def test_new_goods_are_put_on_their_shelf() -> None:
 
 
 def test_goods_that_are_delivered_twice_count_once_and_goods_that_come_twice_count_twice() -> None:
-    """The silence of a repeat, and the difference between a repeat and another event that says the same."""
+    """A repeat changes nothing, but another event with the same content counts."""
     three = StockAdded(sku="cup", quantity=3)
     given(inventory, three).when(three).then_nothing()
     given(inventory, three).when(another(three)).then(Shelf(sku="cup", available=6))
 
 
 def test_the_command_puts_goods_on_the_shelf_it_names() -> None:
-    """What the warehouse sends becomes one event."""
+    """The request of the warehouse becomes one event."""
     assert add(NewStock(sku="cup", quantity=3)) == StockAdded(sku="cup", quantity=3)
 
 
 def test_a_full_shelf_is_reserved() -> None:
-    """The fact: what is wanted moves from available to taken."""
+    """The fact: the ordered quantity moves from available to taken."""
     given(inventory, Shelf(sku="cup", available=2)).when(created(CUP)).then(
         Reservation(order_id="o1", status="held"),
         Shelf(sku="cup", available=1, taken=1),
@@ -60,14 +60,14 @@ def test_a_full_shelf_is_reserved() -> None:
 
 
 def test_an_empty_shelf_is_refused() -> None:
-    """The refusal: there was never any of it."""
+    """The refusal: the shelf never held this product."""
     given(inventory).when(created(CUP)).then(
         Reservation(order_id="o1", status="rejected"), StockRejected(order_id="o1", reason="not enough cup")
     )
 
 
 def test_an_order_heard_again_takes_nothing_more() -> None:
-    """The silence: the order has what it wanted, whether the event is a repeat or another one."""
+    """The silence: the order already has its stock, whether the event is a repeat or another one."""
     full = Shelf(sku="cup", available=2)
     given(inventory, full, created(CUP)).when(another(created(CUP))).then_nothing()
     given(inventory, full).when(created(CUP), created(CUP)).then(
@@ -116,13 +116,13 @@ def test_all_lines_are_taken_together() -> None:
 def test_lines_of_one_product_are_added_up(
     available: int, expected: tuple[Reservation | Shelf | StockReserved | StockRejected, ...]
 ) -> None:
-    """Two lines of one product want it twice, and get it twice or not at all."""
+    """Two lines of one product reserve it twice, or not at all."""
     two_cups = CUP.model_copy(update={"quantity": 2})
     given(inventory, Shelf(sku="cup", available=available)).when(created(CUP, two_cups)).then(*expected)
 
 
 def test_lines_of_one_product_are_given_back_added_up() -> None:
-    """What was taken for two lines comes back for both."""
+    """Stock that was taken for two lines comes back for both."""
     two_cups = CUP.model_copy(update={"quantity": 2})
     given(inventory, Shelf(sku="cup", available=3), created(CUP, two_cups)).when(cancelled(CUP, two_cups)).then(
         Reservation(order_id="o1", status="released"),
@@ -132,7 +132,7 @@ def test_lines_of_one_product_are_given_back_added_up() -> None:
 
 
 def test_the_last_cup_goes_to_one_of_two_orders() -> None:
-    """Whoever is heard second finds the shelf empty."""
+    """The second order finds the shelf empty."""
     given(inventory, Shelf(sku="cup", available=1), created(CUP)).when(created(CUP, order_id="o2")).then(
         Reservation(order_id="o2", status="rejected"), StockRejected(order_id="o2", reason="not enough cup")
     )
@@ -165,7 +165,7 @@ def test_a_cancellation_that_overtakes_its_order_leaves_nothing_to_take() -> Non
 
 
 def test_in_every_order_a_cancelled_order_leaves_the_shelf_as_it_was() -> None:
-    """Whatever comes first, the stock that came in is there to be had."""
+    """In every order of events, all delivered stock is available afterwards."""
     heard: Sequence[OrderCreated | OrderCancelled | StockAdded] = (
         StockAdded(sku="cup", quantity=1),
         created(CUP),

@@ -16,14 +16,14 @@ def test_a_completed_order_is_told() -> None:
 
 
 def test_a_cancelled_order_is_told_with_its_reason() -> None:
-    """The refusal: it will not come, and why."""
+    """The refusal: the message says that the parcel will not come, and why."""
     given(notification).when(CANCELLED).then(
         Notice(order_id="o1", customer_id="c1", told="cancelled", reason="not enough cup")
     )
 
 
 def test_a_customer_is_told_once() -> None:
-    """The silence: what was told is not told again, and not contradicted."""
+    """The silence: the customer gets no second message, and none that contradicts the first."""
     given(notification, COMPLETED).when(COMPLETED, another(COMPLETED), CANCELLED).then_nothing()
     given(notification, CANCELLED).when(CANCELLED, another(CANCELLED), COMPLETED).then_nothing()
 

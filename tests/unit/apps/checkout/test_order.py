@@ -1,4 +1,4 @@
-"""Order follows what the others say, and decides nothing alone."""
+"""Order follows the events of the other services, and decides nothing alone."""
 
 from datetime import timedelta
 
@@ -38,12 +38,12 @@ REASONS = [(REJECTED, "not enough cup"), (DECLINED, "no cover"), (WITHHELD, "too
 
 
 def cancelled(reason: str) -> OrderCancelled:
-    """Return what is said of the order when it is cancelled."""
+    """Return the event of a cancelled order."""
     return OrderCancelled(order_id="o1", customer_id="c1", reason=reason, lines=LINES)
 
 
 def test_what_a_customer_sends_becomes_one_event() -> None:
-    """The total is reckoned here and nowhere else."""
+    """The total is computed here and nowhere else."""
     lines = (NewLine(sku="cup", quantity=2, unit_price=500), NewLine(sku="pot", quantity=1, unit_price=900))
     created = place(NewOrder(customer_id="c1", currency="EUR", lines=lines), "o1")
     assert (created.order_id, created.total) == ("o1", 1900)
@@ -51,7 +51,7 @@ def test_what_a_customer_sends_becomes_one_event() -> None:
 
 
 def test_asking_to_cancel_becomes_a_request() -> None:
-    """It is a request and no cancellation."""
+    """It is a request and not yet a cancellation."""
     assert ask_to_cancel("o1", CancelOrder(reason="too slow")) == REQUESTED
 
 
@@ -98,7 +98,7 @@ def test_a_late_order_never_overwrites_its_end(end: OrderEvent) -> None:
 @pytest.mark.parametrize("end", [DISPATCHED, REJECTED, DECLINED, WITHHELD])
 @pytest.mark.parametrize("later", [DISPATCHED, REJECTED, DECLINED, WITHHELD])
 def test_the_first_end_is_the_end(end: OrderEvent, later: OrderEvent) -> None:
-    """The silence: whatever is said after the end, also stock rejected and shipment withheld together."""
+    """The silence: events after the end change nothing, also both reasons to cancel together."""
     given(order, CREATED, end).when(another(later)).then_nothing()
 
 
@@ -142,7 +142,7 @@ def test_an_order_that_has_not_ended_in_time_asks_to_be_cancelled() -> None:
 
 @pytest.mark.parametrize("end", [DISPATCHED, REJECTED, DECLINED, WITHHELD])
 def test_the_deadline_of_an_order_that_has_ended_is_moot(end: OrderEvent) -> None:
-    """The silence: there is nothing left to ask for, and nothing to ask for an order nobody knows."""
+    """The silence: the order has ended, or does not exist, so there is nothing to ask for."""
     given(order, CREATED, end).when_due("overdue", of=CREATED).then_nothing()
     given(order).when_due("overdue", of=CREATED).then_nothing()
 

@@ -40,7 +40,7 @@ def test_two_runs_differ_in_their_keys_alone() -> None:
 
 
 def test_the_hot_article_is_scarce_and_everything_else_is_not() -> None:
-    """Some customers must hear no, and for one reason only."""
+    """Some orders must be refused, and for one reason only."""
     planned = plan("run", 500)
     demand, wanted = asked_for(planned), stock_wanted(planned)
     assert 0 < wanted[HOT] < demand[HOT]

@@ -29,13 +29,13 @@ WITHHELD = Shipment(order_id="o1", status="withheld")
 def test_reserved_and_paid_in_either_order_is_dispatched(
     first: StockReserved | PaymentCharged, last: StockReserved | PaymentCharged
 ) -> None:
-    """The fact: the second of both sends the parcel."""
+    """The fact: the second of the two events sends the parcel."""
     given(shipping, first).when(last).then(DISPATCHED, ShipmentDispatched(order_id="o1"))
 
 
 @pytest.mark.parametrize("only", [RESERVED, PAID])
 def test_one_of_both_is_not_enough(only: StockReserved | PaymentCharged) -> None:
-    """The silence: it waits, however often the one is heard."""
+    """The silence: it waits, however often the same event comes."""
     given(shipping).when(only, only, another(only)).then_nothing()
 
 
@@ -102,7 +102,7 @@ def test_taking_back_may_overtake_what_it_takes_back(
     undone: StockReleased | PaymentRefunded,
     other: StockReserved | PaymentCharged,
 ) -> None:
-    """The race: the undoing comes first, and still nothing is sent."""
+    """The race: the undoing event comes first, and still nothing is sent."""
     given(shipping).when(undone, had, other).then_nothing()
     given(shipping).when(other, undone, had).then_nothing()
 

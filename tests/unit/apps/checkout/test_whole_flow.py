@@ -46,7 +46,7 @@ class Provider:
         self.refunded: Counter[str] = Counter()
 
     def ask(self, committed: CommittedIntent) -> Answer:
-        """Carry out an intent, or say again what was said under its key."""
+        """Carry out an intent, or repeat the reply that was given under its key."""
         if committed.key not in self.answers:
             self.answers[committed.key] = self._carry_out(committed)
         return self.answers[committed.key]
@@ -76,7 +76,7 @@ class Flow:
         self.said: set[tuple[str, str]] = set()
 
     def publish(self, event: Event) -> None:
-        """Publish what a command said."""
+        """Publish the event of a command."""
         self._fly(self.services[event.owned_by].delivery(event).raw)
 
     def arrive(self, service: str, things: list[Delivery | CommittedIntent]) -> None:
@@ -109,7 +109,7 @@ class Flow:
                 self.flying.append((name, read_delivery(encoded.encode())))
 
     def count(self, event: type[Event]) -> int:
-        """Count the different events of a type that were ever said."""
+        """Count the different events of a type that were ever published."""
         return sum(wire_type == event.wire_type for _, wire_type in self.said)
 
 
