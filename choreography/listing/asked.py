@@ -1,4 +1,4 @@
-"""What a request asks of a list, read from its query: filters on declared fields, how many, and from where on."""
+"""The request for a page of a list, read from its query: filters on declared fields, a limit, and a cursor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_PARAMETERS: Final = 100
 
 
 class AskedWronglyError(Exception):
-    """A request that no list answers; the sentence says why."""
+    """A request that a list cannot answer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class ListRequest:
 
     Attributes:
         view: the list.
-        wanted: the text in the index for each filter, by the name of its parameter.
-        limit: how many entities at most.
-        after: the place of the last one of the page before; None for the first page.
+        wanted: the wanted index text for each filter, by the name of its parameter.
+        limit: the largest number of entities.
+        after: the place of the last entity of the page before; None for the first page.
     """
 
     view: ListView
@@ -37,7 +37,7 @@ class ListRequest:
     after: cursor.PagePlace | None = None
 
     def cursor(self, last: cursor.PagePlace) -> str:
-        """Return the cursor of the page after the one that ends at a place."""
+        """Return the cursor for the page after the one that ends at a place."""
         return cursor.written(last, self.view, self.wanted)
 
 
@@ -45,7 +45,7 @@ def ask(view: ListView, query: bytes) -> ListRequest:
     """Read the query of a request.
 
     Raises:
-        AskedWronglyError: it has a parameter that is not declared, or a value that is none.
+        AskedWronglyError: a parameter is not declared, or a value is not valid.
     """
     single, nulls = _parameters(view, query)
     wanted = {name: _wanted(view, name, text) for name, text in single.items() if name in view.filters}

@@ -1,4 +1,4 @@
-"""Where a page of a list ended, as a text that only means something to the list that it came from."""
+"""The end of a page of a list, as a text that has a meaning only for the list that made it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BEYOND: Final = 2**63
 
 
 class PagePlace(NamedTuple):
-    """A place in the order of a list: that of an entity which may not be there any more.
+    """A place in the order of a list: the place of an entity, which may have been deleted since.
 
     Attributes:
         born: when the entity was first written, in microseconds since 1970.
-        logical_id: its id, which tells entities of one moment apart.
+        logical_id: its id, which distinguishes entities that were written at the same moment.
     """
 
     born: int
@@ -39,7 +39,7 @@ def read(cursor: str, view: ListView, wanted: Mapping[str, str]) -> PagePlace:
     """Return the place that a cursor names.
 
     Raises:
-        ValueError: it is no cursor, or that of another list or of other filters.
+        ValueError: the text is no cursor, or belongs to another list or to other filters.
     """
     padded = cursor[: _LONGEST + 1] + "=" * (-len(cursor) % 4)
     try:

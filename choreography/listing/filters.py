@@ -1,7 +1,8 @@
-"""One field by which a list may be asked for, and the one text that stands for each of its values in an index.
+"""One field by which a list may be filtered, and the one text that represents each of its values in an index.
 
-Equal values have equal texts, whoever wrote them: ``1.10`` is ``1.1``, and noon in Paris is eleven in London. A store
-makes the same texts of stored states (see ``choreography.stores.listed``), so they must never change for a form.
+Equal values have equal texts, however they were written: ``1.10`` is ``1.1``, and noon in Paris is eleven in London. A
+store makes the same texts from stored states (see ``choreography.stores.listed``), so the texts of a form must never
+change.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from choreography.fields import Value, plain_types
 from choreography.fields.spellings import spellings
 
 NULL: Final = "-"
-"""Stands for null; every other value begins with an equals sign."""
+"""The text of null; the text of every other value begins with an equals sign."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Form(StrEnum):
-    """What the values of a field are on the wire, and which of them are equal."""
+    """The form of a field's values on the wire, which determines the values that are equal."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -61,11 +62,11 @@ class Filter:
     """One filter of a list.
 
     Attributes:
-        name: the name of the parameter: that of the field on the wire.
-        form: what its values are.
+        name: the name of the parameter, which is the name of the field on the wire.
+        form: the form of its values.
         optional: whether the field may be null.
         spellings: the names under which a state may hold the field, the newest first.
-        missing: the text for a state that was stored before the field was there.
+        missing: the text for a state that was stored before the field existed.
         model: a contract with this one field, which reads and refuses values as the entity does.
         field: the field of the entity.
     """
@@ -83,7 +84,7 @@ class Filter:
         """Return the filter for a field of an entity.
 
         Raises:
-            DeclarationError: its values cannot be compared.
+            DeclarationError: the values of the field cannot be compared.
         """
         info = entity.model_fields[field]
         form, optional = _form_of(info.annotation, f"{entity.__name__}.{field}")
@@ -94,15 +95,15 @@ class Filter:
 
     @property
     def key(self) -> str:
-        """The name under which a store keeps its texts: another one if the same state would give another text."""
+        """The name under which a store keeps the texts: it changes if the same state would give another text."""
         told = json.dumps([self.spellings, self.form, self.missing])
         return f"{self.field}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     def read(self, text: str) -> str:
-        """Return the text in the index for a value as it stands in a URL.
+        """Return the index text for a value in a URL.
 
         Raises:
-            ValueError: it is no value of this field; the words say why.
+            ValueError: the text is no value of this field; the message says why.
         """
         if "\x00" in text:
             raise ValueError("it holds a NUL, which no database compares")
@@ -111,28 +112,28 @@ class Filter:
             raise ValueError(f"it must be {_SPOKEN[self.form]}")
         plain = text if pattern is not None else orjson.dumps(text).decode()
         try:
-            # The one field by its own name, whatever it is called on the wire.
+            # The one field by its Python name, whatever its name on the wire.
             value = self.model.model_validate_json(f'{{"{self.field}":{plain}}}')
         except ValidationError as error:
             raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from error
         return index_text(self.form, _dumped(value, self.field))
 
     def kept_in(self, state: Mapping[str, Any]) -> str:
-        """Return the text in the index for a stored state, as every store makes it."""
+        """Return the index text for a stored state, as every store makes it."""
         for spelling in self.spellings:
             if spelling in state:
                 return index_text(self.form, state[spelling])
         return self.missing
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of its values, null apart."""
+        """Return the JSON schema of its values other than null."""
         whole = self.model.model_json_schema(by_alias=False)
         schema = _without_null(_resolved(whole["properties"][self.field], whole.get("$defs", {})))
         return {word: part for word, part in schema.items() if word not in ("title", "default")}
 
 
 def index_text(form: Form, value: Any) -> str:
-    """Return the one text for a value as it stands in a stored state."""
+    """Return the index text for a value in its stored form."""
     if value is None:
         return NULL
     if isinstance(value, bool):

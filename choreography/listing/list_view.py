@@ -1,4 +1,4 @@
-"""The declaration of a list: of which entities, by which fields it may be asked for, and in which order."""
+"""The declaration of a list: its entities, the fields by which it may be filtered, and its order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AFTER: Final = "after"
 LIMIT: Final = "limit"
 NULL: Final = "null"
 RESERVED: Final = (LIMIT, AFTER, NULL)
-"""Parameters of every list: how many, from where on, and which fields shall be null."""
+"""Parameters of every list: the limit, the cursor, and the fields that must be null."""
 _MOST: Final = 16
 
 By = Iterable[str | tuple[str, ...]]
@@ -27,11 +27,11 @@ class ListView:
     """One declared list: an HTTP route that shows many entities of one kind.
 
     Attributes:
-        path: where it is shown.
-        entity: what it shows.
-        filters: what it may be asked by, by the names of the parameters.
-        indexes: what the database keeps in order: everything, and the entities of equal values in these fields.
-        newest_first: the order by the moment of the first write, then by the id.
+        path: the path of its route.
+        entity: the class of the shown entities.
+        filters: its filters, by the names of the parameters.
+        indexes: the indexed groups of fields; the empty group is an index of all entities.
+        newest_first: whether entities written last come first; the order is by the first write, then by the id.
     """
 
     path: str
@@ -45,7 +45,7 @@ def read_list(path: str, entity: type[Entity], by: By, *, newest_first: bool) ->
     """Read the declaration of a list.
 
     Raises:
-        DeclarationError: it could not be shown, or not be asked for.
+        DeclarationError: the list could not be shown, or could not be filtered.
     """
     where = f"The list {path!r}"
     if not path.startswith("/") or "{" in path:

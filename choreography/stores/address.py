@@ -1,4 +1,4 @@
-"""Where the tables of a service are: the URL of a database, and the schema in it."""
+"""The place of a service's tables: the URL of a database, and the schema in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORDS: Final = """
     symmetric table tablesample then to trailing true union unique user using variadic verbose when where window
     with
 """
-"""Words of PostgreSQL's own, which no schema can be called without quotes."""
+"""Reserved words of PostgreSQL, which cannot be the name of a schema without quotes."""
 _SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 
 
@@ -31,7 +31,7 @@ class DatabaseAddress:
 
     Attributes:
         url: the URL, which may hold a password.
-        schema: the schema that holds the tables of one service, and of nobody else.
+        schema: the schema, which holds only the tables of one service.
     """
 
     url: str = field(repr=False)
@@ -42,7 +42,7 @@ class DatabaseAddress:
         """Read a URL: ``postgresql://user:password@host:port/database?sslmode=verify-full`` or ``sqlite:///file``.
 
         Raises:
-            ChoreographyError: no store is to be had there. The sentence does not repeat the URL.
+            ChoreographyError: the URL names no usable store. The message does not repeat the URL.
         """
         try:
             parts = urlsplit(url)
@@ -77,14 +77,14 @@ class DatabaseAddress:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """How to connect."""
+        """The arguments with which to connect."""
         return {"dsn": self.url}
 
 
 def schema_of(prefix: str, service: str) -> str:
-    """Return the name of a service's schema, such as ``checkout_order``; without a prefix it is the service's."""
+    """Return the name of a service's schema, such as ``checkout_order``; without a prefix the name of the service."""
     name = "_".join(filter(None, re.split(r"[^a-z0-9]+", f"{prefix} {service}".lower())))[:63]
-    # Without a prefix the name of the service may be a word of PostgreSQL's own, or begin with a digit.
+    # Without a prefix the name of the service may be a reserved word of PostgreSQL, or begin with a digit.
     return name if _usable(name) else f"service_{name}"[:63]
 
 

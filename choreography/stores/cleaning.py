@@ -1,4 +1,4 @@
-"""Deleting what is past its time: in batches, by one replica at a time, so that no statement is long."""
+"""Deleting expired records: in batches, by one replica at a time, so that no statement takes long."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ log = structlog.get_logger()
 
 
 class Cleaner:
-    """Cleans one store for as long as its service runs."""
+    """Cleans one store as long as its service runs."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
 
     async def forever(self) -> None:
-        """Clean again and again, and show how far behind it is."""
+        """Clean again and again, and show how late the cleaning is."""
         while True:
             await asyncio.sleep(_EVERY)
             await self.take_turn()
 
     async def take_turn(self) -> None:
-        """Clean once. After a failure nobody knows how much is left, so the gauge rises as if nothing was deleted."""
+        """Clean once. After a failure the rest is unknown, so the gauge rises as if no record had been deleted."""
         try:
             await self.clean()
         except Exception:
-            # Nothing but room depends on it, and the next time may be better.
+            # Only storage space depends on the cleaning, and the next turn may succeed.
             log.exception("what is past its time could not be deleted")
             self._metrics.expired.inc(_EVERY)
 
     async def clean(self) -> int:
-        """Delete all that is past its time; return how many records there were."""
+        """Delete all expired records; return how many there were."""
         gone = 0
         for table in TABLES:
             while count := await self._store.clean(table, _AT_ONCE):

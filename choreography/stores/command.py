@@ -28,23 +28,24 @@ _AGAIN = 1.0
 
 @dataclass(frozen=True)
 class MigrateRequest:
-    """What somebody asks for.
+    """The options of one run of the command.
 
     Attributes:
         flow: the package of the flow.
-        database: the URL, with the role that owns the tables; ``{service}`` in it is each service.
-        database_file: a file with that URL instead; ``{service}`` in its path is each service.
-        services: the names of those to make tables for; all of the flow if there are none.
-        role: the role of each service, with ``{schema}`` or ``{service}`` in it; nobody is granted anything if empty.
-        login_file: a file with the URL that a service logs in with, which names the role instead.
-        make_roles: make the role that is named there, or give it the password that stands there.
+        database: the URL, with the role that owns the tables; ``{service}`` in it stands for the name of each service.
+        database_file: a file with that URL instead; ``{service}`` in its path likewise.
+        services: the names of the services whose tables are made; empty means all of the flow.
+        role: the role of each service, with ``{schema}`` or ``{service}`` in it; if empty, nothing is granted.
+        login_file: a file with the login URL of a service, which names the role instead.
+        make_roles: make the role that this file names, or set its password to the one in the file.
         reporting: a role that may read all views.
-        prefix: what the schemas begin with; the name of the flow if it is empty.
-        contract: drop what only the lists of other releases needed, none of which runs any more.
-        patience: for how many seconds a server that does not answer is waited for.
-        since: the migration from which on statements are printed; from none if it is empty.
-        from_dapr: where Dapr kept records that are to be moved; nothing is moved if it is empty.
-        dapr_table: the table of Dapr's component there; that of this project's components if it is empty.
+        prefix: the prefix of the schemas; if empty, the name of the flow.
+        contract: drop the fields and indexes that only lists of other releases needed; no other release may run any
+            more.
+        patience: how many seconds to wait for a server that does not answer.
+        since: the migration after which statements are printed; if empty, all are printed.
+        from_dapr: the place where Dapr kept the records to move; if empty, nothing is moved.
+        dapr_table: the table of Dapr's component there; if empty, the table of this project's components.
     """
 
     flow: str
@@ -64,10 +65,10 @@ class MigrateRequest:
 
 
 def run(asked: MigrateRequest, console: Console, *, only_text: bool = False) -> int:
-    """Make the tables of a flow's services, or print the statements that would. Return the exit code.
+    """Make the tables of a flow's services, or print the statements for that. Return the exit code.
 
     Raises:
-        ChoreographyError: the flow or the database cannot be used; the sentence says why.
+        ChoreographyError: the flow or the database cannot be used; the message says why.
     """
     wanted = list(_wanted(asked))
     if asked.from_dapr and only_text:
@@ -98,7 +99,7 @@ def run(asked: MigrateRequest, console: Console, *, only_text: bool = False) -> 
 
 
 def _moved(asked: MigrateRequest, one: WantedTables) -> str:
-    """Move what Dapr kept of a service, and say what became of it."""
+    """Move the records that Dapr kept of a service, and print the result."""
     source = source_at(asked.from_dapr, asked.dapr_table, one.service.name)
     try:
         return str(asyncio.run(move(source, one.service.name, one.address)))
@@ -110,7 +111,7 @@ def _moved(asked: MigrateRequest, one: WantedTables) -> str:
 
 
 def _migrated(one: WantedTables, reporting: str, until: float, console: Console) -> Sequence[str]:
-    """Migrate the tables of a service; wait for a server that does not answer, and for nothing else."""
+    """Migrate the tables of a service; wait only for a server that does not answer."""
     said = ""
     while True:
         try:

@@ -1,7 +1,7 @@
-"""The connections of one service to its PostgreSQL: few, kept open, and thrown away when their state is not known.
+"""The connections of one service to its PostgreSQL: few, kept open, and closed when their state is unknown.
 
-The pool of asyncpg costs as much as the statements that run on it: it shields, times and resets what is here one
-statement and one transaction each.
+The pool of asyncpg costs as much as the statements that run on it: it shields, times and resets connections, while here
+each use is one statement in one transaction.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from choreography.stores.address import DatabaseAddress
 from choreography.stores.own_connection import OwnConnection
 
 SECONDS: Final = 10.0
-"""How long one statement may take, the way there and back included; so long is also waited for a free connection."""
+"""How long one statement may take, network included, and how long a call waits for a free connection."""
 _MOST: Final = 8
 _LONGEST_IDLE: Final = 300.0
-"""Seconds. What stands between may forget a connection that nobody uses, and tell nobody."""
+"""Seconds. A firewall or proxy in between may drop an idle connection without notice."""
 _ELSEWHERE: Final = ("25006", "57P01", "57P02", "57P03")
-"""A server that only reads now, or goes away: another connection may reach the one that took over."""
+"""The server is read-only now, or shuts down: another connection may reach the server that took over."""
 
 Result = TypeVar("Result")
 
 
 class Connections:
-    """Opens connections as they are needed, up to a bound, and uses the one that was used last.
+    """Opens connections as they are needed, up to a bound, and uses the most recently used one.
 
     Args:
-        prepare: whether they keep statements that the server has prepared.
+        prepare: whether the connections keep prepared statements.
     """
 
     def __init__(self, address: DatabaseAddress, *, prepare: bool = True) -> None:
@@ -41,7 +41,7 @@ class Connections:
         self._idle: deque[tuple[OwnConnection, float]] = deque()
 
     async def use(self, run: Callable[[OwnConnection], Awaitable[Result]]) -> Result:
-        """Run something on one connection, which is thrown away if it may be in an unknown state."""
+        """Run a function on one connection, which is closed afterwards if its state may be unknown."""
         connection = await self._taken()
         try:
             return await run(connection)
@@ -53,13 +53,13 @@ class Connections:
             self._give_back(connection)
 
     def retire(self) -> None:
-        """End those that nobody uses, and each of the others as soon as it is free."""
+        """Close idle connections now, and each of the others as soon as it is free."""
         self._longest_idle = 0.0
         while self._idle:
             self._end(self._idle.pop()[0])
 
     def end_all(self) -> None:
-        """End every connection; what is under way ends with it."""
+        """Close every connection; statements under way end with it."""
         for connection in list(self._open):
             self._end(connection)
         self._idle.clear()
@@ -92,7 +92,7 @@ class Connections:
         connection.terminate()
 
     async def _opened(self) -> OwnConnection:
-        # Everybody opens one by itself: if the server is frozen, all find out at the same moment.
+        # Each caller opens a connection by itself: if the server hangs, all find out at the same moment.
         connection: OwnConnection = await asyncpg.connect(
             **self._address.arguments,
             timeout=SECONDS,

@@ -1,4 +1,4 @@
-"""Whether a table that the user's migrations made can take the rows of a projection, and in a sentence why not."""
+"""Tests whether a table of the user's migrations can hold the rows of a projection, and says why if it cannot."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class TableColumn(NamedTuple):
     """One column of a table.
 
     Attributes:
-        type: its type as PostgreSQL calls it; empty if nothing is to be said about it, as in SQLite.
-        base: that without a length.
-        nullable: whether it may be left empty.
+        type: its type by its PostgreSQL name; empty if the type is not checked, as in SQLite.
+        base: the type without a length.
+        nullable: whether it may be null.
         filled: whether the database fills it where an insert names no value.
-        computed: whether the database always does.
+        computed: whether the database always fills it.
     """
 
     type: str
@@ -44,12 +44,12 @@ class TableColumn(NamedTuple):
 
 
 class FoundTable(NamedTuple):
-    """What a database says about a table.
+    """The description of a table by its database.
 
     Attributes:
-        columns: by name.
-        keys: for each unique index, the columns that it is made of.
-        leading: the columns that an index begins with.
+        columns: the columns by name.
+        keys: for each unique index, the columns of the index.
+        leading: the columns with which an index begins.
         lacks: rights on it that the role of the service does not have.
     """
 
@@ -63,7 +63,7 @@ def refuse_unfit(projection: Projection, where: str, found: FoundTable | None) -
     """Refuse a table that cannot take the rows of a projection.
 
     Raises:
-        SelfCheckError: it cannot; the sentence names the column, the right or the index that is missing.
+        SelfCheckError: the table cannot take them; the message names the missing column, right or index.
     """
     for problem in _problems(projection, where, found):
         raise SelfCheckError(
@@ -109,7 +109,7 @@ def _misfits(name: str, annotation: Any, column: TableColumn) -> Iterator[str]:
         yield f"its column {name!r} is computed by the database. Leave out the field."
     wanted = "bigint" if _is_whole(annotation) else column_of(annotation)
     list_in_jsonb = wanted == "jsonb" and column.type.endswith("[]")
-    # Of a type that somebody made, such as an enum or a domain, nothing is known; the database says what it takes.
+    # The values of a user-defined type, such as an enum or a domain, are unknown here; the database checks them.
     if column.base in _KNOWN and column.base not in _TAKES[wanted] and not list_in_jsonb:
         yield (
             f"its column {name!r} is {column.type}, and the field needs {_TAKES[wanted][0]}. Change one of the two, so "

@@ -1,4 +1,4 @@
-"""Indexes that are made while services write, so that no release waits for them."""
+"""Indexes that are made while services write, so that no release has to wait for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOUND: Final = (
     "select c.relname, t.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
     "join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace where n.nspname = $1"
 )
-"""Asks PostgreSQL for every index in a schema: its name, its table, and whether it is complete."""
+"""Queries all indexes in a schema of PostgreSQL: the name, the table, and whether the index is complete."""
 
 
 class Index(NamedTuple):
@@ -22,23 +22,23 @@ class Index(NamedTuple):
 
 
 def standing(schema: str) -> list[Index]:
-    """Return the indexes that every schema has: one for the last outcomes, which are asked for most."""
+    """Return the indexes of every schema: one for the latest outcomes, which are queried most."""
     name = "outcomes_by_time"
     return [Index(name, f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {schema}.{OUTCOMES} (changed_at)")]
 
 
 async def make_indexes(connection: Any, schema: str, wanted: Iterable[Index]) -> None:
-    """Make the indexes that are not there. One that an earlier run left unfinished is removed first.
+    """Make the missing indexes. An index that an earlier run left unfinished is removed first.
 
     Args:
-        connection: one of asyncpg, on which each statement is a transaction of its own.
+        connection: an asyncpg connection on which each statement is a transaction of its own.
         schema: the schema of the service.
         wanted: the indexes.
     """
     complete = {name: valid for name, _, valid in await connection.fetch(FOUND, schema)}
     for index in wanted:
         if complete.get(index.name) is False:
-            # It is written to and never read.
+            # An unfinished index is updated by every write and used by no read.
             await connection.execute(f'drop index concurrently if exists {schema}."{index.name}"')
         if not complete.get(index.name):
             await connection.execute(index.statement)

@@ -1,4 +1,4 @@
-"""Making what lists need in a database, while its services run, and dropping what no list needs any more."""
+"""Making the fields and indexes of lists while services run, and dropping those that no list needs any more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _TURNS: Final = 10
-"""How often a statement is tried that does not get its lock, or is undone because of a deadlock."""
+"""How often a statement is tried again that does not get its lock, or is undone because of a deadlock."""
 _LOCK: Final = "set local lock_timeout = '2s'"
 """A statement that waits for a table blocks all later ones, so each wait is short."""
 _BUSY: Final = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
@@ -42,14 +42,14 @@ def make_in_file(connection: Connection, service: Service, *, contract: bool = F
 async def make_in_schema(
     connection: Any, schema: str, service: Service, role: str = "", *, contract: bool = False
 ) -> None:
-    """Make fields and indexes in a schema of PostgreSQL, while nobody else does.
+    """Make fields and indexes in a schema of PostgreSQL. No other run may do so at the same time.
 
     Args:
-        connection: one of asyncpg, with the role of the owner, on which each statement is a transaction of its own.
+        connection: an asyncpg connection with the owner's role, on which each statement is a transaction of its own.
         schema: the schema.
-        service: whose lists are wanted.
-        role: the role that it logs in with.
-        contract: no other release runs any more, so what its lists needed is dropped.
+        service: the service whose lists are made.
+        role: the role with which the service logs in.
+        contract: whether no other release runs any more, so that the parts that only its lists needed are dropped.
     """
     views = service.lists
     if views:
@@ -65,7 +65,7 @@ async def make_in_schema(
 
 
 def as_statements(address: DatabaseAddress, service: Service, role: str = "") -> list[str]:
-    """Return what an administrator may run instead, each statement by itself and outside of a transaction."""
+    """Return the statements that an administrator may run instead, each by itself and outside a transaction."""
     schema, views = address.schema, service.lists
     made = [index.statement for index in indexes(service.name, views, schema)]
     return [*fields(views, schema, role), *filling(service.name, views, schema), *made]
@@ -92,7 +92,7 @@ async def _together(connection: Any, statements: Sequence[str]) -> None:
 
 
 async def _again(run: Callable[[], Awaitable[Any]]) -> Any:
-    """Run something that others may keep from a lock, or that may keep others from theirs; all of it is repeatable."""
+    """Run a repeatable function, and run it again if it gets no lock or is undone because of a deadlock."""
     for turn in range(_TURNS):
         try:
             return await run()

@@ -1,8 +1,8 @@
-"""The statements behind lists: what a database keeps of an entity for them, the indexes, and the one that reads a page.
+"""The SQL of lists: the statements that keep an entity's fields, make the indexes, and read a page.
 
 In PostgreSQL a trigger writes the declared fields of an entity beside its record. So an update that changes none of
-them touches no index, and what an old release writes while a new one is deployed is in the lists of both. In SQLite,
-which has one process and no such updates, the indexes are on the record itself.
+these fields touches no index, and entities that an old release writes while a new one is deployed are in the lists of
+both. In SQLite, which serves one process and has no such updates, the indexes are on the record itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from choreography.stores.indexes import Index
 from choreography.stores.tables import ENTITIES
 
 _LONGEST: Final = 64
-"""Bytes. A longer text is kept as its hash: an index takes no row of more than a third of a page."""
+"""Bytes. A longer text is kept as its hash: an index accepts no row larger than a third of a page."""
 _LONGEST_NAME: Final = 48
 _AT_ONCE: Final = 500
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[Index]:
-    """Return the indexes of lists: in a schema of PostgreSQL, or in SQLite if it is empty."""
+    """Return the indexes of lists: for a schema of PostgreSQL, or for SQLite if the schema is empty."""
     how = f"create index {'concurrently ' if schema else ''}if not exists"
     found = {}
     for view in views:
@@ -46,7 +46,7 @@ def indexes(service: str, views: Iterable[ListView], schema: str = "") -> list[I
 
 @lru_cache(maxsize=256)
 def _definition(service: str, entity: type[Entity], group: tuple[Filter, ...], *, postgres: bool) -> tuple[str, str]:
-    """Return the name of an index and what it holds. Whatever holds something else has another name."""
+    """Return the name of an index and its definition. Each definition has a different name."""
     columns = ", ".join([*(f"({_column(one, postgres=postgres)})" for one in group), "born", "id"])
     definition = f"({columns}) where {_listed(service, entity, postgres=postgres, alone=not group)}"
     spoken = re.sub(r"\W", "_", "_".join(["list", entity.kind, *(one.field for one in group)]), flags=re.ASCII)
@@ -57,7 +57,7 @@ def refuse_missing(wanted: Sequence[Index], there: Sequence[str], views: Sequenc
     """Refuse a database without an index that a list of this release needs.
 
     Raises:
-        SelfCheckError: there is none.
+        SelfCheckError: such an index is missing.
     """
     missing = [index.name for index in wanted if index.name not in there]
     if missing:
@@ -69,12 +69,12 @@ def refuse_missing(wanted: Sequence[Index], there: Sequence[str], views: Sequenc
 
 
 def page(service: str, asked: ListRequest, schema: str = "") -> tuple[str, list[Any]]:
-    """Return the statement that reads a page, with one entity more to see whether there is another, and its arguments.
+    """Return the statement that reads a page and its arguments. One more entity shows whether a next page exists.
 
     Args:
-        service: whose entities they are.
-        asked: the page.
-        schema: the schema in PostgreSQL; it is SQLite if this is empty.
+        service: the service that owns the entities.
+        asked: the requested page.
+        schema: the schema in PostgreSQL; empty for SQLite.
     """
     view, arguments = asked.view, list[Any]()
 
@@ -98,12 +98,12 @@ def page(service: str, asked: ListRequest, schema: str = "") -> tuple[str, list[
 
 
 def fields(views: Iterable[ListView], schema: str, role: str = "") -> list[str]:
-    """Return the statements by which PostgreSQL keeps the fields of lists from now on, beside those it kept before.
+    """Return the statements that make PostgreSQL keep the fields of these lists, besides those that it keeps already.
 
     Args:
         views: the lists.
         schema: the schema.
-        role: the role of the service, in whose name its rows are written.
+        role: the role with which the service writes its rows.
     """
     statements = []
     for entity, filters in _by_entity(views).items():
@@ -118,7 +118,7 @@ def fields(views: Iterable[ListView], schema: str, role: str = "") -> list[str]:
 
 
 def filling(service: str, views: Iterable[ListView], schema: str) -> list[str]:
-    """Return the statements that do the same for entities which are there already: online, in batches, repeatable."""
+    """Return the statements that add the fields to existing entities: online, in batches, repeatable."""
     table = _table(schema)
     return [
         f"do $$ declare past text := ''; until text; begin loop "
@@ -133,7 +133,7 @@ def filling(service: str, views: Iterable[ListView], schema: str) -> list[str]:
 
 
 def only_fields(views: Iterable[ListView], schema: str) -> list[str]:
-    """Return the statements after which PostgreSQL keeps no fields but those of these lists."""
+    """Return the statements after which PostgreSQL keeps only the fields of these lists."""
     found = _by_entity(views)
     statements = [
         f"delete from {schema}.list_fields where kind = '{entity.kind}' and key not in ({keys})"
@@ -144,7 +144,7 @@ def only_fields(views: Iterable[ListView], schema: str) -> list[str]:
 
 
 def nothing_of(kind: str, schema: str) -> list[str]:
-    """Return the statements after which PostgreSQL keeps nothing of a kind of entities for lists."""
+    """Return the statements after which PostgreSQL keeps no fields of a kind of entity for lists."""
     name = _name(kind)
     return [
         f'drop trigger if exists "list_{name}" on {_table(schema)}',
@@ -161,7 +161,7 @@ def _by_entity(views: Iterable[ListView]) -> dict[type[Entity], list[Filter]]:
 
 
 def _nearest(asked: ListRequest) -> tuple[Filter, ...]:
-    """Return the index that leaves out the most: of all whose fields are asked for, the first with the most of them."""
+    """Return the most selective index: of those with only requested fields, the first with the most fields."""
     wanted = {asked.view.filters[name] for name in asked.wanted}
     return max((one for one in asked.view.indexes if wanted.issuperset(one)), key=len)
 
@@ -176,7 +176,7 @@ def _column(one: Filter, *, postgres: bool) -> str:
 
 
 def _path(name: str) -> str:
-    """Return the path of a field in a record, as one path: SQLite parses a record once for all of those."""
+    """Return a field's path from the root of the record: SQLite parses a record once for all such paths."""
     return _quoted(f'$.s."{name}"')
 
 
@@ -186,12 +186,12 @@ def _first(choices: Iterable[str]) -> str:
 
 
 def _text_in_sqlite(form: Form, json: str, text: str) -> str:
-    """Return the text of a value, as ``choreography.listing.filters`` makes it; SQLite has no functions of ours."""
+    """Return the SQL for the index text of a value, as ``choreography.listing.filters`` makes it, in plain SQLite."""
     match form:
         case Form.FLAG:
             return f"({json})"
         case Form.MOMENT:
-            # Its fraction, if it has one, has six digits; SQLite counts in milliseconds, and knows no offset of a day.
+            # A fraction has six digits; SQLite counts in milliseconds, and accepts no offset of a day.
             zone = f"substr({text}, case when substr({text}, 20, 1) = '.' then 27 else 20 end)"
             ahead = f"(substr({zone}, 1, 1) || '1') * (substr({zone}, 2, 2) * 3600 + substr({zone}, 5, 2) * 60)"
             fraction = f"case when substr({text}, 20, 1) = '.' then substr({text}, 21, 6) else 0 end"
@@ -221,14 +221,14 @@ def _kept(one: Filter, schema: str) -> str:
 
 
 def _listed(service: str, entity: type[Entity], *, postgres: bool, alone: bool) -> str:
-    """Return what makes an entity be in lists: it is there. A tombstone has no state, and neither has a held place.
+    """Return the condition for an entity to be in lists: it exists. Tombstones and placeholders have no state.
 
     Args:
-        service: whose it is.
+        service: the service that owns it.
         entity: its class.
-        postgres: the database is PostgreSQL.
-        alone: nothing else is asked for. A planner with old statistics would take the index of everything for a rare
-            value too, and pass over all others; so that index is only for a condition which no other question has.
+        postgres: whether the database is PostgreSQL.
+        alone: whether the request has no filters. A planner with old statistics would use the index of all entities
+            even for a rare value, and skip every other entity; so that index has a condition that only this query has.
     """
     return f"{_of(service, entity.kind)} and " + (
         ("listed is not null" if postgres else "json_type(record, '$.s') = 'object'")
@@ -245,7 +245,7 @@ def _table(schema: str) -> str:
 
 
 def _name(kind: str) -> str:
-    """Return a kind as part of the name of a function, which PostgreSQL would cut."""
+    """Return a kind shortened to a part of the name of a function, as PostgreSQL cuts long names."""
     name = kind.replace("-", "_")
     return name if len(name) <= _LONGEST_NAME else f"{name[:39]}_{hashlib.sha256(kind.encode()).hexdigest()[:8]}"
 

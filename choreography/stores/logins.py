@@ -14,16 +14,16 @@ from choreography.errors import ChoreographyError
 from choreography.stores.roles import refuse_odd
 
 _ITERATIONS: Final = 4096
-"""As many as PostgreSQL itself takes."""
+"""The number that PostgreSQL itself uses."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """Who a service is for its database.
+    """The identity of a service for its database.
 
     Attributes:
         role: the name of the role.
-        password: its password; empty where the role logs in by other means.
+        password: its password; empty if the role logs in by other means.
     """
 
     role: str
@@ -31,10 +31,10 @@ class Login:
 
     @classmethod
     def read(cls, url: str, service: str) -> Self:
-        """Read the URL that a service logs in with.
+        """Read the login URL of a service.
 
         Raises:
-            ChoreographyError: it names no role.
+            ChoreographyError: the URL names no role.
         """
         try:
             parts = urlsplit(url)
@@ -50,10 +50,10 @@ class Login:
         return cls(role, password)
 
     def made(self) -> list[str]:
-        """Return the statements that make the role, or give it this password if it is there.
+        """Return the statements that make the role, or set the password of an existing role.
 
         Raises:
-            ChoreographyError: there is no password, or one that PostgreSQL would have to prepare first.
+            ChoreographyError: there is no password, or PostgreSQL would have to normalise it first.
         """
         if not self.password or not self.password.isascii():
             raise ChoreographyError(
@@ -71,7 +71,7 @@ class Login:
 
 
 def _verifier(password: str) -> str:
-    """Return what PostgreSQL keeps of a password, so that no statement, and so no log, holds the password itself."""
+    """Return the verifier of a password that PostgreSQL stores, so that no statement and no log holds the password."""
     salt = os.urandom(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

@@ -32,7 +32,7 @@ from choreography.stores.views import views
 _NOT_ALLOWED = "42501"
 _NEEDED_BY_OTHERS = "2BP01"
 _LONGEST_TURN = 600.0
-"""Seconds that another run may take: an index over many rows takes its time."""
+"""Seconds that another run may take: making an index over many rows is slow."""
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -40,11 +40,11 @@ class WantedTables(NamedTuple):
     """The tables of one service.
 
     Attributes:
-        service: the service that they are for.
+        service: the service that uses the tables.
         address: the database and the schema, with a role that owns them.
-        role: the role that the service logs in with; nobody is granted anything if it is empty.
-        login: the login to make, or to give its password, before anything is granted; none is made without it.
-        contract: no other release runs any more, so what only its lists needed is dropped.
+        role: the role with which the service logs in; if empty, nothing is granted.
+        login: the login to make, or whose password to set, before rights are granted; if None, no login is made.
+        contract: whether no other release runs any more, so that the parts that only its lists needed are dropped.
     """
 
     service: Service
@@ -59,21 +59,21 @@ class MigrationError(ChoreographyError):
 
 
 class NotThereError(MigrationError):
-    """The database did not answer, or not yet."""
+    """The database did not answer, perhaps because it is still starting."""
 
 
 def migrate(wanted: WantedTables, *, reporting: str = "") -> list[str]:
-    """Make or change the tables of a service. Two that do it at once take turns.
+    """Make or change the tables of a service. Concurrent runs take turns.
 
     Args:
         wanted: the tables.
-        reporting: a role that may read the views; none if it is empty.
+        reporting: a role that may read the views; empty for none.
 
     Returns:
-        What an administrator must still do, in sentences.
+        Sentences that say what an administrator must still do.
 
     Raises:
-        MigrationError: the database cannot be reached, or does not let the role do it.
+        MigrationError: the database cannot be reached, or the role lacks a right.
     """
     try:
         if wanted.address.is_file:
@@ -86,7 +86,7 @@ def migrate(wanted: WantedTables, *, reporting: str = "") -> list[str]:
 
 
 def _why(error: Exception) -> str:
-    """Say why a migration failed."""
+    """Return why a migration failed."""
     if sentence := untrusted(error):
         return sentence
     cause = getattr(error, "orig", None)
@@ -100,17 +100,17 @@ def _why(error: Exception) -> str:
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether a server was not there, so that it may be later."""
+    """Tell whether the server could not be reached, so that a later try may succeed."""
     return isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.CannotConnectNowError))
 
 
 def as_text(wanted: Iterable[WantedTables], *, reporting: str = "", since: str = "") -> str:
-    """Return what a database administrator may run instead.
+    """Return the statements that a database administrator may run instead.
 
     Args:
         wanted: the tables.
-        reporting: a role that may read the views; none if it is empty.
-        since: the migration that the tables are at; there are none yet if it is empty.
+        reporting: a role that may read the views; empty for none.
+        since: the present migration of the tables; empty if there are no tables yet.
 
     Raises:
         MigrationError: there is no such migration.
@@ -142,7 +142,7 @@ def _migrate_file(one: WantedTables) -> None:
         with engine.connect() as connection:
             connection.execute(text("PRAGMA journal_mode=WAL"))
             connection.commit()
-            # Else Python's driver commits each statement that makes a table by itself, and two runs do not take turns.
+            # Otherwise Python's driver commits each CREATE TABLE by itself, and two runs do not take turns.
             connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
             connection.execute(text("BEGIN IMMEDIATE"))
             command.upgrade(_config(one, connection=connection, schema=""), "head")
@@ -158,10 +158,10 @@ async def _migrate_schema(one: WantedTables, reporting: str) -> list[str]:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=_creator(one.address), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            # Two runs at once would trip over each other; the lock goes with the connection.
+            # Two concurrent runs would disturb each other; the lock ends with the connection.
             await _alone(connection)
             for statement in one.login.made() if one.login else ():
-                # A verifier has colons in it, which `text` would take for parameters.
+                # A verifier contains colons, which `text` would take for parameters.
                 await connection.exec_driver_sql(statement)
             if (await connection.execute(text(f"SELECT to_regnamespace('{one.address.schema}')"))).scalar() is None:
                 await connection.execute(text(f"CREATE SCHEMA {one.address.schema}"))
@@ -178,7 +178,7 @@ async def _migrate_schema(one: WantedTables, reporting: str) -> list[str]:
 
 
 async def _make_beside(one: WantedTables) -> None:
-    """Make what cannot be made in a transaction, on a connection of its own."""
+    """Make the parts that cannot be made in a transaction, on a connection of their own."""
     connection = await _creator(one.address)()
     try:
         await make_indexes(connection, one.address.schema, standing(one.address.schema))
@@ -190,7 +190,7 @@ async def _make_beside(one: WantedTables) -> None:
 async def _alone(connection: AsyncConnection) -> None:
     """Wait until no other run migrates this database. The lock ends with the transaction, also behind a pooler.
 
-    Whoever waited for the lock inside of a statement would hold a snapshot, and the other one's index waits for those.
+    A statement that waited for the lock would hold a snapshot, and the index of the other run waits for snapshots.
 
     Raises:
         TimeoutError: the other run has not ended.
@@ -202,12 +202,12 @@ async def _alone(connection: AsyncConnection) -> None:
                 break
             await connection.rollback()
             await asyncio.sleep(0.2)
-    # The transaction keeps the snapshot of its last question until its next statement, so this comes after it.
+    # A transaction keeps the snapshot of its last query until its next statement, so this statement follows the query.
     await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
 
 
 async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[str]:
-    """Set what roles begin with; return in a sentence what this role may not set, as it has not made the others."""
+    """Set the defaults of sessions; return in a sentence which this role may not set, as it did not make the roles."""
     try:
         async with connection.begin_nested():
             for statement in statements:

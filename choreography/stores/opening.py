@@ -14,10 +14,10 @@ from choreography.stores.through_sidecar import SidecarStore
 
 
 def open_store(service: Service, settings: Settings, sidecar: SidecarClient) -> Store:
-    """Return the store of a service: the database that is named, else the state store of the sidecar.
+    """Return the store of a service: the database in the settings, else the state store of the sidecar.
 
     Raises:
-        ChoreographyError: the database that is named cannot be one, or has no room for tables of the service's own.
+        ChoreographyError: the database cannot be a store, or cannot hold tables of the service's own.
     """
     refuse_homeless_tables(service, settings)
     lists = service.lists if settings.lists else ()
@@ -35,7 +35,8 @@ def refuse_homeless_tables(service: Service, settings: Settings) -> None:
     """Refuse a service that writes tables of its own and has no database for them.
 
     Raises:
-        ChoreographyError: its records are kept by the sidecar, or a hook takes a connection of another database.
+        ChoreographyError: its records are kept by the sidecar, or a hook takes a connection of another kind of
+            database.
     """
     own = [f"the projection {one.name}" for one in service.projections] + [
         f"the hook {one.name}" for one in service.hooks

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that can be lent to a hook, and comes back in the transaction in which it was lent."""
+"""A connection to PostgreSQL that can be lent to a hook, which must return it in the same transaction."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _REFUSED: Final = re.compile(
 Engine = TypeVar("Engine")
 
 NOT_PREPARED: Final = ("26000", "42P05")
-"""A prepared statement is not there, or is already: a pooler has exchanged the server."""
+"""A prepared statement is missing, or exists already: a pooler has switched to another server."""
 
 
 class LentError(Exception):
-    """A hook did something with its connection that would outlast its event."""
+    """A hook did something with its connection that would outlast the event."""
 
 
 class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore] # its stubs are not there
-    """A connection whose prepared statements no other process can have named alike.
+    """A connection whose prepared statements have names that no other process uses.
 
-    A pooler may hand it to a server on which another client prepared statements; under one name it would run those.
+    A pooler may switch it to a server on which another client prepared statements; with equal names it would run those.
 
     Attributes:
-        status: what the server said to the last statement without arguments: after a COMMIT, whether it was one.
+        status: the server's status for the last statement without arguments: it shows whether a COMMIT did commit.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -44,7 +44,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
         self._lent = False
 
     def kept_engine(self, make: Callable[[], Engine]) -> Engine:
-        """Return the engine that has this connection and no other, made when a hook first needs it."""
+        """Return the engine that has only this connection; it is made when a hook first needs it."""
         if self._engine is None:
             self._engine = make()
         engine: Engine = self._engine
@@ -52,7 +52,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Refuse meanwhile whatever would end the transaction or outlast it."""
+        """Refuse, inside this context, every statement that would end the transaction or outlast it."""
         self._lent = True
         try:
             yield
@@ -60,7 +60,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
             self._lent = False
 
     async def execute(self, query: str, *args: Any, **how: Any) -> str:
-        """Run a statement, or several, and keep what the server said to the last."""
+        """Run one or several statements, and keep the server's status for the last one."""
         if self._lent:
             self._refuse(query)
         self.status = await super().execute(query, *args, **how)
@@ -73,7 +73,7 @@ class OwnConnection(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-
         await super().close(**how)
 
     def _get_statement(self, query: str, *how: Any, **named: Any) -> Any:
-        # Nearly every statement comes by here, so this awaits nothing.
+        # Nearly every statement passes here, so this awaits nothing.
         if self._lent:
             self._refuse(query)
         return super()._get_statement(query, *how, **named)

@@ -1,4 +1,4 @@
-"""What the driver asks of a store, whichever it is."""
+"""The interface of a store for the driver."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from choreography.stores.listed import Row
 
 
 class Clock(NamedTuple):
-    """What a store says about the time.
+    """The time by a store's clock.
 
     Attributes:
-        at: its moment, while it was asked.
-        within: how far that may be from the truth because of the way in which it is told.
+        at: the time that it reported.
+        within: the largest error of that time, which comes from the way of reading it.
     """
 
     at: datetime
@@ -29,15 +29,15 @@ class Store(Protocol):
     """The records of one service.
 
     Attributes:
-        snapshot_reads: a read is one snapshot, so what it does not show is not there.
-        unsafe: what to say when a probe shows that it cannot keep the guarantee: which store can.
+        snapshot_reads: whether a read is one snapshot, so that a key missing from it does not exist.
+        unsafe: the advice if a probe shows that it cannot keep the guarantee: which store can.
     """
 
     snapshot_reads: bool
     unsafe: str
 
     async def read(self, keys: Sequence[Key], trace: str = "") -> Values:
-        """Read keys. A key that could not be read is named as such."""
+        """Read keys. The answer names the keys that could not be read."""
         ...
 
     async def confirm(self, key: Key, trace: str = "") -> Stored | Unknown | None:
@@ -45,31 +45,31 @@ class Store(Protocol):
         ...
 
     async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
-        """Write all of it or nothing, with what is done beside it, and sort the answer by what it proves."""
+        """Write everything or nothing, rows and hooks included, and classify the answer by what it proves."""
         ...
 
     async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
-        """Read a page of a list, and one entity more if there is one."""
+        """Read a page of a list, and one more entity if there is one."""
         ...
 
     async def clock(self, probe: Key) -> Clock | None:
-        """Return the time by the clock of the store, which may write under ``probe``; None if it does not tell."""
+        """Return the time by the clock of the store, which may write under ``probe``; None if the time is unknown."""
         ...
 
     async def check(self) -> None:
         """Wait until the store answers.
 
         Raises:
-            SelfCheckError: it is set up so that it would lose what was committed, or is no store of this release.
+            SelfCheckError: its settings would lose committed records, or it is no store of this release.
         """
         ...
 
     async def clean(self, table: str, most: int) -> int:
-        """Delete at most so many records of a table whose time is over; return how many there were."""
+        """Delete at most so many expired records of a table; return how many there were."""
         ...
 
     async def overdue(self) -> float:
-        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        """Return how many seconds ago the oldest record expired; 0 if none has expired."""
         ...
 
     async def close(self) -> None:
@@ -78,5 +78,5 @@ class Store(Protocol):
 
 
 def words_of(error: BaseException) -> str:
-    """Return an error as the detail of an answer: its kind, and what it says."""
+    """Return the detail of an answer for an error: its class and its message."""
     return f"{type(error).__name__}: {error}"

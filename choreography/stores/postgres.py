@@ -1,4 +1,4 @@
-"""Records in PostgreSQL, spoken to directly: one statement reads a batch, one statement writes it."""
+"""Records in PostgreSQL with a direct connection: one statement reads a batch, one statement writes it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from choreography.stores.tables import TABLES, Does, TablePart, in_parts, may_ex
 
 _TROUBLE: Final = (asyncpg.PostgresError, *NO_ANSWER)
 _CONFLICTS: Final = ("CHG01", "23505", "40001", "40P01")
-"""Our own, a row that is there, a serialization failure, a deadlock: others wrote at the same moment."""
+"""The library's own code, an existing row, a serialization failure, a deadlock: other transactions wrote meanwhile."""
 _REFUSALS: Final = ("22", "23", "54")
-"""Classes of errors that are about the request: data, constraints, limits."""
+"""Classes of errors that are caused by the request: data, constraints, limits."""
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
@@ -90,7 +90,7 @@ class PostgresStore:
         return Unknown("the read failed") if values.failed else values.found.get(key)
 
     async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
-        """Write everything in one statement; with tables of the service's own, in a transaction that begins with it."""
+        """Write everything in one statement. The service's own tables follow it in the same transaction."""
         del trace
         parts = in_parts(writes)
         columns: list[Any] = [self._service]
@@ -129,10 +129,10 @@ class PostgresStore:
         return Clock(now)
 
     async def check(self) -> None:
-        """Wait for the server, then ask it whether it keeps what it commits, and for its tables.
+        """Wait for the server, then check that its settings keep what it commits, and check its tables.
 
         Raises:
-            SelfCheckError: it does not, or its tables are those of another release.
+            SelfCheckError: it may lose commits, or its tables belong to another release.
         """
         await check_server(self._address, self._fetch)
         await self._tables.check(self._fetch)
@@ -142,7 +142,7 @@ class PostgresStore:
             refuse_missing(wanted, [name for name, _, complete in found if complete], self._lists)
 
     async def clean(self, table: str, most: int) -> int:
-        """Delete rows whose time is over, unless another replica is at it. Return how many there were."""
+        """Delete expired rows, unless another replica is doing so. Return how many there were."""
         schema = self._address.schema
         rows = await self._fetch(
             "with held as materialized (select pg_try_advisory_xact_lock(hashtext($2)) as ok), "
@@ -155,7 +155,7 @@ class PostgresStore:
         return len(rows)
 
     async def claim(self, kind: str, most: int, seconds: float) -> list[tuple[str, str, str]]:
-        """Claim notes of a kind, of which nobody has had any for so long; return id, version and text of each."""
+        """Claim notes of a kind that no replica has claimed for so long; return id, version and text of each."""
         notes = f"{self._address.schema}.note_records"
         rows = await self._fetch(
             f"with due as (select id from {notes} where service = $1 and kind = $2 "
@@ -167,14 +167,14 @@ class PostgresStore:
         return [(ident, str(etag), record) for ident, etag, record in rows]
 
     async def overdue(self) -> float:
-        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        """Return how many seconds ago the oldest record expired; 0 if none has expired."""
         each = (f"(select min(expires_at) from {self._address.schema}.{one} where service = $1)" for one in TABLES)
         oldest = f"select extract(epoch from now() - least({', '.join(each)}))::float8"
         [[seconds]] = await self._fetch(oldest, (self._service,))
         return max(0.0, seconds or 0.0)
 
     async def close(self) -> None:
-        """Close every connection; what is under way ends with it."""
+        """Close every connection; statements under way end with it."""
         for connections in (self._connections, self._retired):
             if connections is not None:
                 connections.end_all()
@@ -183,7 +183,7 @@ class PostgresStore:
         await self._tables.prepare(beside, self._fetch)
 
         async def write(connection: OwnConnection, *, prepares: bool) -> CommitResult:
-            del prepares  # in a transaction a pooler gives each message to the same server
+            del prepares  # in a transaction a pooler sends each message to the same server
             return await self._tables.write(connection, statement, columns, beside, self._fetch)
 
         return await self._prepared_or_not(write)
@@ -198,7 +198,7 @@ class PostgresStore:
         except asyncpg.PostgresError as error:
             if error.sqlstate not in NOT_PREPARED or not prepares:
                 raise
-        # A statement that is not there was not run, and its transaction is undone.
+        # A statement that was not found was not run, and its transaction is undone.
         self._stop_preparing()
         return await self._connections.use(partial(run, prepares=False))
 
@@ -213,7 +213,7 @@ class PostgresStore:
 async def _rows(connection: OwnConnection, statement: str, columns: Sequence[Any], *, prepares: bool) -> Any:
     if prepares:
         return await connection.fetch(statement, *columns, timeout=SECONDS)
-    # Without prepared statements a pooler may give each message to another server, except in a transaction.
+    # Without prepared statements a pooler may send each message to another server, except in a transaction.
     async with connection.transaction():
         return await connection.fetch(statement, *columns, timeout=SECONDS)
 
@@ -228,12 +228,12 @@ def _columns(part: TablePart, group: Sequence[Write]) -> list[Any]:
 
 
 def _version(etag: str | None) -> int:
-    """Return an ETag of ours as the number it is; of another store no row has it."""
+    """Return an ETag of this store as a number; for an ETag of another store a number that no row has."""
     return int(etag) if etag and etag.isdecimal() and len(etag) < 19 else -1
 
 
 def _proven(error: asyncpg.PostgresError) -> CommitResult:
-    """Sort an error of the server by what it proves. All of them undo the whole statement."""
+    """Classify an error of the server by what it proves. Every error undoes the whole statement."""
     state = error.sqlstate or ""
     if state in _CONFLICTS:
         return Conflict(str(error))

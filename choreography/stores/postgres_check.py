@@ -1,4 +1,4 @@
-"""What PostgreSQL must say about itself before a service trusts it with anything."""
+"""The conditions that PostgreSQL must meet before a service trusts it with data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTICE: Final = 5.0
 _WRONG_LOGIN: Final = ("28", "3D")
 _NO_TABLES: Final = ("42P01", "3F000", "42501")
 NO_ANSWER: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.TimeoutError, OSError, EOFError)
-"""How a statement fails that no server answered."""
+"""The exceptions of a statement that no server answered."""
 _SETTINGS: Final = (
     "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit, "
     "current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as replica, "
@@ -32,10 +32,10 @@ Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 
 
 async def check_server(address: DatabaseAddress, fetch: Fetch) -> None:
-    """Wait until the server answers; then judge its settings and its tables.
+    """Wait until the server answers; then check its settings and its tables.
 
     Raises:
-        SelfCheckError: it would lose what it has committed, or its tables are not those of this release.
+        SelfCheckError: it could lose commits, or its tables are not those of this release.
     """
     version = f"select version_num from {address.schema}.alembic_version"
     _judge(dict((await _answered(fetch, _SETTINGS))[0]))
@@ -52,8 +52,8 @@ async def _answered(fetch: Fetch, statement: str) -> list[Any]:
     """Ask until there is an answer.
 
     Raises:
-        SelfCheckError: the login or the URL is wrong, which waiting would not mend.
-        PostgresError: there is no such table, or it may not be read.
+        SelfCheckError: the login or the URL is wrong, so waiting would not help.
+        PostgresError: the table does not exist, or may not be read.
     """
     waited = 0.0
     while True:
@@ -81,7 +81,7 @@ async def _answered(fetch: Fetch, statement: str) -> list[Any]:
 
 
 def untrusted(error: Exception) -> str:
-    """Return why a server does not pass what sslmode asks for, which waiting would not mend; else nothing."""
+    """Return why a server fails the check that sslmode asks for, which waiting would not help; else an empty text."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"The certificate of PostgreSQL does not pass: {error.verify_message}. Name a file with the authority that "

@@ -1,6 +1,6 @@
 """A service's own tables in PostgreSQL, written in the transaction that commits its records.
 
-The guarded statement comes first, so that nothing of the user's is called for a batch that another replica won. Then
+The guarded statement comes first, so that no code of the user is called for a batch that another replica won. Then
 rows, then hooks, then the commit.
 """
 
@@ -24,14 +24,14 @@ from choreography.stores.postgres_check import Fetch
 from choreography.stores.projecting import by_table, postgres_statement, where_of
 
 _SECONDS: Final = 5.0
-"""How long the hooks of a batch may take together: meanwhile its rows are locked."""
+"""How long the hooks of a batch may take together; the rows of the batch are locked for that time."""
 _LONGEST_STACK: Final = 4096
 _IDLE: Final = "25P03"
-"""The server has ended a transaction in which nothing happened for too long."""
+"""The server has ended a transaction that was idle for too long."""
 _OTHERS_WROTE: Final = ("40001", "40P01", "55P03")
-"""A serialization failure, a deadlock, a lock that was not had in time."""
+"""A serialization failure, a deadlock, a lock timeout."""
 _SERVER: Final = ("08", "25006", "53", "57P", "58", "XX")
-"""Beginnings of codes that are about the server and not about what was asked."""
+"""Prefixes of the codes of errors that are caused by the server and not by the statement."""
 
 _TABLE: Final = """
     select c.oid::int8, (select array_agg(r) from unnest(array['select', 'insert', 'update', 'delete']) as r
@@ -61,10 +61,10 @@ class PostgresTables:
         self._statements: dict[str, str] = {}
 
     async def check(self, fetch: Fetch) -> None:
-        """Compare tables with what projections make, and find out whether a frozen replica would hold locks.
+        """Compare tables with the rows of projections, and find out whether a frozen replica would hold locks.
 
         Raises:
-            SelfCheckError: something does not fit; the sentence says what to change.
+            SelfCheckError: a table does not fit; the message says what to change.
         """
         if not (self._own.projections or self._own.hooks):
             return
@@ -80,17 +80,17 @@ class PostgresTables:
             await self._statement(projection, fetch)
 
     async def prepare(self, beside: Beside, fetch: Fetch) -> None:
-        """Find out what must be known of tables before a transaction begins, where nobody has checked them."""
+        """Find out what must be known of the tables before a transaction begins, if they were not checked."""
         for one in beside.rows:
             await self._statement(one.projection, fetch)
 
     async def write(
         self, connection: OwnConnection, statement: str, columns: Sequence[Any], beside: Beside, fetch: Fetch
     ) -> CommitResult:
-        """Write records, rows and whatever hooks write, in one transaction.
+        """Write records, rows and the writes of hooks in one transaction.
 
         Raises:
-            PostgresError: the records could not be written; nothing was.
+            PostgresError: the records could not be written, so nothing was written.
         """
         transaction = connection.transaction()
         await transaction.start()
@@ -102,7 +102,7 @@ class PostgresTables:
             raise
         if trouble is None:
             return await self._committed(connection, transaction)
-        # That the server answers now shows that it was not the server that failed.
+        # If the server answers now, it was not the server that failed.
         if connection.is_closed():
             await fetch("select 1", ())
         else:
@@ -113,18 +113,18 @@ class PostgresTables:
         try:
             await transaction.commit()
         except asyncpg.PostgresError as error:
-            # Records have nothing that is checked only now; a table of the user's may.
+            # Records have no constraint that is checked at the commit; a table of the user may have one.
             return self._judged(error, "a constraint that is checked at the commit", connection)
         if connection.status == "COMMIT":
             return Committed()
-        # After a failure that a hook kept to itself the server answers a commit with a rollback, and no error.
+        # If a hook suppressed an error, the server answers the commit with a rollback, and no error.
         return Failed(
             "A statement of a hook failed in the transaction, and the hook went on as if nothing had happened. Let the "
             "error through, or run what may fail in connection.transaction() or begin_nested()."
         )
 
     async def _beside(self, connection: OwnConnection, beside: Beside) -> CommitResult | None:
-        """Write rows and call hooks; return what a failure of theirs comes to."""
+        """Write rows and call hooks; return the commit result of a failure in them, or None."""
         where, clock = "", asyncio.get_running_loop().time
         began = clock()
         try:
@@ -136,18 +136,18 @@ class PostgresTables:
                     where = f"the hook {call.hook.name}"
                     with connection.lent():
                         await called(connection, call)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the fate of an event or the server's trouble
+        except Exception as error:  # noqa: BLE001 - every error fails an event or is the server's trouble
             return self._judged(error, where, connection, late=clock() - began > _SECONDS)
         return None
 
     def _judged(self, error: Exception, where: str, connection: OwnConnection, *, late: bool = False) -> CommitResult:
-        """Sort a failure: others wrote at the same moment, the server is in trouble, or it is about the event."""
+        """Classify a failure: other transactions wrote meanwhile, the server is in trouble, or the event causes it."""
         state = _state_of(error)
         if state in NOT_PREPARED:
             raise asyncpg.PostgresError.new({"C": state, "M": words_of(error)}) from error
         if state in _OTHERS_WROTE:
             return Conflict(words_of(error))
-        # A hook that blocks this process loses its connection in the end, each time it is called.
+        # A hook that blocks this process loses its connection sooner or later, each time it is called.
         late = late or isinstance(error, TimeoutError) or state == _IDLE
         if state.startswith(_SERVER) or (connection.is_closed() and not late):
             return Unknown(words_of(error), answered=bool(state))
@@ -196,7 +196,7 @@ async def _found_table(where: str, fetch: Fetch) -> FoundTable | None:
 
 
 def _state_of(error: BaseException) -> str:
-    """Return the code by which the server calls an error, also where SQLAlchemy has wrapped it; empty if it is none."""
+    """Return the server's code of an error, also of one that SQLAlchemy has wrapped; empty if it has none."""
     for one in (error, getattr(error, "orig", None), error.__cause__):
         if state := getattr(one, "sqlstate", None):
             return str(state)

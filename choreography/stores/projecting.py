@@ -1,7 +1,6 @@
-"""The statements that bring the rows of entities in a user's table to what they are to be.
+"""The statements that bring the rows of entities in a user's table up to date.
 
-What a projection does not return any more is deleted, what it returns is written, and a row that is as it should be is
-left alone.
+Rows that a projection no longer returns are deleted, rows that it returns are written, and equal rows are not touched.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from choreography.own_tables import Projection
 
 
 def where_of(projection: Projection, schema: str) -> str:
-    """Return the name of its table, with the schema; the file of SQLite has none."""
+    """Return the name of a projection's table, with the schema; a SQLite file has no schemas."""
     schema_named, _, table = projection.table.rpartition(".")
     return f"{schema_named or schema}.{table}" if schema else table
 
@@ -25,7 +24,7 @@ def where_of(projection: Projection, schema: str) -> str:
 def by_table(rows: Iterable[Rows]) -> Mapping[str, tuple[Projection, str, str]]:
     """Return for each table the projection, the keys of the entities, and their rows in order, as JSON.
 
-    Rows are in the order of their keys so that two replicas take locks in one order.
+    Rows are in the order of their keys, so that two replicas take locks in the same order.
     """
     tables: dict[str, list[Rows]] = defaultdict(list)
     for one in rows:
@@ -45,14 +44,14 @@ def postgres_statement(where: str, key: Sequence[str], types: Mapping[str, str],
 
     Args:
         where: the table.
-        key: its key; the first column of it is the key of the entity.
+        key: the columns of its key; the first column holds the key of the entity.
         types: the type of each column.
-        owner_type: the type of that first column, without a length, to which a longer key would be cut.
+        owner_type: the type of that first column without its length, as a length would cut a longer key.
     """
     names = ", ".join(_quoted(types))
     same = " and ".join(f't."{name}" = r."{name}"' for name in key)
     others = [name for name in types if name not in key]
-    # json has no equality of its own.
+    # The type json has no equality.
     old, new = (
         ", ".join(f'{row}."{name}"{"::text" if types[name] == "json" else ""}' for name in others)
         for row in ("t", "excluded")

@@ -1,4 +1,4 @@
-"""Connections of SQLAlchemy for hooks: on the very connection whose transaction commits the event."""
+"""Connections of SQLAlchemy for hooks, on the connection whose transaction commits the event."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from choreography.stores.own_connection import OwnConnection
 async def call_with_sqlalchemy(connection: OwnConnection, call: HookCall) -> None:
     """Call a hook with a connection of SQLAlchemy, in a savepoint of its own.
 
-    What the hook commits is the savepoint, and what it rolls back is what it did itself: to SQLAlchemy the transaction
-    around it is none of its business.
+    A commit of the hook releases the savepoint, and a rollback undoes only the hook's own changes: SQLAlchemy does not
+    control the transaction around it.
     """
     async with _engine_of(connection).connect() as lent:
         await lent.begin()
@@ -28,7 +28,7 @@ async def call_with_sqlalchemy(connection: OwnConnection, call: HookCall) -> Non
 
 
 def _engine_of(connection: OwnConnection) -> AsyncEngine:
-    """Return the engine that has this connection and no other."""
+    """Return the engine that has only this connection."""
 
     async def lend(**_: Any) -> OwnConnection:
         return connection
@@ -38,7 +38,7 @@ def _engine_of(connection: OwnConnection) -> AsyncEngine:
             "postgresql+asyncpg://",
             pool_size=1,
             max_overflow=0,
-            # A prepared statement is of no use any more once the connection was given back to its pool.
+            # A prepared statement is useless once the connection was given back to its pool.
             connect_args={"async_creator_fn": lend, "prepared_statement_cache_size": 0},
         )
 

@@ -1,4 +1,4 @@
-"""Records in one SQLite file, in this process: what a service on a laptop needs no server for."""
+"""Records in one SQLite file, in this process, so that a service on a laptop needs no server."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from choreography.stores.sqlite_tables import BesideError, SqliteTables
 from choreography.stores.tables import TABLES, Does, in_parts, may_exist, named, table_of
 
 _OLDEST: Final = (3, 38)
-"""The first that reads JSON with ``->>``, as the views do."""
+"""The first version that supports ``->>`` on JSON, which the views use."""
 _OFF: Final = 0
 _REFUSALS: Final = (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError)
 Result = TypeVar("Result")
 
 
 class _ChangedError(Exception):
-    """A row was not as it was expected."""
+    """A row was not in the expected version."""
 
 
 class SqliteStore:
-    """One file, one connection, one thread, so that a commit waits for the disk and nothing waits for the commit."""
+    """One file, one connection, one thread: a commit waits for the disk, and the event loop does not wait for it."""
 
     snapshot_reads = True
     unsafe = "It is spoken to directly, so this is a defect of this library: report it."
@@ -80,7 +80,7 @@ class SqliteStore:
             return Unknown(words_of(error))
 
     async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
-        """Write everything in one transaction, tables of the service's own among it."""
+        """Write everything in one transaction, including the service's own tables."""
         del trace
         try:
             await self._run(lambda: self._write(writes, beside))
@@ -109,10 +109,10 @@ class SqliteStore:
         return Clock(datetime.now(UTC))
 
     async def check(self) -> None:
-        """Open the file, and make sure that nobody else does.
+        """Open the file, and make sure that no other process uses it.
 
         Raises:
-            SelfCheckError: it is not there, of another release, open in another process, or may lose what is committed.
+            SelfCheckError: the file is missing, belongs to another release, is open elsewhere, or may lose commits.
         """
         if sqlite3.sqlite_version_info < _OLDEST:
             raise SelfCheckError(
@@ -139,11 +139,11 @@ class SqliteStore:
         refuse_missing(wanted, await self._run(self._indexes), self._lists)
 
     async def clean(self, table: str, most: int) -> int:
-        """Delete rows whose time is over. Return how many there were."""
+        """Delete expired rows. Return how many there were."""
         return await self._run(lambda: self._clean(table, most))
 
     async def overdue(self) -> float:
-        """Return for how many seconds the oldest record is past its time; 0 if none is."""
+        """Return how many seconds ago the oldest record expired; 0 if none has expired."""
         every = " union all ".join(f"select min(expires_at) as at from {table} where service = :me" for table in TABLES)
         asked = (f"select min(at) from ({every})", {"me": self._service})
         [oldest] = await self._run(lambda: self._open().execute(*asked).fetchone())
@@ -171,7 +171,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            # The URI keeps SQLite from making an empty file where there is none.
+            # The URI keeps SQLite from creating an empty file if the file is missing.
             connection = sqlite3.connect(f"file:{quote(str(self._file))}?mode=rw", uri=True, isolation_level=None)
             try:
                 connection.execute("pragma journal_mode = wal")
@@ -225,7 +225,7 @@ class SqliteStore:
             raise
 
     def _undo(self, connection: sqlite3.Connection) -> None:
-        """End a transaction that failed; a connection that cannot, as when its disk is full, is opened anew."""
+        """Roll back a failed transaction. If that fails too, as with a full disk, open the connection anew."""
         try:
             if connection.in_transaction:
                 connection.execute("rollback")

@@ -1,4 +1,4 @@
-"""Why a SQLite file cannot be opened, in sentences that say what to do."""
+"""Why a SQLite file cannot be opened, as sentences that say what to do."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 _PRIMARY: Final = 0xFF
-"""The bits of an error code that say its kind; the others say more of it."""
+"""The bits of an error code that give its kind; the other bits give details."""
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 _NO_DATABASE: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def cannot_open(file: Path, error: sqlite3.Error | OSError) -> str:
-    """Return why a service cannot start on this file."""
+    """Return the reason why a service cannot start on this file."""
     kind = (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY
     if kind in _LOCKED:
         return (

@@ -24,14 +24,14 @@ _TROUBLE: Final = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
 )
-"""What is about the file and the disk, and not about a statement."""
+"""Errors of the file and the disk, not of a statement."""
 
 
 class BesideError(Exception):
-    """What a service does beside its records failed.
+    """A projection or a hook of a service failed.
 
     Attributes:
-        stack: where.
+        stack: the stack of the failure.
     """
 
     def __init__(self, where: str, error: Exception) -> None:
@@ -41,27 +41,27 @@ class BesideError(Exception):
 
 
 class SqliteTables:
-    """The own tables of one service in one file. All of it runs in the thread that has the file."""
+    """The own tables of one service in one file. All of it runs in the thread that owns the file."""
 
     def __init__(self, own: OwnTables) -> None:
         self._own = own
         self._engine: Any = None
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """Compare tables with what projections make.
+        """Compare tables with the rows of projections.
 
         Raises:
-            SelfCheckError: something does not fit; the sentence says what to change.
+            SelfCheckError: a table does not fit; the message says what to change.
         """
         for projection in self._own.projections:
             table = where_of(projection, "")
             refuse_unfit(projection, table, _found_table(connection, table))
 
     def write(self, connection: sqlite3.Connection, beside: Beside) -> None:
-        """Write rows and call hooks, in the transaction that is open.
+        """Write rows and call hooks in the open transaction.
 
         Raises:
-            BesideError: it is about an event.
+            BesideError: a projection or a hook failed on an event.
             Error: the file cannot be written now.
         """
         where = ""
@@ -101,7 +101,7 @@ def _code_of(error: sqlite3.Error) -> int:
 
 
 class _Lent:
-    """A connection of whose transaction SQLAlchemy has a savepoint: that is what it commits and rolls back."""
+    """A connection on which SQLAlchemy has only a savepoint of the transaction, which it may commit and roll back."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -110,21 +110,21 @@ class _Lent:
         return getattr(self._connection, name)
 
     def commit(self) -> None:
-        """Keep what was done since the last savepoint. It is committed with the records."""
+        """Keep the changes since the last savepoint. They are committed with the records."""
         self._connection.execute("release hook")
         self._connection.execute("savepoint hook")
 
     def rollback(self) -> None:
-        """Undo what was done since the last savepoint."""
+        """Undo the changes since the last savepoint."""
         self._connection.execute("rollback to hook")
 
     def close(self) -> None:
-        """Leave the file open."""
+        """Do nothing: the file stays open."""
 
 
 @contextmanager
 def _guarded(connection: sqlite3.Connection) -> Iterator[None]:
-    """Refuse meanwhile every statement that would end the transaction."""
+    """Refuse, inside this context, every statement that would end the transaction."""
 
     def allows(action: int, *_: str | None) -> int:
         return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK

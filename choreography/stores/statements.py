@@ -1,4 +1,4 @@
-"""The statements of the PostgreSQL driver: one for everything that a batch reads, one for everything that it writes.
+"""The statements of the PostgreSQL driver: one for all reads of a batch, one for all of its writes.
 
 Each is built once for each combination of tables and changes, and prepared by the server. Names are qualified by the
 schema, because a pooler in transaction mode keeps no search path.
@@ -13,7 +13,7 @@ from typing import Final
 from choreography.stores.tables import Does, TablePart
 
 _BORN: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
-"""The ETag of a new row: greater than any that an earlier row of the same key can have reached."""
+"""The ETag of a new row: greater than the ETag of every earlier row with the same key."""
 
 
 @lru_cache(maxsize=64)
@@ -27,10 +27,11 @@ def reading(schema: str, tables: Sequence[str]) -> str:
 
 
 def _row(columns: str, table: str, condition: str = "") -> str:
-    """Return what joins the row of each key ``u``, looked up in the primary key, as it can be planned in no other way.
+    """Return a join with the row of each key ``u`` that can only be planned as a lookup in the primary key.
 
-    A plain join could. The server plans a statement for good while the table is empty, and what is the best plan then
-    reads the whole table for each batch later on. A query with an offset is never taken apart.
+    A plain join could be planned otherwise. The server plans a statement once, while the table is empty, and the best
+    plan for an empty table would later read the whole table for each batch. The planner never merges a query that has
+    an offset.
     """
     return (
         f"cross join lateral (select {columns} from {table} r where r.service = $1 and r.kind = u.kind "
@@ -40,9 +41,9 @@ def _row(columns: str, table: str, condition: str = "") -> str:
 
 @lru_cache(maxsize=512)
 def writing(schema: str, parts: Sequence[TablePart]) -> str:
-    """Return the statement that carries out these parts: $1 is the service, then the columns of each part.
+    """Return the statement that carries out these parts: $1 is the service, then follow the columns of each part.
 
-    It raises, and nothing of it stays, unless every guarded write found its row as it was expected.
+    It raises, and none of its writes stay, unless every guarded write found its row in the expected version.
     """
     at, steps, counts, wanted, done = 2, [], [], [], []
     for number, part in enumerate(parts):
@@ -53,7 +54,7 @@ def writing(schema: str, parts: Sequence[TablePart]) -> str:
             step = _OF_ROWS[part.does].format(table=f"{schema}.{part.table}", rows=f"f{number}")
         steps.append(f"p{number} as ({step})")
         if part.does is Does.DROP:
-            # What is there must go. If it changed meanwhile, it is still there.
+            # An existing row must go. If it changed meanwhile, it still exists.
             keys = f"f{number}"
         if part.does is not Does.PUT:
             counts.append(f"(select count(*) from {keys}) - (select count(*) from p{number})")
@@ -68,7 +69,7 @@ def writing(schema: str, parts: Sequence[TablePart]) -> str:
 
 
 _COLUMNS: Final = {Does.BEGIN: 4, Does.PUT: 4, Does.CHANGE: 5, Does.STRIKE: 3, Does.DROP: 2}
-"""How many parameters each change takes: kinds and ids first, then what it needs besides."""
+"""How many parameters each change takes: kinds and ids first, then its other columns."""
 _EXPIRES: Final = "now() + make_interval(secs => u.ttl)"
 
 _DELETE: Final = "delete from {table} t using {rows} u where t.ctid = u.place returning t.kind, t.id"
@@ -78,11 +79,11 @@ _OF_ROWS: Final = {
     Does.STRIKE: _DELETE,
     Does.DROP: _DELETE,
 }
-"""What is done to rows where they stand. A row that somebody changed meanwhile stands elsewhere, and is left alone."""
+"""The changes of existing rows. A row that another transaction changed meanwhile has moved, and is not touched."""
 
 
 def _rows(schema: str, part: TablePart, at: int) -> str:
-    """Return the query for where the rows of a part stand, beside what is to become of them."""
+    """Return the query for the places of the rows of a part, with their new values."""
     more = {Does.CHANGE: "record text, ttl int, etag bigint", Does.STRIKE: "etag bigint"}.get(part.does, "")
     columns = [one.split() for one in f"kind text, id text, {more}".removesuffix(", ").split(", ")]
     arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(columns, at))

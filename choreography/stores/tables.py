@@ -1,7 +1,7 @@
-"""The three tables of a service, and which record stands in which.
+"""The three tables of a service, and which record is in which table.
 
-Entities are changed again and again, outcomes are written once, and notes come and go. So each has a table, which the
-database can be tuned for by itself. All three have the same columns.
+Entities are changed again and again, outcomes are written once, and notes come and go. So each has its own table, for
+which the database can be tuned separately. All three have the same columns.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ TABLES: Final = (ENTITIES, OUTCOMES, NOTES)
 
 
 def table_of(key: Key) -> str:
-    """Return the table in which a record stands."""
+    """Return the table of a record."""
     if key.kind == OUTCOME:
         return OUTCOMES
     return NOTES if key.kind in LIBRARY_KINDS else ENTITIES
 
 
 class Does(StrEnum):
-    """What is done to a row."""
+    """The change that a write makes to a row."""
 
     BEGIN = "begin"
-    """Write it if there is none yet."""
+    """Write a row unless it exists."""
     CHANGE = "change"
-    """Write over the version that was read."""
+    """Overwrite the version that was read."""
     PUT = "put"
-    """Write over whatever is there."""
+    """Overwrite any version."""
     STRIKE = "strike"
     """Delete the version that was read."""
     DROP = "drop"
-    """Delete whatever is there."""
+    """Delete any version."""
 
 
 class TablePart(NamedTuple):
-    """All writes of a transaction that do the same to one table."""
+    """All writes of a transaction that make the same change in one table."""
 
     table: str
     does: Does
 
 
 def part_of(write: Write) -> TablePart:
-    """Return which kind of change a write is."""
+    """Return the table and the kind of change of a write."""
     if write.value is None:
         does = Does.DROP if write.etag == ANY_ETAG else Does.STRIKE
     elif write.etag is None:
@@ -61,7 +61,7 @@ def part_of(write: Write) -> TablePart:
 
 
 def in_parts(writes: Iterable[Write]) -> Mapping[TablePart, Sequence[Write]]:
-    """Sort the writes of a transaction, in the order of their keys so that two replicas take locks in one order."""
+    """Sort the writes of a transaction by their keys, so that two replicas take locks in the same order."""
     parts: dict[TablePart, list[Write]] = {}
     for write in sorted(writes, key=lambda one: one.key):
         parts.setdefault(part_of(write), []).append(write)
@@ -69,11 +69,11 @@ def in_parts(writes: Iterable[Write]) -> Mapping[TablePart, Sequence[Write]]:
 
 
 def may_exist(key: Key, *, nul: bool = True) -> bool:
-    """Tell whether a database could hold a record of this id: no text there has half a character, or perhaps a NUL."""
+    """Tell whether a database can hold this id: it accepts no surrogates in texts, and perhaps no NUL."""
     halves = any("\ud800" <= one <= "\udfff" for one in key.logical_id) if not key.logical_id.isascii() else False
     return not halves and (nul or "\x00" not in key.logical_id)
 
 
 def named(key: Key) -> str:
-    """Return a key as a person reads it."""
+    """Return a key in a form for people."""
     return f"{key.kind}/{key.logical_id}"

@@ -1,4 +1,4 @@
-"""Records in a state store of the sidecar: for a store that only Dapr can reach, such as MySQL."""
+"""Records in a state store of the sidecar: for a database that only Dapr supports, such as MySQL."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _CONFLICTS: Final = ("possible etag mismatch", "no item was updated", "item alre
 _KEYS_AT_ONCE: Final = 1000
 _TTL: Final = 3600
 _CUT: Final = timedelta(seconds=0.5)
-"""Stores cut the moment of expiry to a whole second: half a second on average."""
+"""Stores round the time of expiry down to a whole second: half a second on average."""
 
 
 class SidecarStore:
     """The state store of one component, through the sidecar's state API.
 
-    A bulk get may show nothing though something is there, and every operation of a transaction is a round trip of its
-    own to most databases.
+    A bulk get may report a missing value although one exists, and with most databases every operation of a transaction
+    is a round trip of its own.
     """
 
     snapshot_reads = False
@@ -87,10 +87,10 @@ class SidecarStore:
             return Unknown(words_of(error))
 
     async def commit(self, writes: Sequence[Write], trace: str = "", beside: Beside | None = None) -> CommitResult:
-        """Write everything in one transaction and sort the answer by what it proves.
+        """Write everything in one transaction and classify the answer by what it proves.
 
         Raises:
-            RuntimeError: there are tables of the service's own, with which it must not have started.
+            RuntimeError: the service has tables of its own, and so should not have started on this store.
         """
         if beside is not None:
             raise RuntimeError("No table of a service's own is in a transaction of the sidecar.")
@@ -109,7 +109,7 @@ class SidecarStore:
         return Unknown(f"{status}: {text}", answered=True)
 
     async def clock(self, probe: Key) -> Clock | None:
-        """Return the time by the clock of the store, read from the moment at which a record will expire."""
+        """Return the time by the clock of the store, derived from the time at which a record will expire."""
         written = await self.commit([Write(probe, "clock", ANY_ETAG, _TTL)])
         if not isinstance(written, Committed):
             return None
@@ -121,12 +121,12 @@ class SidecarStore:
         return Clock(expires + _CUT - timedelta(seconds=_TTL), _CUT)
 
     async def page(self, asked: ListRequest, trace: str = "") -> Sequence[Row] | Unknown:
-        """Answer nothing: the state API cannot be asked by anything but keys."""
+        """Return no page: the state API supports only lookups by key."""
         del asked, trace
         return Unknown("the state API of the sidecar has no lists")
 
     async def check(self) -> None:
-        """Refuse lists. A component cannot be asked for its settings; the rest is left to the probes.
+        """Refuse lists. The settings of a component cannot be read, so the probes check the rest.
 
         Raises:
             SelfCheckError: the service has lists.
@@ -139,16 +139,16 @@ class SidecarStore:
             )
 
     async def clean(self, table: str, most: int) -> int:
-        """Do nothing: Dapr's components clean by themselves."""
+        """Do nothing: Dapr's components delete expired records by themselves."""
         del table, most
         return 0
 
     async def overdue(self) -> float:
-        """Return 0: a component cannot be asked."""
+        """Return 0: a component does not report it."""
         return 0.0
 
     async def close(self) -> None:
-        """Do nothing: the connections are those of the sidecar."""
+        """Do nothing: the connections belong to the sidecar."""
 
 
 def _operation(write: Write) -> dict[str, Any]:

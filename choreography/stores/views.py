@@ -1,4 +1,4 @@
-"""A view for each entity, with a column for each field and each part of its state, for anybody who knows SQL."""
+"""A view for each entity, with a column for each field and each part of its state, for everyone who knows SQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN: Final = {
     "date": "{schema}.as_day({text})",
     "jsonb": "{json}",
 }
-"""How a column shows a field. None of these raises: what an older release wrote in another form is null there."""
+"""How a column shows a field. No expression raises: a value that an older release wrote in another form is null."""
 _TAKEN: Final = frozenset(
     {"entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands", "alembic_version"}
     | {"entity_records", "outcome_records", "note_records"}
@@ -41,8 +41,8 @@ class ViewColumn(NamedTuple):
 
     Attributes:
         name: its name.
-        annotation: everything that it may show.
-        places: where that is kept, as paths into the kept state; the first place that holds something is shown.
+        annotation: the type of all values that it may show.
+        places: where the value is stored, as paths into the state; the first path with a value is shown.
     """
 
     name: str
@@ -50,21 +50,21 @@ class ViewColumn(NamedTuple):
     places: tuple[tuple[str, ...], ...]
 
     def read(self, arrow: str) -> str:
-        """Return how PostgreSQL reads it: as JSON with the arrow ``->``, as text with ``->>``."""
+        """Return the PostgreSQL expression that reads it: as JSON with the arrow ``->``, as text with ``->>``."""
         return _first(
             [" ".join(["state", *_steps(path[:-1], "->"), *_steps(path[-1:], arrow)]) for path in self.places]
         )
 
     def read_in_sqlite(self) -> str:
-        """Return how SQLite reads it."""
+        """Return the SQLite expression that reads it."""
         return _first([f"state ->> '$.{'.'.join(path)}'" for path in self.places])
 
 
 def columns_of(entity: type[Entity]) -> list[ViewColumn]:
     """Return a column for each field of an entity; a field that holds a tagged union has a column for each part.
 
-    A part that the entity ``drops`` was a field of its own in an earlier release. Its column stays where it was, so
-    that other views may stand on it, and shows what that release kept.
+    A part that the entity ``drops`` was a field of its own in an earlier release. Its column stays in its place, as
+    other views may depend on it, and shows the values of that release.
     """
     states, columns = parts_of(entity), list[ViewColumn]()
     for name, info in entity.model_fields.items():
@@ -79,7 +79,7 @@ def columns_of(entity: type[Entity]) -> list[ViewColumn]:
 
 
 def view_name(kind: str) -> str:
-    """Return the name of the view of a kind of entity, such as ``orders`` of ``order``."""
+    """Return the name of the view of a kind of entity, such as ``orders`` for ``order``."""
     name = kind.replace("-", "_")
     if name.endswith("y") and name[-2:-1] not in "aeiou":
         plural = f"{name[:-1]}ies"
@@ -91,7 +91,7 @@ def view_name(kind: str) -> str:
 
 
 def views(schema: str, entities: Iterable[type[Entity]], *, postgres: bool) -> list[str]:
-    """Return the statements that make the views of a service's entities, or bring them to its fields."""
+    """Return the statements that make the views of a service's entities, or adapt them to changed fields."""
     ordered = sorted(entities, key=lambda one: one.kind)
     if postgres:
         return [_in_postgres(schema, entity) for entity in ordered]
@@ -101,8 +101,8 @@ def views(schema: str, entities: Iterable[type[Entity]], *, postgres: bool) -> l
 def _in_postgres(schema: str, entity: type[Entity]) -> str:
     """Return the statement for one entity.
 
-    Other views may stand on it, and then it cannot be dropped. A new field is added at the end, which they bear; only a
-    field that goes, or becomes another type, needs a new view.
+    Other views may depend on it, and then it cannot be dropped. A new field is added at the end, which does not disturb
+    them; only a field that is removed, or gets another type, needs a new view.
     """
     columns = [
         _SHOWN[column_of(column.annotation)].format(schema=schema, json=column.read("->"), text=column.read("->>"))
@@ -140,7 +140,7 @@ def _first(places: Sequence[str]) -> str:
 
 
 def column_of(annotation: Any) -> str:
-    """Return the type of the column of a field; ``jsonb`` if no other one fits every value."""
+    """Return the type of the column of a field; ``jsonb`` if no other type fits every value."""
     parts = {part for part in plain_types(annotation) if part is not types.NoneType}
     columns = {next((column for known, column in _COLUMNS.items() if issubclass(one, known)), "jsonb") for one in parts}
     return columns.pop() if len(columns) == 1 else "jsonb"

@@ -1,4 +1,4 @@
-"""Spans that a user's own routes and code make with OpenTelemetry: they go the same way as ours."""
+"""Spans that a user's own routes and code make with OpenTelemetry: they are sent together with the library's spans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from choreography.tracing.recorder import Finished, Recorder
 
 
 def set_up(service: str, recorder: Recorder, share: float) -> None:
-    """Have every span that this process makes with OpenTelemetry handed to a recorder."""
+    """Hand every span that this process makes with OpenTelemetry to a recorder."""
     trace.set_tracer_provider(provider_for(service, recorder, share))
 
 
@@ -26,7 +26,7 @@ def provider_for(service: str, recorder: Recorder, share: float) -> TracerProvid
 
 
 class _Recording(SpanProcessor):
-    """Gives every span that has ended to the recorder."""
+    """Passes every finished span to the recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder

@@ -1,6 +1,6 @@
-"""Keeps finished spans until they are sent to Zipkin, and never makes anybody wait for that.
+"""Keeps finished spans until they are sent to Zipkin, and never delays the service for that.
 
-A span costs its service a tuple. It becomes JSON in a thread, a second's worth at a time.
+A span costs its service only a tuple. A thread encodes the spans of a second at a time as JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Finished(NamedTuple):
-    """One finished span. Times are in nanoseconds since 1970; of an inner span of a service the kind is empty."""
+    """One finished span. Times are in nanoseconds since 1970; the kind of an inner span of a service is empty."""
 
     kind: str
     name: str
@@ -44,7 +44,7 @@ class Recorder:
         self._complained = False
 
     def add(self, span: Finished) -> None:
-        """Keep a span until it is sent. If nobody takes spans, the oldest give way."""
+        """Keep a span until it is sent. If spans cannot be sent, the oldest are dropped."""
         self._kept.append(span)
 
     @property
@@ -53,7 +53,7 @@ class Recorder:
         return len(self._kept)
 
     async def forever(self) -> None:
-        """Send what has come, once a second; when this is cancelled, what is left is sent as well."""
+        """Send the waiting spans once a second; when this is cancelled, send the rest as well."""
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
             try:
                 while True:
@@ -77,7 +77,7 @@ class Recorder:
             self._complained = False
 
     def _complain(self, count: int, error: Exception) -> None:
-        """Say once in an outage that spans are lost; the services need none of them."""
+        """Log once in an outage that spans are lost; the services work without them."""
         if not self._complained:
             log.warning(
                 "spans are lost, as the collector does not take them; is ZIPKIN_ENDPOINT right?",

@@ -23,7 +23,7 @@ from choreography.tracing.traceparent import (
 
 
 class Begun(NamedTuple):
-    """The span of one delivered event, as long as the event is being handled."""
+    """The span of one delivered event, while the event is being handled."""
 
     envelope_type: str
     event_id: str
@@ -34,7 +34,7 @@ class Begun(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """What the handling of the event says, and asks others for, continues this."""
+        """The traceparent for the events and the calls that result from the event."""
         return traceparent_of(self.trace_id, self.span_id, recorded=True)
 
 
@@ -42,10 +42,10 @@ class Spans:
     """Begins and ends the spans of one service. Without a recorder there are none.
 
     The parent of an event's span is taken from the event: a bulk request has one header for many events, so the header
-    knows only one of their traces.
+    can name only one of their traces.
 
     Args:
-        share: of flows that are traced, where no traceparent says so already.
+        share: the share of traced flows among those without a traceparent.
     """
 
     def __init__(self, service: str, recorder: Recorder | None, share: float = 1.0) -> None:
@@ -67,7 +67,7 @@ class Spans:
         return Begun(envelope.type, envelope.id, flow_id, place.trace_id, new_span_id(), place.parent_id)
 
     def end(self, spans: Sequence[Begun | None], began: int) -> None:
-        """End the spans of deliveries whose handling began then, by ``time.time_ns``."""
+        """End the spans of deliveries whose handling began at ``began``, by ``time.time_ns``."""
         if self._recorder is None:
             return
         now = time.time_ns()
@@ -81,7 +81,7 @@ class Spans:
 
     @contextmanager
     def serving(self, method: str, route: str, traceparent: str) -> Iterator[Serving]:
-        """Serve one request inside a span, which continues the trace of its caller if there is one."""
+        """Serve one request inside a span, which continues the trace of its caller if the request has one."""
         span = Serving(place_of(traceparent) if is_traceparent(traceparent) else None, self._share)
         tags = {"http.request.method": method, "http.route": route}
         began, mark = time.time_ns(), _serving.set(span)
@@ -100,11 +100,11 @@ class Spans:
 
 @dataclass(slots=True)
 class Serving:
-    """The span of one request. Whose flow it begins is known only when its event is made.
+    """The span of one request. The flow that it begins is known only when its event is made.
 
     Attributes:
-        status: of the answer; 0 as long as there is none.
-        error: what went wrong, if it is the service's fault.
+        status: the status of the answer; 0 until there is one.
+        error: the error, if the service caused it.
     """
 
     _place: TracePlace | None
@@ -115,30 +115,30 @@ class Serving:
 
     @property
     def place(self) -> TracePlace:
-        """Where it stands; of a request that begins no flow, in a trace of its own."""
+        """The span's place in a trace; a request that begins no flow gets a trace of its own."""
         if self._place is None:
             trace_id = new_trace_id()
             self._place = place_in_flow(trace_id, self._share)._replace(trace_id=trace_id)
         return self._place
 
     def begins(self, flow_id: str) -> str:
-        """Say whose flow it begins, and return the traceparent that the flow's first event carries."""
+        """Note the flow that the request begins, and return the traceparent for the flow's first event."""
         if self._place is None:
             self._place = place_in_flow(flow_id, self._share)
         return self.traceparent
 
     @property
     def traceparent(self) -> str:
-        """What the request leads to continues this. As long as nobody knows its trace, nothing of it is recorded."""
+        """The traceparent for calls of the request. Until the trace is known, they are marked as not recorded."""
         trace_id, _, recorded = self._place or TracePlace(new_trace_id(), "", recorded=False)
         return traceparent_of(trace_id, self._span_id, recorded=recorded)
 
     def ids(self) -> tuple[str, str, str]:
-        """Return the ids of its trace, of itself, and of its parent."""
+        """Return the ids of the trace, of the span, and of its parent."""
         return self.place.trace_id, self._span_id, self.place.parent_id
 
     def tags(self) -> dict[str, str]:
-        """Return how it ended."""
+        """Return tags that say how the request ended."""
         tags = {"http.response.status_code": str(self.status)} if self.status else {}
         if self.error or self.status >= 500:
             tags |= {"otel.status_code": "ERROR", "error": self.error}
@@ -149,12 +149,12 @@ _serving: ContextVar[Serving | None] = ContextVar("serving", default=None)
 
 
 def current_traceparent() -> str:
-    """Return the traceparent of the request being served; nothing if it has no span."""
+    """Return the traceparent of the request being served; an empty text if it has no span."""
     span = _serving.get()
     return span.traceparent if span else ""
 
 
 def traceparent_beginning(flow_id: str) -> str:
-    """Return the traceparent that the first event of a flow carries, begun by the request being served."""
+    """Return the traceparent for the first event of a flow that the request being served begins."""
     span = _serving.get()
     return span.begins(flow_id) if span else ""

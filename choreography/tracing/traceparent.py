@@ -1,4 +1,4 @@
-"""W3C traceparents as texts, and which flows are traced at all: the same ones in every service."""
+"""W3C traceparents as texts, and the choice of traced flows: the same flows in every service."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NOT_RECORDED: Final = "00"
 
 
 class TracePlace(NamedTuple):
-    """Where a new span stands.
+    """The place of a new span in a trace.
 
     Attributes:
         trace_id: the trace it belongs to, as 32 hexadecimal digits.
         parent_id: the span that it continues, as 16 hexadecimal digits; empty if it begins a trace.
-        recorded: whether anybody wants to see the trace.
+        recorded: whether the trace is recorded.
     """
 
     trace_id: str
@@ -27,15 +27,15 @@ class TracePlace(NamedTuple):
 
 
 def place_of(traceparent: str) -> TracePlace:
-    """Return where a span stands that continues a valid traceparent. Its flags are followed, whoever set them."""
+    """Return the place of a span that continues a valid traceparent. Its flags are followed, whoever set them."""
     return TracePlace(traceparent[3:35], traceparent[36:52], bool(int(traceparent[53:], 16) & 1))
 
 
 def place_in_flow(flow_id: str, share: float) -> TracePlace:
-    """Return where the first span of a flow stands.
+    """Return the place of the first span of a flow.
 
-    Trace and decision both follow from the flow's id. So services that hear the same event of a publisher without
-    traces record it, or not, alike, and in one trace.
+    Trace and choice both follow from the flow's id. So all services that consume an event of a publisher without traces
+    make the same choice, and record the event in one trace.
     """
     digest = hashlib.blake2b(flow_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return TracePlace(digest.hex(), "", int.from_bytes(digest[:8]) < share * _ALL)
@@ -47,20 +47,20 @@ def traceparent_of(trace_id: str, span_id: str, *, recorded: bool) -> str:
 
 
 def new_span_id() -> str:
-    """Return an id that no other span of a trace has, except by a chance that nobody needs to fear."""
+    """Return an id that, apart from a negligible chance, no other span of the trace has."""
     return f"{random.getrandbits(64) or 1:016x}"
 
 
 def new_trace_id() -> str:
-    """Return an id for a trace of no flow."""
+    """Return an id for a trace without a flow."""
     return f"{random.getrandbits(128) or 1:032x}"
 
 
 def of_all(traceparents: Iterable[str]) -> str:
     """Return the traceparent of a call that serves several deliveries.
 
-    A call for several traces is part of none: a sidecar would show each of a hundred events as said by the flow of the
-    first. So it is marked as not to be recorded.
+    A call for several traces belongs to none of them: a sidecar would attribute each of a hundred events to the flow of
+    the first. So the call is marked as not recorded.
     """
     first = ""
     for one in traceparents:

@@ -1,4 +1,4 @@
-"""The move itself: everything is named, written, read again and counted; nothing that is there is overwritten."""
+"""The move itself: all records are identified, written, read again and counted; no existing row is overwritten."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Moved:
 
     Attributes:
         rows: how many rows stand in each table now.
-        folded: how many outcomes among them stood in entities before.
-        left: how many records were left, as only the processes that wrote them needed them.
+        folded: how many of the outcomes were part of entities before.
+        left: how many records were left behind, as only the processes that wrote them needed them.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class Moved:
     left: int = 0
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return the result as a sentence."""
         return (
             f"{self.rows[ENTITIES]} entities, {self.rows[OUTCOMES]} outcomes ({self.folded} of them from inside of "
             f"entities) and {self.rows[NOTES]} notes are there as Dapr kept them; {self.left} records of processes "
@@ -52,11 +52,11 @@ class Moved:
 
 
 async def move(source: RecordSource, service: str, address: DatabaseAddress) -> Moved:
-    """Move all records of a service into its own tables. It may be run again, and then goes on.
+    """Move all records of a service into its own tables. A second run continues the first.
 
     Raises:
-        MoveError: somebody still writes, commands are still under way, an id cannot be found, or the service has
-            already worked with its own tables.
+        MoveError: a process still writes, commands are still under way, an id cannot be found, or the service has
+            already used its own tables.
     """
     async with target_at(address) as target:
         async with source.opened():
@@ -73,7 +73,7 @@ async def move(source: RecordSource, service: str, address: DatabaseAddress) -> 
 
 
 async def _named(source: RecordSource, service: str, *, look: bool = True) -> tuple[Names, tuple[int, int]]:
-    """Find the id of every record; return a sum over all of them as well."""
+    """Find the id of every record; also return a sum over all records."""
     names, count, total = Names(), 0, 0
     commands = 0
     async for old in source.rows(service):
@@ -126,7 +126,7 @@ async def _write(source: RecordSource, service: str, names: Names, target: Targe
 
 
 def _may_be_left(place: RecordPlace, old: Old) -> bool:
-    """Tell whether nothing is lost with a record: it held a place, or listed commands that all have their outcomes."""
+    """Tell whether a record may be dropped: a placeholder, or a list of commands that all have their outcomes."""
     return place.kind == "accepted-about" or is_vacant(old.value)
 
 

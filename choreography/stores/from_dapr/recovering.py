@@ -1,8 +1,8 @@
-"""Reading the records of Dapr's state stores: which record is which, although its key is a hash.
+"""Reading the records of Dapr's state stores: finding the id of each record, although its key holds only a hash.
 
-A key says the service, the kind and the SHA-256 of the id. The id itself stands in some record of the same service: an
-entity holds its key field, an outcome the id of its event and of every entity that it wrote, a command its event. So
-every text in every record is hashed, and those that are asked for are remembered.
+A key holds the service, the kind and the SHA-256 of the id. The id itself is in some record of the same service: an
+entity holds its key field, an outcome holds the id of its event and of every entity that it wrote, a command holds its
+event. So every text in every record is hashed, and the texts whose hashes are wanted are remembered.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Old(NamedTuple):
     Attributes:
         key: its key.
         value: its text.
-        expires: when it expires, in seconds since 1970; never if it is None.
-        changed: when it was written; unknown if it is None.
+        expires: when it expires, in seconds since 1970; None if it never expires.
+        changed: when it was written; None if that is unknown.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Old(NamedTuple):
 
 
 class RecordPlace(NamedTuple):
-    """What a key of Dapr's table says."""
+    """The parts of a key of Dapr's table."""
 
     service: str
     kind: str
@@ -60,7 +60,7 @@ class New(NamedTuple):
 
 
 def place_of(key: str) -> RecordPlace | None:
-    """Read a key, such as ``order||order.outcome.<hash>``; None if it is not one of this library."""
+    """Read a key, such as ``order||order.outcome.<hash>``; None if the key is not from this library."""
     parts = key.rpartition("||")[2].rsplit(".", 2)
     return RecordPlace(*parts) if len(parts) == 3 and len(parts[2]) == 64 else None
 
@@ -71,7 +71,7 @@ def is_needed(place: RecordPlace) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """Return the text of a record: components store it as a JSON text, some as JSON inside of JSON."""
+    """Return the text of a record: components store it as a JSON string, some as JSON inside JSON."""
     text = value.decode() if isinstance(value, bytes) else value
     while isinstance(text, str) and text.startswith('"'):
         text = orjson.loads(text)
@@ -86,7 +86,7 @@ class Names:
         self._pages = {hashed(str(page)): str(page) for page in range(PAGES)}
 
     def want(self, place: RecordPlace) -> None:
-        """Remember that an id is looked for."""
+        """Note that the id of a hash is wanted."""
         self._found.setdefault(place.digest, self._pages.get(place.digest))
 
     def look_into(self, text: str) -> None:
@@ -97,12 +97,12 @@ class Names:
                 self._found[digest] = one
 
     def id_of(self, place: RecordPlace) -> str | None:
-        """Return the id; None if no record holds it."""
+        """Return the id of a record; None if no record holds it."""
         return self._found.get(place.digest)
 
 
 def is_vacant(text: str) -> bool:
-    """Tell whether a record only held the place of an entity that is not there; own tables need none of these."""
+    """Tell whether a record is only the placeholder of a missing entity; own tables need no placeholders."""
     raw = _parsed(text)
     if not isinstance(raw, dict) or raw.get("s") is not None or raw.get("o"):
         return False
@@ -111,7 +111,7 @@ def is_vacant(text: str) -> bool:
 
 
 def renewed(place: RecordPlace, logical_id: str, old: Old) -> Iterator[New]:
-    """Yield the rows that one row of Dapr's becomes: outcomes folded into an entity get rows of their own."""
+    """Yield the new rows for one row of Dapr's table: outcomes folded into an entity get rows of their own."""
     if place.kind in LIBRARY_KINDS:
         at = _moment(_parsed(old.value)) if place.kind == OUTCOME else None
         yield New(Key(place.service, place.kind, logical_id), old.value, old.expires, at or old.changed)
@@ -121,7 +121,7 @@ def renewed(place: RecordPlace, logical_id: str, old: Old) -> Iterator[New]:
         record = EntityRecord.decode(old.value)
         folded = [(str(raw[0]), raw, _moment(raw)) for raw in record.folded.values()]
     except (orjson.JSONDecodeError, LookupError, AttributeError, TypeError):
-        # Somebody spoilt it. It is moved as it is, since the engine knows what to do with it.
+        # A spoilt record is moved as it is, since the engine can handle it.
         yield New(key, old.value, old.expires, old.changed)
         return
     if folded:
@@ -147,7 +147,7 @@ def _parsed(text: str) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a value, also those in JSON that is itself a text."""
+    """Yield every text in a value, also the texts in JSON that is itself a string."""
     if isinstance(value, str):
         yield value
         if value[:1] in ("{", "["):

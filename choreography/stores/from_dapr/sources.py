@@ -1,4 +1,4 @@
-"""Where records are read from: the table of Dapr's component in PostgreSQL or SQLite, or a file of rows."""
+"""The sources of records: the table of Dapr's component in PostgreSQL or SQLite, or a file of rows."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from choreography.errors import ChoreographyError
 from choreography.stores.from_dapr.recovering import Old, text_of
 
 OURS: Final = "choreography migrate"
-"""By this name PostgreSQL knows the sessions of the move itself."""
+"""The application name by which PostgreSQL knows the sessions of the move itself."""
 _PAGE: Final = 1000
 _TABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class MoveError(ChoreographyError):
-    """Records cannot be moved; the sentence says why, and what to do."""
+    """Records cannot be moved; the message says why, and what to do."""
 
 
 class RecordSource(Protocol):
     """A place in which Dapr kept records."""
 
     def opened(self) -> Any:
-        """Return a context in which rows can be read; it refuses to begin while somebody may write them."""
+        """Return a context in which rows can be read; it refuses to begin while a process may write them."""
         ...
 
     def rows(self, service: str) -> AsyncIterator[Old]:
@@ -40,10 +40,10 @@ class RecordSource(Protocol):
 
 
 def source_at(url: str, table: str, service: str) -> RecordSource:
-    """Return the source that is named: ``postgresql://...``, ``sqlite:///state/{service}.db`` or a ``.jsonl`` file.
+    """Return the source at an address: ``postgresql://...``, ``sqlite:///state/{service}.db`` or a ``.jsonl`` file.
 
     Raises:
-        MoveError: nothing can be read there.
+        MoveError: the source cannot be read.
     """
     url = url.replace("{service}", service)
     if table and not _TABLE.fullmatch(table):
@@ -113,7 +113,7 @@ class _SqliteTable:
         file = f"file:{quote(str(self._file))}?mode=rw"
         with closing(sqlite3.connect(file, uri=True, isolation_level=None, timeout=2)) as connection:
             try:
-                # Refused as long as anybody else has the file open, also one who does nothing at the moment.
+                # Refused while another process has the file open, even if that process is idle.
                 connection.execute("pragma locking_mode = exclusive")
                 connection.execute("begin exclusive")
             except sqlite3.OperationalError as error:
@@ -134,7 +134,7 @@ class _SqliteTable:
 
 
 class _Lines:
-    """A file that any database can write: on each line ``{"key": "", "value": "", "expires": "2027-01-01 11:33"}``."""
+    """A file that any database can export: each line is ``{"key": "", "value": "", "expires": "2027-01-01 11:33"}``."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -164,7 +164,7 @@ class _Lines:
 
 
 def _seconds(moment: Any) -> float | None:
-    """Read a moment as databases write it, in UTC."""
+    """Read a time in the form in which databases write it, in UTC."""
     if moment is None:
         return None
     if isinstance(moment, (int, float)):

@@ -1,4 +1,4 @@
-"""Where moved records are written: rows that are there already must say the same, and are counted after each batch."""
+"""The targets of moved records: an existing row must hold the same record, and rows are counted after each batch."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Target(Protocol):
     """The tables of one service."""
 
     async def write(self, rows: Sequence[New]) -> None:
-        """Write rows that are not there yet, all of them or none.
+        """Write the rows that do not exist yet, all of them or none.
 
         Raises:
-            MoveError: one is there and says something else.
+            MoveError: a row exists and holds a different record.
         """
         ...
 
 
 @asynccontextmanager
 async def target_at(address: DatabaseAddress) -> AsyncIterator[Target]:
-    """Open the tables of a service, which must not run meanwhile."""
+    """Open the tables of a service, which must not run during the move."""
     if address.is_file:
         file = Path(address.file)
         with file.with_name(f"{file.name}.lock").open("w") as lock:

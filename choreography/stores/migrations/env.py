@@ -14,6 +14,6 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    # The transaction is that of whoever gave the connection: it holds the lock that lets two runs take turns.
+    # The transaction belongs to the caller: it holds the lock that lets two runs take turns.
     context.configure(connection=given["connection"], version_table_schema=schema or None)
     context.run_migrations()

@@ -9,5 +9,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make everything."""
+    """Make all tables and views."""
     run_file(revision)

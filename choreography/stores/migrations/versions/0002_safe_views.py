@@ -1,4 +1,4 @@
-"""Views that show every row, also one that an older release or a person wrote in another form."""
+"""Views that show every row, also rows that an older release or a person wrote in another form."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the views anew; what a column cannot show is null."""
+    """Make the views anew; a value that a column cannot show is null."""
     run_file(revision)

@@ -1,4 +1,4 @@
-"""When an entity was first written, and its fields by which lists are asked for."""
+"""The time when an entity was first written, and the fields by which lists are filtered."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the columns, and what fills them in."""
+    """Add the columns, and the triggers and functions that fill them."""
     run_file(revision)
