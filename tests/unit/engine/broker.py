@@ -1,4 +1,4 @@
-"""Models of what is outside: a broker, a scheduler of deadlines, and a provider with idempotency keys."""
+"""Models of the outside world: a broker, a scheduler of deadlines, and a provider with idempotency keys."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PublishFault: TypeAlias = Callable[[int], Literal["none", "refused", "accepted, 
 
 @dataclass(slots=True)
 class Broker:
-    """Records what is published. ``faults`` says what becomes of the entries of the next bulk publishes."""
+    """Records published entries. ``faults`` says what happens to the entries of the next bulk publishes."""
 
     published: list[Outgoing] = field(default_factory=list)
     calls: list[tuple[Outgoing, ...]] = field(default_factory=list)
     faults: deque[PublishFault] = field(default_factory=deque)
 
     def publish(self, events: Sequence[Outgoing]) -> frozenset[int]:
-        """Answer with the indices of those that are not confirmed."""
+        """Return the indices of the entries that are not confirmed."""
         assert len({event.topic for event in events}) == 1, "one bulk publish goes to one topic"
         self.calls.append(tuple(events))
         fault = self.faults.popleft() if self.faults else _accepted
@@ -32,11 +32,11 @@ class Broker:
         return frozenset(index for index, fate in fates.items() if fate != "none")
 
     def texts(self) -> list[str]:
-        """Every published text, in order, repeats and all."""
+        """Return every published text in order, repeats included."""
         return [event.encoded for event in self.published]
 
     def ids(self) -> list[str]:
-        """Every published envelope id, in order, repeats and all."""
+        """Return every published envelope id in order, repeats included."""
         return [orjson.loads(text)["id"] for text in self.texts()]
 
 
@@ -64,7 +64,7 @@ class Scheduler:
     refusals: int = 0
 
     def schedule(self, deadlines: Sequence[ScheduledDeadline]) -> bool:
-        """Answer whether all of them are durable."""
+        """Return whether all of them are durable."""
         if self.refusals:
             self.refusals -= 1
             return False
@@ -72,7 +72,7 @@ class Scheduler:
         return True
 
     def remind(self, slot: str, events: tuple[str, ...]) -> bool:
-        """Answer whether the reminder of a slot, which holds its first accepted commands, is durable."""
+        """Return whether the reminder of a slot, which holds its first accepted commands, is durable."""
         if self.refusals:
             self.refusals -= 1
             return False
@@ -83,7 +83,7 @@ class Scheduler:
 
 @dataclass(slots=True)
 class Provider:
-    """Does what it is asked once per key. ``down`` says how many of the next calls get no answer."""
+    """Carries out each key once. ``down`` says how many of the next calls get no reply."""
 
     done: dict[str, str] = field(default_factory=dict)
     calls: list[CommittedIntent] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Provider:
     committed: Callable[[CommittedIntent], bool] = lambda _: True
 
     def call(self, committed: CommittedIntent) -> bool:
-        """Do it, unless it is down."""
+        """Carry out the call, unless the provider is down."""
         assert self.committed(committed), "an intent is carried out only after it is committed"
         self.calls.append(committed)
         if self.down:

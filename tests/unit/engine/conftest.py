@@ -1,4 +1,4 @@
-"""Lets the tests of the engine import the plain modules beside them, and makes their random examples the same ones."""
+"""Lets engine tests import the plain modules beside them, and makes their random examples repeatable."""
 
 import sys
 from pathlib import Path

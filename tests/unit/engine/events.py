@@ -1,4 +1,4 @@
-"""Events as they come from a broker, and shorthands for looking into a store."""
+"""Events as a broker delivers them, and shorthands for looking into a store."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def came(event: Event, event_id: str, **changes: Any) -> Delivery:
 
 
 def raw(attributes: Any) -> Delivery:
-    """Return the delivery of whatever this is."""
+    """Return the delivery of any value."""
     return read_delivery(orjson.dumps(attributes))
 
 
 def fired(encoded: str) -> Delivery:
-    """Return a deadline as the scheduler brings it."""
+    """Return a deadline as the scheduler delivers it."""
     delivery = read_delivery(encoded.encode())
     return Delivery(delivery.envelope, delivery.raw, delivery.identity, inside=True)
 
 
 def nudge(nudge_id: str, *events: dict[str, Any]) -> Delivery:
-    """Return a request to publish again what these events led to."""
+    """Return a request to publish again the events that these events caused."""
     return _control(nudge_id, NUDGE_TYPE, {"events": list(events)})
 
 

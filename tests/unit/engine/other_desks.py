@@ -1,4 +1,4 @@
-"""Releases of the desk that have other names for what is kept, waits or is under way."""
+"""Releases of the desk with other names for kept state, waiting joins or intents under way."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
 

@@ -1,4 +1,4 @@
-"""Later releases of the desk: what was recorded by one release must be found by the next."""
+"""Later releases of the desk: the next release must find the records of the one before."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
 

@@ -50,7 +50,7 @@ def no_answer(_commit_intents: CommittedIntent) -> OutsideAnswer:
 
 @dataclass(slots=True)
 class World:
-    """What all replicas of a service share."""
+    """The store, broker, scheduler and provider that all replicas of a service share."""
 
     service: Service
     answers: Outside = no_answer
@@ -61,30 +61,30 @@ class World:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Let the provider see whether what it is asked for was committed first."""
+        """Let the provider see whether its request was committed first."""
         self.provider.committed = lambda committed: any(committed in one.intents for one in self.store.outcomes())
 
     def recorded(self) -> set[str]:
-        """The texts of all events that the outcomes say are to be published."""
+        """Return the texts of all events that outcomes record for publishing."""
         return {event.encoded for one in self.store.outcomes() for event in one.events}
 
     def wished(self) -> dict[str, str]:
-        """The requests of all intents that the outcomes hold, by key."""
+        """Return the requests of all intents that outcomes hold, by key."""
         return {committed.key: committed.body for one in self.store.outcomes() for committed in one.intents}
 
     def due(self) -> set[ScheduledDeadline]:
-        """The deadlines that the outcomes hold."""
+        """Return the deadlines that outcomes hold."""
         return {due for one in self.store.outcomes() for due in one.deadlines}
 
     def assert_released(self) -> None:
-        """What was let out is what the outcomes hold: the same bytes, nothing more and nothing less."""
+        """Check that exactly the bytes that outcomes hold were published, scheduled and called."""
         assert set(self.broker.texts()) == self.recorded()
         assert set(self.scheduler.deadlines) == self.due()
         assert self.provider.done == self.wished()
 
 
 class Replica:
-    """One process. What it remembers dies with it."""
+    """One process; its memory is lost when it dies."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Replica:
         self.pauses: list[int] = []
 
     def begin(self) -> bool:
-        """Find out how the last life of this replica ended."""
+        """Read how the previous process of this replica ended."""
         begun: bool = self.drive(self.settler.suspects.begin())
         return begun
 
@@ -116,11 +116,11 @@ class Replica:
         self.drive(self.settler.suspects.end())
 
     def drive(self, engine: Generator[Any, Any, Any]) -> Any:
-        """Perform all that a part of the engine asks for, and return what it returns."""
+        """Perform all operations of a part of the engine, and return its result."""
         return finish(self._drive(engine))
 
     def deliver(self, *deliveries: Delivery) -> list[bool]:
-        """Take deliveries as the broker brings them; return for each whether it may be acknowledged."""
+        """Take deliveries from the broker; return for each whether it may be acknowledged."""
         return finish(self.delivering(deliveries))
 
     def settle(self, *deliveries: Delivery) -> list[Settled]:
@@ -132,7 +132,7 @@ class Replica:
         return self.deliver(*read_control(control, self.service.name))
 
     def delivering(self, deliveries: Sequence[Delivery]) -> Steps[list[bool]]:
-        """Do the same one operation at a time: each is yielded before it is performed."""
+        """Deliver one operation at a time: each is yielded before it is performed."""
         settled = yield from self.settling(deliveries)
         return (yield from self.releasing(settled))
 
@@ -221,7 +221,7 @@ def finish(steps: Generator[Any, None, Result]) -> Result:
 
 
 def die_after(steps: Generator[Any, None, Any], operations: int) -> bool:
-    """End the process when it has performed so many operations. False if it was done before that."""
+    """End the process after so many operations; return False if it was done before that."""
     for _ in range(operations + 1):
         try:
             next(steps)
@@ -246,6 +246,6 @@ def interleaved(first: Steps[Any], second: Steps[Any], turns: Iterator[bool]) ->
 
 
 def said(encoded: str) -> dict[str, Any]:
-    """Return what one published event says."""
+    """Return the content of one published event."""
     data: dict[str, Any] = orjson.loads(encoded)["data"]
     return data

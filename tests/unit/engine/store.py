@@ -30,7 +30,7 @@ ReadFault: TypeAlias = Callable[[str], Literal["shown", "hidden", "failed"]]
 
 
 def shown(_key: str) -> Literal["shown"]:
-    """Hide nothing."""
+    """Show every key."""
     return "shown"
 
 
@@ -104,7 +104,7 @@ class Store:
         return Committed() if fault == "none" else Unknown("timed out")
 
     def _set(self, writes: Sequence[Write], beside: Beside | None) -> CommitResult | None:
-        """Return what this transaction is set to be answered, if anything is."""
+        """Return the answer that a test has set for this transaction, if any."""
         if self.refuses(writes):
             return Refused("400: the store does not like it")
         if self.breaks(writes):
@@ -131,7 +131,7 @@ class Store:
                 self.ttls[str(write.key)] = write.ttl_seconds
 
     def expire(self) -> None:
-        """Let everything that has a time to live reach its end."""
+        """Let everything with a time to live expire."""
         for key in [key for key, ttl in self.ttls.items() if ttl is not None]:
             del self.rows[key], self.ttls[key]
 
@@ -140,7 +140,7 @@ class Store:
         return {key: EntityRecord.decode(row.value) for key, row in self.rows.items() if _kind(key) not in _NO_ENTITY}
 
     def apart(self) -> dict[str, Outcome]:
-        """Every outcome that is kept apart, by key."""
+        """Return every outcome that has a row of its own, by key."""
         return {key: decode_outcome(row.value) for key, row in self.rows.items() if _kind(key) == "outcome"}
 
     def outcomes(self) -> list[Outcome]:
@@ -155,7 +155,7 @@ class Store:
         return found[0] if found else None
 
     def content(self) -> dict[str, object]:
-        """All that is kept but marks, without the order in which it came."""
+        """Return all records except marks, whatever their order of arrival."""
         return {key: orjson.loads(row.value) for key, row in self.rows.items() if _kind(key) not in _MARKS}
 
 

@@ -1,10 +1,10 @@
-"""What tests turn on, and what they count, inside the toy's reactions."""
+"""Switches and counters that tests use inside the toy's reactions."""
 
 from __future__ import annotations
 
 
 class Curse:
-    """A switch: while it lasts, a cursed event kills the process."""
+    """A switch: while it is on, a cursed event kills the process."""
 
     lasts = False
 
@@ -14,6 +14,6 @@ class Lightning(BaseException):
 
 
 class Attempts:
-    """Counts how often the failing reaction was tried."""
+    """Counts the attempts of the failing reaction."""
 
     made = 0

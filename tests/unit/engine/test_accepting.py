@@ -1,4 +1,4 @@
-"""An accepted command is durable before its 202, and whoever finds it without an outcome can say its event again."""
+"""An accepted command is durable before its 202; if it has no outcome, its event is published again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLEARLY_LATER = NOON + timedelta(seconds=30)
 
 
 def command(key: str = "k1", owner: str = "ann", after: timedelta = timedelta(0)) -> Accepted:
-    """Return the event that one request becomes, at a replica that has seen none before."""
+    """Return the event of one request at a replica without memory."""
     commanding = Commanding(desk)
     event_id = commanding.event_id("caller", "POST /boxes", key)
     event = commanding.event(desk.commands[0], event_id, {"new": NewBox(owner=owner)})
@@ -53,14 +53,14 @@ def reminded(*events: str) -> list[Delivery]:
 
 
 def check(world: World, *commands: Accepted) -> CheckedCommands:
-    """Look at commands as the scheduler reminds of them."""
+    """Check commands as the scheduler's reminder does."""
     events = reminded(*(one.outgoing.encoded for one in commands))
     checked: CheckedCommands = Replica(world).drive(Accepting(desk, world.limits).check(events, CLEARLY_LATER))
     return checked
 
 
 def look_for(world: World, box: str) -> list[Recorded] | Unknown | None:
-    """Look for what commands are about."""
+    """Look up the entities that commands are about."""
     found: list[Recorded] | Unknown | None = Replica(world).drive(Accepting(desk, world.limits).about(box))
     return found
 
@@ -71,12 +71,12 @@ def settle(world: World, *commands: Accepted) -> None:
 
 
 def kept(world: World) -> set[str]:
-    """Return the kinds of what is kept of accepted commands."""
+    """Return the kinds of records that exist for accepted commands."""
     return {key.split(".")[1] for key in world.store.rows if "accepted" in key}
 
 
 def test_a_command_is_recorded_with_its_event_before_it_is_published() -> None:
-    """Rule 30: with a time to live, should everything else fail."""
+    """Rule 30: the record has a time to live, in case everything else fails."""
     world, one = World(desk), command()
     assert accept(world, one) == [Verdict(True, one.outgoing)]
     stored = world.store.rows[str(accepted_key("desk", one.envelope.id))]
@@ -86,7 +86,7 @@ def test_a_command_is_recorded_with_its_event_before_it_is_published() -> None:
 
 
 def test_commands_that_wait_at_the_same_moment_share_one_transaction() -> None:
-    """What a commit costs does not depend on how many it serves."""
+    """The cost of a commit does not depend on the number of commands in it."""
     world, many = World(desk), [command(f"k{number}") for number in range(20)]
     assert accept(world, *many) == [Verdict(True, one.outgoing) for one in many]
     assert len(world.store.transactions) == 1
@@ -94,7 +94,7 @@ def test_commands_that_wait_at_the_same_moment_share_one_transaction() -> None:
 
 
 def test_there_is_no_record_of_which_nobody_is_reminded() -> None:
-    """Rule 30: a process that dies between its commit and its publish may never be asked again."""
+    """Rule 30: after a death between commit and publish, perhaps no client asks again."""
     world = World(desk)
     accepting = Replica(world)._drive(Accepting(desk, Limits()).accept([command()], NOON))
     assert [type(operation) for operation in accepting] == [Remind, Commit]
@@ -105,7 +105,7 @@ def test_there_is_no_record_of_which_nobody_is_reminded() -> None:
 
 @pytest.mark.parametrize("operations", range(3))
 def test_whatever_was_recorded_when_the_process_died_is_found_by_its_reminder(operations: int) -> None:
-    """Rule 30: a kill between commit and publish, or before."""
+    """Rule 30: the process is killed between commit and publish, or before the commit."""
     world, one = World(desk), command()
     replica = Replica(world)
     die_after(replica._drive(Accepting(desk, Limits()).accept([one], NOON)), operations)
@@ -116,7 +116,7 @@ def test_whatever_was_recorded_when_the_process_died_is_found_by_its_reminder(op
 
 
 def test_the_first_outcome_deletes_what_is_kept_in_its_own_transaction() -> None:
-    """From then on the outcome speaks for the command, and the entity for what it is about."""
+    """From then on the outcome stands for the command, and the entity for its subject."""
     world, one = World(desk), command()
     accept(world, one)
     settle(world, one)
@@ -130,7 +130,7 @@ def test_the_first_outcome_deletes_what_is_kept_in_its_own_transaction() -> None
 
 
 def test_what_is_no_command_costs_no_deletion() -> None:
-    """Nor does what a reaction of this service says, nor what another service says under a command's type."""
+    """Events of reactions, and other services' events under a command's type, cost none either."""
     world = World(desk)
     Replica(world).deliver(
         came(Put(box="a", amount=1), "e1"),
@@ -141,7 +141,7 @@ def test_what_is_no_command_costs_no_deletion() -> None:
 
 
 def test_a_retry_says_the_recorded_event_again_at_every_replica_and_after_every_restart() -> None:
-    """The time of the first request, too: nobody counts a deadline from two moments."""
+    """The retry also has the time of the first request, so a deadline counts from one moment."""
     world, first, again = World(desk), command(), command(after=timedelta(minutes=1))
     accept(world, first)
     assert again.outgoing != first.outgoing
@@ -166,12 +166,12 @@ def test_another_body_under_the_same_key_is_refused_before_and_after_the_first_i
     if settled:
         settle(world, first)
     assert accept(world, other, command("k2")) == [Verdict(accepted=False), Verdict(True, command("k2").outgoing)]
-    # The reminder of the refused body must not say it.
+    # The reminder of the refused body must not publish it.
     assert check(world, other).lost == []
 
 
 def test_of_two_bodies_at_two_replicas_at_one_moment_one_is_refused() -> None:
-    """Rule 17: the record is first-write, so only one of two transactions can be. Also about what exists already."""
+    """Rule 17: the record is first-write, so one of two transactions fails, also for an existing entity."""
     bodies = [(command(), command(owner="bob")), (about("a", "e1"), about("a", "e1", "bob"))]
     for pair, turns in itertools.product(bodies, ([True, False] * 9, [True, True, False, False] * 9, [False] * 9)):
         world = World(desk)
@@ -183,7 +183,7 @@ def test_of_two_bodies_at_two_replicas_at_one_moment_one_is_refused() -> None:
 
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
 def test_after_an_unknown_answer_only_what_is_read_is_believed(fault: CommitFault) -> None:
-    """Rule 7: if it was written it is found, and if not it is written again."""
+    """Rule 7: if the record was written, the read finds it; if not, it is written again."""
     world, one = World(desk), command()
     world.store.commits.append(fault)
     assert accept(world, one, command("k2")) == [Verdict(True, one.outgoing), Verdict(True, command("k2").outgoing)]
@@ -191,7 +191,7 @@ def test_after_an_unknown_answer_only_what_is_read_is_believed(fault: CommitFaul
 
 
 def test_a_store_that_never_says_yes_makes_no_command_accepted() -> None:
-    """503, and the client comes again with its key."""
+    """The answer is 503, and the client retries with its key."""
     world = World(desk)
     world.store.commits.extend(["not written"] * 9)
     assert accept(world, command()) == [Verdict(None)]
@@ -200,7 +200,7 @@ def test_a_store_that_never_says_yes_makes_no_command_accepted() -> None:
 
 @pytest.mark.parametrize("kind", ["box", "outcome", "accepted", "accepted-about"])
 def test_a_store_that_does_not_answer_is_not_taken_for_never(kind: str) -> None:
-    """Rule 5: whichever of the keys could not be read."""
+    """Rule 5: this holds for every key that could not be read."""
     world = World(desk)
     world.store.reads.append(lambda key: "failed" if key.split(".")[1] == kind else "shown")
     assert accept(world, command()) == [Verdict(None)]
@@ -208,7 +208,7 @@ def test_a_store_that_does_not_answer_is_not_taken_for_never(kind: str) -> None:
 
 
 def test_absence_in_a_bulk_get_writes_over_nothing() -> None:
-    """Rule 5: the record was there, so the transaction is refused, and the next attempt reads it."""
+    """Rule 5: the record exists, so the transaction is refused, and the next attempt reads the record."""
     world, one = World(desk), command()
     accept(world, one)
     world.store.reads.append(hidden)
@@ -216,7 +216,7 @@ def test_absence_in_a_bulk_get_writes_over_nothing() -> None:
 
 
 def test_a_command_whose_outcome_was_hidden_leaves_nothing_behind_for_ever() -> None:
-    """It is recorded anew, its repeat changes nothing, and its reminder finds the outcome."""
+    """It is recorded again, its repeat changes nothing, and its reminder finds the outcome."""
     world, one = World(desk), command()
     settle(world, one)
     world.store.reads.append(hidden)
@@ -228,7 +228,7 @@ def test_a_command_whose_outcome_was_hidden_leaves_nothing_behind_for_ever() -> 
 
 
 def test_a_command_whose_outcome_had_no_room_in_its_record_is_found_apart() -> None:
-    """Although a bulk get did not show it, as the record says that some of its outcomes are elsewhere."""
+    """The record says that some outcomes have rows of their own, so a single get looks there too."""
     world, one = World(desk), command()
     puts = (came(Put(box=one.envelope.subject, amount=1), f"e{number}") for number in range(MOST_FOLDED))
     Replica(world).deliver(*puts, read_delivery(one.outgoing.encoded.encode()))
@@ -241,7 +241,7 @@ def test_a_command_whose_outcome_had_no_room_in_its_record_is_found_apart() -> N
 
 
 def test_a_record_that_cannot_be_read_refuses_no_other_command() -> None:
-    """Strangers came in the same group by chance."""
+    """Unrelated commands share the group only by chance."""
     world, broken, sound = World(desk), command(), command("k2")
     world.store.rows[str(Key("desk", "box", broken.envelope.subject))] = Stored("not a record", "1")
     verdict, other = accept(world, broken, sound)
@@ -258,13 +258,13 @@ def test_a_command_that_the_store_refuses_refuses_no_other() -> None:
 
 
 def test_the_same_request_twice_at_one_moment_is_recorded_once_and_said_as_recorded() -> None:
-    """Its second copy has another time, and nobody may hear of that."""
+    """Its second copy has another time, so it must never be published."""
     world, first, second = World(desk), command(), command(after=timedelta(seconds=1))
     assert accept(world, first, second) == [Verdict(True, first.outgoing)] * 2
 
 
 def test_a_command_without_an_outcome_is_lost_until_it_has_one() -> None:
-    """As often as it takes, and always the recorded event."""
+    """Each reminder publishes the recorded event again, until there is an outcome."""
     world, lost, settled = World(desk), command(), command("k2")
     accept(world, lost, settled)
     settle(world, settled)
@@ -274,7 +274,7 @@ def test_a_command_without_an_outcome_is_lost_until_it_has_one() -> None:
 
 
 def test_an_absent_record_is_believed_only_of_a_single_get() -> None:
-    """Rule 5: a cancelled query shows nothing, and the reminder would be the last that knew of the command."""
+    """Rule 5: a cancelled query shows nothing, and ending the reminder would forget the command."""
     world, one = World(desk), command()
     accept(world, one)
     world.store.reads.append(hidden)
@@ -285,7 +285,7 @@ def test_an_absent_record_is_believed_only_of_a_single_get() -> None:
 
 
 def test_a_failed_read_ends_no_reminder() -> None:
-    """Nobody can tell, so it is asked again."""
+    """The result is unknown, so the read is repeated."""
     world = World(desk)
     accept(world, command())
     world.store.reads.append(failed)
@@ -293,7 +293,7 @@ def test_a_failed_read_ends_no_reminder() -> None:
 
 
 def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
-    """Whoever reads the log is to hear of it."""
+    """The log reports the record."""
     world, broken, lost = World(desk), command(), command("k2")
     accept(world, broken, lost)
     world.store.rows[str(Key("desk", "box", broken.envelope.subject))] = Stored("not a record", "1")
@@ -304,7 +304,7 @@ def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
 
 
 def test_what_a_command_is_about_is_found_until_it_exists() -> None:
-    """Rule 30: whoever asks for it, at whichever replica, is never told that there is no such thing."""
+    """Rule 30: no replica answers that it does not exist."""
     world, one = World(desk), command()
     assert look_for(world, one.envelope.subject) is None
     accept(world, one)
@@ -315,14 +315,14 @@ def test_what_a_command_is_about_is_found_until_it_exists() -> None:
 
 
 def test_whoever_cannot_read_what_a_command_is_about_cannot_tell() -> None:
-    """Rule 5: that is no absence."""
+    """Rule 5: a failed read does not prove absence."""
     world = World(desk)
     world.store.confirms.append(True)
     assert isinstance(look_for(world, "a"), Unknown)
 
 
 def test_several_commands_about_one_thing_are_all_found() -> None:
-    """In one group and one after another."""
+    """They come in one group, and one after another."""
     world, commands = World(desk), [about("a", f"e{number}") for number in range(3)]
     accept(world, *commands[:2])
     accept(world, commands[2])
@@ -332,7 +332,7 @@ def test_several_commands_about_one_thing_are_all_found() -> None:
 
 
 def test_what_exists_is_found_by_itself() -> None:
-    """A thing that many commands are about at once is no place where they meet."""
+    """Many commands about one existing entity share no record."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
     accept(world, about("a", "e1"))
@@ -340,7 +340,7 @@ def test_what_exists_is_found_by_itself() -> None:
 
 
 def test_what_begins_by_another_event_is_cleared_up_by_the_reminder() -> None:
-    """The outcome of the command finds the entity there, and leaves alone what may name others."""
+    """The outcome of the command finds the entity, and leaves notes that may name other commands."""
     world, first, second = World(desk), about("a", "e1"), about("a", "e2")
     accept(world, first, second)
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
@@ -353,7 +353,7 @@ def test_what_begins_by_another_event_is_cleared_up_by_the_reminder() -> None:
 
 
 def test_what_is_cleared_up_never_takes_a_command_with_it_that_came_meanwhile() -> None:
-    """Another command is added between the read and the deletion: the reminder asks again."""
+    """Another command is added between read and deletion, so the reminder comes again."""
     world, first, second = World(desk), about("a", "e1"), about("a", "e2")
     accept(world, first)
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))
@@ -371,7 +371,7 @@ def test_what_is_cleared_up_never_takes_a_command_with_it_that_came_meanwhile() 
 
 
 def test_a_quarantined_command_is_settled_and_still_found_by_what_it_is_about() -> None:
-    """A person decides about it; until then nobody may be told that it never was."""
+    """A person decides about it; until then GET must not answer 404."""
     world, one = World(desk), command()
     accept(world, one)
     Replica(world, now=NOON + timedelta(days=40)).deliver(read_delivery(one.outgoing.encoded.encode()))
@@ -382,7 +382,7 @@ def test_a_quarantined_command_is_settled_and_still_found_by_what_it_is_about() 
 
 
 def test_a_twin_that_says_something_else_deletes_no_record() -> None:
-    """Rule 1: it has the id of the command's event and is quarantined, and the command is still to be settled."""
+    """Rule 1: a false event with the command's id is quarantined, and the command stays unsettled."""
     world, one = World(desk), command()
     accept(world, one)
     settle(world, one)
@@ -394,7 +394,7 @@ def test_a_twin_that_says_something_else_deletes_no_record() -> None:
 
 @pytest.mark.parametrize("event", ["no event", Renamed(box="a")])
 def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_other(event: str | Renamed) -> None:
-    """What cannot be read today may be readable tomorrow, and so may a type that only another release accepts."""
+    """A later release may be able to read it, or accept a type that this one does not."""
     world, lost = World(desk), command()
     accept(world, lost)
     foreign = event if isinstance(event, str) else Commanding(desk).accept(event, "e1", NOON, "").outgoing.encoded
@@ -406,7 +406,7 @@ def test_a_reminder_of_another_release_is_not_taken_as_done_and_holds_up_no_othe
 
 
 def test_a_reminder_reads_no_more_of_a_command_of_which_nothing_is_kept() -> None:
-    """Where one read is one snapshot, its record is gone with its first outcome and with nothing else."""
+    """On snapshots, a missing record means that its first outcome deleted it."""
     world, lost, settled = World(desk, limits=Limits(snapshot_reads=True)), command(), command("k2")
     accept(world, lost, settled)
     settle(world, settled)
@@ -422,7 +422,7 @@ def test_a_reminder_reads_no_more_of_a_command_of_which_nothing_is_kept() -> Non
 
 
 def test_a_snapshot_ends_no_reminder_of_a_command_that_another_release_has_recorded() -> None:
-    """Only of what nothing is kept there is nothing to find out."""
+    """A command with any record left must still be checked."""
     world = World(desk, limits=Limits(snapshot_reads=True))
     foreign = Commanding(desk).accept(Renamed(box="a"), "e1", NOON, "")
     assert check(world, foreign) == CheckedCommands()
@@ -431,7 +431,7 @@ def test_a_snapshot_ends_no_reminder_of_a_command_that_another_release_has_recor
 
 
 def test_a_snapshot_ends_no_reminder_before_what_a_command_is_about_is_cleared_up() -> None:
-    """The entity was begun by another event, so the outcome of the command left the note about it alone."""
+    """Another event began the entity, so the command's outcome did not delete the note about it."""
     world, one = World(desk, limits=Limits(snapshot_reads=True)), about("a", "e1")
     accept(world, one)
     Replica(world).deliver(came(Put(box="a", amount=1), "e0"))

@@ -1,4 +1,4 @@
-"""Types are bound to topics and sources: whatever comes another way is quarantined, unrun, and says both."""
+"""Types are bound to topics and sources: any other event is quarantined without running."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ HOME = Put.topic
 
 
 def by(topic: str, delivery: Delivery) -> Delivery:
-    """Return a delivery as it comes by a topic."""
+    """Return a delivery that comes by a topic."""
     return delivery._replace(topic=topic)
 
 
 def reason(world: World, *deliveries: Delivery) -> str:
-    """Deliver; return why the one that must be quarantined is, after which no box may have changed."""
+    """Deliver; check that no box changed, and return the reason for the one quarantine."""
     assert Replica(world).deliver(*deliveries) == [True] * len(deliveries)
     assert state_of(world, Box, "a") is None
     [text] = world.broker.texts()
@@ -33,27 +33,27 @@ def reason(world: World, *deliveries: Delivery) -> str:
 
 
 def test_a_type_on_its_own_topic_is_run() -> None:
-    """Rule 27: nothing contradicts it."""
+    """Rule 27: topic and source fit the type."""
     world = World(desk)
     assert Replica(world).deliver(by(HOME, came(PUT, "e1"))) == [True]
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
 
 
 def test_a_type_on_the_topic_of_another_is_set_aside() -> None:
-    """Rule 27: whoever may publish there may not thereby say anything at all."""
+    """Rule 27: the right to publish on one topic is no right to publish every type."""
     told = reason(World(desk), by("elsewhere", came(PUT, "e1")))
     assert repr(HOME) in told
     assert "'elsewhere'" in told
 
 
 def test_a_version_that_this_release_does_not_know_belongs_where_its_family_does() -> None:
-    """Rule 27: it must not wait as *not yet* for a release that would run it."""
+    """Rule 27: on a foreign topic it must not wait as *not yet* for a release that would run it."""
     told = reason(World(desk), by("elsewhere", came(PUT, "e1", type="coins.put.v9")))
     assert "belongs on the topic" in told
 
 
 def test_the_true_event_is_run_although_a_false_one_had_its_id() -> None:
-    """Rule 27: whoever can write one topic must not be able to block the events of another."""
+    """Rule 27: somebody who can write one topic cannot block the events of another."""
     world = World(desk)
     Replica(world).deliver(by("elsewhere", came(PUT, "e1")))
     Replica(world).deliver(by("elsewhere", came(Put(box="a", amount=500), "e2")))
@@ -62,7 +62,7 @@ def test_the_true_event_is_run_although_a_false_one_had_its_id() -> None:
 
 
 def test_a_false_copy_of_an_event_that_was_just_published_is_set_aside_too() -> None:
-    """Rule 27: the memory of a replica answers for what came the right way only."""
+    """Rule 27: a replica remembers only events that came by the right topic."""
     world = World(desk)
     replica = Replica(world)
     replica.deliver(by(HOME, came(PUT, "e1")))
@@ -71,7 +71,7 @@ def test_a_false_copy_of_an_event_that_was_just_published_is_set_aside_too() -> 
 
 
 def test_a_replay_does_not_run_what_came_by_the_wrong_topic() -> None:
-    """Rules 27 and 28: the record holds by which topic it came."""
+    """Rules 27 and 28: the record holds the topic by which the event came."""
     world = World(desk)
     Replica(world).deliver(by("elsewhere", came(PUT, "e1")))
     name = said(world.broker.texts()[0])["event_id"]
@@ -81,7 +81,7 @@ def test_a_replay_does_not_run_what_came_by_the_wrong_topic() -> None:
 
 @pytest.mark.parametrize("owner", ["shop", ""])
 def test_an_event_counts_from_its_owner_only(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 27: if its contract names one."""
+    """Rule 27: this holds if the contract names an owner."""
     monkeypatch.setattr(Put, "owned_by", owner, raising=False)
     world = World(desk)
     Replica(world).deliver(by(HOME, came(PUT, "e1", source="thief")), by(HOME, came(PUT, "e2", source="shop")))
@@ -91,7 +91,7 @@ def test_an_event_counts_from_its_owner_only(owner: str, monkeypatch: pytest.Mon
 
 
 def library_events() -> dict[str, tuple[str, Delivery]]:
-    """Return what only the library says, each by a topic where it does not belong."""
+    """Return events that only the library publishes, each by a wrong topic."""
     made_up: dict[str, Any] = {"data": {}}
     return {
         "a nudge among events": (HOME, nudge("n1", wire(PUT, "e1"))),
@@ -113,7 +113,7 @@ def library_events() -> dict[str, tuple[str, Delivery]]:
 
 @pytest.mark.parametrize("name", library_events())
 def test_what_claims_to_be_ours_and_is_not_gets_a_letter(name: str) -> None:
-    """Rules 26 and 27: silence is the one wrong answer."""
+    """Rules 26 and 27: it must never be ignored silently."""
     topic, delivery = library_events()[name]
     world = World(desk)
     told = reason(world, by(topic, delivery))
@@ -124,7 +124,7 @@ def test_what_claims_to_be_ours_and_is_not_gets_a_letter(name: str) -> None:
 
 
 def test_what_claims_nothing_is_ignored_on_a_topic_of_events() -> None:
-    """Rule 26: a type that nobody declared says nothing about us, however incomplete it is."""
+    """Rule 26: an undeclared type is no event of this flow, however incomplete it is."""
     world = World(desk)
     stray = [by(HOME, raw({"type": "com.dapr.event.sent", "id": "x"})), by(HOME, came(PUT, "e", type="some.body.v1"))]
     assert [one.fate for one in Replica(world).settle(*stray)] == [Fate.IGNORED, Fate.IGNORED]

@@ -26,7 +26,7 @@ def accept(commanding: Commanding, owner: str = "ann", key: str = "k1", after: t
 
 
 def test_the_same_key_and_body_is_the_same_event_on_every_replica() -> None:
-    """Rule 17: ids and all that is said; no clock and no random."""
+    """Rule 17: ids and content do not depend on a clock or on chance."""
     first, other = accept(Commanding(desk)), accept(Commanding(desk), after=timedelta(hours=1))
     assert first.envelope.id == other.envelope.id
     assert first.envelope.digest == other.envelope.digest
@@ -34,7 +34,7 @@ def test_the_same_key_and_body_is_the_same_event_on_every_replica() -> None:
 
 
 def test_a_retry_at_the_replica_that_remembers_is_the_same_to_the_byte() -> None:
-    """Rule 17: the time of the first request, too."""
+    """Rule 17: the retry also has the time of the first request."""
     commanding = Commanding(desk)
     first = accept(commanding)
     commanding.remember(first)
@@ -42,7 +42,7 @@ def test_a_retry_at_the_replica_that_remembers_is_the_same_to_the_byte() -> None
 
 
 def test_another_body_under_the_same_key_contradicts() -> None:
-    """Rule 17: at once, where the first is remembered."""
+    """Rule 17: a replica that remembers the first request refuses at once."""
     commanding = Commanding(desk)
     commanding.remember(accept(commanding))
     assert commanding.contradicts(accept(commanding, owner="bob"))
@@ -50,7 +50,7 @@ def test_another_body_under_the_same_key_contradicts() -> None:
 
 
 def test_the_oldest_command_is_forgotten_first() -> None:
-    """What a replica remembers is bounded; the store knows the rest."""
+    """The memory of a replica is bounded; the store has the rest."""
     commanding = Commanding(desk, Limits(remembered_commands=2))
     first, second, third = (accept(commanding, key=key) for key in ("k1", "k2", "k3"))
     for accepted in (first, second, third):

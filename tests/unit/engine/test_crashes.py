@@ -1,4 +1,4 @@
-"""Crashes: the process may end between any two operations; a redelivery leaves what an undisturbed run leaves."""
+"""Crashes: the process may die between any two operations; redelivery gives the undisturbed result."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SCENES: dict[str, tuple[Callable[[], World], Sequence[Delivery]]] = {
 
 
 def undisturbed(scene: str) -> tuple[World, int]:
-    """Return the world after a run in which nobody dies, and how many operations that takes."""
+    """Return the world after a run without a crash, and the number of operations of that run."""
     begin, batch = SCENES[scene]
     world = begin()
     count = sum(1 for _ in Replica(world).delivering(batch))
@@ -86,7 +86,7 @@ def undisturbed(scene: str) -> tuple[World, int]:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_process_that_dies_anywhere_changes_nothing(scene: str) -> None:
-    """Every line of the crash table: before the commit, after it, and between any two publishes, jobs and calls."""
+    """Every row of the crash table: before the commit, after it, and between any two publishes, jobs and calls."""
     reference, count = undisturbed(scene)
     begin, batch = SCENES[scene]
     for operations in range(count):
@@ -117,7 +117,7 @@ def test_a_process_that_dies_twice_changes_nothing(scene: str) -> None:
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_process_that_dies_after_an_unknown_answer_changes_nothing(scene: str, fault: CommitFault) -> None:
-    """In the commit: the outcome record, read again, says whether it happened, also to the next process."""
+    """During the commit: the outcome, read again, says whether it happened, also to the next process."""
     reference, count = undisturbed(scene)
     begin, batch = SCENES[scene]
     for operations in range(count + 3):
@@ -132,7 +132,7 @@ def test_a_process_that_dies_after_an_unknown_answer_changes_nothing(scene: str,
 
 @pytest.mark.parametrize("scene", ["everything", "backwards"])
 def test_a_batch_that_is_redelivered_in_parts_leaves_the_same(scene: str) -> None:
-    """A broker may bring again what it likes, one by one, to a process that died at any moment."""
+    """A broker may redeliver any events one by one, after a crash at any moment."""
     reference, count = undisturbed(scene)
     begin, batch = SCENES[scene]
     for operations in range(count):
@@ -146,7 +146,7 @@ def test_a_batch_that_is_redelivered_in_parts_leaves_the_same(scene: str) -> Non
 
 
 def test_before_the_commit_nothing_has_happened() -> None:
-    """The first line of the crash table."""
+    """The first row of the crash table."""
     world = toys()
     steps = Replica(world).delivering([came(Put(box="a", amount=5), "put")])
     while not isinstance(next(steps), Commit):
@@ -156,7 +156,7 @@ def test_before_the_commit_nothing_has_happened() -> None:
 
 
 def test_between_commit_and_publish_the_redelivery_finds_the_outcome() -> None:
-    """The third line: nothing is run again, and what goes out is what the dead process recorded."""
+    """The third row: nothing runs again, and the events that the dead process recorded are published."""
     world = toys()
     steps = Replica(world).delivering([came(Put(box="a", amount=5), "put")])
     while not isinstance(next(steps), Publish):
@@ -172,7 +172,7 @@ def test_between_commit_and_publish_the_redelivery_finds_the_outcome() -> None:
 
 @pytest.mark.parametrize("operations", range(12))
 def test_a_nudge_that_dies_anywhere_is_harmless(operations: int) -> None:
-    """It only ever repeats what is recorded, under envelope ids of its own."""
+    """A nudge only repeats recorded events, under envelope ids of its own."""
     world, _ = undisturbed("everything")
     before = world.store.content()
     events = [wire(event, event_id) for event, event_id in EVERYTHING]

@@ -1,4 +1,4 @@
-"""Deadlines: due at a moment that follows from the event, arriving as an event, harmless if they come twice."""
+"""Deadlines: the event fixes the due time; a deadline arrives as an event, and twice is harmless."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPENED = came(Opened(box="a"), "e1", time=ago(timedelta(minutes=3)))
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(hours=5), timedelta(days=20)])
 def test_a_deadline_is_due_after_the_events_own_time(late: timedelta) -> None:
-    """Rule 20: however late the event is settled, and however often."""
+    """Rule 20: it does not matter how late, or how often, the event is settled."""
     world = World(desk)
     Replica(world, now=NOON + late).deliver(OPENED)
     Replica(world, now=NOON + late + timedelta(hours=1)).deliver(OPENED)
@@ -25,7 +25,7 @@ def test_a_deadline_is_due_after_the_events_own_time(late: timedelta) -> None:
 
 
 def test_a_publisher_whose_clock_is_ahead_gives_nobody_more_time() -> None:
-    """Rule 32: then it counts from when the event was settled, and a repeat finds the same due time."""
+    """Rule 32: it counts from the moment of settling, and a repeat finds the same due time."""
     world = World(desk)
     early = came(Opened(box="a"), "e1", time=ago(timedelta(hours=-3)))
     Replica(world).deliver(early)
@@ -67,7 +67,7 @@ def test_a_deadline_says_nothing_if_all_went_well() -> None:
 
 
 def test_an_event_is_not_done_until_its_deadline_is_scheduled() -> None:
-    """Rule 20: RETRY, though everything is committed and published."""
+    """Rule 20: the answer is RETRY, although everything is committed and published."""
     world = World(desk)
     world.scheduler.refusals = 1
     assert Replica(world).deliver(OPENED, came(Put(box="a", amount=1), "e2")) == [False, True]
@@ -76,7 +76,7 @@ def test_an_event_is_not_done_until_its_deadline_is_scheduled() -> None:
 
 
 def test_a_deadline_may_fire_long_after_the_horizon() -> None:
-    """Rule 4: it never was on a broker, so it cannot be a forgotten repeat; a broker's own delivery that old is."""
+    """Rule 4: it never was on a broker, so it cannot be an old repeat, unlike a broker's delivery."""
     world = World(desk)
     Replica(world).deliver(OPENED)
     Replica(world, now=NOON + timedelta(days=90)).deliver(fired(world.scheduler.deadlines[0].encoded))
@@ -84,7 +84,7 @@ def test_a_deadline_may_fire_long_after_the_horizon() -> None:
 
 
 def test_the_outcome_of_a_deadline_keeps_the_event_itself() -> None:
-    """It never was on a broker, and an auditor needs it."""
+    """A deadline never was on a broker, but an auditor needs it."""
     world = World(desk)
     Replica(world).deliver(OPENED)
     [due] = world.scheduler.deadlines
@@ -93,7 +93,7 @@ def test_the_outcome_of_a_deadline_keeps_the_event_itself() -> None:
 
 
 def test_an_event_that_only_a_set_aside_reaction_heard_has_no_deadline() -> None:
-    """Nothing began, so nothing is due."""
+    """The reaction did not run, so no deadline is due."""
     world = World(desk)
     Replica(world).deliver(raw(wire(Opened(box="a"), "e1") | {"data": {"box": 7}}))
     assert world.scheduler.deadlines == []

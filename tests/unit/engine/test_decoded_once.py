@@ -1,4 +1,4 @@
-"""An event is decoded by its contract once on its way, however many reactions hear it, and however often."""
+"""An event is decoded by its contract once, however many reactions and attempts it has."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears, also when its type is all there is to know
 
@@ -144,7 +144,7 @@ CAME = Came(thing="a", labels={"front": Part()})
 
 
 def test_an_event_of_several_reactions_a_join_and_a_deadline_is_decoded_once() -> None:
-    """And none of the reactions sees what another did to its copy, however deep."""
+    """No reaction sees what another one did to its copy, at any depth."""
     world = World(desk)
     assert Replica(world).deliver(delivery(CAME)) == [True]
     assert decoded == {"Came": 1}
@@ -155,7 +155,7 @@ def test_an_event_of_several_reactions_a_join_and_a_deadline_is_decoded_once() -
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_reaction_that_is_tried_again_gets_another_copy(times: int) -> None:
-    """Rule 9: what a failing attempt did cannot leak into the next one."""
+    """Rule 9: changes of a failed attempt cannot leak into the next one."""
     failures.extend([ValueError("not yet")] * times)
     world = World(desk)
     Replica(world).deliver(delivery(CAME))
@@ -165,7 +165,7 @@ def test_a_reaction_that_is_tried_again_gets_another_copy(times: int) -> None:
 
 
 def test_a_transaction_that_is_tried_again_decodes_nothing_again() -> None:
-    """Whatever the store answers, the event says the same."""
+    """The event stays the same, whatever the store answers."""
     world = World(desk)
     world.store.commits.extend(["conflict", "not written", "conflict"])
     assert Replica(world).deliver(delivery(CAME)) == [True]
@@ -181,7 +181,7 @@ def test_a_repeat_is_decoded_once_more() -> None:
 
 
 def test_a_join_reads_from_its_slots_only_what_came_before() -> None:
-    """The event that completes it is there already."""
+    """The event that completes the join is already decoded."""
     world = World(desk)
     Replica(world).deliver(delivery(CAME))
     Replica(world).deliver(delivery(Left(thing="a"), "e2"))
@@ -189,7 +189,7 @@ def test_a_join_reads_from_its_slots_only_what_came_before() -> None:
 
 
 def test_what_a_command_has_made_is_not_decoded_to_be_recorded() -> None:
-    """It is there; only its text is published."""
+    """The decoded event exists already; only its text is published."""
     commanding, world = Commanding(desk), World(desk)
     event = commanding.event(desk.commands[0], "e1", {"body": Ask()})
     accepted = commanding.accept(event, "e1", NOON, "")

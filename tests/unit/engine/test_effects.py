@@ -23,13 +23,13 @@ CREATED = OrderCreated(order_id="o1", customer_id="c1", currency="EUR", lines=(L
 
 
 def wish_of(world: World) -> CommittedIntent:
-    """Return the one intent that is recorded."""
+    """Return the only recorded intent."""
     [wish] = [wish for one in world.store.outcomes() for wish in one.intents]
     return wish
 
 
 def test_nothing_is_carried_out_before_it_is_committed() -> None:
-    """Rule 18: as long as the answer of the store is unknown, the outside hears nothing."""
+    """Rule 18: while the result of the commit is unknown, the outside is not called."""
     world = World(desk, bank)
     world.store.commits.extend(["not written"] * world.limits.attempts)
     assert Replica(world).deliver(came(ASKED, "e1")) == [False]
@@ -39,7 +39,7 @@ def test_nothing_is_carried_out_before_it_is_committed() -> None:
 
 
 def test_a_committed_intent_keeps_its_key_and_its_bytes() -> None:
-    """Rule 18: whatever happens to the box meanwhile, the outside is asked what was decided."""
+    """Rule 18: the outside gets the decided request, whatever happens to the box meanwhile."""
     world = World(desk, bank)
     world.provider.down = 2
     Replica(world).deliver(came(Put(box="a", amount=5), "e0"), came(ASKED, "e1"))
@@ -52,7 +52,7 @@ def test_a_committed_intent_keeps_its_key_and_its_bytes() -> None:
 
 
 def test_no_answer_is_answered_retry() -> None:
-    """Rule 18: only a refusal of the outside is an answer."""
+    """Rule 18: only a reply of the outside settles the intent."""
     world = World(desk, bank)
     world.provider.down = 1
     assert [Replica(world).deliver(came(ASKED, "e1")) for _ in range(2)] == [[False], [True]]
@@ -70,7 +70,7 @@ def test_a_repeat_recalls_the_answer_and_asks_nobody() -> None:
 
 
 def test_only_the_first_delivery_of_an_intent_is_carried_out_without_asking_the_store() -> None:
-    """Rule 18: what was found rather than decided may have been answered."""
+    """Rule 18: an intent that was read from the store may have been answered already."""
     world = World(desk, bank)
     for repeated in (False, True):
         settled = Replica(world).settle(came(ASKED, "e1"))
@@ -79,7 +79,7 @@ def test_only_the_first_delivery_of_an_intent_is_carried_out_without_asking_the_
 
 
 def test_an_answer_that_spilled_out_of_its_record_is_recalled_too() -> None:
-    """The second place is looked in as well."""
+    """The engine also looks among outcomes with rows of their own."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
     Replica(world).deliver(*(came(Put(box="a", amount=0), f"p{number}") for number in range(MOST_FOLDED)))
@@ -89,7 +89,7 @@ def test_an_answer_that_spilled_out_of_its_record_is_recalled_too() -> None:
 
 
 def test_a_recall_without_an_answer_of_the_store_decides_nothing() -> None:
-    """Rule 5: neither answered nor unanswered."""
+    """Rule 5: it counts neither as answered nor as unanswered."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
     recalling = Answering(desk).recall(wish_of(world))
@@ -111,7 +111,7 @@ def test_an_answer_is_settled_once() -> None:
 
 
 def test_the_outcome_of_an_answer_keeps_the_answer() -> None:
-    """It never was on a broker."""
+    """The answer never was on a broker."""
     world = World(desk, bank)
     Replica(world).deliver(came(ASKED, "e1"))
     assert [said(one.heard) for one in world.store.outcomes() if one.heard] == [
@@ -120,7 +120,7 @@ def test_the_outcome_of_an_answer_keeps_the_answer() -> None:
 
 
 def test_an_intent_whose_effect_was_renamed_goes_to_a_person() -> None:
-    """Rule 19: its key would be another one, so calling could do the same thing twice."""
+    """Rule 19: its key would change, so a call could do the same thing twice."""
     world = World(desk, bank)
     Replica(world).settle(came(ASKED, "e1"))
     answering, wish = Answering(desk), wish_of(world)._replace(effect="pay_out")
@@ -157,7 +157,7 @@ def test_effect_names_and_the_keys_made_of_them_are_frozen() -> None:
 
 @pytest.mark.parametrize("cancelled_first", [False, True])
 def test_an_order_cancelled_while_the_provider_thinks_is_refunded(cancelled_first: bool) -> None:
-    """Rule 18: a committed intent is carried out, never reconsidered; its answer copes with what came meanwhile."""
+    """Rule 18: a committed intent is always carried out; its answer handles what came meanwhile."""
     world = World(billing, provider_answers)
     cancelled = OrderCancelled(order_id="o1", customer_id="c1", reason="why not", lines=(LINE,))
     Replica(world).settle(came(CREATED, "e1"))

@@ -1,4 +1,4 @@
-"""CloudEvents as others write them: every valid one is taken, and the reason why another is not is the true one."""
+"""CloudEvents of other publishers: valid ones are accepted, and a refusal gives the true reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(**changes: Any) -> Delivery:
 
 
 def as_base64(raw: bytes) -> dict[str, Any]:
-    """Return what holds these bytes in an event, in place of its data."""
+    """Return the attribute that holds these bytes in an event, in place of `data`."""
     return {"data_base64": base64.b64encode(raw).decode(), "data": None}
 
 
@@ -39,7 +39,7 @@ def ran(delivery: Delivery) -> Box | None:
 
 
 def test_data_in_base64_says_the_same() -> None:
-    """Who encodes the data of an event otherwise has not said something else, so it is a repeat."""
+    """Another encoding of the data is the same content, so the event is a repeat."""
     encoded = read(**as_base64(orjson.dumps(PUT.model_dump(mode="json"))))
     assert not encoded.problem
     assert encoded.envelope is not None
@@ -75,7 +75,7 @@ def test_data_in_base64_says_the_same() -> None:
     ],
 )
 def test_what_is_wrong_with_an_event_is_said(changes: dict[str, Any], reason: str) -> None:
-    """A reason that is not the true one sends a person to look in the wrong place."""
+    """A false reason sends a person to look in the wrong place."""
     assert reason in read(**changes).problem
 
 
@@ -102,7 +102,7 @@ def test_every_media_type_of_json_is_taken(content_type: str | None) -> None:
 
 
 def test_a_subject_that_was_left_out_follows_from_the_contract() -> None:
-    """And so does the flow, unless the event names it."""
+    """The flow follows from it too, unless the event names its flow."""
     without = wire(PUT, "e1", subject=None, flowid=None)
     world = World(desk)
     assert Replica(world).deliver(read_delivery(orjson.dumps(without))) == [True]
@@ -111,7 +111,7 @@ def test_a_subject_that_was_left_out_follows_from_the_contract() -> None:
 
 
 def test_a_repeat_without_a_subject_is_a_repeat() -> None:
-    """Its digest is that of what came, whatever the contract adds."""
+    """Its digest is that of the delivered event, whatever the contract adds."""
     world = World(desk)
     event = wire(PUT, "e1", subject=None)
     for _ in range(2):
@@ -132,13 +132,13 @@ def test_an_event_without_subject_and_flow_can_be_set_aside() -> None:
 
 @pytest.mark.parametrize("name", ["subject", "flowid", "causationid", "eventid", "traceparent", "datacontenttype"])
 def test_a_null_attribute_is_one_that_is_absent(name: str) -> None:
-    """It is not the text None."""
+    """It is not read as the text None."""
     absent = {key: value for key, value in wire(PUT, "e1").items() if key != name}
     assert read(**{name: None}).envelope == read_delivery(orjson.dumps(absent)).envelope
 
 
 def test_the_time_of_an_event_without_one_is_when_its_broker_took_it() -> None:
-    """It is written into what is kept, so that a replay finds it too; and it makes no other event of it."""
+    """It is recorded, so that a replay finds it; the event's identity does not depend on it."""
     event = wire(PUT, "e1") | {"time": None}
     early, late = "2026-01-01T11:00:00Z", "2026-01-01T11:30:00Z"
     one, two = (read_parsed(event, orjson.dumps(event), taken=taken) for taken in (early, late))
@@ -157,7 +157,7 @@ def test_an_event_keeps_its_own_time() -> None:
 
 
 def test_a_byte_order_mark_is_taken_for_one() -> None:
-    """Before the event and before data in base64; what is kept has none, so that it can be read again."""
+    """It may precede the event, or data in base64; the record has none, so that it can be read again."""
     raw = orjson.dumps(wire(PUT, "e1"))
     assert read_delivery(b"\xef\xbb\xbf" + raw) == read_delivery(raw)
     assert not read(**as_base64(b"\xef\xbb\xbf" + orjson.dumps(PUT.model_dump(mode="json")))).problem
@@ -165,7 +165,7 @@ def test_a_byte_order_mark_is_taken_for_one() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_another_encoding_is_named(encoding: str) -> None:
-    """JSON is exchanged in UTF-8, and nobody should have to guess that from a column number."""
+    """JSON is exchanged in UTF-8; a column number would not tell a reader that."""
     assert "UTF-8" in read_delivery(orjson.dumps(wire(PUT, "e1")).decode().encode(encoding)).problem
 
 
@@ -174,7 +174,7 @@ def test_another_encoding_is_named(encoding: str) -> None:
     [(b"", "is empty"), (b"\x1f\x8b\x08\x00", "gzip"), (b"\x00\x01\x02", "is not JSON"), (b"\xef\xbb\xbf", "is empty")],
 )
 def test_what_is_no_json_says_what_it_is(raw: bytes, reason: str) -> None:
-    """As far as it can be told."""
+    """The reason names the format where it can be recognised."""
     assert reason in read_delivery(raw).problem
 
 
@@ -238,7 +238,7 @@ NO_MOMENTS = [
 
 @pytest.mark.parametrize("text", NO_MOMENTS)
 def test_nothing_else_is_read(text: str) -> None:
-    """Whatever else Python's own parser would take, other languages would not."""
+    """Other forms that Python's parser accepts are refused, because other languages refuse them."""
     with pytest.raises(InvalidEventError, match="RFC 3339"):
         as_moment(text)
 
@@ -246,7 +246,7 @@ def test_nothing_else_is_read(text: str) -> None:
 @settings(deadline=None)
 @given(st.datetimes(), st.integers(-23 * 60, 23 * 60), st.booleans())
 def test_every_moment_is_read_back(local: datetime, offset: int, small: bool) -> None:
-    """In whatever offset of whole minutes somebody writes it, if it is a moment of these ten thousand years in UTC."""
+    """Any offset of whole minutes works, if the moment is in the years 1 to 9999 in UTC."""
     moment = local.replace(tzinfo=timezone(timedelta(minutes=offset)))
     text = moment.isoformat()
     try:

@@ -1,4 +1,4 @@
-"""The page for foreign publishers says what happens to each event, and that is what happens."""
+"""Each event is handled as the page for foreign publishers says."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(heading: str) -> list[tuple[str, str, str]]:
 
 
 def fate(raw: bytes) -> tuple[str, str]:
-    """Deliver bytes; return what became of them, and why."""
+    """Deliver bytes; return the result and its reason."""
     world = World(desk)
     assert Replica(world).deliver(read_delivery(bounded(raw))) == [True]
     outcomes = list(world.store.outcomes())
@@ -47,7 +47,7 @@ def fate(raw: bytes) -> tuple[str, str]:
 
 
 def without(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is null."""
+    """Return the attributes that are not null."""
     return {name: value for name, value in attributes.items() if value is not None}
 
 
@@ -63,13 +63,13 @@ def test_what_the_page_says_of_an_event_is_true(change: str, then: str, because:
 
 @pytest.mark.parametrize(("what", "then", "because"), rows("its bytes are"))
 def test_what_the_page_says_of_bytes_is_true(what: str, then: str, because: str) -> None:
-    """Whatever a broker can hold."""
+    """The page covers everything that a broker can hold."""
     became, reason = fate(BYTES[what])
     assert became == then
     assert because.lower() in reason.lower()
 
 
 def test_the_page_has_its_tables() -> None:
-    """Else nothing above would prove anything."""
+    """Otherwise the tests above would prove nothing."""
     assert len(rows("it differs in")) > 20
     assert {first for first, *_ in rows("its bytes are")} == set(BYTES)

@@ -1,4 +1,4 @@
-"""Whoever may ask for a replay must not thereby make anything up."""
+"""The right to ask for a replay is no right to invent an event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CREATED = OrderCreated(
 
 
 def test_a_replay_of_an_answer_nobody_gave_runs_nothing() -> None:
-    """Rules 16 and 18: it could say that the provider has charged, when nobody has paid."""
+    """Rules 16 and 18: it could claim a charge that the provider never made."""
     world = World(billing)
     Replica(world).settle(came(CREATED, "e1"))
     told = wire(CREATED, "made-up") | {"type": CardCharged.wire_type, "source": "billing"}

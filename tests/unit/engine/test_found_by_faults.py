@@ -1,4 +1,4 @@
-"""What fault runs found: each in its shortest form."""
+"""Defects that fault runs found, each in its shortest form."""
 
 from __future__ import annotations
 

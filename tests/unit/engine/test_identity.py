@@ -1,4 +1,4 @@
-"""Identity: what arrives is hostile, a repeat is recognised, and the same id with other words is no repeat."""
+"""Identity: input is hostile, a repeat is recognised, and the same id with other content is no repeat."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUT = Put(box="a", amount=1)
 
 
 def test_a_repeat_changes_nothing_and_publishes_the_same_bytes() -> None:
-    """Rule 13: the outcome is found, and what it holds is published again."""
+    """Rule 13: the outcome is found, and its events are published again."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
     before = world.store.content()
@@ -46,7 +46,7 @@ def test_the_same_id_with_other_words_is_set_aside_as_a_conflict() -> None:
 
 @pytest.mark.parametrize("attribute", ["type", "source", "subject", "data"])
 def test_each_part_of_what_an_event_says_is_part_of_its_digest(attribute: str) -> None:
-    """Rule 1: type, source, subject and data; another time or trace is still the same event."""
+    """Rule 1: these are type, source, subject and data; another time or trace is still the same event."""
     change = {"type": "box.opened.v1", "source": "elsewhere", "subject": "b", "data": {"box": "b", "amount": 1}}
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
@@ -59,7 +59,7 @@ def test_each_part_of_what_an_event_says_is_part_of_its_digest(attribute: str) -
 
 
 def test_the_same_id_about_another_box_is_another_fact_with_ids_of_its_own() -> None:
-    """Rule 1, as decision 0006 narrows it: both are run once, and nothing they say or ask shares an id or a key."""
+    """Rule 1 and decision 0006: both run once, and share no id and no key of anything they cause."""
     world = World(desk)
     for _ in range(2):
         Replica(world).deliver(came(PUT, "e1"))
@@ -82,7 +82,7 @@ def test_a_conflict_that_comes_twice_is_told_once() -> None:
 
 
 def test_a_conflict_beside_a_repeat_does_not_take_its_place() -> None:
-    """Rule 1: the true event, committed but not yet published, is published although a false one came first."""
+    """Rule 1: the true event, committed but unpublished, is published although a false one came first."""
     world = World(desk)
     Replica(world).settle(came(PUT, "e1"))
     assert Replica(world).deliver(came(Put(box="a", amount=50), "e1"), came(PUT, "e1")) == [True, True]
@@ -92,7 +92,7 @@ def test_a_conflict_beside_a_repeat_does_not_take_its_place() -> None:
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_the_same_id_twice_in_one_batch_is_run_once(apart: bool) -> None:
-    """Rule 1: the second sees the outcome of the first before anything is committed, wherever that will be kept."""
+    """Rule 1: the second sees the first one's outcome before the commit, wherever it will be stored."""
     world = World(desk)
     event = came(Claimed(box="a", other="b") if apart else PUT, "e1")
     assert Replica(world).deliver(event, event) == [True, True]
@@ -103,7 +103,7 @@ def test_the_same_id_twice_in_one_batch_is_run_once(apart: bool) -> None:
 
 
 def test_the_same_id_with_other_words_in_one_batch_is_a_conflict() -> None:
-    """Rule 1: whichever comes first is the event, in one transaction with the record of the other."""
+    """Rule 1: the first to come is the event; one transaction holds it and the record of the other."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"), came(Put(box="a", amount=7), "e1"))
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
@@ -112,14 +112,14 @@ def test_the_same_id_with_other_words_in_one_batch_is_a_conflict() -> None:
 
 
 def test_outgoing_ids_are_frozen() -> None:
-    """Rule 1: cause, service, reaction, type and position. A change here would repeat every effect ever had."""
+    """Rule 1: they derive from cause, service, reaction, type and position; a change would repeat all effects."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"), came(Put(box="a", amount=2), "e2"))
     assert world.broker.ids() == ["48eea33e2b099ab986e09e6a232ab404", "5dd165dbe7ba91801fe88607cc8d7ab9"]
 
 
 def test_every_attribute_is_set_in_what_is_published() -> None:
-    """Rule 2: a sidecar fills in, or overwrites, whatever is missing."""
+    """Rule 2: a sidecar fills in, or overwrites, missing attributes."""
     world = World(desk)
     trace = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
     Replica(world).deliver(came(PUT, "e1", traceparent=trace))
@@ -136,7 +136,7 @@ HOSTILE: list[Any] = ["a\x00b", "", "x" * 10_000, 7, None, "a\ufffdb", "a\x1fb",
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_an_event_with_a_hostile_id_is_kept_under_its_bytes(hostile: Any) -> None:
-    """Rule 3: it is quarantined and told, its neighbours are run, and no key can be broken by it."""
+    """Rule 3: it is quarantined with a letter, its neighbours run, and it cannot corrupt a key."""
     world = World(desk)
     bad = raw(wire(PUT, "e1") | {"id": hostile})
     assert Replica(world).deliver(bad, came(PUT, "e2")) == [True, True]
@@ -150,7 +150,7 @@ def test_an_event_with_a_hostile_id_is_kept_under_its_bytes(hostile: Any) -> Non
 @pytest.mark.parametrize("attribute", ["type", "source", "subject", "flowid", "eventid"])
 @pytest.mark.parametrize("hostile", ["a\x00b", "", "x" * 10_000, 7])
 def test_any_other_hostile_attribute_is_set_aside_too(attribute: str, hostile: Any) -> None:
-    """Rule 3: what we would say ourselves carries these on."""
+    """Rule 3: our own events would carry these attributes on."""
     world = World(desk)
     assert Replica(world).deliver(raw(wire(PUT, "e1") | {attribute: hostile})) == [True]
     [outcome] = world.store.outcomes()
@@ -159,7 +159,7 @@ def test_any_other_hostile_attribute_is_set_aside_too(attribute: str, hostile: A
 
 @pytest.mark.parametrize("surrogate", [b"\\ud800", b"\\udfff", b"\xed\xa0\x80", b"\xff"])
 def test_a_surrogate_in_an_event_is_set_aside(surrogate: bytes) -> None:
-    """Rule 3: two ids that differ in one would fold into one key."""
+    """Rule 3: two ids that differ only in a surrogate would become one key."""
     world = World(desk)
     text = b'{"specversion":"1.0","id":"e' + surrogate + b'"}'
     assert Replica(world).deliver(read_delivery(text)) == [True]
@@ -186,7 +186,7 @@ def test_logical_ids_full_of_bars_name_two_boxes() -> None:
 
 
 def test_a_readable_event_runs_although_its_id_once_came_with_something_unreadable() -> None:
-    """Rule 3: what could not be read is kept under id and bytes, so it blocks nobody."""
+    """Rule 3: the record of unreadable bytes is named by id and bytes, so it blocks no other event."""
     world = World(desk)
     claimed = Claimed(box="a", other="b")
     Replica(world).deliver(raw(wire(claimed, "e1") | {"data": "no object"}))
@@ -196,7 +196,7 @@ def test_a_readable_event_runs_although_its_id_once_came_with_something_unreadab
 
 @pytest.mark.parametrize("text", [b"", b"[1]", b"null", b"{}", b"\x00" * 30_000, b"\xff" * 70_000, b'"x"'])
 def test_bytes_that_are_no_event_are_set_aside_and_told(text: bytes) -> None:
-    """Rule 3: also when what is told of them has to be cut, since each NUL takes six bytes in JSON."""
+    """Rule 3: also if the letter must be cut, since each NUL takes six bytes in JSON."""
     world = World(desk)
     assert Replica(world).deliver(read_delivery(text)) == [True]
     world.assert_released()
@@ -205,7 +205,7 @@ def test_bytes_that_are_no_event_are_set_aside_and_told(text: bytes) -> None:
 
 @pytest.mark.parametrize("depth", [150, 200, 250, 300, 1000])
 def test_data_nested_too_deeply_is_set_aside(depth: int) -> None:
-    """Rule 3: it can be read but not written again, neither for its digest nor in the slot of a join."""
+    """Rule 3: it can be read, but not written again for its digest or for the slot of a join."""
     world = World(desk)
     deep = b'{"a":' * depth + b"1" + b"}" * depth
     text = orjson.dumps(wire(Left(box="a"), "e1")).replace(b'"data":{', b'"data":{"deep":' + deep + b",")
@@ -215,7 +215,7 @@ def test_data_nested_too_deeply_is_set_aside(depth: int) -> None:
 
 
 def test_an_event_older_than_the_horizon_is_set_aside_unrun() -> None:
-    """Rule 4: its outcome may be gone, so nobody can tell whether it was run."""
+    """Rule 4: its outcome may have expired, so the service cannot tell whether it ran."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1", time=ago(timedelta(days=31))))
     assert state_of(world, Box, "a") is None
@@ -223,7 +223,7 @@ def test_an_event_older_than_the_horizon_is_set_aside_unrun() -> None:
 
 
 def test_an_event_older_than_the_horizon_whose_outcome_is_known_is_a_repeat() -> None:
-    """Rule 4: only one without an outcome is too old."""
+    """Rule 4: only an event without an outcome is too old."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
     later = Replica(world, now=Replica(world).now + timedelta(days=31))
@@ -244,7 +244,7 @@ def test_an_event_from_the_near_future_is_run_at_once(ahead: timedelta) -> None:
 
 
 def test_an_event_from_beyond_the_allowed_skew_is_set_aside_and_names_the_clock() -> None:
-    """Rule 4: its outcome would be forgotten before it is too old to be run again."""
+    """Rule 4: its outcome would expire before the event is too old to run again."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1", time=ago(-timedelta(days=1, minutes=1))))
     assert state_of(world, Box, "a") is None
@@ -263,7 +263,7 @@ def test_an_event_that_was_too_far_ahead_is_replayed_when_its_time_has_come() ->
 
 
 def test_years_of_old_events_get_one_letter() -> None:
-    """Rule 4: a first subscription finds them all; the rest are acknowledged and counted."""
+    """Rule 4: a first subscription gets them all; the others are acknowledged and counted."""
     world = World(desk)
     replica = Replica(world)
     ends = [replica.settle(came(PUT, f"old-{n}", time=ago(timedelta(days=40))))[0].fate for n in range(50)]
@@ -272,7 +272,7 @@ def test_years_of_old_events_get_one_letter() -> None:
 
 
 def test_the_event_that_gets_the_letter_gets_it_although_its_first_commit_failed() -> None:
-    """Rule 4: what the memory of a replica holds is no proof that anything was said."""
+    """Rule 4: the memory of a replica does not prove that the letter was published."""
     world = World(desk)
     world.store.commits.append("conflict")
     old = [came(PUT, f"old-{n}", time=ago(timedelta(days=40))) for n in range(3)]
@@ -281,7 +281,7 @@ def test_the_event_that_gets_the_letter_gets_it_although_its_first_commit_failed
 
 
 def test_an_hour_later_old_events_get_another_letter() -> None:
-    """Rule 4: nobody remembers the first one for ever."""
+    """Rule 4: a person may have forgotten the first letter."""
     world = World(desk)
     replica = Replica(world)
     replica.deliver(came(PUT, "old-1", time=ago(timedelta(days=40))))
@@ -292,7 +292,7 @@ def test_an_hour_later_old_events_get_another_letter() -> None:
 
 @pytest.mark.parametrize("time", [None, "yesterday", 5, "2026-01-01T11:00:00", "x" * 100_000])
 def test_an_event_without_a_time_is_set_aside(time: Any) -> None:
-    """Rule 4: nobody can tell whether it is too old."""
+    """Rule 4: the service cannot tell whether it is too old."""
     world = World(desk)
     assert Replica(world).deliver(came(PUT, "e1", time=time)) == [True]
     assert state_of(world, Box, "a") is None
@@ -300,7 +300,7 @@ def test_an_event_without_a_time_is_set_aside(time: Any) -> None:
 
 
 def test_outcomes_live_for_the_horizon_and_twice_the_skew() -> None:
-    """Rule 4: apart from those of quarantined events, which stay until somebody resolves them."""
+    """Rule 4: only outcomes of quarantined events stay until a person resolves them."""
     world = World(desk)
     puts = [came(Put(box="a", amount=1), f"e{number}") for number in range(MOST_FOLDED + 1)]
     Replica(world).deliver(*puts, came(Opened(box="b"), "bad", data={"box": 7}))

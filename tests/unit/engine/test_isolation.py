@@ -1,4 +1,4 @@
-"""A reaction that fails: only its own entry is undone, and what it would say wrongly is never committed."""
+"""A failing reaction: only its own entry is undone, and its wrong output is never committed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_what_a_failing_reaction_did_to_a_nested_value_cannot_leak() -> None:
 
 
 def test_what_a_failing_reaction_did_to_a_default_cannot_leak() -> None:
-    """Rule 9: a box that does not exist yet is shown as a blank one, and no two blanks share their parts."""
+    """Rule 9: the reaction gets a blank box for a missing one, and no two blanks share parts."""
     world = World(desk)
     Replica(world).deliver(came(Broken(box="a"), "bad"), came(PUT, "e1"), came(Opened(box="b"), "e2"))
     assert state_of(world, Box, "a") == Box(box="a", coins=1, tag=Tag(text="clean"))
@@ -47,7 +47,7 @@ def test_the_attempts_happen_inside_one_delivery() -> None:
 
 
 def test_a_conflict_or_an_outage_is_no_attempt_of_the_reaction() -> None:
-    """Rule 15: only what the reaction raises counts, however often the store made it run."""
+    """Rule 15: only errors of the reaction count, however often the store made it run again."""
     world = World(desk)
     world.store.commits.extend(["conflict", "not written", "conflict"])
     Replica(world).deliver(came(Broken(box="a"), "bad"))
@@ -56,7 +56,7 @@ def test_a_conflict_or_an_outage_is_no_attempt_of_the_reaction() -> None:
 
 
 def test_a_quarantined_event_leaves_a_record_and_a_dead_letter() -> None:
-    """Never lost: the reason, the attempts, the stack, and the event itself."""
+    """Both keep the reason, the attempts, the stack, and the event itself."""
     world = World(desk)
     delivery = came(Broken(box="a"), "bad")
     Replica(world).deliver(delivery)
@@ -72,7 +72,7 @@ def test_a_quarantined_event_leaves_a_record_and_a_dead_letter() -> None:
 
 
 def test_a_quarantined_event_that_comes_again_is_a_repeat() -> None:
-    """Its outcome is the quarantine; the same dead letter goes out, and nothing is run."""
+    """Its outcome is the quarantine; the same dead letter is published, and nothing runs."""
     world = World(desk)
     Replica(world).deliver(came(Broken(box="a"), "bad"))
     Attempts.made = 0
@@ -82,7 +82,7 @@ def test_a_quarantined_event_that_comes_again_is_a_repeat() -> None:
 
 
 def test_a_failure_guards_the_box_it_saw() -> None:
-    """The box is marked in the same transaction: its absence of an outcome proves nothing any more."""
+    """The transaction marks the box: from then on its record does not prove that an outcome is absent."""
     world = World(desk)
     Replica(world).deliver(came(Broken(box="a"), "bad"))
     record = record_of(world, Box, "a")
@@ -98,7 +98,7 @@ def test_an_event_that_breaks_its_contract_is_set_aside_without_a_run() -> None:
 
 
 def test_an_event_that_says_too_much_is_refused_before_the_commit() -> None:
-    """Rule 12: committed, it could never be published."""
+    """Rule 12: once committed, it could never be published."""
     world = World(desk)
     assert Replica(world).deliver(came(Shouted(box="a", letters=LARGEST_EVENT), "bad"), came(PUT, "e1")) == [True] * 2
     assert state_of(world, Box, "a") == Box(box="a", coins=1)
@@ -106,7 +106,7 @@ def test_an_event_that_says_too_much_is_refused_before_the_commit() -> None:
 
 
 def test_an_integer_that_sidecars_would_change_is_refused_before_the_commit() -> None:
-    """Rule 12: beyond 2^53 it would arrive as another one."""
+    """Rule 12: beyond 2^53 another number would arrive."""
     world = World(desk)
     safe, unsafe = Shouted(box="a", letters=1, number=2**53 - 1), Shouted(box="a", letters=1, number=2**53)
     Replica(world).deliver(came(safe, "e1"), came(unsafe, "bad"))

@@ -1,4 +1,4 @@
-"""Joins: whatever the order in which events fill their slots, and whatever is undone meanwhile."""
+"""Joins give the same result in every order of fills and undoings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def slots(world: World) -> dict[str, object]:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_the_output_does_not_depend_on_which_event_came_last(together: bool) -> None:
-    """Rule 21: its id derives from the join and the entity, so both replicas that saw it complete say the same."""
+    """Rule 21: its id derives from join and entity, so two replicas that complete it publish the same."""
     orders = itertools.permutations([("l", LEFT), ("r", RIGHT)])
     worlds = [after(order, together=together) for order in orders]
     assert worlds[0].broker.ids() == worlds[1].broker.ids()
@@ -45,7 +45,7 @@ def test_the_output_does_not_depend_on_which_event_came_last(together: bool) -> 
 
 
 def test_a_join_runs_once_however_often_its_events_come() -> None:
-    """Rule 21: repeats, and the same said again under another id, change nothing."""
+    """Rule 21: repeats, and the same content under another id, change nothing."""
     world = after([("l", LEFT), ("l2", LEFT), ("r", RIGHT), ("r", RIGHT), ("l3", LEFT), ("r2", RIGHT)])
     assert len(set(world.broker.texts())) == 1
     world.assert_released()
@@ -53,7 +53,7 @@ def test_a_join_runs_once_however_often_its_events_come() -> None:
 
 @pytest.mark.parametrize("fired", [False, True])
 def test_a_differing_second_event_is_set_aside(fired: bool) -> None:
-    """Rule 21: the slot keeps the first, before the join has run and after; only a person can tell which is true."""
+    """Rule 21: the slot keeps the first, before and after the join ran; only a person can tell which is true."""
     order: list[tuple[str, Event]] = [
         ("l", LEFT),
         *([("r", RIGHT)] if fired else []),
@@ -66,13 +66,13 @@ def test_a_differing_second_event_is_set_aside(fired: bool) -> None:
 
 
 def test_an_undo_empties_the_slot_while_the_join_has_not_run() -> None:
-    """Rule 21: one shoe that was lost again is not worn."""
+    """Rule 21: a shoe that was lost again does not count."""
     world = after([("l", LEFT), ("lost", LOST), ("r", RIGHT)])
     assert world.broker.texts() == []
 
 
 def test_an_undo_after_the_join_has_run_changes_nothing() -> None:
-    """Rule 21: what was said cannot be unsaid."""
+    """Rule 21: a published event cannot be taken back."""
     before, world = after([("l", LEFT), ("r", RIGHT)]), after([("l", LEFT), ("r", RIGHT), ("lost", LOST)])
     assert slots(before) == slots(world)
     assert len(world.broker.texts()) == 1
@@ -86,7 +86,7 @@ def test_an_undo_that_overtakes_what_it_undoes_cancels_it_on_arrival() -> None:
 
 @given(st.permutations([("l", LEFT), ("lost", LOST), ("r", RIGHT)]))
 def test_a_fill_and_its_undo_cancel_each_other_in_either_order(order: list[tuple[str, Event]]) -> None:
-    """Rule 21: unless the join had run before the undo came, the same slots are left whatever the order."""
+    """Rule 21: unless the join ran before the undo, the same slots remain in every order."""
     world = after(order)
     if order[-1] == ("lost", LOST):
         assert state_of(world, Shoes, "a") == Shoes(box="a", walked=True)
@@ -97,7 +97,7 @@ def test_a_fill_and_its_undo_cancel_each_other_in_either_order(order: list[tuple
 
 @given(st.lists(st.sampled_from(["l", "lost", "r"]), max_size=6), st.integers(0, 6), st.data())
 def test_a_join_does_not_depend_on_how_its_events_are_batched(order: list[str], cut: int, data: st.DataObject) -> None:
-    """Whatever comes, in one transaction or in several, leaves the same slots and says the same."""
+    """One transaction or several leave the same slots and publish the same events."""
     names = {"l": LEFT, "lost": LOST, "r": RIGHT}
     events = [(f"{name}{data.draw(st.integers(0, 1))}", names[name]) for name in order]
     one_by_one, in_two = World(desk), World(desk)
