@@ -64,7 +64,7 @@ def reach(name: str) -> None:
 
 
 def modules_behind(functions: Iterable[object]) -> list[ModuleType]:
-    """Return the modules that define the functions, and the modules these use, without ours and installed ones."""
+    """Return the author's modules that define these functions, and the author's modules that they import."""
     waiting, found = list(functions), dict[str, ModuleType]()
     while waiting:
         one = waiting.pop()

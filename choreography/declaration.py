@@ -30,7 +30,7 @@ Style = Literal["event", "join", "undo", "deadline"]
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One entity parameter of a reaction: the entity's kind, and where in the event its ids stand."""
+    """One entity parameter of a reaction: the entity's kind, and the fields of the event with its ids."""
 
     parameter: str
     entity: type[Entity]

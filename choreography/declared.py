@@ -1,4 +1,4 @@
-"""What a service has declared: the facts that its runtime, its files and its checks read.
+"""The declarations of a service: the facts that its runtime, its files and its checks read.
 
 They are collected by the decorators of :class:`choreography.service.Service`, and by nothing else.
 """

@@ -26,7 +26,7 @@ class NotYetError(InvalidEventError):
     """This release cannot run an event, but another release can, such as the one that wrote the stored state.
 
     Attributes:
-        needs: what a release must know to run it, such as ``type coins.put.v2``.
+        needs: the knowledge that a release needs to run it, such as ``type coins.put.v2``.
     """
 
     def __init__(self, problem: str, needs: str) -> None:

@@ -1,4 +1,4 @@
-"""Annotations of parameters besides the type: where in an event the ids of entities stand, and that an id is fresh."""
+"""Annotations of parameters besides the type: the field with the ids of entities, and the mark of a fresh id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 
 class NamedBy:
-    """The place in an event where the ids of entities stand, as a dotted path such as ``lines.sku``."""
+    """The field of an event that holds the ids of entities, as a dotted path such as ``lines.sku``."""
 
     __slots__ = ("path",)
 
@@ -15,7 +15,7 @@ class NamedBy:
 
 
 def named_by(path: str) -> NamedBy:
-    """Declare where in an event the ids of entities stand.
+    """Declare which field of an event holds the ids of entities.
 
     ``Annotated[Mapping[str, Shelf], named_by("lines.sku")]`` means every shelf that a line of the event names.
 

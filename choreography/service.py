@@ -1,4 +1,4 @@
-"""Declaring a service: its name, what it publishes, and its reactions, each with a decorator of its own.
+"""Declaring a service: its name, its published events, and its reactions, each with a decorator of its own.
 
 Every fact about a service is declared here and nowhere else. The runtime, the Dapr files, the diagrams, the lint and
 the model checker all read it from here (see :mod:`choreography.declared` for the facts themselves).

@@ -53,7 +53,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the store knows of a command's event.
+    """The facts that the store has about a command's event.
 
     Attributes:
         digest: the digest with which the event was settled, or None if it has no outcome.

@@ -29,7 +29,7 @@ from choreography.service import Service
 
 
 class Settled(NamedTuple):
-    """What became of one delivery. ``outcome`` is None if there was nothing to do, or if it must be delivered again."""
+    """The result of one delivery. ``outcome`` is None if there was nothing to do, or if it must be redelivered."""
 
     delivery: Delivery
     outcome: Outcome | None = None
@@ -74,7 +74,7 @@ class Decider:
         """Decide every event of a batch, in order.
 
         Raises:
-            AttemptFailedError: the store could not say what the decision depends on.
+            AttemptFailedError: the store did not return the records that the decision needs.
         """
         settled: dict[int, Settled] = {}
         decided: dict[str, Outcome] = {}

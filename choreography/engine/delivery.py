@@ -1,4 +1,4 @@
-"""What reaches the engine, and how the kinds are distinguished: events, answers, deadlines, nudges and replays."""
+"""The input of the engine, and how its kinds are distinguished: events, answers, deadlines, nudges and replays."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Delivery(NamedTuple):
         inside: the event was never on a broker (an answer, a deadline), so its outcome keeps it for auditors.
         purpose: run it, look its outcome up and publish that again (nudge), or run it out of quarantine (replay).
         nudge: the nudge's id, if it is one.
-        needs: what a release must know to run it, if this release does not know it.
+        needs: the knowledge that a release needs to run it, if this release lacks it.
         topic: the logical topic of the delivery; empty for an event that was never on a broker, or came in a nudge or a
             replay.
         claimed_type: the type that unreadable bytes claim to have, if that is a valid type.

@@ -105,7 +105,7 @@ def nudged(encoded: str, nudge: str) -> str:
 
 @lru_cache(maxsize=4096)
 def as_text(moment: datetime) -> str:
-    """Return a moment as RFC 3339 in UTC with milliseconds, the one form used on the wire."""
+    """Return a moment as RFC 3339 in UTC with milliseconds, the only form used on the wire."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -138,7 +138,7 @@ def _moment(text: str) -> datetime | None:
         if ":60" not in text:  # in this form only seconds can be sixty
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-        # A leap second comes at the end of a month in UTC; as in POSIX, it is the first second of the next month.
+        # A leap second ends a month in UTC; as in POSIX, it counts as the first second of the next month.
         before = datetime.fromisoformat(text.replace(":60", ":59")).astimezone(UTC)
         moment = before + timedelta(seconds=1)
     except (ValueError, OverflowError):

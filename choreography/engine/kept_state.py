@@ -38,7 +38,7 @@ def differences(stored: Any, value: Any, dropped: Sequence[str] = (), where: str
     """Yield every place where the stored form of a value holds fields that this release does not know.
 
     Args:
-        stored: the state as it stands in the store.
+        stored: the state in the store.
         value: the same state, decoded by this release.
         dropped: paths of fields that were given up on purpose.
         where: the path of this place.
@@ -117,8 +117,8 @@ def _fields_over(change: StateMerge, dropped: Sequence[str], where: str) -> dict
 def _continued(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
     """Return, for each part after a change, the part before the change that it continues, if any.
 
-    That is an equal part; else a part with the same first field; else, if the number of parts is unchanged, the part in
-    the same place.
+    The rules, in this order: an equal part; a part with the same first field; if the number of parts is unchanged, the
+    part in the same place.
     """
     same_number = len(before) == len(after)
     rules: tuple[Callable[[int, int], bool], ...] = (
@@ -136,7 +136,7 @@ def _continued(before: Sequence[Any], after: Sequence[Any]) -> list[int | None]:
 
 
 def _nearest(place: int, number: int) -> Iterator[int]:
-    """Yield all places, the same one first: of several equal parts, each continues the one in its place."""
+    """Yield all places, beginning with ``place``: of several equal parts, each continues the part in its own place."""
     yield from (one for one in (place,) if one < number)
     yield from (one for one in range(number) if one != place)
 

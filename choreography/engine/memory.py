@@ -41,7 +41,7 @@ class Published:
 
 
 class TooOld:
-    """Which events that are too old got a dead letter lately: one of a kind within the hour, whatever its fate."""
+    """The recent dead letters about events that are too old: one for each kind of event within an hour."""
 
     def __init__(self, each: timedelta = timedelta(hours=1)) -> None:
         self._each = each
@@ -60,8 +60,8 @@ class TooOld:
 class Failures:
     """How often in a row each item failed, and how; bounded.
 
-    Only for failures that do not come from store, broker or outside: an item that fails the same way again while those
-    are healthy will always fail that way.
+    Only for failures that do not come from store, broker or outside: an item that repeatedly fails in the same way
+    while these are healthy will always fail in that way.
     """
 
     def __init__(self, most: int = 3, bound: int = 10_000) -> None:

@@ -45,7 +45,7 @@ def page_keys(service: str, replica: str = "") -> Sequence[Key]:
 
 
 def read_page(text: str | None) -> dict[str, str]:
-    """Return the entries of a page: for each id what a release must know to run the event."""
+    """Return the entries of a page: for each id the knowledge that a release needs to run the event."""
     page: dict[str, str] = orjson.loads(text) if text else {}
     return page
 

@@ -40,7 +40,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a read found. ``failed`` names the keys that could not be read at all."""
+    """The result of a read. ``failed`` names the keys that could not be read at all."""
 
     found: Mapping[Key, Stored]
     failed: frozenset[Key] = frozenset()
@@ -53,7 +53,7 @@ _KEY: Final = 128
 
 
 class Write(NamedTuple):
-    """One operation of a transaction: under an ETag, first-write when it is None, or over whatever is there (ANY_ETAG).
+    """One operation of a transaction: under an ETag, first-write when it is None, or over any version (ANY_ETAG).
 
     A value of None deletes the key.
     """
@@ -81,14 +81,14 @@ class Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Schedule a reminder that later asks what became of accepted commands, and read keys meanwhile.
+    """Schedule a reminder to check accepted commands later, and read keys meanwhile.
 
     The answer is a pair: whether the reminder is durable, and the values.
 
     Attributes:
         slot: the name of the slot whose other commands it reminds of as well.
         events: the events of its first group of commands.
-        keys: what to read.
+        keys: the keys to read.
     """
 
     slot: str
@@ -118,7 +118,7 @@ class Committed:
 class Unknown:
     """No answer, or a failure that does not say whether anything was written. It never means "failed".
 
-    ``answered`` tells a store that answers with errors from one that does not answer at all.
+    ``answered`` is True if the store answered with an error, and False if it did not answer at all.
     """
 
     detail: str = ""

@@ -1,7 +1,8 @@
-"""What this release does not know: types, joins and stored state of the releases before and after it.
+"""Parts unknown to this release: types, joins and stored state of the releases before and after it.
 
-Unknown work never counts as done. The event that meets it is quarantined as *not yet*, with a note of what a release
-must know to run it. A release that knows this replays the event by itself (``choreography.engine.not_yet``).
+Unknown work never counts as done. An event that needs it is quarantined as *not yet*, with a note of the knowledge that
+a release needs to run the event. A release with this knowledge replays the event by itself
+(``choreography.engine.not_yet``).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from choreography.errors import NotYetError
 from choreography.service import Service
 
 TYPE, JOIN, EFFECT, STATE = "type", "join", "effect", "state"
-"""What a release may have to know: the first word of each note."""
+"""The kinds of knowledge that a release may need: the first word of each note."""
 
 
 def knows(service: Service, needs: str) -> bool:
-    """Tell whether this release knows what was missing. Whether it can read a state only an attempt can show."""
+    """Tell whether this release has the missing knowledge. For a stored state only an attempt can show that."""
     kind, _, name = needs.partition(" ")
     if kind == TYPE:
         return name in service.subjects
@@ -148,7 +149,7 @@ def refuse_unknown_joins(service: Service, entity: type[Entity], logical_id: str
 
 @lru_cache(maxsize=64)
 def joins_of(service: Service) -> Mapping[tuple[str, str], frozenset[str]]:
-    """Return what each join waits for, by the kind of its entity and its name."""
+    """Return the events that each join waits for, by the kind of its entity and its name."""
     return {
         (reaction.joined.entity.kind, reaction.name): frozenset(heard.wire_type for heard in reaction.hears)
         for subject in service.subjects.values()

@@ -28,7 +28,7 @@ class Plan(NamedTuple):
         entity_keys: store keys of the entities that its reactions name.
         named: the same entities, each by its class and its logical id, in the same order.
         problem: why it must be quarantined instead of run.
-        needs: what a release must know to run it, if this release does not know it.
+        needs: the knowledge that a release needs to run it, if this release lacks it.
         too_old: the problem is that it is older than every outcome.
         own: the event itself, if a command of this service published it.
         commanded: whether the record of an accepted command may exist until this event has an outcome.

@@ -129,7 +129,7 @@ class Reacting:
         if complete is None:
             return
         parameters = {
-            # Only the events that came before this one must be read from their slots.
+            # Only the events that were delivered before this event must be read from their slots.
             name: heard if type(heard) is model else in_slot(model, complete[getattr(model, "wire_type", "")], reaction)
             for name, model in reaction.event_parameters.items()
         }

@@ -1,4 +1,4 @@
-"""What is kept in the store: one record per entity, one outcome per event.
+"""The records in the store: one record per entity, one outcome per event.
 
 The outcome of an event whose reactions name exactly one entity is folded into that entity's record: one write instead
 of two, and a missing outcome is as certain as the record itself. All other outcomes are kept apart, first-write. Every
@@ -37,7 +37,7 @@ class Outgoing(NamedTuple):
 
 
 def _on_its_topic(recorded: str, key: str, encoded: str) -> Outgoing:
-    """Return a recorded event on the topic of its family, whatever topic its record names.
+    """Return a recorded event on the topic of its family, even if its record names another topic.
 
     Topics may have had other names when it was recorded, and then no consumer listens to the old topic any more.
     """
@@ -82,8 +82,8 @@ class Quarantined(NamedTuple):
     """Why an event was quarantined, and the event itself, so that it can be replayed.
 
     Attributes:
-        needs: what a release must know to run it, if this release does not know it: such a release replays it by
-            itself.
+        needs: the knowledge that a release needs to run it, if this release lacks it. A release that has it replays the
+            event by itself.
         topic: the logical topic of its delivery.
         inside: whether it never was on a broker.
     """

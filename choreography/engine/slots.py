@@ -17,7 +17,7 @@ from choreography.engine.identity import Key
 from choreography.engine.operations import Confirm, Operation, OperationResult, Read, Stored, Values
 
 PARTS: Final = 10
-"""Slots within the time after which a reminder comes: sharing it delays it by at most a tenth of that time."""
+"""Number of slots within the delay of a reminder: sharing a slot adds at most a tenth to that delay."""
 _MOST_COMMANDS: Final = 1000
 """Commands of one slot. One reminder looks for the outcomes of all of them."""
 _ROWS_AT_ONCE: Final = 32

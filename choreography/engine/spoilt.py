@@ -19,7 +19,7 @@ class UnreadableRecordError(Exception):
 
 
 def read_kept(key: Key, decode: Callable[[Kept], Read], kept: Kept) -> Read:
-    """Read what is kept under a key.
+    """Read the record that is stored under a key.
 
     Raises:
         UnreadableRecordError: the value is no valid record.

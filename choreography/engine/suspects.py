@@ -34,7 +34,7 @@ class UnmarkedError(Exception):
 
 
 class Suspects:
-    """What one replica knows of its earlier lives, and the rules that follow from it."""
+    """The knowledge of one replica about its earlier lives, and the rules that follow from it."""
 
     def __init__(self, service: str, replica: str) -> None:
         self._key = Key(service, "replica", replica)

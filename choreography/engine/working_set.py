@@ -1,4 +1,4 @@
-"""The records one attempt at a batch works on: what was read, what changed, and the transaction that follows."""
+"""The records of one attempt at a batch: those read, those changed, and the transaction with the changes."""
 
 from __future__ import annotations
 

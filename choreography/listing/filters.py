@@ -112,7 +112,7 @@ class Filter:
             raise ValueError(f"it must be {_SPOKEN[self.form]}")
         plain = text if pattern is not None else orjson.dumps(text).decode()
         try:
-            # The one field by its Python name, whatever its name on the wire.
+            # The model's only field, by its Python name, which may differ from its name on the wire.
             value = self.model.model_validate_json(f'{{"{self.field}":{plain}}}')
         except ValidationError as error:
             raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from error

@@ -44,7 +44,7 @@ class Clocks:
         """Compare with the store's clock at the start.
 
         Raises:
-            SelfCheckError: this clock is so wrong that every consumer would quarantine what the service publishes.
+            SelfCheckError: this clock is so wrong that every consumer would quarantine the events of this service.
         """
         ahead = await self.measure()
         if ahead is not None and abs(ahead) > self._allowed:

@@ -131,7 +131,7 @@ class Intake:
         return await self._pipeline.account(deliveries)
 
     async def _canary(self, deliveries: Sequence[Delivery]) -> list[Fate]:
-        """Take canaries, also before the store is known to be safe; all else waits for that and is quarantined."""
+        """Take canaries, even before the store is known to be safe; other events wait for that."""
         return [
             (Fate.SETTLED if await self._canaries.arrived(one) else Fate.AGAIN)
             if self._canaries.knows(one)

@@ -1,4 +1,4 @@
-"""The life of a service: it checks what it depends on, opens its intake, and at the end stops its parts in order."""
+"""The life of a service: it checks its dependencies, opens its intake, and at the end stops its parts in order."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _EVERY: Final = 0.2
 """Seconds between two looks. A pooler passes no notification on, so the database cannot announce new events."""
 _MOST: Final = 200
 _CLAIMED: Final = 10.0
-"""Seconds for which a note belongs to the replica that found it. If that dies, another one then publishes it."""
+"""Seconds for which a note belongs to the replica that found it. After that another replica may take it."""
 
 log = structlog.get_logger()
 

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 class Canaries:
     """Events that a service sends itself at the start. It answers the first delivery RETRY; a safe broker redelivers.
 
-    Replicas share a subscription, so a canary may come to another replica than the one that waits for it. The replica
+    Replicas share a subscription, so a canary may be delivered to another replica than the waiting one. The replica
     that sees it return records that in the store, which all replicas share.
     """
 
@@ -169,7 +169,7 @@ class SelfCheck:
         )
 
     async def _returns(self, sent: Sequence[str], until: float) -> bool:
-        """Wait until one of these canaries has come twice. They do not count together: each is an event of its own."""
+        """Wait until one of these canaries was delivered twice. Two different canaries do not count as a redelivery."""
         keys = [self._canaries.key(f"{self._run}-{name}") for name in sent]
         while _now() < until:
             for key in keys:

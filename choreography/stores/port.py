@@ -18,7 +18,7 @@ class Clock(NamedTuple):
 
     Attributes:
         at: the time that it reported.
-        within: the largest error of that time, which comes from the way of reading it.
+        within: the largest error of that time, due to the way of reading it.
     """
 
     at: datetime

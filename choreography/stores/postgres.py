@@ -129,7 +129,7 @@ class PostgresStore:
         return Clock(now)
 
     async def check(self) -> None:
-        """Wait for the server, then check that its settings keep what it commits, and check its tables.
+        """Wait for the server, then check its tables, and that its settings lose no commits.
 
         Raises:
             SelfCheckError: it may lose commits, or its tables belong to another release.

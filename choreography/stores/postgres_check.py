@@ -81,7 +81,7 @@ async def _answered(fetch: Fetch, statement: str) -> list[Any]:
 
 
 def untrusted(error: Exception) -> str:
-    """Return why a server fails the check that sslmode asks for, which waiting would not help; else an empty text."""
+    """Return why a server fails the check of sslmode, where waiting is no help; empty for any other error."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"The certificate of PostgreSQL does not pass: {error.verify_message}. Name a file with the authority that "

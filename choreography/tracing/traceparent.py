@@ -27,7 +27,7 @@ class TracePlace(NamedTuple):
 
 
 def place_of(traceparent: str) -> TracePlace:
-    """Return the place of a span that continues a valid traceparent. Its flags are followed, whoever set them."""
+    """Return the place of a span that continues a valid traceparent. The span has the flags of that traceparent."""
     return TracePlace(traceparent[3:35], traceparent[36:52], bool(int(traceparent[53:], 16) & 1))
 
 

@@ -62,7 +62,7 @@ class CommandLane:
                 recording = self._accepting.accept([accepted for accepted, _, _ in group], datetime.now(UTC))
                 verdicts: list[Verdict] = await self._driver.drive(recording, of_all(trace for _, trace, _ in group))
                 if clock() - began > self._in_time:
-                    # The reminder may have come before the record was written. A retry schedules another.
+                    # The reminder may have fired before the record was written. A retry schedules another reminder.
                     verdicts = [one if one.accepted is False else Verdict(None) for one in verdicts]
             except Exception as error:  # noqa: BLE001 - the waiting requests must get the error
                 for _, _, future in group:

@@ -46,7 +46,7 @@ class LookingAfter:
 
     Args:
         backlog: tells which events are probably still on the broker, so that no copies of them are published.
-        every: how long after its command a reminder comes, and how often it comes again.
+        every: the time from a command to its reminder, and between two reminders.
         intake_open: if False, commands without an outcome count as in hand, as the broker may be about to be left.
         trusts: whether a caller is the service's own sidecar.
         quarantine: takes deliveries that have a problem.

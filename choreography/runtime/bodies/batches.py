@@ -122,7 +122,7 @@ class Message:
 
     @property
     def topic(self) -> str | None:
-        """The topic by which it came; None until that was read."""
+        """The topic of the delivery; None until it was read."""
         return self.text("topic") if "topic" in self.fields else None
 
     @property

@@ -107,7 +107,7 @@ class JsonStream:
         return into.result()
 
     def object_at_hand(self) -> bytes:
-        """Return the next object without taking it, if all of it has arrived; else empty bytes."""
+        """Return the next object without taking it; empty bytes if not all of it has arrived."""
         end = _end_of_object(self._buffer, self._at)
         return self._buffer[self._at : end] if 0 <= end - self._at <= LARGEST_VALUE else b""
 
