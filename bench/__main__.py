@@ -33,7 +33,7 @@ class Bench:
         self.results = Results(plan, commit=checked_out())
 
     async def run(self) -> Results:
-        """Let all systems have their turns, then look at growth and at replicas."""
+        """Give every system its turns, then measure growth and replicas."""
         plan = self.results.plan
         for number in range(1, plan.rounds + 1):
             await self._round(number)
@@ -68,7 +68,7 @@ class Bench:
         bursts = await turns.give(running, partial(_burst, plan.burst))
         rates: dict[float, Mapping[str, Steady]] = {}
         for rate, seconds in plan.rates.items():
-            # A system is not asked for more than it manages in this round: it would only be seen to queue.
+            # A system is not measured above its capacity of this round: the figures would only show a queue.
             able = {name: one for name, one in running.items() if median(_speeds(one)) > rate}
             rates[rate] = await turns.give(able, partial(_steady, rate, seconds)) if able else {}
             for name in running:
@@ -121,12 +121,12 @@ def _latencies(steady: Steady | None) -> str:
 
 
 def main() -> None:
-    """Parse the command line, run, and end with one line of JSON."""
+    """Parse the command line, run, and print one line of JSON at the end."""
     options = _options().parse_args()
     plan = QUICK if options.quick else FULL
     systems = [system for system in SYSTEMS if not options.only or system.name in options.only]
     progress = Progress()
-    # Before any clock runs, as it may build Dapr or download Zipkin.
+    # Before any clock runs, because it may build Dapr or download Zipkin.
     prepare(progress, store="postgres", zipkin=True)
     results = asyncio.run(Bench(plan, systems, options.folder.resolve(), progress).run())
     sys.stdout.write(tables(results) + "\n\n")

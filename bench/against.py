@@ -36,12 +36,12 @@ _THEIRS: Final = "the other"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of both.
+    """One figure of both trees.
 
     Attributes:
         figure: its name.
-        plain: as it was measured.
-        in_units: of CPU, in units of what the payment provider used for the same orders.
+        plain: the measured figure.
+        in_units: the CPU figure, in units of the CPU that the payment provider used for the same orders.
     """
 
     figure: str
@@ -50,7 +50,7 @@ class Row:
 
 
 def of_bursts(theirs: Sequence[Burst], ours: Sequence[Burst]) -> list[Row]:
-    """Compare orders sent as fast as they were taken."""
+    """Compare orders that are sent as fast as they are accepted."""
     rate = compared([one.per_second for one in theirs], [one.per_second for one in ours])
     return [Row("orders/s at once", rate), *_cpu("at once", theirs, ours)]
 
@@ -66,7 +66,7 @@ def of_rate(theirs: Sequence[Steady], ours: Sequence[Steady]) -> list[Row]:
 
 
 def behind(turns: Sequence[Steady]) -> str:
-    """Say whether orders came faster than they ended; the latency and the CPU are then those of a queue."""
+    """Tell whether orders came faster than they ended; then the latency and the CPU are those of a queue."""
     count = sum(not one.kept_up for one in turns)
     rate = f"{turns[0].a_second:g}/s"
     return f"In {count} of {len(turns)} turns at {rate} orders came faster than they ended.\n" if count else ""
@@ -90,7 +90,7 @@ def _with_sum(used: Mapping[str, float]) -> dict[str, float]:
 
 
 def table(rows: Sequence[Row], commit: str) -> str:
-    """Return the comparison as a table of Markdown; bold is a difference that is more than chance."""
+    """Return the comparison as a table of Markdown; bold marks a difference beyond chance."""
     lines = [f"| figure | {commit} | this tree | ratio (95 %) | by the provider's CPU (95 %) |", "| --- " * 5 + "|"]
     lines += [
         f"| {row.figure} | {row.plain.before:.0f} | {row.plain.after:.0f} | {_ratio(row.plain)} "
@@ -107,7 +107,7 @@ def _ratio(one: Compared) -> str:
 
 @asynccontextmanager
 async def running(tree: Path, folder: Path, settings: Mapping[str, str], *, traced: bool) -> AsyncIterator[Stage]:
-    """Run the checkout of a tree with that tree's own library, on a broker and a store that are empty."""
+    """Run the checkout of a tree with that tree's own library, on an empty broker and an empty store."""
     log_file = emptied(folder) / "runner.log"
     with log_file.open("wb") as log:
         runner = await asyncio.create_subprocess_exec(
@@ -121,7 +121,7 @@ async def running(tree: Path, folder: Path, settings: Mapping[str, str], *, trac
     if runner.stdin is None or runner.stdout is None:
         raise TypeError("A runner has an input and an output.")
     try:
-        # The last line is JSON; the lines before it tell the progress.
+        # The last line is JSON; the lines before it show the progress.
         async for line in runner.stdout:
             if line.startswith(b"{"):
                 break
@@ -138,7 +138,7 @@ async def running(tree: Path, folder: Path, settings: Mapping[str, str], *, trac
 
 @dataclass(frozen=True)
 class Turn:
-    """How much is asked of each in one round."""
+    """The load of one turn."""
 
     burst: int
     rates: tuple[float, ...]
@@ -146,7 +146,7 @@ class Turn:
 
 
 class Comparison:
-    """Runs both and asks the same of each in turn."""
+    """Runs both trees and gives them the same load in turn."""
 
     def __init__(self, trees: Mapping[str, Path], folder: Path, *, settings: Mapping[str, str], traced: bool) -> None:
         self._trees, self._folder, self._traced = trees, folder, traced
@@ -156,11 +156,11 @@ class Comparison:
         self._steady: dict[float, dict[str, list[Steady]]] = {}
 
     def behind(self) -> str:
-        """Say at which rates a tree did not keep up."""
+        """Return the rates at which a tree did not keep up."""
         return "".join(behind([*turns[_THEIRS], *turns[_OURS]]) for turns in self._steady.values())
 
     async def run(self, rounds: int, turn: Turn) -> list[Row]:
-        """Give each its turns, and compare."""
+        """Give each tree its turns, and compare them."""
         async with AsyncExitStack() as stack:
             both = {name: await stack.enter_async_context(self._session(name)) for name in self._trees}
             for number in range(rounds):
@@ -227,7 +227,7 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path(".run/against"), help="where the runs keep their state")
     options = parser.parse_args()
-    # Before any clock runs, as it may build Dapr or download Zipkin.
+    # Before any clock runs, because it may build Dapr or download Zipkin.
     prepare(Progress(), store="postgres", zipkin=options.traced)
     folder = options.folder.resolve()
     trees = {_OURS: ROOT, _THEIRS: extracted(options.commit, folder / "tree")}

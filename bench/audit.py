@@ -1,4 +1,4 @@
-"""Checks that every order ended as it had to and that money and stock add up, so that no figure counts lost work."""
+"""Checks that every order ended correctly and that money and stock add up, so that no figure counts lost work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LOOKED_AT = 200
 
 
 class WrongResultError(Exception):
-    """A system was fast at something else."""
+    """A system produced wrong results, so its speed means nothing."""
 
 
 async def prepare(stage: Stage) -> None:
-    """Fill the shelves and give the cards their limit."""
+    """Fill the shelves and set the limits of the cards."""
     inventory, provider = Client(stage.inventory), Client(stage.provider)
     for sku in articles():
         body = orjson.dumps({"sku": sku, "quantity": STOCK})
@@ -30,10 +30,10 @@ async def prepare(stage: Stage) -> None:
 
 
 async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keeps_state: bool) -> int:
-    """Compare events, ledger, shelves and a sample of the orders with what was sent; return how many ended well.
+    """Compare events, ledger, shelves and a sample of the orders with the sent orders; return how many ended well.
 
     Raises:
-        WrongResultError: something is missing, too much, or wrong.
+        WrongResultError: a result is missing, superfluous or wrong.
     """
     wrong: list[str] = []
     completed = await broker.count("order.completed.v1")
@@ -60,7 +60,7 @@ async def audit(stage: Stage, broker: Broker, sent: Mapping[str, Order], *, keep
 
 
 async def money_and_stock(stage: Stage, sent: Mapping[str, Order]) -> list[str]:
-    """Compare the provider's ledger and the shelves with what was sent. Return what differs."""
+    """Compare the provider's ledger and the shelves with the sent orders. Return the differences."""
     must = expected(sent.values())
     return [*await _money(stage, must.money), *await _stock(stage, must.sold)]
 

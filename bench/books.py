@@ -1,4 +1,4 @@
-"""What the store knows of the orders: which have ended, and when. It is the same whatever the broker is."""
+"""The store's view of the orders: which have ended, and when. It does not depend on the broker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Books:
         await self._connection.close()
 
     async def ended(self) -> dict[str, tuple[str, float]]:
-        """Return how each order ended, and when it was written down, in seconds since the epoch."""
+        """Return how each order ended, and when this was written, in seconds since the epoch."""
         cursor = await self._connection.execute(_ENDED)
         return {order_id: (status, at) async for order_id, status, at in cursor}
 
@@ -42,7 +42,7 @@ class Books:
         """Wait until all of these orders have ended.
 
         Raises:
-            UnfinishedError: it takes longer than that.
+            UnfinishedError: it takes longer than the given time.
         """
         bound = time.monotonic() + within
         while True:

@@ -1,4 +1,4 @@
-"""What the broker knows: when everything has been handled, and when each event came. Asked seldom, and in bulk."""
+"""The broker's view: when everything has been handled, and when each event came. Read rarely, and in bulk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class UnfinishedError(Exception):
 
 
 class Broker:
-    """The streams of one run: of ours one for each family of events, of the systems beside it one for each service."""
+    """The streams of one run: in our system one for each family of events, in the others one for each service."""
 
     def __init__(self, port: int, more: tuple[str, ...] = (), elsewhere: Elsewhere | None = None) -> None:
         self._redis: Any = Redis(host="127.0.0.1", port=port, protocol=2)
@@ -47,11 +47,11 @@ class Broker:
         await self._redis.aclose()
 
     async def quiet(self) -> bool:
-        """Tell whether every group has been given everything and has acknowledged all of it.
+        """Tell whether every group has received and acknowledged every entry.
 
-        Nothing can be under way then: in each of these systems an event is acknowledged only after what follows from
-        it was published, or was written down elsewhere to be published. In the latter case nothing may stand there,
-        and nothing may have come from there since the streams were looked at.
+        Then nothing is under way: each of these systems acknowledges an event only after the events that follow from it
+        are published, or are written to an outbox. In the latter case the outbox must be empty, and nothing may have
+        come from it since the streams were read.
         """
         handled = await self._handled()
         if handled is None or self._elsewhere is None:
@@ -75,28 +75,28 @@ class Broker:
         return tuple(last)
 
     async def until_quiet(self, within: float) -> float:
-        """Wait until nothing is under way, and return when that was, on the monotonic clock.
+        """Wait until nothing is under way, and return the time of that, on the monotonic clock.
 
         Raises:
-            UnfinishedError: it takes longer than that.
+            UnfinishedError: it takes longer than the given time.
         """
         end = time.monotonic() + within
         while not await self.quiet():
             if time.monotonic() > end:
                 raise UnfinishedError(f"After {within:.0f} s events are still under way: {await self._backlog()}.")
             await asyncio.sleep(_LOOK_EVERY)
-        # It became quiet at some moment since the last look.
+        # It became quiet at some moment since the last check.
         return time.monotonic() - _LOOK_EVERY / 2
 
     async def arrivals(self, wire_type: str, since: float = 0) -> dict[str, float]:
-        """Return when the first event of a type since a moment came for each order, in seconds since the epoch.
+        """Return when the first event of a type came for each order after a moment, in seconds since the epoch.
 
-        An entry's id is the broker's own clock, so nothing has to watch while the clock runs.
+        An entry's id holds the broker's own time, so no observer has to run during the measurement.
         """
         came: dict[str, float] = {}
         async for identity, order_id in self._events(wire_type, since):
             if order_id not in came:
-                # An id counts whole milliseconds, and the event came half of one later on average.
+                # An id counts whole milliseconds, so the event came half a millisecond later on average.
                 came[order_id] = (int(identity.split(b"-")[0]) + 0.5) / 1000
         return came
 
@@ -108,7 +108,7 @@ class Broker:
         return counted
 
     async def waiting_for_a_person(self) -> int:
-        """Count what was set aside."""
+        """Count the quarantined events."""
         found = 0
         async for name in self._redis.scan_iter(_type="stream"):
             if name.endswith((b"-dead-letters", b"-undelivered")):
@@ -116,7 +116,7 @@ class Broker:
         return found
 
     async def _events(self, wire_type: str, since: float = 0) -> AsyncIterator[tuple[bytes, str]]:
-        """Yield the events of a type, from wherever the system of this run puts them."""
+        """Yield the events of a type, from the stream that the system of this run uses."""
         event = _OURS[wire_type]
         for topic in (_NAMES.on_broker(event.topic), TOPICS[event.owned_by]):
             async for identity, kind, order_id in self._entries(topic, since):

@@ -1,7 +1,7 @@
-"""Runs the checkout of one tree of this repository until its input ends, and says where it is to be met.
+"""Runs the checkout of one tree of this repository until its input ends, and prints its addresses.
 
-This is started with that tree's library on its path, whatever commit the tree is of. So it imports nothing of this
-bench, and of the library only what every release has had.
+It runs with that tree's library on its path, for any commit. So it imports no module of this bench, and only those
+parts of the library that every release has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SERVERS = {"broker": "redis", "database": "postgres", "provider": "payment-provi
 
 
 async def main(tree: Path, folder: Path, *, traced: bool) -> None:
-    """Start everything, print one line of JSON, and stop when nobody writes to the input any more."""
+    """Start everything, print one line of JSON, and stop when the input is closed."""
     flow = RunningFlow(tree / "apps" / "checkout", folder, store="postgres", zipkin=traced, drain=False)
     servers = SERVERS | ({"collector": "zipkin"} if traced else {})
     async with flow:

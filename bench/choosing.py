@@ -1,4 +1,4 @@
-"""The table by which a user chooses a broker: what was measured, and what no measurement says."""
+"""The table for the choice of a broker: the measured figures, and the facts that no measurement shows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def write_into(folder: Path, results: Mapping[str, Any]) -> None:
-    """Keep what was measured over what was known before, and put the table into the docs."""
+    """Replace older figures by the new ones, and put the table into the docs."""
     file = folder / "brokers.json"
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     known |= results

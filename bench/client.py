@@ -1,7 +1,7 @@
-"""A small HTTP client for the load: what it costs is taken from the machine that is being measured.
+"""A small HTTP client for the load: its CPU time is taken from the machine that is being measured.
 
-A general client costs several times as much. This one speaks only what uvicorn answers with: one response at a time
-over a connection that stays open, its length told in advance.
+A general client costs several times as much. This client understands only the responses of uvicorn: one response at a
+time over a connection that stays open, with its length in the header.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Client:
         return connection
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         for _, connection in self._free:
             connection.close()
         self._free.clear()

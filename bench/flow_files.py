@@ -1,6 +1,6 @@
 """Writes the flow folders of the systems that run on sidecars, from the files that this project's checkout runs with.
 
-So the broker, the store and the sidecars are the same to the letter, and what differs is written here.
+So the broker, the store and the sidecars are exactly the same, and only the differences are written here.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ Change = Callable[[dict[str, Any]], bool]
 
 
 def write_floor(folder: Path) -> Path:
-    """The floor keeps broker and subscriptions of the checkout, with a topic for each service, not for each family."""
+    """Write the floor's files: the checkout's broker and subscriptions, with a topic per service, not per family."""
     flow = _write(folder, "bench.floor", SERVICES, _heard_by_all)
     (folder / "dapr" / _RESOURCES / "subscriptions.yaml").write_text(yaml.safe_dump_all(_subscriptions()))
     return flow
 
 
 def write_quickstart(folder: Path) -> Path:
-    """The quickstart subscribes in its code, one message at a time."""
+    """Write the quickstart's files: it subscribes in its code, one message at a time."""
     return _write(folder, "bench.quickstart", SERVICES, _one_at_a_time)
 
 
 def write_without_sidecars(folder: Path) -> Path:
-    """FastStream needs only the servers and the payment provider."""
+    """Write FastStream's files: it needs only the servers and the payment provider."""
     return _write(folder, "", (), lambda _: False)
 
 
@@ -78,7 +78,7 @@ def _heard_by_all(resource: dict[str, Any]) -> bool:
 
 
 def _unscoped(resource: dict[str, Any]) -> bool:
-    """Let its own topics through, which the scopes of the checkout do not know; its subscriptions are its own, too."""
+    """Remove the scopes, which do not know this system's topics; its subscriptions are its own, too."""
     metadata = resource["spec"].get("metadata")
     if resource["spec"].get("type", "").startswith("pubsub."):
         resource["spec"]["metadata"] = [item for item in metadata if item["name"] not in SCOPES]
@@ -86,7 +86,7 @@ def _unscoped(resource: dict[str, Any]) -> bool:
 
 
 def _subscriptions() -> list[dict[str, Any]]:
-    """Return who hears which service, each as the checkout subscribes to a topic."""
+    """Return a subscription of each service to each service that it follows, in the checkout's form."""
     made = []
     for service in services_of("apps.checkout"):
         text = next(iter(subscriptions_of(service).values()))

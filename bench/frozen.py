@@ -26,13 +26,13 @@ _FIGURES: Final = re.compile(r"\d+(\.\d+)?/\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class Record:
-    """One state of a rival's code.
+    """One recorded state of a rival's code.
 
     Attributes:
         date: when it was recorded.
-        sha256: of its files.
-        reason: why they were changed.
-        before: orders a second and microseconds of CPU for an order before the change; empty where there was none.
+        sha256: the hash of its files.
+        reason: the reason of the change.
+        before: orders a second and microseconds of CPU for an order before the change; empty for the first record.
         after: the same after it.
     """
 
@@ -44,13 +44,13 @@ class Record:
 
 
 class Frozen:
-    """The records of all rivals, the last one being that of the code as it has to be."""
+    """The records of all rivals; the last record of each is that of the required code."""
 
     def __init__(self, folder: Path = _BENCH) -> None:
         self._folder, self._file = folder, folder / "frozen.json"
 
     def records(self) -> dict[str, list[Record]]:
-        """Return what was recorded of each rival."""
+        """Return the records of each rival."""
         if not self._file.exists():
             return {}
         return {name: [Record(**one) for one in kept] for name, kept in json.loads(self._file.read_text()).items()}
@@ -63,7 +63,7 @@ class Frozen:
         return found.hexdigest()
 
     def changed(self, rivals: Sequence[str] = RIVALS) -> list[str]:
-        """Say of each rival whose code is not the recorded one what to do about it."""
+        """Return a sentence for each rival whose code differs from its record, with the remedy."""
         known = self.records()
         return [
             f"bench/{rival} is not as recorded, so the ratios of this project to it mean something else than before. "
@@ -73,7 +73,7 @@ class Frozen:
         ]
 
     def record(self, rival: str, reason: str, before: str = "", after: str = "") -> None:
-        """Record the code of a rival as it is now.
+        """Record the present code of a rival.
 
         Raises:
             ValueError: a figure is missing, or is not two numbers, or there is no reason.
@@ -98,7 +98,7 @@ class Frozen:
 
 
 def main() -> int:
-    """Say what changed, or record it."""
+    """Print the changed rivals, or record a change."""
     parser = argparse.ArgumentParser(prog="python -m bench.frozen", description=__doc__)
     parser.add_argument("--record", choices=RIVALS, metavar="RIVAL", help=f"one of {', '.join(RIVALS)}")
     parser.add_argument("--reason", default="", help="why it was changed, in a line")

@@ -1,4 +1,4 @@
-"""The goals of this project beside the other systems, and whether a run reached them."""
+"""The goals of this project compared with the other systems, and whether a run reached them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Goal:
-    """One figure that is wanted.
+    """One figure with a goal.
 
     Attributes:
         what: its name.
-        measure: finds it in the figures of a run; None where a system was not run or is over its capacity.
+        measure: finds it in the figures of a run; None if a system was not run or is over its capacity.
         today: the figure when the goals were set, 2026-11-29, at commit 712750e.
         prototype: the figure with a throw-away driver and a topic for each family of events, that day.
-        must: the figure that has to be reached; None for a figure that is no goal and only stands beside the others.
-        ambition: the figure that would be good.
+        must: the required figure; None for a figure that has no goal and is shown for comparison.
+        ambition: the desired figure.
         at_least: whether more is better.
         percent: whether it is shown as percent.
     """
@@ -42,19 +42,19 @@ class Goal:
     percent: bool = False
 
     def shown(self, value: float | None) -> str:
-        """Return a figure of this goal as it stands in the table."""
+        """Return a figure of this goal in the form of the table."""
         if value is None:
             return ""
         return f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
 
     def reached(self, measured: Measured | None) -> str:
-        """Return how much was reached: the ambition, the figure that has to be reached, or neither."""
+        """Return the level that was reached: the ambition, the required figure, or neither."""
         if self.must is None or self.ambition is None:
             return ""
         if measured is None:
             return "no figure"
         sign = 1 if self.at_least else -1
-        # The value that is shown is the one that counts, or a table would contradict itself.
+        # The rounded value counts, or the table would contradict itself.
         value = float(f"{measured.ratio:.3g}")
         if sign * value >= sign * self.ambition:
             return "ambition"

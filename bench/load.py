@@ -1,4 +1,4 @@
-"""Sends orders: as many as are taken (closed loop), or so many a second whatever happens (open loop)."""
+"""Sends orders: as fast as they are accepted (closed loop), or at a fixed rate (open loop)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RefusedError(Exception):
 
 
 class Load:
-    """Sends orders to the replicas of the order service in turn, and remembers what was sent under which id."""
+    """Sends orders to the replicas of the order service in turn, and remembers the sent order of each id."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._clients = [Client(address) for address in addresses]
@@ -43,10 +43,10 @@ class Load:
         await asyncio.gather(*(customer() for _ in range(min(AT_ONCE, len(orders)))))
 
     async def pace(self, orders: Sequence[Order], a_second: float) -> None:
-        """Send so many orders a second, however slow the answers are.
+        """Send this many orders a second, however slow the answers are.
 
-        What counts as an order's beginning is when it should have been sent: a system that makes its customers queue
-        is not excused the time they stood there.
+        An order begins when it should have been sent: a system that makes its customers queue is charged for their
+        waiting time.
         """
         _bounded(len(orders), a_second)
         start_wall, start = time.time(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measures one running system: how fast, at what cost, how late, how large. The load itself is not counted."""
+"""Measures one running system: its speed, cost, latency and memory. The load generator does not count."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAUGHT_UP: Final = 1.0
 
 @dataclass(frozen=True)
 class Burst:
-    """Orders sent as fast as they were taken, until the last consequence of the last one was handled."""
+    """Orders sent as fast as they were accepted, until the last consequence of the last one was handled."""
 
     orders: int
     seconds: float
@@ -35,7 +35,7 @@ class Burst:
 
     @property
     def per_second(self) -> float:
-        """Orders that ended in a second."""
+        """Orders ended per second."""
         return self.orders / self.seconds
 
     @property
@@ -46,14 +46,15 @@ class Burst:
 
 @dataclass(frozen=True)
 class Steady:
-    """Orders sent at a rate of the customers' choosing, until the last consequence of the last one was handled.
+    """Orders sent at a fixed rate, until the last consequence of the last one was handled.
 
     Attributes:
-        a_second: how many were sent every second.
-        orders: how many they were.
-        took: milliseconds of each order, from the moment it should have been sent to the moment its parcel had left.
+        a_second: how many orders were sent every second.
+        orders: the number of orders.
+        took: milliseconds of each order, from the moment it should have been sent to the dispatch of its parcel.
         cpu: microseconds of CPU by group of processes.
-        kept_up: whether all had ended soon after the last was sent. If not, latency only says how long was measured.
+        kept_up: whether all orders had ended soon after the last was sent. If not, the latency only shows the length of
+            the run.
     """
 
     a_second: float
@@ -64,7 +65,7 @@ class Steady:
 
     @property
     def total(self) -> float:
-        """Microseconds of CPU for one order, with what the processes use when there is none."""
+        """Microseconds of CPU for one order, including the CPU that the processes use without load."""
         return sum(per_order(self).values())
 
 
@@ -88,18 +89,18 @@ class Session:
 
     @property
     def pids(self) -> Pids:
-        """The processes it is made of."""
+        """The processes of the system."""
         return self._stage.pids
 
     async def warm_up(self) -> None:
-        """Let every process do everything once, so that imports, caches and connections are paid for."""
+        """Let every process do everything once, so that imports, caches and connections are ready."""
         if self._system.keeps_state:
             await prepare(self._stage)
         await self._load.place(self._more(WARM_UP))
         await self._broker.until_quiet(_SLOWEST_WARM_UP)
 
     async def burst(self, count: int) -> Burst:
-        """Send so many orders as fast as they are taken, and wait until all of them have ended."""
+        """Send this many orders as fast as they are accepted, and wait until all of them have ended."""
         meter, began = Meter(self.pids), time.monotonic()
         await self._load.place(self._more(count))
         ended = await self._broker.until_quiet(_PATIENCE)
@@ -108,13 +109,13 @@ class Session:
         return burst
 
     async def steady(self, a_second: float, seconds: float) -> Steady:
-        """Send at a steady rate, and see how long each order took until it was dispatched."""
+        """Send at a steady rate, and measure the time of each order until its dispatch."""
         count = max(1, round(a_second * seconds))
         known, since, meter, began = set(self._load.sent), time.time(), Meter(self.pids), time.monotonic()
         await self._load.pace(self._more(count), a_second)
         ended = await self._broker.until_quiet(_PATIENCE)
         used = meter.microseconds()
-        # An event may bear a moment of the broker's clock that has the same millisecond as ours.
+        # The broker's clock may give an event the same millisecond as our clock.
         came = await self._broker.arrivals("shipment.dispatched.v1", since - 1)
         took = tuple(
             1000 * (came[order_id] - order_began)
@@ -124,7 +125,7 @@ class Session:
         return Steady(a_second, count, took, used, ended - began <= count / a_second + _CAUGHT_UP)
 
     async def finish(self) -> Run:
-        """Weigh the processes, and check that the results are right."""
+        """Measure the memory of the processes, and check that the results are right."""
         self.run.memory = memory(self.pids)
         sent = self._load.sent
         self.run.audited = await audit(self._stage, self._broker, sent, keeps_state=self._system.keeps_state)
@@ -150,12 +151,12 @@ async def session(system: System, folder: Path, replicas: int = 1) -> AsyncItera
 
 
 def per_order(turn: Burst | Steady) -> dict[str, float]:
-    """Return microseconds for one order by group; who only collects traces serves none, and is left out."""
+    """Return microseconds for one order by group; processes that only collect traces are left out."""
     return {group: used / turn.orders for group, used in turn.cpu.items() if group != COLLECTOR}
 
 
 def share_of(values: Sequence[float], share: float) -> float:
-    """Return the value below which this share of all lies (nearest rank)."""
+    """Return the value below which the given share of all values lies (nearest rank)."""
     if not values:
         return math.nan
     ranked = sorted(values)

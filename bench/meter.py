@@ -55,13 +55,13 @@ def _cpu_of(pid: int, parents: Mapping[int, Sequence[int]]) -> int:
     fields = _stat(pid)
     if fields is None:
         return 0
-    # The children that have ended are counted in their parent; those that live, by themselves.
+    # The counters of a parent include its ended children; living children are counted by themselves.
     used = _own(pid, fields) + sum(int(field) for field in fields[13:15]) * _TICK
     return used + sum(_cpu_of(child, parents) for child in parents.get(pid, ()))
 
 
 def _own(pid: int, fields: Sequence[str]) -> int:
-    """Return what a process itself used. /proc counts in hundredths of a second, too coarse for a short turn."""
+    """Return the CPU time of a process itself. /proc counts in hundredths of a second, too coarse for a short turn."""
     try:
         return time.clock_gettime_ns(~pid << 3 | _CLOCK_OF_A_PROCESS) // 1000
     except OSError:
@@ -82,7 +82,7 @@ def _parents() -> dict[int, list[int]]:
 
 def _stat(pid: int) -> list[str] | None:
     try:
-        # The name may hold spaces and brackets; what follows its last bracket does not.
+        # The name may hold spaces and brackets, so parse after its last bracket.
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

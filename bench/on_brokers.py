@@ -40,7 +40,7 @@ _REAL: Final = ("redis", "kafka", "rabbitmq", "nats", "nats-pull")
 
 @dataclass(frozen=True)
 class Turn:
-    """One broker, started once. Times are milliseconds from sent to written down as completed."""
+    """One broker, started once. Times are milliseconds from the request to the record of the completed order."""
 
     version: str
     orders: int
@@ -110,7 +110,7 @@ class Turns:
         return share_of(took, 0.5), share_of(took, 0.99)
 
     async def _audit(self, stage: Stage, books: Books, load: Load) -> None:
-        """Compare how the orders ended, the ledger and the shelves with what was sent: no figure counts lost work."""
+        """Compare the orders' ends, the ledger and the shelves with the sent orders: no figure counts lost work."""
         ended = await books.ended()
         wrong = [
             f"order {order_id} is {ended[order_id][0]}"
@@ -118,7 +118,7 @@ class Turns:
             if (ended[order_id][0] == "completed") != (order.fate == "happy")
         ]
         for _ in range(20):
-            # What a cancellation gives back may still be on its way.
+            # Refunds and returned stock of a cancellation may still be under way.
             if not (amiss := await money_and_stock(stage, load.sent)):
                 break
             await asyncio.sleep(0.5)
@@ -139,7 +139,7 @@ def summed_up(turns: Sequence[Turn]) -> dict[str, Any]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure every broker that is named, or all; keep the figures and render the table, if a place is named."""
+    """Measure every named broker, or all; if a file is given, keep the figures and render the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.on_brokers", description=__doc__)
     parser.add_argument("brokers", nargs="*", help=f"some of {', '.join(_REAL)}; else all of them")
     parser.add_argument("--rounds", type=int, default=3)

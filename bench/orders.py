@@ -1,4 +1,4 @@
-"""The orders every system gets: the same ones in the same order, most of them happy, some refused on the way."""
+"""The orders that every system gets: the same orders in the same sequence; most succeed, some are refused."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Order:
 
     @property
     def key(self) -> str:
-        """The Idempotency-Key: no counter, as a service takes none from a caller without a name."""
+        """The Idempotency-Key: not a counter, because a service accepts none from an anonymous caller."""
         return key_of(f"bench-{self.number}")
 
     @property
     def body(self) -> bytes:
-        """The request body, the one of apps/checkout."""
+        """The request body of apps/checkout."""
         return orjson.dumps(
             {
                 "customer_id": f"customer-{self.number % 1000}",
@@ -48,13 +48,13 @@ class Order:
 
 
 def key_of(name: str) -> str:
-    """Return the Idempotency-Key of a request: the same for the same name, and one that nobody else could send."""
+    """Return the Idempotency-Key of a request: the same for the same name, and one that no other caller could send."""
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def order(number: int) -> Order:
     """Return the order of this number: of a hundred, 95 end well, three are declined and two find no stock."""
-    # 37 and 100 have no common divisor, so the unhappy ones come one by one and not in a row.
+    # 37 and 100 have no common divisor, so the failing orders are spread and not in a row.
     place = number * 37 % 100
     fate: Fate = "declined" if place < 3 else "rejected" if place < 5 else "happy"
     sku = SOLD_OUT if fate == "rejected" else product(number)
@@ -62,23 +62,23 @@ def order(number: int) -> Order:
 
 
 def orders(first: int, count: int) -> list[Order]:
-    """Return so many orders."""
+    """Return this many orders."""
     return [order(number) for number in range(first, first + count)]
 
 
 def product(number: int) -> str:
-    """Return the article of an order; 61 steps through the articles without a pattern that batches could like."""
+    """Return the article of an order; steps of 61 leave no pattern that would favour batches."""
     return f"article-{number * 61 % PRODUCTS}"
 
 
 def articles() -> list[str]:
-    """Return everything that is on a shelf."""
+    """Return every article on a shelf."""
     return [product(number) for number in range(PRODUCTS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must be true once every order has ended."""
+    """The state that must hold once every order has ended."""
 
     completed: int
     cancelled: int
@@ -87,7 +87,7 @@ class Expected:
 
 
 def expected(sent: Iterable[Order]) -> Expected:
-    """Add up what the orders must have led to."""
+    """Add up the expected results of the orders."""
     listed = list(sent)
     happy = [one for one in listed if one.fate == "happy"]
     return Expected(

@@ -1,7 +1,7 @@
-"""Holds two series of turns against each other: the first turn of one with the first of the other, and so on.
+"""Compares two series of turns: the first turn of one with the first turn of the other, and so on.
 
-Two turns that follow each other find the machine alike, however it drifts from minute to minute. So the ratio of each
-pair says more than the ratio of two medians.
+Two turns in a row find the machine in the same condition, even if it drifts from minute to minute. So the ratios of the
+pairs say more than the ratio of two medians.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Compared:
     """Two series of one figure.
 
     Attributes:
-        before: the median of the one.
-        after: the median of the other.
+        before: the median of the first series.
+        after: the median of the second series.
         ratio: the median of the ratios of the pairs.
-        low: where the true ratio lies with 95 % certainty: from here,
-        high: to here.
-        enough: whether there were pairs enough to say so.
+        low: the lower end of the 95 % confidence interval of the ratio.
+        high: its upper end.
+        enough: whether there were enough pairs for an interval.
     """
 
     before: float
@@ -37,7 +37,7 @@ class Compared:
 
     @property
     def differs(self) -> bool:
-        """Whether the difference is more than chance."""
+        """Whether the difference is beyond chance."""
         return self.enough and not self.low <= 1 <= self.high
 
 
@@ -58,9 +58,10 @@ def compared(before: Sequence[float], after: Sequence[float]) -> Compared:
 
 
 def _left_out(count: int) -> int:
-    """Return how many of the lowest ratios, and of the highest, may be left out of the interval of the median.
+    """Return how many of the lowest and of the highest ratios lie outside the interval of the median.
 
-    Each ratio lies below the true median as often as above it, whatever their distribution, so this counts coins.
+    Each ratio is as likely to be below the true median as above it, whatever the distribution, so this counts coin
+    flips.
     """
     left_out, chance = 0, 0.5**count
     while (chance := chance + comb(count, left_out + 1) * 0.5**count) * 2 <= _CHANCE:

@@ -1,4 +1,4 @@
-"""What is run: in a few minutes, or in half an hour, with enough orders to see whether anything grows."""
+"""The size of a run: a few minutes, or half an hour with enough orders to show whether anything grows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything.
+    """The amounts of a run.
 
     Attributes:
         rounds: how often all systems are started anew.
-        turns: how often each has its turn in a round, with a burst and with every rate.
-        burst: orders sent as fast as they are taken, the same for every system.
-        rates: orders a second, and for how many seconds they come in one turn.
-        growth: bursts one after the other on the same store and broker, which are never emptied between them.
-        growing: the systems shown growing.
+        turns: how often each system has its turn in a round, with a burst and with every rate.
+        burst: orders sent as fast as they are accepted, the same number for every system.
+        rates: orders a second, and the seconds for which they come in one turn.
+        growth: bursts in a row on the same store and broker, which are never emptied in between.
+        growing: the systems whose growth is measured.
         replicas: numbers of replicas of every service.
-        replica_burst: orders for each of those.
+        replica_burst: the number of orders for each of these.
     """
 
     rounds: int

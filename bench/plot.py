@@ -37,7 +37,7 @@ _BELOW: Final[dict[str, Any]] = {"loc": "upper center", "bbox_to_anchor": (0.5, 
 def draw(results: Results, folder: Path) -> None:
     """Write bench.png and bench.svg."""
     mpl.use("agg")
-    # Without a fixed salt and date every run would change every line of the file.
+    # Without a fixed salt and date, every run would change every line of the file.
     plt.rcParams.update({"svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = plt.subplot_mosaic([["speed", "cpu"], ["latency", "day"]], figsize=(11, 7.2), layout="constrained")
     _speed(axes["speed"], results)

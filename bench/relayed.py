@@ -1,4 +1,4 @@
-"""Whether the outboxes of a system are empty: what stands there is on its way although no stream knows of it yet."""
+"""Whether the outboxes of a system are empty: their events are under way although no stream has them yet."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class Relayed:
         await self._connection.close()
 
     async def all(self) -> bool:
-        """Tell whether nothing waits to be published."""
+        """Tell whether no event waits to be published."""
         row = await (await self._connection.execute(self._any)).fetchone()
         return row is not None and not row[0]

@@ -29,7 +29,7 @@ def tables(results: Results) -> str:
 
 
 def write_into(document: Path, results: Results) -> None:
-    """Replace the figures in a document, and nothing else of it."""
+    """Replace the figures in a document, and change nothing else in it."""
     put_between(document, _BEGIN, _END, tables(results))
 
 

@@ -1,4 +1,4 @@
-"""The figures of all turns, and what follows from them."""
+"""The figures of all turns, and the values derived from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOOR: Final = "floor"
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several turns, with the least and the largest."""
+    """The median of several turns, with the lowest and the highest value."""
 
     median: float
     least: float
@@ -38,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class AtRate:
-    """How a system did at one rate: milliseconds of all its orders, and microseconds of CPU for one."""
+    """The result of a system at one rate: milliseconds of all its orders, and microseconds of CPU for one."""
 
     p50: float
     p99: float
@@ -47,16 +47,16 @@ class AtRate:
 
 @dataclass
 class Results:
-    """Everything that was measured, by the name of the system.
+    """All measurements, by the name of the system.
 
     Attributes:
-        plan: what was asked for.
+        plan: the plan of the run.
         rounds: bursts, memory and audits, by system.
-        rates: every turn by system and orders a second; None where a system was not asked for as many.
-        idle: microseconds of CPU a second while others had their turn, for each round.
+        rates: every turn by system and orders a second; None if a system was not measured at that rate.
+        idle: microseconds of CPU a second while other systems had their turn, for each round.
         growth: bursts on a store that is never emptied.
         replicas: a burst for each number of replicas.
-        commit: of what code these are the figures.
+        commit: the commit that the figures belong to.
     """
 
     plan: Plan
@@ -81,22 +81,22 @@ class Results:
         return {group: round(median(burst.cpu.get(group, 0) / burst.orders for burst in bursts)) for group in GROUPS}
 
     def total(self, name: str) -> Spread:
-        """Microseconds of CPU for one order, without the collector of traces."""
+        """Microseconds of CPU for one order, without the trace collector."""
         return Spread.of([burst.total for burst in self.bursts(name)])
 
     def at(self, name: str, rate: float) -> AtRate | None:
-        """Return how a system did at a rate; None if in half of the turns orders came faster than they ended."""
+        """Return the result of a system at a rate; None if it fell behind in half of the turns or more."""
         turns = self.rates.get((name, rate), [])
         given = [turn for turn in turns if turn is not None]
         if 2 * sum(turn.kept_up for turn in given) <= len(turns):
             return None
-        # Turns in which it fell behind are in the figures of one that mostly kept up.
+        # The figures of a system that mostly kept up include the turns in which it fell behind.
         took = [one for turn in given for one in turn.took]
         orders, used = sum(turn.orders for turn in given), sum(turn.total * turn.orders for turn in given)
         return AtRate(round(share_of(took, 0.5), 1), round(share_of(took, 0.99), 1), round(used / orders))
 
     def waiting(self, name: str) -> float:
-        """Microseconds of CPU that a system used in a second in which another one had its turn."""
+        """Microseconds of CPU per second that a system used while another system had its turn."""
         return round(median(self.idle[name]))
 
     def memory(self, name: str) -> dict[str, float]:
@@ -105,15 +105,15 @@ class Results:
         return {process: round(median(run.memory[process] for run in runs), 1) for process in runs[0].memory}
 
     def times(self, mine: str, theirs: str) -> Compared | None:
-        """Orders a second of the one as times those of the other, turn by turn."""
+        """The first system's orders a second, as a multiple of the second's, turn by turn."""
         return self._compared(mine, theirs, lambda burst: burst.per_second)
 
     def cpu_of(self, mine: str, theirs: str) -> Compared | None:
-        """CPU for an order of the one as a share of that of the other, turn by turn."""
+        """The first system's CPU for an order, as a share of the second's, turn by turn."""
         return self._compared(mine, theirs, lambda burst: burst.total)
 
     def cpu_at(self, mine: str, theirs: str, rate: float) -> Compared | None:
-        """The same at a rate, if both kept up with it."""
+        """The same at a rate, if both systems kept up with it."""
         if self.at(mine, rate) is None or self.at(theirs, rate) is None:
             return None
         turns = zip(self.rates[theirs, rate], self.rates[mine, rate], strict=True)
@@ -126,7 +126,7 @@ class Results:
         return compared(*([of(burst) for burst in self.bursts(name)] for name in (theirs, mine)))
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, for the last line."""
+        """Everything as JSON, for the last line of the output."""
         return {
             "commit": self.commit,
             "machine": machine(),
@@ -151,7 +151,7 @@ class Results:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine of the measurement."""
     return {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
 
 

@@ -1,4 +1,4 @@
-"""What is compared, and how each of it is started: each with servers of its own, of the same kind and settings."""
+"""The compared systems, and how each is started: each with its own servers, of the same kind and settings."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Start = Callable[[Path, int], AbstractAsyncContextManager["Stage"]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A running system: where orders go, where stock is, and which processes it is made of.
+    """A running system: the addresses for orders and stock, and its processes.
 
     Attributes:
         orders: the addresses of the order service.
-        inventory: the address of the service that knows the shelves.
+        inventory: the address of the service with the shelves.
         provider: the address of the payment provider.
-        redis_port: where the broker is.
+        redis_port: the port of the broker.
         pids: the processes, by group and name.
-        more_streams: streams beside those that every system has.
-        elsewhere: whether nothing is on its way to the broker, for a system that keeps it somewhere else meanwhile.
-        database: where the services' database is.
+        more_streams: further streams besides those that every system has.
+        elsewhere: tells whether no event is on its way to the broker, for a system with an outbox.
+        database: the address of the services' database.
     """
 
     orders: tuple[str, ...]
@@ -48,14 +48,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class System:
-    """One thing to measure.
+    """One system to measure.
 
     Attributes:
-        name: in results and on the plot.
-        told: what it is, in a few words.
-        lacks: what it does not do, which the others should be excused for or credited with.
-        start: starts it in a folder with so many replicas.
-        keeps_state: whether there is anything to audit beside its events.
+        name: its name in results and on the plot.
+        told: its description, in a few words.
+        lacks: the guarantees that it does not give, which a fair comparison must consider.
+        start: starts it in a folder with a number of replicas.
+        keeps_state: whether it has a state to audit besides its events.
     """
 
     name: str
@@ -132,7 +132,7 @@ def _program(folder: Path, name: str, service: str, port: int, told: Mapping[str
 
 
 def stage_of(flow: RunningFlow, replicas: int, more_streams: tuple[str, ...] = (), broker: str = "redis") -> Stage:
-    """Return where a running flow is to be met, and which processes it is made of."""
+    """Return the addresses and the processes of a running flow."""
     names = [name for service in SERVICES for name in _replica_names(service, replicas)]
     own = {
         "services": {name: flow.pid(name) or 0 for name in names},
@@ -160,7 +160,7 @@ def _replica_names(service: str, count: int) -> list[str]:
 
 
 def as_url(dsn: str) -> str:
-    """The connection string as asyncpg wants it; the flow's is the one of libpq."""
+    """Return the connection string in the form of asyncpg; the flow's has the form of libpq."""
     words = dict(word.split("=", 1) for word in dsn.split())
     return f"postgresql://{words['user']}:{words['password']}@{words['host']}:{words['port']}/{words['dbname']}"
 

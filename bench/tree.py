@@ -25,12 +25,12 @@ def extracted(commit: str, folder: Path) -> Path:
 
 
 def same_provider(commit: str) -> bool:
-    """Tell whether the payment provider of a commit is that of this tree, which makes its CPU a unit."""
+    """Tell whether a commit has the same payment provider as this tree, which makes its CPU usable as a unit."""
     return _git("diff", "--quiet", commit, "--", _PROVIDER).returncode == 0
 
 
 def checked_out() -> str:
-    """Return the commit that is checked out, with a plus where files were changed; nothing where there is no git."""
+    """Return the current commit, with a plus if files were changed; an empty text without git."""
     if shutil.which("git") is None or (head := _git("rev-parse", "--short=12", "HEAD")).returncode:
         return ""
     changed = _git("diff", "--quiet", "HEAD", "--", ".", ":!docs").returncode
@@ -38,7 +38,7 @@ def checked_out() -> str:
 
 
 def emptied(folder: Path) -> Path:
-    """Make a folder, or empty it."""
+    """Make an empty folder, or empty an existing one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

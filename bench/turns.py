@@ -1,4 +1,4 @@
-"""Gives systems their turns while all of them are running, so that a machine that drifts hurts all of them alike."""
+"""Gives turns to systems while all of them run, so that a drifting machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PAUSE: Final = 0.3
 
 
 class HasProcesses(Protocol):
-    """Anything that can be given a turn."""
+    """A system that can get a turn."""
 
     @property
     def pids(self) -> Pids:
-        """The processes it is made of."""
+        """Its processes."""
 
 
 Taker = TypeVar("Taker", bound=HasProcesses)
@@ -38,7 +38,7 @@ class Waiting:
 class Turns:
     """Gives turns, and measures the CPU that the waiting systems use meanwhile.
 
-    They are not frozen: their servers have time limits, which would all run out at once.
+    The waiting systems are not frozen: their servers have time limits, which would all expire at once.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Turns:
         self.waiting: dict[str, list[Waiting]] = {}
 
     async def give(self, takers: Mapping[str, Taker], task: Callable[[Taker], Awaitable[Result]]) -> dict[str, Result]:
-        """Let each of them do this alone; who was first is last the next time."""
+        """Run this for each system alone; the first system of this round is the last of the next one."""
         names = list(takers)
         first = self._given % len(names)
         self._given += 1
@@ -61,7 +61,7 @@ class Turns:
         return {name: results[name] for name in names}
 
     def idle(self, name: str) -> float:
-        """Return the microseconds of CPU that a system used in a second of waiting."""
+        """Return the microseconds of CPU per second that a system used while it waited."""
         waited = self.waiting.get(name, ())
         return sum(one.microseconds for one in waited) / max(sum(one.seconds for one in waited), 1e-9)
 
