@@ -1,7 +1,8 @@
-"""``python -m components.eventbridge`` serves the component; ``provision`` makes what it needs, ``count`` what is left.
+"""``python -m components.eventbridge`` serves; ``provision`` makes rules and queues, ``count`` counts messages.
 
-Both read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
-``provision`` says in a line each what is there now, ``count`` as JSON what waits and what was taken but not deleted.
+Both commands read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
+``provision`` prints a line for everything that exists now; ``count`` prints as JSON the messages that wait and those
+that were taken but not deleted.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ SIDECAR: Final = "EVENTBRIDGE_SIDECAR"
 
 
 async def _serve() -> None:
-    # Whoever only provisions needs no gRPC.
+    # A process that only provisions needs no gRPC.
     from components.pluggable.server import serve  # noqa: PLC0415
     from components.pluggable.service import PubSubService  # noqa: PLC0415
 
     from .instance import open_instance  # noqa: PLC0415
 
-    # The second is the type that it had up to version 0.1.0.
+    # The second name is the type that the component had up to version 0.1.0.
     await serve(PubSubService(open_instance), ("aws.eventbridge", "eventbridge"), SIDECAR)
 
 

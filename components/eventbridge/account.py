@@ -1,4 +1,4 @@
-"""Asks AWS one question when a sidecar starts, so that what is wrong in its file is said where somebody looks."""
+"""Checks the account once when a sidecar starts, so that a mistake in its file is reported at once."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ANSWERS_WITHIN: Final = 3.0
 
 
 async def see_account(aws: Aws, settings: Settings) -> None:
-    """See that AWS knows who calls and has the bus, and make the bus where that is allowed.
+    """Check that AWS knows the caller and has the bus; make the bus if the settings allow it.
 
-    An AWS that does not answer is no error, as it may be away for a while.
+    If AWS does not answer, this is no error, because AWS may be away for a while.
 
     Raises:
-        CredentialsError: no call would be accepted.
-        UnfitError: the bus is not there, and is not made here.
+        CredentialsError: AWS would refuse every call.
+        UnfitError: the bus is missing, and the settings do not allow to make it.
         SettingsError: there is no such region.
     """
     try:
@@ -60,7 +60,7 @@ async def _see_bus(aws: Aws, settings: Settings) -> None:
         await aws.events.describe_event_bus(Name=settings.bus)
     except AWS_FAILURES as error:
         if code_of(error).startswith("AccessDenied"):
-            return  # who may only publish may not look
+            return  # a caller that may only publish may not look
         if not is_missing(error):
             raise
         if not settings.provision:

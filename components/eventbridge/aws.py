@@ -1,4 +1,4 @@
-"""The connection to AWS: two clients, and patience."""
+"""The connection to AWS: two clients, and retries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 class Aws:
-    """Clients for one file's settings. They connect when they are first used, and again after every failure.
+    """Clients for the settings of one file. They connect at their first use, and again after every failure.
 
     Attributes:
         events: the client of EventBridge.
@@ -42,11 +42,11 @@ class Aws:
     async def __aenter__(self) -> Self:
         settings, session = self._settings, _session(self._settings)
         config = AioConfig(
-            # Who calls knows better than the client whether and how long to try again.
+            # The caller knows better than the client whether and how long to retry.
             retries={"total_max_attempts": 1},
             connect_timeout=5,
             read_timeout=settings.wait_seconds + 10,
-            # A read of a queue keeps a connection for as long as it waits, and each topic has one.
+            # Each read of a queue holds a connection while it waits, and each topic has a queue.
             max_pool_connections=200,
         )
         try:
@@ -71,7 +71,7 @@ class Aws:
 
 
 def _session(settings: Settings) -> AioSession:
-    """A session with the credentials that the settings name, those of a role that they name, or AWS's own chain."""
+    """Return a session with the credentials of the settings, of the role they name, or of AWS's default chain."""
     session = get_session()
     if settings.access_key and settings.secret_key:
         session.set_credentials(settings.access_key, settings.secret_key, settings.session_token)
@@ -83,7 +83,7 @@ def _session(settings: Settings) -> AioSession:
 
 
 class _Role:
-    """Credentials of a role, taken anew before they end."""
+    """Credentials of a role, renewed before they expire."""
 
     def __init__(self, session: AioSession, settings: Settings) -> None:
         self._session, self._settings = session, settings
@@ -105,5 +105,5 @@ class _Role:
 
 
 async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
-    """Try until AWS answers; ``what`` is tried, for the log, such as ``reading queue orders``."""
+    """Retry until AWS answers; ``what`` names the call in the log, such as ``reading queue orders``."""
     return await until_it_succeeds(what, call, AWS_FAILURES, explain)

@@ -1,4 +1,4 @@
-"""How bytes travel through EventBridge, which carries JSON and may write it anew on the way."""
+"""The form of bytes in EventBridge, which carries JSON and may rewrite it on the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 
-# What SQS takes in a message; anything else would be refused by the queue, long after the publish succeeded.
+# The characters that SQS accepts in a message. The queue would refuse others, long after the publish succeeded.
 _NOT_FOR_SQS: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -21,9 +21,9 @@ class Received:
     """A message of a queue.
 
     Attributes:
-        data: the bytes that were published; for an event that no such component published, all of it as JSON.
-        content_type: what its publisher said.
-        metadata: what EventBridge knows of it: ``eventId``, ``eventSource``, ``eventTime``.
+        data: the bytes that were published; if another program published the event, the whole event as JSON.
+        content_type: the content type that the publisher gave.
+        metadata: EventBridge's metadata of it: ``eventId``, ``eventSource``, ``eventTime``.
     """
 
     data: bytes
@@ -32,10 +32,10 @@ class Received:
 
 
 def wrap(data: bytes, content_type: str) -> str:
-    """Return the Detail of an event: ``{"daprText": ...}`` where the bytes are text, else ``{"daprBase64": ...}``.
+    """Return the Detail of an event: ``{"daprText": ...}`` if the bytes are text, else ``{"daprBase64": ...}``.
 
-    Text stays readable in archives and in rules. It is one JSON string and no nested JSON, because EventBridge parses
-    what is nested, and numbers and blanks would come out otherwise than they went in.
+    Text stays readable in archives and in rules. It is one JSON string and not nested JSON, because EventBridge parses
+    nested JSON, and would change the form of numbers and blanks.
     """
     detail = {"contentType": content_type} if content_type else {}
     try:
@@ -50,7 +50,7 @@ def wrap(data: bytes, content_type: str) -> str:
 
 
 def unwrap(body: str) -> Received:
-    """Return what a message of the queue holds. Whatever is not wrapped is handed over as it is."""
+    """Return the content of a message in the queue. A message that is not wrapped is returned as it is."""
     event = _mapping(body)
     detail = event.get("detail")
     metadata = {

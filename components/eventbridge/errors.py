@@ -1,4 +1,4 @@
-"""What can go wrong, each as a sentence that says what happened and what to do."""
+"""Errors, each with a message that says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ _IN_XML: Final = re.compile(r"<Code>(?P<code>\w+)</Code>\s*<Message>(?P<message>
 
 
 def code_of(error: BaseException) -> str:
-    """The code by which AWS names a refusal, such as ``AccessDeniedException``; "" if it was none."""
+    """Return AWS's code of a refusal, such as ``AccessDeniedException``; "" if AWS did not refuse."""
     if not isinstance(error, ClientError):
         return ""
     told = error.response.get("Error", {})
-    # What stands between us and AWS may answer in the form of another of its protocols.
+    # A proxy between this process and AWS may answer in the form of another of AWS's protocols.
     found = _IN_XML.search(str(told.get("Message", "")))
     return found["code"] if found else str(told.get("Code", "")).rpartition(".")[2]
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line what AWS or the network said, and what helps, where that is known."""
+    """Return one line with the error of AWS or of the network, and the remedy if it is known."""
     said = " ".join(str(error).split()) or type(error).__name__
     if found := _IN_XML.search(said):
         said = f"{found['code']}: {found['message']}"
@@ -104,7 +104,7 @@ def _advice(error: BaseException) -> str:
 
 
 def is_about_credentials(error: BaseException) -> bool:
-    """Whether AWS refused who calls, and would refuse every other call for the same reason."""
+    """Whether AWS refused the caller, and would refuse every other call for the same reason."""
     if isinstance(error, _NO_CREDENTIALS):
         return True
     assumed = isinstance(error, ClientError) and error.operation_name.startswith("AssumeRole")
@@ -112,7 +112,7 @@ def is_about_credentials(error: BaseException) -> bool:
 
 
 def is_no_answer(error: BaseException) -> bool:
-    """Whether a call failed because nobody answered it."""
+    """Whether a call failed because no answer came."""
     return isinstance(error, NoConnectionError | HTTPClientError | aiohttp.ClientError | OSError | TimeoutError)
 
 
@@ -122,7 +122,7 @@ def queue_is_gone(error: BaseException) -> bool:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether a call failed because its bus or rule is not there."""
+    """Whether a call failed because its bus or rule is missing."""
     return code_of(error) in MISSING
 
 

@@ -19,10 +19,10 @@ class Taken:
     """A message that was read from a queue.
 
     Attributes:
-        message_id: what SQS calls it.
-        receipt: what deletes this copy of it.
+        message_id: the message id of SQS.
+        receipt: the handle that deletes this copy of it.
         body: the event, as EventBridge wrote it.
-        receives: how often it was read so far.
+        receives: the number of its reads so far.
     """
 
     message_id: str
@@ -32,7 +32,7 @@ class Taken:
 
 
 class InFlight:
-    """Keeps messages from being read by others, until they are acknowledged or given back."""
+    """Hides messages from other readers, until they are acknowledged or given back."""
 
     def __init__(self, aws: Aws, queue_url: str, visibility_timeout: int, most: int) -> None:
         self._aws, self._url, self._visibility = aws, queue_url, visibility_timeout
@@ -48,37 +48,37 @@ class InFlight:
         return len(self._taken)
 
     async def room(self) -> int:
-        """Wait until another message may be taken, and return how many one read may bring."""
+        """Wait until another message may be taken, and return how many messages one read may return."""
         while len(self._taken) >= self._most:
             self._changed.clear()
             await self._changed.wait()
         return min(_CALL, self._most - len(self._taken))
 
     def take(self, delivery: str, message: Taken) -> None:
-        """Remember a message under the id of its delivery."""
+        """Record a message under the id of its delivery."""
         self._taken[delivery] = message
 
     def acknowledge(self, delivery: str) -> None:
-        """Delete a message, soon."""
+        """Mark a message for deletion, which follows soon."""
         if message := self._leave(delivery):
             self._acknowledged.append(message)
             self._all_deleted.clear()
             self._wake.set()
 
     async def give_back(self, delivery: str) -> None:
-        """Let a message that failed be read again: after a second, and twice as long after each further failure."""
+        """Release a failed message for another read: after a second, and twice as long after each further failure."""
         if message := self._leave(delivery):
             later = min(2 ** min(message.receives - 1, 16), self._visibility)
             await self._show([message], later)
 
     async def keep(self) -> None:
-        """Say again and again that the messages are still at work here. Runs until it is cancelled."""
+        """Extend the invisibility of the messages in hand, again and again. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(self._visibility / 3)
             await self._show(list(self._taken.values()), self._visibility)
 
     async def delete(self) -> None:
-        """Delete what is acknowledged, as many in a call as there are meanwhile. Runs until it is cancelled."""
+        """Delete the acknowledged messages, several in a call if there are several. Runs until it is cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -88,7 +88,7 @@ class InFlight:
             self._all_deleted.set()
 
     async def close(self, within: float) -> None:
-        """Delete what is acknowledged and give back the rest, as far as AWS answers in time."""
+        """Delete the acknowledged messages and give back the rest, as far as AWS answers in time."""
         try:
             async with asyncio.timeout(within):
                 await self._all_deleted.wait()
@@ -116,11 +116,11 @@ class InFlight:
 
         answer = await patiently(f"deleting from {self._url}", once)
         for failed in answer.get("Failed", ()):
-            # Too late: it was visible again, so somebody else has a copy of it, or will have.
+            # Too late: the message was visible again, so another reader has a copy of it, or will have one.
             LOG.warning("message %s will be delivered again: %s", batch[int(failed["Id"])].message_id, failed)
 
     async def _show(self, messages: list[Taken], after: int) -> None:
-        """Make messages visible to others after so many seconds. Without an answer they are so in their own time."""
+        """Make messages visible to others after some seconds. If AWS does not answer, their timeout does so."""
         for start in range(0, len(messages), _CALL):
             entries = [
                 {"Id": str(place), "ReceiptHandle": one.receipt, "VisibilityTimeout": after}

@@ -1,4 +1,4 @@
-"""What one component file of one sidecar became."""
+"""The component file of one sidecar, connected: its clients, publisher and streams."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .subscription import Subscription
 
 
 class EventBridge(Instance):
-    """Clients, publisher and streams that belong together.
+    """The clients, publisher and streams of one component file.
 
     Attributes:
-        settings: what the file says.
-        routes: what must be there before an event is put.
+        settings: the settings in the file.
+        routes: the rules and queues that must exist before an event is put.
     """
 
     def __init__(self, settings: Settings, aws: Aws) -> None:
@@ -35,17 +35,17 @@ class EventBridge(Instance):
 
     @property
     def consumer(self) -> str:
-        """Who subscribes."""
+        """The name of the consumer."""
         return self.settings.consumer
 
     @property
     def about(self) -> str:
-        """Where it publishes and how it subscribes."""
+        """The bus that it publishes to, and the way in which it subscribes."""
         return f"publishes to bus {self.settings.bus} and subscribes as {self.settings.consumer}"
 
     @contextmanager
     def stream(self) -> Iterator[Stream]:
-        """Be one more stream, for as long as the block lasts."""
+        """Register a stream, for as long as the block lasts."""
         with self.routes.line() as line:
             yield Stream(self, line)
 
@@ -59,16 +59,16 @@ class EventBridge(Instance):
 
 
 class Stream:
-    """One stream, and where it says whether what is published would reach its queue."""
+    """One stream, which reports whether published events would reach its queue."""
 
     def __init__(self, instance: EventBridge, line: Line) -> None:
         self._instance, self._line = instance, line
 
     def begin(self, topic: str, metadata: Mapping[str, str], others: Sequence[Any]) -> Subscription:
-        """Hear a topic, or what matches the event pattern that its subscription names.
+        """Subscribe to a topic, or to the event pattern that the subscription names.
 
         Raises:
-            UnfitError: another stream hears something else from the same queue.
+            UnfitError: another stream reads other events from the same queue.
         """
         one, pattern = self._instance, metadata.get("eventPattern", "")
         if sentence := _shares(subscription_name(one.settings, topic), pattern, [one, *others]):
@@ -78,7 +78,7 @@ class Stream:
 
 
 async def open_instance(_: str, properties: Mapping[str, str]) -> EventBridge:
-    """Make the clients, and ask AWS one question.
+    """Make the clients, and check the account once.
 
     Raises:
         ComponentError: every call would fail.
@@ -94,7 +94,7 @@ async def open_instance(_: str, properties: Mapping[str, str]) -> EventBridge:
 
 
 def _shares(name: str, pattern: str, instances: Sequence[EventBridge]) -> str:
-    """Say why a queue cannot be heard, if another stream hears something else from it."""
+    """Return the reason why a queue cannot be used, if another stream reads other events from it."""
     for other in instances:
         for line in other.routes.open_lines:
             if line.topic and subscription_name(other.settings, line.topic) == name and line.pattern != pattern:

@@ -1,4 +1,4 @@
-"""What rules and queues are called; whoever makes them beforehand must use the same names."""
+"""The names of rules and queues; a program that makes them beforehand must use the same names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def subscription_name(settings: Settings, topic: str) -> str:
-    """The name of both the rule and the queue by which a consumer hears a topic: ``<consumer>-<topic>-<digest>``.
+    """Return the name of a subscription's rule and queue: ``<consumer>-<topic>-<digest>``.
 
-    The digest keeps apart what reads alike, such as ``a-b`` hearing ``c`` and ``a`` hearing ``b-c``, and what differs
-    in the bus or in the source of its events only: they would share a queue, and take each other's events.
+    The digest separates names that read alike, such as ``a-b`` with topic ``c`` and ``a`` with topic ``b-c``, and
+    subscriptions that differ only in the bus or in the source of their events: they would share a queue, and take each
+    other's events.
     """
     identity = f"{settings.bus}\0{settings.source}\0{settings.consumer}\0{topic}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST]
@@ -25,7 +26,7 @@ def subscription_name(settings: Settings, topic: str) -> str:
 
 
 def former_name(consumer: str, topic: str) -> str:
-    """The name that rule and queue had up to version 0.1.0, which named no bus."""
+    """Return the name of rule and queue up to version 0.1.0, which did not contain the bus."""
     wanted = f"{consumer}-{topic}"
     name = _OTHER.sub("-", wanted)
     if name == wanted and len(name) <= _LONGEST:
@@ -35,10 +36,10 @@ def former_name(consumer: str, topic: str) -> str:
 
 
 def own_type(name: str) -> str:
-    """The detail type of an event for this subscription alone, whoever else hears its topic."""
+    """Return the detail type of an event for this subscription only, whatever other apps consume its topic."""
     return f"dapr.only/{name}"
 
 
 def queue_name(wanted: str) -> str:
-    """The name of a queue that a setting names."""
+    """Return the queue name that a setting gives."""
     return _OTHER.sub("-", wanted)[:80]

@@ -1,6 +1,6 @@
-"""Events that only one queue gets: a subscription sees by them that its new rule fills it.
+"""Probe events for a single queue: by their arrival a subscription sees that its new rule fills the queue.
 
-AWS answers that rule, policy and target are made before they work everywhere.
+AWS reports rule, policy and target as made before they work everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST_PAUSE: Final = 2.0
 
 
 class Probe:
-    """Puts such events on the bus until one of them arrives."""
+    """Puts probe events on the bus until one of them arrives."""
 
     def __init__(self, aws: Aws, settings: Settings, topic: str) -> None:
         self._aws, self._settings, self._topic = aws, settings, topic
@@ -30,7 +30,7 @@ class Probe:
         self._arrived = asyncio.Event()
 
     def arrives(self, body: str) -> bool:
-        """Tell whether a message is such an event, put by whichever replica: then it is for no app."""
+        """Tell whether a message is a probe event of any replica: no app may get it."""
         if self._type not in body:
             return False
         try:
@@ -43,7 +43,7 @@ class Probe:
         return True
 
     async def until_it_arrives(self) -> None:
-        """Return when the queue is filled, or after a minute, as a queue may be full of other things."""
+        """Return when the queue is filled, or after a minute, because a queue may be full of other events."""
         self._arrived.clear()
         try:
             async with asyncio.timeout(_GIVES_UP_AFTER):
@@ -63,7 +63,7 @@ class Probe:
             )
 
     async def put_again(self, entries: Sequence[Mapping[str, str]]) -> None:
-        """Put what other queues got already on the bus again, for this queue alone."""
+        """Put earlier events on the bus again, for this queue only; other queues have received them."""
         for entry in entries:
             await patiently(
                 f"putting an event of {self._topic} again", partial(self._put, {**entry, "DetailType": self._type})

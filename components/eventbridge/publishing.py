@@ -1,4 +1,4 @@
-"""Publishes with PutEvents, ten events to a call, and tells of each event whether EventBridge has it."""
+"""Publishes with PutEvents, ten events to a call, and reports for each event whether EventBridge has it."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Publisher:
         self._free = asyncio.Semaphore(_CALLS_AT_ONCE)
 
     async def publish(self, events: Sequence[Outgoing]) -> dict[int, Failure]:
-        """Publish events, in no order. What AWS throttles, or does not answer, is tried again for a few seconds.
+        """Publish events, in no order. Throttled and unanswered events are tried again for a few seconds.
 
         Returns:
-            For each event that EventBridge did not take, its place and why. An event without an answer is
-            among them, though EventBridge may have it: to publish it again is to deliver it at least once.
+            The position of each event that EventBridge did not accept, and the reason. An event without an answer
+            counts as not accepted, though EventBridge may have it: to publish it again is to deliver it at least once.
         """
         failures: dict[int, Failure] = {}
         entries = []
@@ -84,7 +84,7 @@ class Publisher:
             "DetailType": event.topic,
             "Detail": wrap(event.data, event.content_type),
         }
-        # As AWS counts it, see "Calculating PutEvents event entry size" in its guide.
+        # AWS counts in this way: see "Calculating PutEvents event entry size" in its guide.
         counted = ("Source", "DetailType", "Detail")
         return _Entry(place, fields, sum(len(fields[name].encode()) for name in counted))
 
@@ -96,7 +96,7 @@ class Publisher:
                     await asyncio.sleep(pause(attempt, longest=2))
                 try:
                     failed = await self._attempt(list(left.values()))
-                except NotHeardError as error:  # which has waited long enough
+                except NotHeardError as error:  # which has waited already
                     return failures | {place: Failure(str(error), lasting=False) for place in left}
                 failures |= {place: failure for place, failure in failed.items() if failure.lasting}
                 left = {place: left[place] for place, failure in failed.items() if not failure.lasting}
@@ -122,7 +122,7 @@ class Publisher:
         }
 
     def _refused(self, code: str, why: str) -> Failure:
-        """Say how lasting a refusal is. Without a code there was no answer."""
+        """Return how lasting a refusal is. Without a code there was no answer."""
         if code in MISSING:
             if self._settings.provision:
                 self._routes.lost()
@@ -135,7 +135,7 @@ class Publisher:
 
 
 def batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
-    """Cut entries into calls, none with more events or more bytes than AWS takes."""
+    """Divide entries into calls, none with more events or more bytes than AWS accepts."""
     batch: list[_Entry] = []
     size = 0
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Makes what a subscription needs: bus, dead letter queue, queue and rule. Each may be there already."""
+"""Makes the parts of a subscription: bus, dead letter queue, queue and rule. Each of them may exist already."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Queue:
 
 
 async def ensure_bus(aws: Aws, settings: Settings) -> bool:
-    """Make the bus if it is missing: what is put on a bus that is not there is lost.
+    """Make the bus if it is missing: an event for a missing bus is lost.
 
     Returns:
-        Whether it was made just now, so that nobody has a rule on it.
+        Whether it was made just now; then it has no rules.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
@@ -48,15 +48,15 @@ async def ensure_bus(aws: Aws, settings: Settings) -> bool:
 
 
 async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern: str = "") -> Queue:
-    """Make the queue by which one consumer hears one topic, and the rule that fills it, as the settings say.
+    """Make the queue of one consumer and one topic, and the rule that fills it, as the settings say.
 
-    A rule of its own for every consumer: AWS lets a rule have five targets, and that quota cannot be raised.
+    Every consumer has a rule of its own: AWS allows five targets for a rule, and this quota cannot be raised.
 
     Args:
         aws: the connection.
         settings: of the component.
-        topic: what is heard.
-        pattern: an event pattern to hear instead of what is published to the topic through Dapr.
+        topic: the topic to consume.
+        pattern: an event pattern to consume instead of the topic.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
@@ -76,7 +76,7 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
             Description=f"{topic} for {settings.consumer} (Dapr)"[:512],
         )
     )["RuleArn"]
-    # The queue first lets the rule in, then the rule sends: the other way round, what comes in between is lost.
+    # First the queue admits the rule, then the rule sends: in the reverse order, events in between would be lost.
     redrive = {"deadLetterTargetArn": dead.arn, "maxReceiveCount": settings.max_receives} if dead else None
     attributes = {
         "VisibilityTimeout": str(settings.visibility_timeout),
@@ -85,9 +85,9 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
     }
     await _let_in(aws, queue, rule, attributes)
     if dead:
-        # The rules of every bus, as all subscriptions share this queue, and those of another bus must get in, too.
+        # The rules of every bus: all subscriptions share this queue, so rules of other buses must be admitted, too.
         await _let_in(aws, dead, f"{rule.partition(':rule/')[0]}:rule/*")
-    # What EventBridge itself cannot deliver within a day goes to the same place instead of nowhere.
+    # Events that EventBridge cannot deliver within a day go to the same queue instead of being lost.
     target = {"Id": "queue", "Arn": queue.arn, **({"DeadLetterConfig": {"Arn": dead.arn}} if dead else {})}
     answer = await aws.events.put_targets(Rule=name, EventBusName=settings.bus, Targets=[target])
     if answer.get("FailedEntryCount"):
@@ -97,7 +97,7 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
 
 
 async def is_routed(aws: Aws, settings: Settings, topic: str) -> bool:
-    """Tell whether the rule of a subscription is there and fills its queue.
+    """Tell whether the rule of a subscription exists and fills its queue.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
@@ -106,14 +106,14 @@ async def is_routed(aws: Aws, settings: Settings, topic: str) -> bool:
 
 
 async def former_queue(aws: Aws, settings: Settings, topic: str) -> Queue | None:
-    """The queue that an earlier version of this component used for a subscription, if it is still there.
+    """Return the queue that an earlier version of this component used for a subscription, if it still exists.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
     """
     name = former_name(settings.consumer, topic)
     try:
-        # Without the rule, a queue of that name is somebody else's.
+        # Without the rule, a queue of that name belongs to another program.
         return await _described(aws, name, await _url(aws, name)) if await _fills(aws, settings, name) else None
     except AWS_FAILURES as error:
         if code_of(error).startswith("AccessDenied"):
@@ -124,9 +124,9 @@ async def former_queue(aws: Aws, settings: Settings, topic: str) -> Queue | None
 
 
 async def silence_former_rule(aws: Aws, settings: Settings, topic: str) -> None:
-    """Let the rule of an earlier version match nothing more, as another rule fills another queue now.
+    """Make the rule of an earlier version match nothing, because another rule fills another queue now.
 
-    The rule stays, because it says whose queue this is.
+    The rule stays, because it shows the owner of this queue.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
@@ -144,7 +144,7 @@ async def silence_former_rule(aws: Aws, settings: Settings, topic: str) -> None:
 async def left_in(aws: Aws, settings: Settings, topic: str) -> tuple[int, int]:
     """Return how many messages wait for a consumer of a topic, and how many it took but did not delete.
 
-    What an earlier version left in its own queue counts, too: it is still to be heard.
+    Messages in the queue of an earlier version count, too: they are still to be consumed.
 
     Raises:
         AWS_FAILURES: AWS refused or did not answer.
@@ -197,7 +197,7 @@ async def _ensure_queue(aws: Aws, name: str) -> Queue:
         try:
             answer = await aws.sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": _FORTNIGHT})
         except AWS_FAILURES as refusal:
-            # Somebody made it a moment ago, and has set attributes of their own.
+            # Another process made it a moment ago, and has set its own attributes.
             if code_of(refusal) not in {"QueueAlreadyExists", "QueueNameExists"}:
                 raise
             answer = {"QueueUrl": await _url(aws, name)}
@@ -216,14 +216,14 @@ async def _described(aws: Aws, name: str, url: str) -> Queue:
 
 
 async def _let_in(aws: Aws, queue: Queue, rules: str, attributes: Mapping[str, str] | None = None) -> None:
-    """Let rules put messages into a queue, and leave whom else its policy lets in."""
+    """Admit rules to a queue, and keep the other statements of its policy."""
     answer = await aws.sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["Policy"])
     policy = merged(str(answer.get("Attributes", {}).get("Policy", "")), queue.arn, rules)
     await aws.sqs.set_queue_attributes(QueueUrl=queue.url, Attributes={**(attributes or {}), "Policy": policy})
 
 
 def merged(policy: str, queue: str, rules: str) -> str:
-    """The policy of a queue with the statement that lets these rules in; every statement of others stays."""
+    """Return the policy of a queue with the statement that admits these rules; all other statements stay."""
     document: dict[str, Any] = json.loads(policy) if policy else {"Version": "2012-10-17"}
     statements = document.get("Statement", [])
     statements = statements if isinstance(statements, list) else [statements]

@@ -1,8 +1,9 @@
-"""What must be there before an event is put on the bus: the bus, and the rules and queues of whoever hears its topic.
+"""Makes everything that must exist before an event is put on the bus: the bus, and its consumers' rules and queues.
 
-EventBridge forgets an event that no rule takes, and a sidecar says that it has subscribed before this process knows to
-what. So whoever publishes waits for the subscriptions of the same app that are being made. A publish may even overtake
-the subscription that the sidecar began before it, so what was put a moment earlier is put again for a new rule alone.
+EventBridge discards an event that no rule matches, and a sidecar reports that it has subscribed before this process
+knows the topic. So a publish waits for the subscriptions of the same app that are being made. A publish may even
+overtake the subscription that the sidecar began before it. So events of the last moment are put again for a new rule
+only.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ _REMEMBERED: Final = 50
 
 
 class NotHeardError(ComponentError):
-    """The subscription of this app is not there yet, and would miss an event."""
+    """The subscription of this app does not exist yet, and would miss an event."""
 
 
 class Line:
-    """One stream to the sidecar: what it hears, and whether that would reach its queue.
+    """One stream to the sidecar: its topic, and whether events would reach its queue.
 
     Attributes:
-        topic: what it hears; "" until its first message has said so.
-        pattern: the event pattern that it hears instead of what Dapr apps publish to the topic; "" is none.
-        overtaken_by: the entries that were put on the bus for it just before it was known.
-        why: what AWS last said against it; "" is nothing.
+        topic: its topic; "" until its first message has named it.
+        pattern: the event pattern that it consumes instead of the events of Dapr apps; "" is none.
+        overtaken_by: the entries that were put on the bus for it just before its topic was known.
+        why: AWS's last error about it; "" is none.
     """
 
     def __init__(self, routes: Routes) -> None:
@@ -51,32 +52,32 @@ class Line:
         self._named, self._routed, self._doubted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def hears(self, topic: str, pattern: str) -> None:
-        """Say what it hears."""
+        """Set its topic and its pattern."""
         self.topic, self.pattern = topic, pattern
         self.overtaken_by = self._routes.just_put(topic)
         self._named.set()
 
     def is_routed(self) -> None:
-        """From now on, what is published reaches its queue."""
+        """Record that published events reach its queue from now on."""
         self.why = ""
         self._routed.set()
 
     def is_cut(self) -> None:
-        """Its queue or its rule is gone: what is published now would be lost."""
+        """Record that its queue or its rule is gone: events published now would be lost."""
         self._routed.clear()
 
     def is_doubted(self) -> None:
-        """Its rule must be gone, as its bus is."""
+        """Record that its rule must be gone, because its bus is gone."""
         self._routed.clear()
         self._doubted.set()
 
     def ends(self) -> None:
-        """Nobody waits for it any more."""
+        """Record that the stream has ended, so no publisher waits for it any more."""
         self._named.set()
         self._routed.set()
 
     async def until_doubted(self, within: float) -> bool:
-        """Wait until somebody doubts that the rule is there. False: nobody did in that time."""
+        """Wait until a doubt arises whether the rule exists. False: none arose in that time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._doubted.wait()
@@ -85,11 +86,11 @@ class Line:
         return doubted
 
     def is_awaited(self, topics: Collection[str]) -> bool:
-        """Whether whoever publishes to these topics must wait for it."""
+        """Whether a publish to these topics must wait for it."""
         return not self._named.is_set() or (self.topic in topics and not self._routed.is_set())
 
     async def until_routed(self, topics: Collection[str]) -> None:
-        """Wait until it is routed, if it hears one of these topics."""
+        """Wait until it is routed, if it consumes one of these topics."""
         if not self._named.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_NAMED_WITHIN):
@@ -99,7 +100,7 @@ class Line:
 
 
 class Routes:
-    """The ways from one bus to those who hear."""
+    """The routes from one bus to its consumers."""
 
     def __init__(self, aws: Aws, settings: Settings) -> None:
         self._aws, self._settings = aws, settings
@@ -111,7 +112,7 @@ class Routes:
 
     @contextmanager
     def line(self) -> Iterator[Line]:
-        """Be one more stream, for as long as the block lasts."""
+        """Register a stream, for as long as the block lasts."""
         line = Line(self)
         self._lines.append(line)
         try:
@@ -126,7 +127,7 @@ class Routes:
         return tuple(self._lines)
 
     async def ready(self, topics: Collection[str]) -> None:
-        """Return as soon as events of these topics reach everybody of whom this component knows.
+        """Return as soon as events of these topics reach every consumer that this component knows.
 
         Raises:
             AWS_FAILURES: AWS refused or did not answer.
@@ -138,19 +139,19 @@ class Routes:
         await self._until_own_are_routed(topics)
 
     def are_put(self, entries: Sequence[Mapping[str, str]]) -> None:
-        """Remember for a moment what is put on the bus now."""
+        """Record for a moment the entries that are put on the bus now."""
         now = time.monotonic()
         while self._just_put and self._just_put[0][0] < now - _MAY_OVERTAKE:
             self._just_put.popleft()
         self._just_put.extend((now, entry) for entry in entries)
 
     def just_put(self, topic: str) -> Sequence[Mapping[str, str]]:
-        """Return what was put on the bus for a topic during the last moment."""
+        """Return the entries that were put on the bus for a topic during the last moment."""
         since = time.monotonic() - _MAY_OVERTAKE
         return [entry for when, entry in self._just_put if when >= since and entry["DetailType"] == topic]
 
     def lost(self) -> None:
-        """The bus is gone, and all rules with it: make them again before the next event is put."""
+        """The bus is gone, with all its rules: make them again before the next event is put."""
         if not self._settings.provision:
             return
         self._bus_was_seen = -_BUS_IS_BELIEVED
@@ -177,7 +178,7 @@ class Routes:
                 self._reached.add(topic)
 
     async def _reach(self, topic: str) -> None:
-        """Make what is missing for every app that may hear a topic; what is there is left as that app made it."""
+        """Make the missing parts for every app that may consume a topic; existing parts stay as that app made them."""
         for app, heard in self._settings.scopes.items():
             if topic not in heard or (app == self._settings.consumer and self._hears(topic)):
                 continue
@@ -191,7 +192,7 @@ class Routes:
 
     async def _until_own_are_routed(self, topics: Collection[str]) -> None:
         waited = set[Line]()
-        # Again after each, as another stream may have been opened meanwhile.
+        # Search again after each one, because another stream may have been opened meanwhile.
         while line := next((one for one in self._lines if one not in waited and one.is_awaited(topics)), None):
             waited.add(line)
             try:

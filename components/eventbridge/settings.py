@@ -1,4 +1,4 @@
-"""The settings of the component, as they stand under ``spec.metadata`` of its file.
+"""The settings of the component, as listed under ``spec.metadata`` of its file.
 
 ``metadata.yaml`` beside this module lists them in the form of Dapr's own components.
 """
@@ -27,25 +27,25 @@ _ROLES_ANYWHERE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one sidecar's component file says.
+    """The settings in the component file of one sidecar.
 
     Attributes:
-        consumer: who subscribes; the sidecar says its app id where the file names nobody.
+        consumer: the name of the consumer; the sidecar gives its app id if the file has none.
         region: of AWS.
-        endpoint: the URL of something that speaks as AWS does; None is AWS itself.
+        endpoint: the URL of an emulator of AWS; None is AWS itself.
         access_key, secret_key, session_token: credentials; None asks the default chain of AWS.
         role: the ARN of a role to assume with these credentials; None is none.
-        role_session: what the sessions of that role are called.
+        role_session: the name of the sessions of that role.
         bus: the event bus.
-        source: what events of Dapr say as their source, by which rules tell them from others on the bus.
+        source: the source of Dapr's events, by which rules distinguish them from other events on the bus.
         visibility_timeout: seconds after which a message counts as abandoned by a component that died.
         wait_seconds: how long one read of an empty queue waits.
-        max_receives: after how many reads a message goes to the dead letter queue; 0 is never.
+        max_receives: the number of reads after which a message goes to the dead letter queue; 0 is never.
         dead_letter_queue: the name of that queue.
-        max_in_flight: how many messages one subscription holds that are not acknowledged yet.
-        provision: whether bus, rules and queues are made and kept as this file says.
-        provision_subscribers: whether a publisher makes the rules and queues of the apps that may hear its topics.
-        scopes: for each app that `subscriptionScopes` names, the topics it may hear.
+        max_in_flight: the most unacknowledged messages of one subscription.
+        provision: whether bus, rules and queues are made and kept up to date with this file.
+        provision_subscribers: whether a publisher makes the rules and queues of the apps that may consume its topics.
+        scopes: for each app that `subscriptionScopes` names, the topics that it may consume.
     """
 
     consumer: str
@@ -69,11 +69,11 @@ class Settings:
 
     @property
     def place(self) -> str:
-        """Where AWS is, for sentences."""
+        """The address of AWS, for messages."""
         return self.endpoint or f"AWS in {self.region}"
 
     def of(self, consumer: str) -> Settings:
-        """The settings of another app that uses the same file."""
+        """Return the settings of another app that uses the same file."""
         own = default_dead_letter_queue(self.consumer)
         shared = self.dead_letter_queue != own
         dead = self.dead_letter_queue if shared else default_dead_letter_queue(consumer)
@@ -130,7 +130,7 @@ KNOWN: Final = frozenset(_KNOWN)
 
 
 def read_settings(properties: Mapping[str, str]) -> Settings:
-    """Read what the sidecar hands over; names may be written in any case, and an empty value is none.
+    """Read the settings from the sidecar; names may be in any case, and an empty value counts as none.
 
     Raises:
         SettingsError: a setting is unknown, impossible, or missing.
@@ -155,5 +155,5 @@ def _completed(values: dict[str, object]) -> Settings:
 
 
 def default_dead_letter_queue(consumer: str) -> str:
-    """Where the dead letters of a consumer go unless its file says otherwise."""
+    """Return the dead letter queue of a consumer if its file names none."""
     return f"{consumer}-dead-letters"

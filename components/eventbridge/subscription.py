@@ -1,4 +1,4 @@
-"""One subscription: reads its queue for as long as its stream is open, however often AWS goes away meanwhile."""
+"""One subscription: reads its queue while its stream is open, however often AWS is away meanwhile."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LOOKS_EVERY: Final = 30.0
 
 
 class Subscription:
-    """How one consumer hears one topic.
+    """The subscription of one consumer to one topic.
 
-    Deliveries are at least once: a message is deleted after its acknowledgement, and what was taken but not
-    acknowledged when the stream ends, or when this process dies, is delivered again.
+    Deliveries are at least once: a message is deleted after its acknowledgement. A message that is not acknowledged
+    when the stream ends, or when this process dies, is delivered again.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Subscription:
         Args:
             aws: the connection.
             settings: of the component.
-            topic: what is heard.
-            pattern: an event pattern to hear instead of the topic; "" for the topic.
-            running: is clear while the sidecar wants no new messages.
-            line: where it says whether what is published now would reach its queue.
+            topic: the topic to consume.
+            pattern: an event pattern to consume instead of the topic; "" for the topic.
+            running: not set while the sidecar wants no new messages.
+            line: records whether events published now would reach its queue.
         """
         self._aws, self._settings, self._topic, self._pattern = aws, settings, topic, pattern
         self._running, self._line = running, line
@@ -68,7 +68,7 @@ class Subscription:
             await asyncio.gather(*reading, return_exceptions=True)
 
     async def answered(self, delivery: str, error: str | None) -> None:
-        """Take the sidecar's answer to a delivery: None is an acknowledgement."""
+        """Process the sidecar's answer to a delivery: None is an acknowledgement."""
         in_flight = self._holders.pop(delivery, None)
         if in_flight is None:
             return
@@ -87,12 +87,12 @@ class Subscription:
                 LOG.info("%s is read from queue %s", self._topic, queue.name)
                 await self._read_queue(queue, self._keep_routed(is_new=is_new))
                 LOG.warning("queue %s is gone and is made again", queue.name)
-            except Exception:  # noqa: BLE001 - whatever it is: a stream that ends is never opened again
+            except Exception:  # noqa: BLE001 - for any error: a stream that ends is never opened again
                 LOG.exception("reading %s failed in a way that was not foreseen; it begins again", self._topic)
                 await asyncio.sleep(pause(3))
 
     async def _read_former(self) -> None:
-        """Deliver what an earlier version left in a queue of another name, until somebody deletes that queue."""
+        """Deliver the messages that an earlier version left in a queue of another name, until that queue is deleted."""
         try:
             if self._settings.provision:
                 await self._drain_former()
@@ -104,7 +104,7 @@ class Subscription:
         queue = await patiently(what, lambda: former_queue(self._aws, self._settings, self._topic))
         if queue is None:
             return
-        await self._queue()  # the new rule fills the new queue first, then the former one fills the former no more
+        await self._queue()  # first the new rule fills the new queue, then the former rule stops
         LOG.info("queue %s of an earlier version is read until it is deleted; it is filled no more", queue.name)
         try:
             await silence_former_rule(self._aws, self._settings, self._topic)
@@ -123,7 +123,7 @@ class Subscription:
             raise
 
     async def _keep_routed(self, *, is_new: bool) -> None:
-        """See that the rule fills the queue, and make it again when it is gone. Runs until it is cancelled."""
+        """Check that the rule fills the queue, and make it again if it is gone. Runs until it is cancelled."""
         while True:
             if is_new and not self._pattern:
                 await self._probe.until_it_arrives()
@@ -140,7 +140,7 @@ class Subscription:
                 await self._queue()
 
     async def _is_routed(self, *, assumed: bool) -> bool:
-        """Ask AWS whether the rule fills the queue; return what is `assumed` where the policy forbids to ask."""
+        """Ask AWS whether the rule fills the queue; return `assumed` if the policy forbids the question."""
 
         async def once() -> bool:
             try:
@@ -154,9 +154,9 @@ class Subscription:
         return await patiently(f"looking for the rule of {self._topic}", once)
 
     async def _read_queue(self, queue: Queue, beside: Coroutine[Any, Any, None] | None = None) -> None:
-        """Read until the queue is gone, or the task is cancelled; do something `beside` for as long."""
+        """Read until the queue is gone, or the task is cancelled; run `beside` during that time."""
         in_flight = InFlight(self._aws, queue.url, self._settings.visibility_timeout, self._settings.max_in_flight)
-        # Together: reading without deleting would deliver everything again and again.
+        # Both at once: reads without deletes would deliver every message again and again.
         async with asyncio.TaskGroup() as together:
             helping = [together.create_task(task) for task in (in_flight.keep(), beside) if task]
             deleting = together.create_task(in_flight.delete())

@@ -1,8 +1,9 @@
-"""``python -m components.nats_pull`` serves the component; ``provision`` makes what it needs, ``count`` what is left.
+"""``python -m components.nats_pull`` serves the component; ``provision`` makes streams, ``count`` counts messages.
 
-Both read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``, and
-with ``"topics": [...]``, those that nobody hears included. ``provision`` says in a line each what it made and what
-differs, ``count`` as JSON what waits and what was taken but not acknowledged.
+Both commands read a JSON object from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``,
+and ``"topics": [...]`` with all topics, including those without a subscriber. ``provision`` prints a line for
+everything that it made and for every difference; ``count`` prints as JSON the messages that wait and those that were
+taken but not acknowledged.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _NOBODY: Final = "provision"
 
 
 async def _serve() -> None:
-    # Whoever only provisions needs no gRPC.
+    # A process that only provisions needs no gRPC.
     from components.nats_pull.instance import open_instance  # noqa: PLC0415
     from components.pluggable.server import serve  # noqa: PLC0415
     from components.pluggable.service import PubSubService  # noqa: PLC0415

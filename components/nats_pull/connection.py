@@ -1,4 +1,4 @@
-"""The connection to NATS, and patience."""
+"""The connection to NATS, and retries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AwayError(OSError):
 
 
 class _Client(Client):
-    """A client that can log in with an nkey: the library's own way needs another package for that."""
+    """A client that can log in with an nkey: the library's own way needs a further package."""
 
     def __init__(self, seed: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class _Client(Client):
 
 
 class Nats:
-    """One connection for one file's settings. It connects again after every failure, for as long as it is open."""
+    """One connection for the settings of one file. It reconnects after every failure while it is open."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -70,14 +70,14 @@ class Nats:
                 await self._client.close()
 
     async def see_login(self) -> None:
-        """See that NATS takes the login. One that does not answer is no error, as it may be away for a while.
+        """Check that NATS accepts the login. If NATS does not answer, this is no error: it may be away for a while.
 
         Raises:
-            CredentialsError: it refuses whoever calls.
+            CredentialsError: NATS refuses the login.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
-                # The client tells nobody when it has failed for good.
+                # The client sends no signal when it has failed for good.
                 while not self._client.is_connected and not is_about_login(self.last_error):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         if self._client.is_connected:
@@ -93,7 +93,7 @@ class Nats:
         """The client, connected.
 
         Raises:
-            AwayError: it is not, at the moment.
+            AwayError: it is not connected at the moment.
         """
         if not self._client.is_connected:
             raise self._away()
@@ -104,7 +104,7 @@ class Nats:
         """JetStream.
 
         Raises:
-            AwayError: it is not connected, at the moment.
+            AwayError: it is not connected at the moment.
         """
         if self._streams is None:
             settings = self._settings
@@ -115,12 +115,12 @@ class Nats:
 
     @property
     def api(self) -> str:
-        """Where JetStream is asked."""
+        """The subject prefix of JetStream's API."""
         return f"$JS.{self._settings.domain}.API" if self._settings.domain else "$JS.API"
 
     @contextmanager
     def listening(self, reconnected: Callable[[], None]) -> Iterator[None]:
-        """Call somebody whenever it is connected again, for as long as the block lasts."""
+        """Call a function at every reconnection, for as long as the block lasts."""
         self._listeners.add(reconnected)
         try:
             yield
@@ -142,7 +142,7 @@ class Nats:
                 name=settings.name or settings.consumer,
                 tls=tls,
                 inbox_prefix=inbox_prefix(settings.consumer),
-                # Who calls knows better than the client how long to try again.
+                # The caller knows better than the client how long to retry.
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.5,  # type: ignore[arg-type] # any number of seconds
                 connect_timeout=5,
@@ -186,14 +186,14 @@ def _login(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def _context(settings: Settings) -> Iterator[ssl.SSLContext | None]:
-    """What TLS trusts and shows; nothing where it is not asked for."""
+    """Return the TLS context, with its authorities and certificate; None if TLS is not configured."""
     asked = settings.ca_certificate or settings.certificate
     if not asked and not any(server.startswith("tls://") for server in settings.servers):
         yield None
         return
     context = ssl.create_default_context(cadata=settings.ca_certificate or None)
     if settings.certificate:
-        # The standard library reads a key from files only, and in a container no folder need be writable.
+        # The standard library reads a key only from a file, and a container may have no writable folder.
         with _file(f"{settings.certificate}\n{settings.key}\n") as chain:
             context.load_cert_chain(chain)
     yield context
@@ -201,7 +201,7 @@ def _context(settings: Settings) -> Iterator[ssl.SSLContext | None]:
 
 @contextmanager
 def _file(text: str) -> Iterator[str]:
-    """The path of a file that nobody else can read, in memory where the system has such files."""
+    """Yield the path of a file that no other user can read, in memory if the system has such files."""
     in_memory = hasattr(os, "memfd_create")
     with os.fdopen(os.memfd_create("pem"), "wb") if in_memory else tempfile.NamedTemporaryFile() as file:
         file.write(text.encode())
@@ -210,5 +210,5 @@ def _file(text: str) -> Iterator[str]:
 
 
 async def patiently(what: str, call: Callable[[], Awaitable[Result]]) -> Result:
-    """Try until NATS answers; ``what`` is tried, for the log, such as ``preparing to hear orders``."""
+    """Retry until NATS answers; ``what`` names the call in the log, such as ``preparing to hear orders``."""
     return await until_it_succeeds(what, call, NATS_FAILURES, explain)

@@ -1,4 +1,4 @@
-"""Where a message goes that fails too often: to a stream of its own, before it is given up."""
+"""The stream for messages that fail too often: a message is published there before it is terminated."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from components.pluggable.log import LOG
 class DeadLetters:
     """The dead letter topic of one app.
 
-    The component keeps them, not the server: a server that gives a message up says so once, in an advisory that
-    nobody may be there to hear.
+    The component keeps dead letters, not the server: when a server gives a message up, it sends one advisory, which
+    nobody may receive.
     """
 
     def __init__(self, nats: Nats, settings: Settings) -> None:
         self._nats, self._settings = nats, settings
 
     def is_due(self, deliveries: int) -> bool:
-        """Tell whether a message that failed was delivered often enough."""
+        """Tell whether a failed message was delivered often enough."""
         return 0 < self._settings.max_deliver <= deliveries
 
     async def prepare(self) -> None:
-        """Make the stream that keeps them, if there can be any.
+        """Make the stream for dead letters, if there can be any.
 
         Raises:
-            UnfitError: it is missing and may not be made, or would lose messages.
+            UnfitError: the stream is missing and may not be made, or would lose messages.
             NATS_FAILURES: NATS refused or did not answer.
         """
         if self._settings.max_deliver:
             await ensure_stream(self._nats, self._settings, self._settings.dead_letter_topic)
 
     async def take(self, topic: str, message: Taken, why: str) -> bool:
-        """Keep a message. False: it could not be kept, so it must be delivered again."""
+        """Publish a message to the stream. False: this failed, so the message must be delivered again."""
         dead = self._settings.dead_letter_topic
         headers = {
-            # The same message is kept once, also if what follows fails.
+            # The stream stores the same message once, even if the next step fails.
             Header.MSG_ID: f"{topic}/{message.sequence}",
             "Topic": topic,
             "Consumer": self._settings.consumer,

@@ -1,4 +1,4 @@
-"""What can go wrong with NATS, each as a sentence that says what happened and what to do."""
+"""Errors of NATS, each with a message that says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _JETSTREAM: Final = "Switch JetStream on for the server and this account, and gi
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line what NATS or the network said, and what helps, where that is known."""
+    """Return one line with the error of NATS or of the network, and the remedy if it is known."""
     said = " ".join(str(error).split()) or type(error).__name__
     return f"{said.removeprefix('nats: ').rstrip('.')}. {_advice(error)}".strip()
 
@@ -54,13 +54,13 @@ def _advice(error: BaseException) -> str:
 
 
 def is_about_login(error: BaseException | None) -> bool:
-    """Whether NATS refused who calls, and would refuse every other call for the same reason."""
+    """Whether NATS refused the login, and would refuse every other call for the same reason."""
     said = str(error).lower()
     return error is not None and any(sign in said for sign in ("authorization violation", "authentication"))
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether a stream or a consumer is not there."""
+    """Whether a stream or a consumer is missing."""
     return isinstance(error, NotFoundError)
 
 

@@ -30,11 +30,11 @@ class Taken:
     """A message of a stream.
 
     Attributes:
-        sequence: its place in the stream.
-        reply: where it is acknowledged.
+        sequence: its position in the stream.
+        reply: the subject of its acknowledgement.
         data: its bytes.
-        deliveries: how often it was delivered, this time included.
-        at: when the stream took it, in milliseconds since 1970.
+        deliveries: the number of its deliveries, including this one.
+        at: the time when the stream stored it, in milliseconds since 1970.
     """
 
     sequence: int
@@ -45,14 +45,14 @@ class Taken:
 
     @classmethod
     def of(cls, message: Msg) -> Taken:
-        """Read it."""
+        """Convert a message of the client."""
         told = message.metadata
         moment = round(told.timestamp.timestamp() * 1000)
         return cls(told.sequence.stream, message.reply, message.data, told.num_delivered, moment)
 
 
 class InHand:
-    """Keeps messages from being delivered to others, until they are acknowledged or given back."""
+    """Keeps messages from other replicas, until they are acknowledged or given back."""
 
     def __init__(self, nats: Nats, most: int) -> None:
         self._nats, self._most = nats, most
@@ -64,14 +64,14 @@ class InHand:
         return len(self._taken)
 
     async def room(self) -> int:
-        """Wait until a good many more messages may be taken, and return how many."""
+        """Wait until there is room for a fair number of messages, and return this number."""
         while self._room() < max(1, self._most // 4):
             self._changed.clear()
             await self._changed.wait()
         return self._room()
 
     def take(self, message: Taken) -> bool:
-        """Remember a message. False: it is here already, and only came again, as after a lost connection."""
+        """Record a message. False: it is in hand already and was only redelivered, as after a lost connection."""
         known = self._taken.get(message.sequence)
         if known is None:
             self._bytes += len(message.data)
@@ -79,30 +79,30 @@ class InHand:
         return known is None
 
     async def acknowledge(self, sequences: Iterable[int]) -> None:
-        """Say that messages are handled."""
+        """Acknowledge handled messages."""
         for sequence in sequences:
             await self._say(self._leave(sequence), _ACKNOWLEDGED)
 
     async def give_up(self, sequence: int) -> None:
-        """Say that a message is to be delivered no more, as it is kept elsewhere."""
+        """Terminate a message, because it is stored elsewhere."""
         await self._say(self._leave(sequence), _GIVEN_UP)
 
     async def give_back(self, sequence: int, after: float) -> None:
-        """Let a message be delivered again after so many seconds."""
+        """Release a message for another delivery after a number of seconds."""
         await self._say(self._leave(sequence), _again(after))
 
     async def keep(self, ack_wait: float) -> None:
-        """Say again and again that the messages are still at work here. Runs until it is cancelled."""
+        """Extend the time of the messages in hand, again and again. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(ack_wait / 3)
             for one in list(self._taken.values()):
                 await self._say(one, _AT_WORK)
 
     async def close(self, within: float) -> None:
-        """Give everything back at once, as far as NATS takes it in time.
+        """Give all messages back at once, as far as NATS accepts this in time.
 
-        The first is given back twice: a server (seen with 2.9) may try it on the last request of this replica, which
-        nobody listens to any more, and then keep it until it counts as abandoned.
+        The first message is given back twice: a server (seen with 2.9) may deliver it to the last request of this
+        replica, which no longer has a listener, and then hold it until it counts as abandoned.
         """
         left = list(self._taken.values())
         with suppress(*NATS_FAILURES):
@@ -131,7 +131,7 @@ class InHand:
         try:
             await self._nats.client.publish(message.reply, what)
         except NATS_FAILURES as error:
-            # Without it the message comes again in its own time.
+            # Without the answer, the message is redelivered after its timeout.
             LOG.info("message %d was not answered with %s: %s", message.sequence, what.decode(), error)
 
 

@@ -1,4 +1,4 @@
-"""What one component file of one sidecar became."""
+"""The component file of one sidecar, connected: its connection, publisher and streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.pluggable.packing import pack_size
 
 
 class NatsPull(Instance):
-    """Connection, publisher and streams that belong together."""
+    """The connection, publisher and streams of one component file."""
 
     def __init__(self, settings: Settings, nats: Nats) -> None:
         super().__init__()
@@ -26,24 +26,24 @@ class NatsPull(Instance):
 
     @property
     def consumer(self) -> str:
-        """Who subscribes."""
+        """The name of the consumer."""
         return self.settings.consumer
 
     @property
     def about(self) -> str:
-        """Where it publishes and how it subscribes."""
+        """The server that it publishes to, and the way in which it subscribes."""
         return f"publishes to {self.settings.place} and subscribes as {self.settings.consumer}"
 
     @contextmanager
     def stream(self) -> Iterator[NatsPull]:
-        """Be one more stream, for as long as the block lasts. Nothing depends on it before it says what it hears."""
+        """Register a stream, for as long as the block lasts. Nothing depends on it before its topic is known."""
         yield self
 
     def begin(self, topic: str, metadata: Mapping[str, str], others: Sequence[Any]) -> Subscription:  # noqa: ARG002
-        """Hear a topic.
+        """Subscribe to a topic.
 
         Raises:
-            SettingsError: its subscription says something that cannot be meant.
+            SettingsError: its subscription has an invalid setting.
         """
         return Subscription(self.nats, self.settings, topic, pack_size(metadata), self.running)
 
@@ -57,7 +57,7 @@ class NatsPull(Instance):
 
 
 async def open_instance(_: str, properties: Mapping[str, str]) -> NatsPull:
-    """Connect, and see that NATS takes the login.
+    """Connect, and check that NATS accepts the login.
 
     Raises:
         ComponentError: every call would fail.

@@ -1,4 +1,4 @@
-"""NATS's keys: an Ed25519 seed in base32, which signs what the server sends, and the public key that it names."""
+"""NATS's keys: an Ed25519 seed in base32, which signs the server's challenge, and its public key."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _CHECK: Final = 2
 
 
 class SeedError(ValueError):
-    """A text that is no seed of a user."""
+    """A text that is not the seed of a user."""
 
 
 def read_seed(text: str) -> Ed25519PrivateKey:
     """Read the seed of a user.
 
     Raises:
-        SeedError: it is none.
+        SeedError: the text is not the seed of a user.
     """
     try:
         raw = base64.b32decode(text + "=" * (-len(text) % 8))
@@ -33,19 +33,19 @@ def read_seed(text: str) -> Ed25519PrivateKey:
         raise SeedError("its length or its checksum is wrong.")
     if body[0] & 0xF8 != _SEED or ((body[0] & 7) << 5 | (body[1] & 0xF8) >> 3) != _USER:
         raise SeedError("it is a key, but not the seed of a user.")
-    # Whoever logs in otherwise, as who provisions does, need not have it.
+    # A program with another kind of login, such as the provisioner, need not have this package.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     return Ed25519PrivateKey.from_private_bytes(body[2:])
 
 
 def public_key(seed: str) -> str:
-    """Return the public key by which a server knows a user: it begins with U."""
+    """Return the public key by which a server identifies a user: it begins with U."""
     raw = read_seed(seed).public_key().public_bytes_raw()
     body = bytes([_USER]) + raw
     return base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(_CHECK, "little")).decode().rstrip("=")
 
 
 def signed(seed: str, nonce: str) -> bytes:
-    """Return the signature of what the server sent, as it takes it."""
+    """Return the signature of the server's challenge, in the form that the server accepts."""
     return base64.b64encode(read_seed(seed).sign(nonce.encode()))

@@ -1,4 +1,4 @@
-"""Publishes to streams, and tells of each event whether its stream has it."""
+"""Publishes to streams, and reports for each event whether its stream has it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Publisher:
         """Publish events, all at once, and wait until their streams have acknowledged each.
 
         Returns:
-            For each event without an acknowledgement, its place and why. NATS may have it all the same: to publish
-            it again is to deliver it at least once.
+            The position of each event without an acknowledgement, and the reason. NATS may have the event all the same:
+            to publish it again is to deliver it at least once.
         """
         unfit = {topic: await self._judged(topic) for topic in {event.topic for event in events}}
         results = await asyncio.gather(*(self._put(event, unfit[event.topic]) for event in events))
         return {place: failure for place, failure in enumerate(results) if failure is not None}
 
     async def _judged(self, topic: str) -> Failure | None:
-        """Return why nothing can be published to a topic; None if it can."""
+        """Return the reason why nothing can be published to a topic; None if it can."""
         if topic in self._fit:
             return None
         async with self._judging:
@@ -79,9 +79,9 @@ class Publisher:
 
 
 def headers_of(event: Outgoing) -> dict[str, str] | None:
-    """Return what a stream tells repeats by, if the event has an id.
+    """Return the header by which a stream recognises repeats, if the event has an id.
 
-    It is a digest of all of the event, not its id: two events of one id that say different things must both arrive.
+    It is a digest of the whole event, not its id: two events with one id and different contents must both arrive.
     Without an id, equal bytes may be meant to arrive twice.
     """
     try:

@@ -29,22 +29,22 @@ _GONE: Final = ("consumer deleted", "consumer not found", "stream not found", "c
 
 
 class Pull:
-    """Asks a consumer for messages, and hands over each that comes."""
+    """Requests messages from a consumer, and hands over each that arrives."""
 
     def __init__(self, nats: Nats, subject: str, in_hand: InHand, running: asyncio.Event) -> None:
         """Describe it; nothing is asked before it is run.
 
         Args:
             nats: the connection.
-            subject: where the consumer is asked.
-            in_hand: says how much room there is.
-            running: is clear while the sidecar wants no new messages.
+            subject: the subject of the consumer's requests.
+            in_hand: knows how much room there is.
+            running: not set while the sidecar wants no new messages.
         """
         self._nats, self._subject, self._in_hand, self._running = nats, subject, in_hand, running
         self._came: asyncio.Queue[Msg | None] = asyncio.Queue()
 
     async def run(self, take: Callable[[Msg], Awaitable[None]]) -> None:
-        """Pull until the consumer must be looked at again: it may be gone, or the connection is a new one.
+        """Pull until the consumer must be checked again: it may be gone, or the connection is a new one.
 
         Raises:
             NATS_FAILURES: NATS is away.
@@ -58,7 +58,7 @@ class Pull:
         finally:
             with suppress(*NATS_FAILURES):
                 async with asyncio.timeout(_CLOSES_WITHIN):
-                    # What is on its way arrives still, so that it can be given back at once.
+                    # Messages on their way still arrive, so that they can be given back at once.
                     await subscription.drain()  # type: ignore[no-untyped-call] # of the library
             while not self._came.empty():
                 if (left := self._came.get_nowait()) and JetStreamContext.is_status_msg(left) is None:
@@ -78,7 +78,7 @@ class Pull:
                 message = self._came.get_nowait() if not self._came.empty() else await self._within_silence()
             except TimeoutError:
                 LOG.info("%s said nothing for %.0f s, and is asked again", self._subject, _SILENCE)
-                self._nats.client  # noqa: B018 - is it there?
+                self._nats.client  # noqa: B018 - raises if it is not connected
                 asked = 0
                 continue
             if message is None:

@@ -1,7 +1,7 @@
-"""The settings of the component, as they stand under ``spec.metadata`` of its file.
+"""The settings of the component, as listed under ``spec.metadata`` of its file.
 
-``metadata.yaml`` beside this module lists them in the form of Dapr's own components. Where Dapr's own component for
-JetStream has a setting for the same, it has the same name.
+``metadata.yaml`` beside this module lists them in the form of Dapr's own components. A setting that Dapr's own
+component for JetStream has as well has the same name.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _REFUSED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one sidecar's component file says.
+    """The settings in the component file of one sidecar.
 
     Attributes:
-        consumer: who subscribes; the sidecar says its app id where the file names nobody.
-        servers: where NATS is.
-        name: what connections are called on the server's monitoring page; empty means the consumer.
+        consumer: the name of the consumer; the sidecar gives its app id if the file has none.
+        servers: the addresses of NATS.
+        name: the name of connections on the server's monitoring page; empty means the consumer.
         username, password: a login; a URL may hold it just as well.
-        token: another.
+        token: another kind of login.
         jwt, seed: another: a user's JWT and the seed that signs for it, or the seed of an nkey alone.
         ca_certificate, certificate, key: PEM texts for TLS.
         domain: of JetStream; empty means that of the server.
         ack_wait: seconds after which a message counts as abandoned by a component that died.
-        max_in_flight: how many messages one subscription holds that are not acknowledged yet.
-        max_deliver: after how many deliveries a message that fails goes to the dead letter topic; 0 is never.
+        max_in_flight: the most unacknowledged messages of one subscription.
+        max_deliver: the number of deliveries after which a failing message goes to the dead letter topic; 0 is never.
         dead_letter_topic: that topic.
-        publish_seconds: how long one publish waits for its acknowledgement.
-        provision: whether streams and consumers that are missing are made.
-        stream_replicas: on how many servers a stream that is made is kept.
-        scopes: for each app that `subscriptionScopes` names, the topics it may hear.
+        publish_seconds: the time that one publish waits for its acknowledgement.
+        provision: whether missing streams and consumers are made.
+        stream_replicas: the number of servers that keep a stream which is made here.
+        scopes: for each app that `subscriptionScopes` names, the topics that it may consume.
     """
 
     consumer: str
@@ -76,7 +76,7 @@ class Settings:
 
     @property
     def place(self) -> str:
-        """Where NATS is, for sentences: without what may be a password."""
+        """The address of NATS, for messages, without anything that may be a password."""
         return ", ".join(re.sub(r"//.*@", "//", server) for server in self.servers)
 
 
@@ -153,7 +153,7 @@ KNOWN: Final = frozenset(_KNOWN)
 
 
 def read_settings(properties: Mapping[str, str]) -> Settings:
-    """Read what the sidecar hands over; names may be written in any case, and an empty value is none.
+    """Read the settings from the sidecar; names may be in any case, and an empty value counts as none.
 
     Raises:
         SettingsError: a setting is unknown, impossible, or missing.

@@ -1,4 +1,4 @@
-"""Makes the streams and consumers that are missing, and judges those that are there."""
+"""Makes missing streams and consumers, and judges existing ones."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SHORT: Final = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a stream or consumer that is there and is not as this component would make it.
+    """A difference between an existing stream or consumer and the one that this component would make.
 
     Attributes:
-        sentence: what it is and what to do.
-        loses: it may lose messages, so nothing is published or heard until it is mended.
+        sentence: the difference and the remedy.
+        loses: it may lose messages, so nothing is published or consumed until it is corrected.
     """
 
     sentence: str
@@ -45,11 +45,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ensured:
-    """What is there now.
+    """A stream or consumer that exists now.
 
     Attributes:
         is_new: it was made just now.
-        differs: in a sentence each, how it is not as the file says, though nothing is lost by it.
+        differs: its harmless differences from the file, a sentence each.
         ack_wait: of a consumer.
     """
 
@@ -59,10 +59,10 @@ class Ensured:
 
 
 async def ensure_stream(nats: Nats, settings: Settings, topic: str) -> Ensured:
-    """Make the stream of a topic if it is missing, and judge it if it is there.
+    """Make the stream of a topic if it is missing, and judge it if it exists.
 
     Raises:
-        UnfitError: it is missing and may not be made, or would lose messages.
+        UnfitError: the stream is missing and may not be made, or would lose messages.
         NATS_FAILURES: NATS refused or did not answer.
     """
     streams, name = nats.streams, stream_name(topic)
@@ -82,10 +82,10 @@ async def ensure_stream(nats: Nats, settings: Settings, topic: str) -> Ensured:
 
 
 async def ensure_consumer(nats: Nats, settings: Settings, topic: str) -> Ensured:
-    """Make the consumer by which an app hears a topic if it is missing, and judge it if it is there.
+    """Make the consumer of an app for a topic if it is missing, and judge it if it exists.
 
     Raises:
-        UnfitError: it is missing and may not be made, or would lose messages.
+        UnfitError: the consumer is missing and may not be made, or would lose messages.
         NATS_FAILURES: NATS refused or did not answer.
     """
     streams, stream, name = nats.streams, stream_name(topic), consumer_name(settings.consumer, topic)
@@ -102,7 +102,7 @@ async def ensure_consumer(nats: Nats, settings: Settings, topic: str) -> Ensured
         try:
             found, is_new = (await streams.add_consumer(stream, wanted)).config, True
         except BadRequestError:
-            # Another replica made it a moment ago, and may have begun elsewhere.
+            # Another replica made it a moment ago, and may have chosen another start.
             found = (await streams.consumer_info(stream, name)).config
         LOG.info("consumer %s of stream %s was made", name, stream)
     differs = _judged(f"consumer {name} of stream {stream}", judge_consumer(found, wanted))
@@ -119,39 +119,39 @@ async def left_in(nats: Nats, consumer: str, topic: str) -> tuple[int, int]:
     try:
         found = await nats.streams.consumer_info(stream, consumer_name(consumer, topic))
     except NotFoundError:
-        # It never subscribed, and would begin with the first.
+        # The consumer never subscribed, and would begin with the first message.
         return (await nats.streams.stream_info(stream)).state.messages, 0
     return found.num_pending or 0, found.num_ack_pending or 0
 
 
 def wanted_stream(settings: Settings, topic: str) -> StreamConfig:
-    """How the stream of a topic is made."""
+    """Return the configuration of a topic's stream."""
     return StreamConfig(
         name=stream_name(topic),
         subjects=[topic],
         storage=StorageType.FILE,
-        # Not by interest: what nobody has subscribed to yet must stay.
+        # Not by interest: events without a subscriber so far must stay.
         retention=RetentionPolicy.LIMITS,
         num_replicas=settings.stream_replicas,
     )
 
 
 def wanted_consumer(settings: Settings, topic: str) -> ConsumerConfig:
-    """How the consumer of an app is made."""
+    """Return the configuration of an app's consumer."""
     return ConsumerConfig(
         durable_name=consumer_name(settings.consumer, topic),
         filter_subject=topic,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=settings.ack_wait,
-        # For ever: the server would give a message up without keeping it anywhere else. See `maxDeliver`.
+        # No limit: the server would give a message up without keeping it elsewhere. See `maxDeliver`.
         max_deliver=-1,
         max_ack_pending=_MOST_PENDING,
     )
 
 
 def judge_stream(found: StreamConfig, wanted: StreamConfig) -> Iterator[Finding]:
-    """Yield what is not as it should be about a stream."""
+    """Yield the faults of a stream."""
     subject = (wanted.subjects or [""])[0]
     subjects = found.subjects or []
     if not any(covers(one, subject) for one in subjects):
@@ -194,7 +194,7 @@ def judge_stream(found: StreamConfig, wanted: StreamConfig) -> Iterator[Finding]
 
 
 def judge_consumer(found: ConsumerConfig, wanted: ConsumerConfig) -> Iterator[Finding]:
-    """Yield what is not as it should be about a consumer."""
+    """Yield the faults of a consumer."""
     if found.deliver_subject:
         yield Finding("The server pushes to it, so nobody can pull from it. Delete it once it is drained.", True)
     if found.ack_policy != AckPolicy.EXPLICIT:
@@ -225,7 +225,7 @@ def judge_consumer(found: ConsumerConfig, wanted: ConsumerConfig) -> Iterator[Fi
 
 
 def covers(filter_: str, subject: str) -> bool:
-    """Tell whether a subject of NATS, which may hold wildcards, stands for another that holds none."""
+    """Tell whether a subject of NATS, which may contain wildcards, matches another that contains none."""
     ours, theirs = filter_.split("."), subject.split(".")
     for place, part in enumerate(ours):
         if part == ">":
@@ -236,10 +236,10 @@ def covers(filter_: str, subject: str) -> bool:
 
 
 def _judged(what: str, findings: Iterator[Finding]) -> tuple[str, ...]:
-    """Return what is only different about something that is there.
+    """Return the harmless differences of an existing stream or consumer.
 
     Raises:
-        UnfitError: it would lose messages.
+        UnfitError: a difference would lose messages.
     """
     found = list(findings)
     if lossy := [one.sentence for one in found if one.loses]:
@@ -253,7 +253,7 @@ def _judged(what: str, findings: Iterator[Finding]) -> tuple[str, ...]:
 async def _from_where_the_former_is(
     streams: JetStreamContext, settings: Settings, topic: str, wanted: ConsumerConfig
 ) -> ConsumerConfig:
-    """Begin behind what the app has acknowledged by Dapr's own component, if it heard the topic by that one before."""
+    """Begin after the messages that the app has acknowledged through Dapr's own component, if there are any."""
     try:
         former = await streams.consumer_info(stream_name(topic), former_name(settings.consumer, topic))
     except NotFoundError:

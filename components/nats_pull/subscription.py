@@ -1,4 +1,4 @@
-"""One subscription: pulls for as long as its stream is open, however often NATS goes away meanwhile."""
+"""One subscription: pulls while its stream is open, however often NATS is away meanwhile."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _LONGEST_EXPONENT: Final = 16
 
 
 class Subscription:
-    """How one consumer hears one topic.
+    """The subscription of one consumer to one topic.
 
-    Deliveries are at least once: a message is acknowledged after its handling, and what was taken but not
-    acknowledged when the stream ends, or when this process dies, is delivered again.
+    Deliveries are at least once: a message is acknowledged after its handling. A message that is not acknowledged when
+    the stream ends, or when this process dies, is delivered again.
     """
 
     def __init__(self, nats: Nats, settings: Settings, topic: str, pack: int, running: asyncio.Event) -> None:
@@ -45,9 +45,9 @@ class Subscription:
         Args:
             nats: the connection.
             settings: of the component.
-            topic: what is heard.
-            pack: how many messages one delivery may hold.
-            running: is clear while the sidecar wants no new messages.
+            topic: the topic to consume.
+            pack: the most messages in one delivery.
+            running: not set while the sidecar wants no new messages.
         """
         self._nats, self._settings, self._topic, self._pack, self._running = nats, settings, topic, pack, running
         self._dead = DeadLetters(nats, settings)
@@ -60,7 +60,7 @@ class Subscription:
         self._answered.set()
 
     async def deliveries(self) -> AsyncGenerator[Delivery, None]:
-        """Yield deliveries, until the caller closes the iterator. A pack waits until the one before it was answered."""
+        """Yield deliveries, until the caller closes the iterator. A pack waits until the previous pack was answered."""
         reading = asyncio.create_task(self._read(), name=f"read {self._topic}")
         try:
             while True:
@@ -79,7 +79,7 @@ class Subscription:
             await self._in_hand.close(_CLOSING_WITHIN)
 
     async def answered(self, delivery: str, error: str | None) -> None:
-        """Take the sidecar's answer to a delivery: None is an acknowledgement."""
+        """Process the sidecar's answer to a delivery: None is an acknowledgement."""
         messages = self._delivered.pop(delivery, ())
         self._answered.set()
         if error is None:
@@ -91,7 +91,7 @@ class Subscription:
             await self._failed(one, error)
 
     def _next(self) -> Delivery:
-        """Make a delivery of what is ready, as large as it may be."""
+        """Make a delivery of the messages that are ready, as large as allowed."""
         messages, size = [self._ready.popleft()], 0
         while self._ready and len(messages) < self._pack:
             size += len(messages[-1].data)
@@ -121,7 +121,7 @@ class Subscription:
             except NATS_FAILURES as error:
                 LOG.warning("pulling %s is begun again: %s", self._topic, explain(error))
                 await asyncio.sleep(pause(0))
-            except Exception:  # noqa: BLE001 - whatever it is: a stream that ends is never opened again
+            except Exception:  # noqa: BLE001 - for any error: a stream that ends is never opened again
                 LOG.exception("pulling %s failed in a way that was not foreseen; it begins again", self._topic)
                 await asyncio.sleep(pause(3))
 
@@ -149,7 +149,7 @@ class Subscription:
         if not self._in_hand.take(taken):
             return
         if self._dead.is_due(taken.deliveries - 1):
-            # It was never answered: whoever handled it died each time.
+            # The message was never answered: its handler died each time.
             await self._failed(taken, "it was not answered")
         elif len(taken.data) > MOST_BYTES:
             LOG.error(
@@ -165,7 +165,7 @@ class Subscription:
         if self._dead.is_due(one.deliveries) and await self._dead.take(self._topic, one, why):
             await self._in_hand.give_up(one.sequence)
             return
-        # Longer after each failure, as Dapr's own retries come before this.
+        # The pause grows with each failure, because Dapr's own retries come before this one.
         later = min(2 ** min(one.deliveries - 1, _LONGEST_EXPONENT), self._settings.ack_wait)
         await self._in_hand.give_back(one.sequence, later)
 

@@ -1,4 +1,4 @@
-"""A component's process as a command: it serves, or does one thing that its user asked for."""
+"""A component's process as a command: it serves, or runs one command of its user."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .errors import ComponentError
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command reads from standard input: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
+    """The input of a command: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
 
     Attributes:
         settings: of the component file.
-        subscriptions: who hears what.
-        more: whatever else was said.
+        subscriptions: pairs of app and topic.
+        more: all other keys.
     """
 
     settings: Mapping[str, str]
@@ -30,7 +30,7 @@ class Asked:
 
     @classmethod
     def read(cls) -> Asked:
-        """Read it."""
+        """Read the standard input."""
         said = json.load(sys.stdin)
         return cls(said["settings"], [(app, topic) for app, topic in said["subscriptions"]], said)
 
@@ -42,14 +42,14 @@ def run(
     failures: tuple[type[BaseException], ...],
     explain: Callable[[BaseException], str],
 ) -> int:
-    """Do what was asked; 1 is a failure that was told, 2 a command that is not known.
+    """Run a command. Exit code 1 is a reported failure, 2 an unknown command.
 
     Args:
         arguments: none to serve, or the name of a command.
-        serve: serves until it is asked to end.
-        commands: the others, by name.
-        failures: what the broker's client raises when the broker did not do it.
-        explain: says such a failure in one line.
+        serve: serves until a signal.
+        commands: the commands, by name.
+        failures: the errors by which the broker's client reports a failure.
+        explain: returns one line about such an error.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"

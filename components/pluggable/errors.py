@@ -1,10 +1,10 @@
-"""What a user of a component must mend, each as a sentence that says what happened and what to do."""
+"""Errors that the user of a component must correct, each with a message that says what happened and what to do."""
 
 from __future__ import annotations
 
 
 class ComponentError(Exception):
-    """Something the user of the component must mend; its text is a sentence for them."""
+    """An error that the user of the component must correct; its text is written for this user."""
 
 
 class SettingsError(ComponentError):
@@ -12,8 +12,8 @@ class SettingsError(ComponentError):
 
 
 class CredentialsError(ComponentError):
-    """The broker does not know, or no longer knows, who calls."""
+    """The broker does not know the caller, or no longer does."""
 
 
 class UnfitError(ComponentError):
-    """What the component needs on the broker is not there and may not be made, or would lose messages as it is."""
+    """A needed part of the broker is missing and may not be made, or would lose messages as it is."""

@@ -1,4 +1,4 @@
-"""What one component file of one sidecar became, as the service that a sidecar calls sees it."""
+"""The interface of a connected component file of one sidecar, for the gRPC service."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from .messages import Delivery, Failure, Outgoing
 
 
 class Subscription(Protocol):
-    """How one consumer hears one topic: at least once, until the caller closes the iterator."""
+    """The subscription of one consumer to one topic: at least once, until the caller closes the iterator."""
 
     def deliveries(self) -> AsyncGenerator[Delivery, None]:
-        """Yield messages, however often the broker goes away meanwhile."""
+        """Yield messages, however often the broker is away meanwhile."""
         ...
 
     async def answered(self, delivery: str, error: str | None) -> None:
-        """Take the sidecar's answer to a delivery: None is an acknowledgement."""
+        """Process the sidecar's answer to a delivery: None is an acknowledgement."""
         ...
 
 
 class Stream(Protocol):
-    """One stream to the sidecar, before it is known what it hears."""
+    """One stream to the sidecar, before its topic is known."""
 
     def begin(self, topic: str, metadata: Mapping[str, str], others: Sequence[Any]) -> Subscription:
-        """Say what it hears.
+        """Set its topic and return its subscription.
 
         Args:
-            topic: what is heard.
-            metadata: what the subscription says besides.
+            topic: the topic to consume.
+            metadata: the metadata of the subscription.
             others: the other component files of the same sidecar.
 
         Raises:
-            ComponentError: it cannot be heard.
+            ComponentError: the topic cannot be consumed.
         """
         ...
 
 
 class Instance(ABC):
-    """Connections, publisher and streams that belong together.
+    """The connections, publisher and streams of one component file.
 
     Attributes:
-        running: is clear while the sidecar wants no new messages.
+        running: not set while the sidecar wants no new messages.
     """
 
     def __init__(self) -> None:
@@ -58,20 +58,20 @@ class Instance(ABC):
     @property
     @abstractmethod
     def consumer(self) -> str:
-        """Who subscribes."""
+        """The name of the consumer."""
 
     @property
     @abstractmethod
     def about(self) -> str:
-        """Where it publishes and how it subscribes, for the log."""
+        """The broker that it publishes to, and the way in which it subscribes, for the log."""
 
     @abstractmethod
     def stream(self) -> AbstractContextManager[Stream]:
-        """Be one more stream, for as long as the block lasts."""
+        """Register a stream, for as long as the block lasts."""
 
     @abstractmethod
     async def publish(self, events: Sequence[Outgoing]) -> Mapping[int, Failure]:
-        """Publish events, and return the place of each that the broker did not take, and why."""
+        """Publish events, and return the position of each event that the broker did not accept, with the reason."""
 
     @abstractmethod
     async def disconnect(self) -> None:
@@ -92,10 +92,10 @@ class Instance(ABC):
 
     @property
     def is_over(self) -> bool:
-        """Whether its sidecar subscribed once and does so no more."""
+        """Whether its sidecar has subscribed before and has no stream any more."""
         return self._had_streams and not self._streams
 
     async def close(self) -> None:
-        """Close every connection, once the last stream has given back what it had taken."""
+        """Close every connection, after the last stream has given back its messages."""
         await self._no_streams.wait()
         await self.disconnect()

@@ -1,4 +1,4 @@
-"""Where a component writes what happened."""
+"""The log of a component."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels between a sidecar and a component."""
+"""The messages between a sidecar and a component."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an event was not published, and whether the same event would fail for the same reason again."""
+    """The reason why an event was not published, and whether the same event would fail for the same reason again."""
 
     why: str
     lasting: bool
@@ -25,7 +25,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message for the sidecar, under the id by which it will be answered."""
+    """A message for the sidecar, under the id of its later answer."""
 
     id: str
     data: bytes

@@ -1,4 +1,4 @@
-"""Several messages in one delivery, for subscribers that ask for it: a sidecar takes one delivery of a topic at a time.
+"""Packs several messages into one delivery on request: a sidecar takes one delivery of a topic at a time.
 
 A pack has the form in which a sidecar itself hands over batches, so whoever reads those can read a pack::
 
@@ -27,10 +27,10 @@ _MOST_MESSAGES: Final = 1000
 
 
 def pack_size(metadata: Mapping[str, str]) -> int:
-    """Return how many messages a subscription takes in one delivery; 1 unless it says so.
+    """Return the most messages that a subscription takes in one delivery; 1 unless it sets more.
 
     Raises:
-        SettingsError: it says something that cannot be meant.
+        SettingsError: the setting is invalid.
     """
     said = next((value for name, value in metadata.items() if name.casefold() == _SETTING.casefold()), "1").strip()
     if not said.isdecimal() or not 1 <= int(said) <= _MOST_MESSAGES:

@@ -1,4 +1,4 @@
-"""Trying again, with growing pauses, for as long as the broker is away."""
+"""Retries, with growing pauses, while the broker is away."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 def pause(attempt: int, longest: float = _LONGEST_PAUSE) -> float:
-    """Seconds to wait before the next attempt: twice as long each time, and never the same for two components."""
+    """Return seconds until the next attempt: twice as long each time, with a random part that differs per component."""
     most = min(longest, _FIRST_PAUSE * 2.0 ** min(attempt, 20))
     return most * (0.5 + secrets.randbelow(1000) / 2000)
 
@@ -27,13 +27,13 @@ async def patiently(
     failures: tuple[type[BaseException], ...],
     explain: Callable[[BaseException], str],
 ) -> Result:
-    """Try until the broker answers. The first failure of each kind is logged, and the end of them.
+    """Retry until the broker answers. The first failure of each kind is logged, and the end of the failures.
 
     Args:
-        what: what is tried, for the log, such as ``reading queue orders``.
-        call: tries once.
-        failures: what it raises when it is to be tried again.
-        explain: says a failure in one line.
+        what: the call, for the log, such as ``reading queue orders``.
+        call: makes one attempt.
+        failures: the errors after which to retry.
+        explain: returns one line about an error.
     """
     attempt, told = 0, ""
     while True:

@@ -1,4 +1,4 @@
-"""The process: a socket in the folder where a sidecar looks for components, until it is asked to end."""
+"""The process of a component: serves a socket in the folder where a sidecar looks for components, until a signal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .service import PubSubService
 from .sidecar import ask_to_restart
 
 SOCKETS_FOLDER: Final = "DAPR_COMPONENTS_SOCKETS_FOLDER"
-_DEFAULT_FOLDER: Final = "/tmp/dapr-components-sockets"  # noqa: S108 - where a sidecar looks
+_DEFAULT_FOLDER: Final = "/tmp/dapr-components-sockets"  # noqa: S108 - the folder that a sidecar searches
 UNLIMITED: Final = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 """A bulk publish of many large events is one message; the socket never leaves the pod."""
 
@@ -30,7 +30,7 @@ _CLOSING_WITHIN: Final = 10.0
 
 
 def socket_path(kind: str) -> Path:
-    """Where the sidecar looks for a component of the type ``pubsub.<kind>``: it takes the type from the file's name."""
+    """Return the socket path of the type ``pubsub.<kind>``: a sidecar takes the type from the file's name."""
     return Path(os.environ.get(SOCKETS_FOLDER) or _DEFAULT_FOLDER) / f"{kind}.sock"
 
 
@@ -38,9 +38,9 @@ async def serve(service: PubSubService, kinds: Sequence[str], sidecar: str) -> N
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        service: what a sidecar calls.
-        kinds: the types of the component without ``pubsub.``; a component that was renamed has its former one, too.
-        sidecar: the variable with the address of the sidecar that is to be restarted after a crash of this process.
+        service: the gRPC service.
+        kinds: the types of the component without ``pubsub.``; a renamed component has its former type, too.
+        sidecar: the variable with the address of the sidecar to restart after a crash of this process.
 
     Raises:
         ComponentError: the path of a socket is too long, or another process serves there.
@@ -71,7 +71,7 @@ async def serve(service: PubSubService, kinds: Sequence[str], sidecar: str) -> N
 
 
 def _clear(path: Path) -> bool:
-    """Make room for the socket. Return whether a process that died had one there."""
+    """Remove an old socket. Return whether a process that died had left one there."""
     if len(os.fsencode(path)) > _LONGEST_PATH:
         raise ComponentError(f"{path} is too long for a socket. Name a shorter folder in {SOCKETS_FOLDER}.")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The gRPC service by which a sidecar uses the component."""
+"""The gRPC service through which a sidecar uses the component."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .messages import Failure, Outgoing
 from .proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
 
 FEATURES: Final = (
-    "BULK_PUBSUB",  # the sidecar hands over whole bulk publishes
-    "BULK_SUBSCRIBE_IMMEDIATE",  # it does not wait for a batch to fill: it takes one message at a time from us anyway
+    "BULK_PUBSUB",  # the sidecar passes whole bulk publishes
+    "BULK_SUBSCRIBE_IMMEDIATE",  # no wait for a full batch: a sidecar takes one message at a time anyway
 )
 _INSTANCE: Final = "x-component-instance"
 _CODES: Final = {
@@ -28,23 +28,23 @@ _CODES: Final = {
 
 
 class PubSubService(pubsub_pb2_grpc.PubSubServicer):
-    """Serves the component files of one sidecar, each under the name that its calls carry."""
+    """Serves the component files of one sidecar, each under the name in its calls."""
 
     def __init__(self, open_: Callable[[str, Mapping[str, str]], Awaitable[Instance]]) -> None:
         """Serve.
 
         Args:
-            open_: connects as the settings of the file of this name say. It raises a ComponentError if every call
-                would fail; a broker that does not answer is none.
+            open_: connects with the settings of the file of this name. It raises a ComponentError if every call would
+                fail; a broker that does not answer is no error.
         """
         self._open = open_
         self._instances: dict[str, Instance] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def Init(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the proto
-        """Take settings, and refuse those with which the broker would refuse every call.
+        """Read settings, and refuse those with which the broker would refuse every call.
 
-        The broker need not be there: a sidecar whose component fails to start ends itself.
+        The broker may be away: a sidecar whose component fails to start ends itself.
         """
         name = _name(context)
         try:
@@ -69,20 +69,20 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
         return pubsub_pb2.PubSubInitResponse()
 
     async def Features(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Say what the sidecar may leave to the component."""
+        """Return the work that the sidecar may leave to the component."""
         return common_pb2.FeaturesResponse(features=FEATURES)
 
     async def Ping(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Answer. Whether the broker answers is no matter of life and death of this process."""
+        """Answer. This process is alive whether the broker answers or not."""
         return common_pb2.PingResponse()
 
     async def Pause(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Deliver nothing new, and go on taking answers, so that a sidecar can finish what it has."""
+        """Deliver no new messages, but accept answers, so that a sidecar can finish its deliveries."""
         (await self._instance(context)).running.clear()
         return pubsub_pb2.PauseResponse()
 
     async def Resume(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Deliver again."""
+        """Deliver new messages again."""
         (await self._instance(context)).running.set()
         return pubsub_pb2.ResumeResponse()
 
@@ -117,7 +117,7 @@ class PubSubService(pubsub_pb2_grpc.PubSubServicer):
         return pubsub_pb2.BulkPublishResponse()
 
     async def PullMessages(self, requests: Any, context: Any) -> None:  # noqa: ARG002, N802 - read by the context
-        """Deliver one topic, until the sidecar closes the stream. It opens it once, so nothing else may end it."""
+        """Deliver one topic until the sidecar closes the stream. It opens the stream once: nothing else may end it."""
         instance = await self._instance(context)
         with instance.counted(), instance.stream() as stream:
             first = await context.read()

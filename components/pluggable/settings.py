@@ -1,4 +1,4 @@
-"""Reads the settings of a component, as they stand under ``spec.metadata`` of its file."""
+"""Reads the settings of a component, as listed under ``spec.metadata`` of its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Known = Mapping[str, tuple[str, Reader]]
 
 
 def whole(least: int, most: int) -> Callable[[str, str], int]:
-    """Read a whole number of a range."""
+    """Read a whole number within a range."""
 
     def read(name: str, text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
@@ -29,24 +29,24 @@ def whole(least: int, most: int) -> Callable[[str, str], int]:
 
 
 def yes_or_no(name: str, text: str) -> bool:
-    """Read a truth value."""
+    """Read a boolean value."""
     if text.lower() not in {"true", "false"}:
         raise SettingsError(f'{name} is {text!r}, but must be "true" or "false".')
     return text.lower() == "true"
 
 
 def text(_: str, text: str) -> str:
-    """Take any text."""
+    """Accept any text."""
     return text
 
 
 def read_values(properties: Mapping[str, str], known: Known, refused: Mapping[str, str]) -> dict[str, object]:
-    """Read what the sidecar hands over; names may be written in any case, and an empty value is none.
+    """Read the settings from the sidecar; names may be in any case, and an empty value counts as none.
 
     Args:
-        properties: the settings as they are written.
-        known: those that the component has.
-        refused: those that others have and this component cannot obey, with what to do instead.
+        properties: the settings as written.
+        known: the settings of this component.
+        refused: settings of other components that this one cannot obey, with the alternative.
 
     Returns:
         The values by attribute; those of `subscriptionScopes` as ``scopes``.
@@ -80,6 +80,6 @@ def _unknown(written: str, known: Collection[str]) -> SettingsError:
 
 
 def _scopes(said: str) -> Mapping[str, frozenset[str]]:
-    """Read ``app=topic,topic;app=topic`` as the sidecar does; blanks and line breaks mean nothing."""
+    """Read ``app=topic,topic;app=topic`` as the sidecar does; blanks and line breaks are ignored."""
     pairs = (part.partition("=") for part in re.sub(r"\s", "", said).split(";") if part)
     return {app: frozenset(topic for topic in topics.split(",") if topic) for app, _, topics in pairs}

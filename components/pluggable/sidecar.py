@@ -1,7 +1,7 @@
-"""What can be done when this process was started again beneath a running sidecar.
+"""Helps a sidecar when the component was restarted beside it.
 
 A sidecar (Dapr 1.18) opens its streams to a component once, when it starts. After a crash of the component it can
-publish again, as soon as it has been told its settings, but it hears nothing any more and does not say so.
+publish again, once it has sent its settings again, but it receives nothing any more and does not report this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 
 
 async def ask_to_restart(variable: str) -> None:
-    """Let the sidecar end itself, so that whoever supervises it starts it again and it opens its streams anew.
+    """Ask the sidecar to end itself, so that its supervisor starts it again and it opens its streams anew.
 
     Args:
         variable: holds the address of the sidecar's HTTP API, such as ``http://127.0.0.1:3500``.
