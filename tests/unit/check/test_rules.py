@@ -125,7 +125,7 @@ def test_every_rule_says_what_it_is_for_in_a_sentence(rule: object) -> None:
 
 
 def test_an_event_that_nobody_hears_is_found() -> None:
-    """Without the journeys, beds are held and nobody cares."""
+    """Without the journeys, beds are held and no service reacts."""
     finding = one("CHO101", [trips(), seats(), beds()])
     assert finding.about == "bed.held.v1"
     assert "beds publishes BedHeld, and no service of the flow reacts to it." in finding.what

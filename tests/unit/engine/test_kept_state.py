@@ -1,4 +1,4 @@
-"""Kept state across releases: an older replica beside a newer one erases nothing, and nothing is made up."""
+"""Kept state across releases: an older replica beside a newer one erases and invents nothing."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def bowls(state: dict[str, Any] | None) -> list[tuple[str, str | None]]:
 
 
 def test_an_older_release_keeps_the_fields_it_does_not_know_at_every_place() -> None:
-    """Rule 31: it changed one field, and the rest is as the newer release left it."""
+    """Rule 31: it changed one field, and the rest stays as the newer release wrote it."""
     state = written_by_the_older(lambda cat: cat.but(meals=1))
     assert NewCat.model_validate(state) == NEW.but(meals=1)
 
 
 def test_a_state_that_is_made_anew_keeps_them_as_well() -> None:
-    """A reaction need not copy: what it writes is laid over what is stored under the same key."""
+    """A reaction need not copy the fields: the engine merges its state over the stored one of the same key."""
     state = written_by_the_older(lambda cat: Cat(cat=cat.cat, meals=1, bowl=Bowl(name="second"), bowls=cat.bowls))
     assert state is not None
     assert (state["treats"], state["bowl"]) == (7, {"name": "second", "grams": 0, "colour": "red"})
@@ -141,19 +141,19 @@ def test_a_state_that_is_made_anew_keeps_them_as_well() -> None:
     ],
 )
 def test_a_part_of_a_tuple_keeps_them_wherever_it_stands_afterwards(change: Any, left: list[Any]) -> None:
-    """A part continues what says the same, else what has the same first field, else what stood in its place."""
+    """A part keeps the fields of the equal part, else of the one with the same first field, else of its place."""
     assert bowls(written_by_the_older(lambda cat: cat.but(bowls=change(*cat.bowls)))) == left
 
 
 def test_two_parts_that_look_the_same_to_the_older_release_each_keep_their_own() -> None:
-    """Both say the same to it, so the place decides."""
+    """Both look equal to it, so the position decides."""
     twins = NEW.but(bowls=(ToyBowl(name="a", colour="green"), ToyBowl(name="a", colour="blue")))
     state = written_by_the_older(lambda cat: cat.but(bowls=(*cat.bowls, Bowl(name="a"))), twins)
     assert bowls(state) == [("a", "green"), ("a", "blue"), ("a", None)]
 
 
 def test_another_alternative_of_a_union_inherits_nothing() -> None:
-    """A cat that stays in has no chip; one that still goes out has kept it."""
+    """A cat that stays in has no chip; one that still goes out keeps it."""
     inside = written_by_the_older(lambda cat: cat.but(place=Indoors()))
     outside = written_by_the_older(lambda cat: cat.but(place=Outdoors()))
     assert inside is not None
@@ -163,7 +163,7 @@ def test_another_alternative_of_a_union_inherits_nothing() -> None:
 
 
 def test_a_deleted_entity_leaves_nothing_behind() -> None:
-    """Whoever comes after it under the same key is another."""
+    """A later entity under the same key is a different one."""
     older = InMemory(release(Cat, lambda cat: cat.gone() if cat.meals == 0 else cat))
     newer = InMemory(release(NewCat, lambda cat: cat))
     newer.put(NEW)
@@ -176,7 +176,7 @@ def test_a_deleted_entity_leaves_nothing_behind() -> None:
 
 
 def test_every_reaction_to_one_event_keeps_them() -> None:
-    """The second finds what the first has left."""
+    """The second reaction sees the result of the first."""
     service = release(Cat, lambda cat: cat.but(meals=cat.meals + 1))
 
     @service.on(Fed, name="again")
@@ -192,7 +192,7 @@ def test_every_reaction_to_one_event_keeps_them() -> None:
 
 
 def test_two_releases_take_turns_and_nothing_is_lost() -> None:
-    """Forward and back, as in a rolling release that is undone."""
+    """They take turns forward and back, as in a roll-out that is undone."""
     newer = InMemory(release(NewCat, lambda cat: cat.but(meals=cat.meals + 1, treats=cat.treats + 1)))
     older = InMemory(release(Cat, lambda cat: cat.but(meals=cat.meals + 1)))
     older._store = newer._store
@@ -258,7 +258,7 @@ class Rang(Event, type="door.rang.v1", subject="door"):
 
 
 def rung(entity: type[Entity]) -> tuple[list[str], dict[str, Any] | None]:
-    """Return why a ring is quarantined by a release, and the state after it. Another release had opened the door."""
+    """Return why a release quarantines a ring, and the state afterwards; another release opened the door."""
     service = Service("porch")
 
     def answer(door: Any, rang: Rang) -> Any:  # noqa: ARG001 - it is heard
@@ -281,7 +281,7 @@ def rung(entity: type[Entity]) -> tuple[list[str], dict[str, Any] | None]:
     ],
 )
 def test_a_state_of_other_words_is_set_aside_and_not_made_up(entity: type[Entity], words: list[str]) -> None:
-    """A default in place of a field that was renamed would act twice."""
+    """A default in place of a renamed field would make the service act twice."""
     [reason], state = rung(entity)
     assert reason.startswith("Not yet: the door 'd'")
     assert all(word in reason for word in words)
@@ -294,7 +294,7 @@ def test_a_field_that_is_dropped_on_purpose_is_gone_with_the_next_write() -> Non
 
 
 def test_a_field_whose_old_name_is_still_read_is_the_same_field() -> None:
-    """It is read under the old name, and stands once in what is written."""
+    """It is read under the old name, and written only once."""
     assert rung(Aliased) == ([], {"door": "d", "is_open": True})
 
 
@@ -308,7 +308,7 @@ def test_what_a_later_release_of_the_library_keeps_beside_an_entity_stays_there(
 
 
 def test_an_outcome_of_a_later_release_of_the_library_is_read() -> None:
-    """A redelivery must find it, whatever else it says by then."""
+    """A redelivery must find it, whatever other fields it has by then."""
     outcome = Outcome("e1", "digest", NOON)
     assert Outcome.from_json([*outcome.to_json(), "something new"]) == outcome
 
@@ -324,7 +324,7 @@ class Known(BaseModel):
     st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3)),
 )
 def test_a_dictionary_keeps_them_under_the_keys_that_stay(before: dict[str, int], after: dict[str, int]) -> None:
-    """A key that is taken out is gone, and one that is new begins with nothing."""
+    """A removed key is gone, and a new one begins empty."""
     stored = {"parts": {key: {"name": key, "grams": grams, "colour": f"of {key}"} for key, grams in before.items()}}
     old = Known.model_validate(stored)
     new = Known(parts={key: Bowl(name=key, grams=grams) for key, grams in after.items()})
@@ -335,7 +335,7 @@ def test_a_dictionary_keeps_them_under_the_keys_that_stay(before: dict[str, int]
 
 
 def test_a_difference_is_told_with_its_place() -> None:
-    """Nothing is told of what this release knows."""
+    """Fields that this release knows are not reported."""
     stored = NEW.model_dump(mode="json")
     assert list(differences(stored, NEW)) == []
     older = Cat.model_validate(stored)

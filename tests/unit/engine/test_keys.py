@@ -1,4 +1,4 @@
-"""Idempotency-Keys of callers without a name: two people must not come upon the same one."""
+"""Idempotency-Keys of callers without a name: two people must not choose the same one by accident."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_weak_key_of_a_caller_without_a_name_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_random_key_of_a_caller_without_a_name_is_taken(kind: str) -> None:
-    """However it is written."""
+    """Every usual notation is accepted."""
     assert event_id(ANONYMOUS, GOOD[kind]) == event_id(ANONYMOUS, GOOD[kind])
 
 

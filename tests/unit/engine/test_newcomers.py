@@ -1,4 +1,4 @@
-"""Records that most likely begin with an event are not read first, and nothing is believed that was not read."""
+"""A record that an event most likely begins is not read first; only the write proves its absence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def put(box: str, amount: int = 1) -> Put:
 
 
 def box_key(box: str) -> Key:
-    """Return where a box is kept."""
+    """Return the key of a box's record."""
     return Key("desk", "box", box)
 
 
@@ -31,14 +31,14 @@ def read_by(replica: Replica, *deliveries: Delivery) -> list[Key]:
 
 
 def test_after_enough_beginnings_in_a_row_the_next_is_not_read() -> None:
-    """Not before: it would be a guess, and a wrong one costs a whole attempt."""
+    """Fewer would be a guess, and a wrong guess costs a whole attempt."""
     replica = Replica(World(desk), newcomers=Newcomers(3))
     read = [read_by(replica, came(put(box), box)) for box in "abcd"]
     assert read == [[box_key("a")], [box_key("b")], [box_key("c")], []]
 
 
 def test_a_record_that_was_there_ends_the_row() -> None:
-    """Also if the others of the batch did begin."""
+    """It ends also if other events of the batch did begin their records."""
     replica = Replica(World(desk), newcomers=Newcomers(2))
     for number, box in enumerate("aba"):
         replica.deliver(came(put(box), f"{box}{number}"))
@@ -46,7 +46,7 @@ def test_a_record_that_was_there_ends_the_row() -> None:
 
 
 def test_a_record_that_nobody_read_is_never_overwritten() -> None:
-    """Rule 5: its absence is proven by the write and by nothing else, and the next attempt reads."""
+    """Rule 5: only the write proves its absence, and the next attempt reads it."""
     world = World(desk)
     Replica(world).deliver(came(put("a", 5), "e1"))
     replica = Replica(world, newcomers=Newcomers(ALWAYS))
@@ -57,7 +57,7 @@ def test_a_record_that_nobody_read_is_never_overwritten() -> None:
 
 
 def test_a_repeat_of_an_event_that_began_a_record_is_found() -> None:
-    """Rule 3: a redelivery is the usual way in which the expectation is wrong."""
+    """Rule 3: a redelivery is the usual case of a wrong expectation."""
     world = World(desk)
     Replica(world).deliver(came(put("a"), "e1"))
     assert Replica(world, newcomers=Newcomers(ALWAYS)).deliver(came(put("a"), "e1")) == [True]
@@ -66,7 +66,7 @@ def test_a_repeat_of_an_event_that_began_a_record_is_found() -> None:
 
 
 def test_one_wrong_expectation_ends_the_row_of_all_that_were_in_it() -> None:
-    """The store does not say which of them it was."""
+    """The store does not say which expectation was wrong."""
     world = World(desk)
     Replica(world).deliver(came(put("a"), "e0"))
     replica = Replica(world, newcomers=Newcomers(2))
@@ -88,7 +88,7 @@ def test_what_another_event_of_the_batch_does_not_expect_is_read() -> None:
 def test_a_decision_that_rests_on_an_unread_record_and_writes_nothing_is_confirmed(
     event: Claimed | Moved | Torn,
 ) -> None:
-    """Rule 6: a reaction that named two boxes and says nothing has no write that could prove one of them missing."""
+    """Rule 6: a reaction on two boxes without output has no write that proves one of them missing."""
     calm, hasty = World(desk), World(desk)
     for world in (calm, hasty):
         Replica(world).deliver(came(put("a", 1), "e1"), came(put("b", 3), "e2"))
@@ -102,7 +102,7 @@ def test_a_decision_that_rests_on_an_unread_record_and_writes_nothing_is_confirm
 
 
 def test_a_nudge_reads_what_it_asks_for() -> None:
-    """Rule 14: it asks for an outcome, so a record is what it expects."""
+    """Rule 14: it looks for an outcome, so it expects a record."""
     world = World(desk)
     Replica(world).deliver(came(put("a"), "e1"))
     replica = Replica(world, newcomers=Newcomers(ALWAYS))

@@ -1,4 +1,4 @@
-"""What only another release can run is never taken as done: it is quarantined, noted, and replayed by itself there."""
+"""An event that only another release can run is quarantined, noted, and replayed by that release."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ LEFT, RIGHT, LOST = Left(box="a"), Right(box="a"), LeftLost(box="a")
 
 
 def aside(world: World) -> list[Quarantined]:
-    """Return what is quarantined."""
+    """Return the quarantined events."""
     return [one.quarantined for one in world.store.outcomes() if one.quarantined]
 
 
 def noted(world: World) -> dict[str, str]:
-    """Return what stands on the pages."""
+    """Return the notes on the pages."""
     rows = [world.store.rows.get(str(key)) for key in page_keys("desk")]
     return {one: needs for row in rows if row for one, needs in read_page(row.value).items()}
 
 
 def come_home(world: World, service: Service, seen: NotYet | None = None) -> list[str]:
-    """Let a process of a release look once at what waits. Return the ids of what it tried."""
+    """Let a process of a release look once at the notes; return the ids that it tried."""
     replica, seen = Replica(world, service=service), seen or NotYet(service, 100)
     identities: list[str] = replica.drive(seen.known())
     waiting: dict[str, Delivery | None] = replica.drive(seen.waiting(identities))
@@ -50,7 +50,7 @@ def come_home(world: World, service: Service, seen: NotYet | None = None) -> lis
 
 @pytest.mark.parametrize("event", [RIGHT, LOST, LEFT, Put(box="a", amount=1)])
 def test_an_entity_in_which_an_unknown_join_waits_is_met_by_nothing(event: Event) -> None:
-    """Rule 31: no event may pass by a half-filled join: the release that knows it must see them all."""
+    """Rule 31: the release that knows a half-filled join must get every event of its entity."""
     world = World(release())
     Replica(world).deliver(came(LEFT, "e1"))
     before = record_of(world, Shoes, "a")
@@ -65,7 +65,7 @@ def test_an_entity_in_which_an_unknown_join_waits_is_met_by_nothing(event: Event
 
 
 def test_what_met_an_unknown_join_completes_it_in_the_release_that_knows_it() -> None:
-    """Rule 31: forward, and back."""
+    """Rule 31: this holds for a roll-out and for a rollback."""
     world = World(release())
     Replica(world).deliver(came(LEFT, "e1"))
     Replica(world, service=release(join="stride")).deliver(came(RIGHT, "e2"))
@@ -84,7 +84,7 @@ def test_a_join_that_has_fired_is_only_history() -> None:
 
 
 def test_an_undoing_that_overtook_what_it_undoes_waits_in_a_join_too() -> None:
-    """Nothing is filled, and all the same the next event must not pass by."""
+    """No slot is filled, but the next event must still wait for the release that knows the join."""
     world = World(release())
     Replica(world).deliver(came(LOST, "e1"))
     Replica(world, service=release(join="stride")).deliver(came(LEFT, "e2"))
@@ -92,7 +92,7 @@ def test_an_undoing_that_overtook_what_it_undoes_waits_in_a_join_too() -> None:
 
 
 def test_an_event_that_a_join_does_not_await_any_more_is_not_passed_over() -> None:
-    """The join has its name and waits for something else: what it holds would never be asked for."""
+    """The join has the same name and other events, so the old event in its slot would never be used."""
     world = World(release())
     Replica(world).deliver(came(RIGHT, "e1"))
     Replica(world, service=waiting_for_the_next()).deliver(came(LEFT, "e2"))
@@ -100,7 +100,7 @@ def test_an_event_that_a_join_does_not_await_any_more_is_not_passed_over() -> No
 
 
 def test_a_deadline_that_a_release_does_not_know_is_set_aside_when_it_fires() -> None:
-    """Rule 31: the scheduler is answered with success, as it is recorded, and the release that knows it runs it."""
+    """Rule 31: it is recorded, so the scheduler gets a success, and the release that knows it runs it."""
     world = World(release())
     Replica(world).deliver(came(Opened(box="a"), "e1"))
     due = fired(world.scheduler.deadlines[0].encoded)
@@ -126,7 +126,7 @@ def test_a_deadline_whose_entity_has_another_key_is_set_aside() -> None:
 
 
 def test_an_answer_that_a_release_does_not_know_is_set_aside() -> None:
-    """Rule 31: the outside has done something, and nobody may forget it."""
+    """Rule 31: the outside has acted, and that must not be forgotten."""
     world = World(desk, bank)
     Replica(world).deliver(came(Asked(box="a"), "e1"))
     [outcome] = [one for one in world.store.outcomes() if one.heard]
@@ -158,7 +158,7 @@ def test_an_intent_that_a_release_cannot_carry_out_is_kept_with_its_key(name: st
 
 
 def test_an_unknown_version_comes_home_by_itself() -> None:
-    """Rule 31: a whole batch of them, to the release that knows it, and to no other."""
+    """Rule 31: only the release that knows the version replays it, also a whole batch."""
     world = World(desk)
     batch = [raw(wire(Put(box="a", amount=1), f"e{number}", type="coins.put.v2")) for number in range(50)]
     assert all(Replica(world).deliver(*batch))
@@ -171,7 +171,7 @@ def test_an_unknown_version_comes_home_by_itself() -> None:
 
 
 def test_what_fails_in_the_release_that_knows_it_is_left_to_a_person() -> None:
-    """It is poison then, and no longer not yet."""
+    """It is then poison, and no longer *not yet*."""
     world = World(desk)
     Replica(world).deliver(raw(wire(Put(box="a", amount=1), "bad", type="box.broken.v2")))
     come_home(world, newer)
@@ -181,7 +181,7 @@ def test_what_fails_in_the_release_that_knows_it_is_left_to_a_person() -> None:
 
 
 def test_what_is_still_unknown_when_it_is_tried_is_tried_once_by_each_process() -> None:
-    """Of a state only an attempt can tell; a letter for each attempt would bury the others."""
+    """Only an attempt can tell; a letter for each attempt would bury the other letters."""
     service = with_few_coins()
     world, seen = World(desk), NotYet(service, 100)
     Replica(world).deliver(came(Put(box="a", amount=5), "e1"))
@@ -205,7 +205,7 @@ def test_two_replicas_that_look_at_once_run_it_once() -> None:
 
 
 def test_a_process_that_dies_before_it_strikes_out_leaves_it_to_the_next() -> None:
-    """It finds that nothing waits any more, and runs nothing."""
+    """The next process finds nothing left to run."""
     world = World(desk)
     Replica(world).deliver(raw(wire(Put(box="a", amount=1), "e1", type="coins.put.v2")))
     replica = Replica(world, service=newer)
@@ -216,7 +216,7 @@ def test_a_process_that_dies_before_it_strikes_out_leaves_it_to_the_next() -> No
 
 
 def test_more_than_a_page_holds_go_on_the_next_and_the_last_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing grows without end; what finds no room says that a person must replay it."""
+    """Pages are bounded; the letter of an event without room says that a person must replay it."""
     monkeypatch.setattr(not_yet, "LONGEST_PAGE", 2)
     world = World(desk)
     events = [raw(wire(Put(box="a", amount=1), f"e{number}", type="coins.put.v2")) for number in range(65)]
@@ -231,7 +231,7 @@ def test_replicas_begin_on_pages_of_their_own() -> None:
 
 
 def test_a_store_that_does_not_answer_is_asked_again_later() -> None:
-    """Nothing is taken for tried, and nothing is struck out."""
+    """No event counts as tried, and no note is removed."""
     world = World(desk)
     Replica(world).deliver(raw(wire(Put(box="a", amount=1), "e1", type="coins.put.v2")))
     seen, replica = NotYet(newer, 100), Replica(world, service=newer)
@@ -243,7 +243,7 @@ def test_a_store_that_does_not_answer_is_asked_again_later() -> None:
 
 
 def test_an_intent_that_came_home_is_recorded_as_done() -> None:
-    """Its record is no letter to anybody any more, and expires as others do."""
+    """Its record needs no person any more, and expires as others do."""
     world = World(desk, bank)
     world.provider.down = 1
     Replica(world).deliver(came(Asked(box="a"), "e1"))

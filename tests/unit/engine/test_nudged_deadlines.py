@@ -1,4 +1,4 @@
-"""A nudge also reaches what a fired deadline said: nobody but the deadline's own outcome knows of it."""
+"""A nudge also reaches events of a fired deadline, which only the deadline's own outcome records."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_a_deadline_that_has_fired_is_nudged_too() -> None:
 
 
 def test_a_deadline_that_is_still_to_come_is_only_scheduled_again() -> None:
-    """There is nothing yet that it could have said."""
+    """It has published nothing yet."""
     assert nudged_deadlines([_settled("nudge", NOON + timedelta(minutes=1))], NOON) == []
 
 
 def test_an_ordinary_repeat_nudges_nothing() -> None:
-    """A redelivery repeats what its own outcome recorded, no more."""
+    """A redelivery repeats only the events that its own outcome recorded."""
     assert nudged_deadlines([_settled("run", NOON - timedelta(seconds=1))], NOON) == []

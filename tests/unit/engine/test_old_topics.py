@@ -1,4 +1,4 @@
-"""Outcomes of the time when a service had one topic for all of its events: what they recorded is still heard."""
+"""Outcomes from the time of one topic for each service: their events still reach consumers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def recorded_long_ago(world: World) -> None:
 
 @pytest.mark.parametrize("event", [PUT, Moved(box="a", to=("b", "c"))], ids=["folded", "apart"])
 def test_a_repeat_goes_to_the_topic_of_its_family_whatever_topic_was_recorded(event: Put | Moved) -> None:
-    """Nobody hears the old topic any more, and the flow would stand still."""
+    """No service consumes the old topic any more, so the flow would stand still."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=5), "filled"))
     world.broker.faults.append(refused)
@@ -38,7 +38,7 @@ def test_a_repeat_goes_to_the_topic_of_its_family_whatever_topic_was_recorded(ev
 
 
 def test_a_nudge_of_an_old_flow_publishes_on_the_topics_of_today() -> None:
-    """The event of the command as well, whose record is the only one of it."""
+    """This includes the event of the command, whose record is the only one of it."""
     world = World(desk)
     Replica(world).deliver(came(Opened(box="a"), "e1", source="desk", causationid=None))
     recorded_long_ago(world)

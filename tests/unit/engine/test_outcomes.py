@@ -1,4 +1,4 @@
-"""Outcomes: folded into the one record an event names, or kept apart; both places are looked in."""
+"""Outcomes are folded into the one record that an event names, or kept apart; both places are searched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIFE: Final = timedelta(days=32)
 
 
 def test_an_event_that_names_one_entity_costs_one_read_and_one_write() -> None:
-    """Its outcome is inside the record, whose absence is as certain as the record itself."""
+    """Its outcome is inside the record, so both are read and written together."""
     world = World(desk)
     steps = list(Replica(world).settling([came(PUT, "e1")]))
     assert [type(step) for step in steps] == [Read, Commit]
@@ -27,7 +27,7 @@ def test_an_event_that_names_one_entity_costs_one_read_and_one_write() -> None:
 
 
 def test_a_full_record_spills_what_is_still_young_and_both_places_are_looked_in() -> None:
-    """No outcome younger than the horizon is evicted, however many there are."""
+    """No outcome younger than the horizon is removed, however many there are."""
     world = World(desk)
     ids = [f"e{number}" for number in range(MOST_FOLDED + 8)]
     for event_id in ids:
@@ -53,7 +53,7 @@ def test_a_record_that_grew_large_spills_too() -> None:
 
 
 def test_only_outcomes_beyond_any_delivery_that_may_run_make_room() -> None:
-    """Exactly at the end of its life an outcome is still there; a moment later the next event takes its place."""
+    """At the end of its life an outcome is still there; a moment later the next event replaces it."""
     world = World(desk)
     Replica(world).deliver(*(came(PUT, f"e{number}") for number in range(MOST_FOLDED)))
     for age, folded in ((LIFE, MOST_FOLDED), (LIFE + timedelta(milliseconds=1), 1)):
@@ -65,7 +65,7 @@ def test_only_outcomes_beyond_any_delivery_that_may_run_make_room() -> None:
 
 
 def test_an_evicted_outcome_cannot_be_missed_because_its_event_is_too_old_to_run() -> None:
-    """Rule 4: the horizon guards what eviction forgets."""
+    """Rule 4: the horizon refuses events whose outcomes were removed."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
     now = NOON + LIFE + timedelta(seconds=1)
@@ -76,7 +76,7 @@ def test_an_evicted_outcome_cannot_be_missed_because_its_event_is_too_old_to_run
 
 
 def test_a_record_with_outcomes_apart_is_asked_by_a_single_get() -> None:
-    """Rule 5: a second place whose absence a bulk get could not prove."""
+    """Rule 5: a bulk get could not prove that the second place is empty."""
     world = World(desk)
     Replica(world).deliver(*(came(PUT, f"e{number}") for number in range(MOST_FOLDED + 1)))
     steps = list(Replica(world).settling([came(PUT, "new")]))
@@ -106,7 +106,7 @@ def test_an_entity_that_is_written_again_after_its_deletion_stays() -> None:
 
 
 def test_a_quarantined_event_that_outlived_its_entity_is_still_found() -> None:
-    """Its tombstone has expired, but the quarantine record has not: the redelivery must not be refused for ever."""
+    """Its tombstone has expired, but the quarantine record has not, so the redelivery is acknowledged."""
     world = World(desk)
     bad = came(Shouted(box="a", letters=70_000), "bad")
     Replica(world).deliver(bad)
@@ -118,7 +118,7 @@ def test_a_quarantined_event_that_outlived_its_entity_is_still_found() -> None:
 
 
 def test_outcomes_say_which_version_of_each_entity_they_wrote() -> None:
-    """So that a store can be replayed in its own order and audited."""
+    """The versions let an auditor replay a store in its own order."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=5), "e1"), came(Moved(box="a", to=("b",)), "e2"))
     Replica(world).deliver(came(PUT, "e3"))
@@ -140,7 +140,7 @@ def test_nothing_but_the_record_grows_with_the_number_of_old_events() -> None:
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_an_event_that_names_several_entities_is_recorded_apart(moved: bool) -> None:
-    """First-write, with a time to live; those of its boxes that are written say so."""
+    """It is a first-write with a time to live; the boxes that it writes refer to it."""
     world = World(desk)
     Replica(world).deliver(*([came(Put(box="a", amount=5), "e0")] if moved else ()))
     Replica(world).deliver(came(Moved(box="a", to=("b",)), "e1"))
@@ -151,7 +151,7 @@ def test_an_event_that_names_several_entities_is_recorded_apart(moved: bool) -> 
 
 @pytest.mark.parametrize("other", ["a", "b"])
 def test_what_one_replica_sets_aside_another_cannot_have_done(other: str) -> None:
-    """Rule 7: also where the record says already that outcomes are kept apart, and would stay as it is."""
+    """Rule 7: also where the record already says that outcomes are kept apart, and would stay unchanged."""
     world = World(desk)
     torn = Torn(box="a", other=other)
     Replica(world).deliver(came(torn, "e0"))

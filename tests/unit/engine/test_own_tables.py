@@ -1,4 +1,4 @@
-"""Tables of a service's own: what goes into a transaction beside the records, and what becomes of an event it fails."""
+"""Tables of a service's own: the extra writes of a transaction, and the fate of an event that they fail."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def told() -> Service:
 
 
 def world_of(service: Service) -> World:
-    """Return a world whose store is spoken to directly."""
+    """Return a world whose service connects to its database itself."""
     return World(service, answers=bank, limits=Limits(snapshot_reads=True))
 
 
 def failing(event_id: str, *answers: CommitResult | None) -> Callable[[Beside], CommitResult | None]:
-    """Answer so, one after the other, whenever a hook is called for this event; the last answer stays."""
+    """Give these answers in turn when a hook is called for this event; repeat the last."""
     left = list(answers)
 
     def answer(beside: Beside) -> CommitResult | None:
@@ -64,7 +64,7 @@ def failing(event_id: str, *answers: CommitResult | None) -> Callable[[Beside], 
 
 
 def test_rows_of_changed_entities_go_into_the_transaction(told: Service) -> None:
-    """Those of each entity that changed, as they are after the last event of the batch; a deleted one has none."""
+    """These are the rows of each changed entity after the last event of the batch; a deleted one has none."""
     world = world_of(told)
     Replica(world).deliver(came(Put(box="a", amount=1), "e1"), came(Put(box="a", amount=1), "e2"))
     Replica(world).deliver(came(Moved(box="a", to=("b",)), "e3"), came(Emptied(box="c"), "e4"))
@@ -74,7 +74,7 @@ def test_rows_of_changed_entities_go_into_the_transaction(told: Service) -> None
 
 
 def test_a_hook_is_shown_what_is_about_to_be_committed(told: Service) -> None:
-    """The event, the entities before and after it, and what is said and asked because of it."""
+    """It gets the event, the entities before and after it, and the resulting events and intents."""
     world = world_of(told)
     Replica(world).deliver(came(Put(box="a", amount=1), "e1"), came(Put(box="a", amount=2), "e2"))
     [beside] = world.store.beside
@@ -93,7 +93,7 @@ def test_a_hook_is_shown_what_is_about_to_be_committed(told: Service) -> None:
 
 
 def test_a_hook_hears_of_a_deadline_that_is_due(told: Service) -> None:
-    """It is an event like any other, though nobody published it."""
+    """A deadline is an event like any other, although no service published it."""
     world = world_of(told)
     Replica(world).deliver(came(Opened(box="a"), "e1", source="desk", causationid=None))
     Replica(world).deliver(*(fired(due.encoded) for due in world.scheduler.deadlines))
@@ -102,7 +102,7 @@ def test_a_hook_hears_of_a_deadline_that_is_due(told: Service) -> None:
 
 
 def test_a_repeat_and_a_quarantined_event_call_no_hook(told: Service) -> None:
-    """The outcome of the first says that it was called; nothing came of the second."""
+    """The outcome shows that the hook ran for the first; the second changed nothing."""
     world = world_of(told)
     Replica(world).deliver(came(Put(box="a", amount=1), "e1"))
     Replica(world).deliver(came(Put(box="a", amount=1), "e1"), came(Broken(box="a"), "e2"))
@@ -145,7 +145,7 @@ def test_a_projection_that_raises_fails_its_event_alone(told: Service) -> None:
 
 
 def test_a_replay_of_what_a_hook_set_aside_runs_again(told: Service) -> None:
-    """Once the hook is mended the event is done, once; while it is not, its record counts on."""
+    """Once the hook is mended the event is done, once; until then its record counts more attempts."""
     world = world_of(told)
     world.store.answers_beside = failing("e1", Failed("ValueError: no"))
     delivery = came(Put(box="a", amount=1), "e1")

@@ -21,7 +21,7 @@ from tests.unit.engine.toy import Counted, Opened, Put, desk
 
 
 def left(world: World, *events: Event) -> list[Note]:
-    """Let an application leave events in the store; return their notes as claimed."""
+    """Let an application write notes of events into the store; return the claimed notes."""
     notes = []
     for number, event in enumerate(events):
         accepted = Commanding(world.service).accept(event, f"event-{number}", NOON, "")
@@ -32,19 +32,19 @@ def left(world: World, *events: Event) -> list[Note]:
 
 
 def post(world: World, notes: Sequence[Note]) -> int:
-    """Publish what was claimed."""
+    """Publish the claimed notes."""
     posted: int = Replica(world).drive(Posting(desk, world.limits).post(notes, NOON))
     return posted
 
 
 def there(world: World) -> list[str]:
-    """Return the keys of notes that are there."""
+    """Return the keys of existing notes."""
     return [key for key in world.store.rows if f".{POSTED}." in key]
 
 
 @pytest.fixture
 def world() -> World:
-    """Return a world whose store is spoken to directly."""
+    """Return a world whose service connects to its database itself."""
     return World(desk, limits=Limits(snapshot_reads=True))
 
 
@@ -61,7 +61,7 @@ def test_what_is_published_is_deleted_and_recorded(world: World) -> None:
 
 
 def test_what_the_broker_did_not_take_stays(world: World) -> None:
-    """The next look finds it."""
+    """The next look finds the note."""
     notes = left(world, Counted(box="a", total=1))
     world.broker.faults.append(refused)
     assert post(world, notes) == 0
@@ -70,7 +70,7 @@ def test_what_the_broker_did_not_take_stays(world: World) -> None:
 
 
 def test_an_unknown_answer_leaves_the_note_or_finds_it_gone(world: World) -> None:
-    """It is published again under the same id, or is there no more."""
+    """It is published again under the same id, or the note is gone."""
     notes = left(world, Counted(box="a", total=1))
     world.store.commits.append("not written")
     assert post(world, notes) == 0
@@ -82,7 +82,7 @@ def test_an_unknown_answer_leaves_the_note_or_finds_it_gone(world: World) -> Non
 
 
 def test_an_event_that_has_an_outcome_is_not_published_again(world: World) -> None:
-    """An application that notes it once more adds nothing."""
+    """A second note of the same event has no effect."""
     post(world, left(world, Counted(box="a", total=1)))
     published = len(world.broker.texts())
     assert post(world, left(world, Counted(box="a", total=1))) == 1
@@ -97,7 +97,7 @@ def test_an_event_that_the_service_itself_hears_gets_its_outcome_from_its_reacti
 
 
 def test_only_what_a_service_declares_is_published() -> None:
-    """As what its reactions say."""
+    """The same rule holds for events of its reactions."""
     with pytest.raises(ChoreographyError, match="outbox=True"):
         Outbox(desk, schema="shop")
     with pytest.raises(ChoreographyError, match="CHOREOGRAPHY_SCHEMA"):

@@ -1,4 +1,4 @@
-"""Random batches met by random faults: each event takes effect once, and what was let out is what is recorded."""
+"""Random batches under random faults: each event takes effect once, and only recorded events go out."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Trouble:
     deaths: list[int]
 
     def befall(self, world: World) -> None:
-        """Let it happen to the next operations."""
+        """Apply the trouble to the next operations."""
         world.store.commits.extend(self.commits)
         world.store.reads.extend(self.reads)
         world.store.confirms.extend(self.confirms)
@@ -156,10 +156,10 @@ def assert_once(world: World, ids: set[str]) -> None:
 
 
 class Watched(Store):
-    """A store that lets nobody replace an outcome by another one."""
+    """A store that fails a test when an outcome is replaced by another one."""
 
     def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitResult:
-        """Compare what is known before and after."""
+        """Compare the outcomes before and after the commit."""
         before = {one.event_id: one for one in self.outcomes()}
         answer = super(Watched, self).commit(writes, beside)  # noqa: UP008 - a dataclass with slots is another class
         after = {one.event_id: one for one in self.outcomes()}
@@ -171,7 +171,7 @@ class Watched(Store):
 def test_coins_are_what_the_events_say_however_they_are_batched(
     events: list[Event], choices: list[tuple[int, bool]], cuts: list[int]
 ) -> None:
-    """One transaction for all of them, or one for each: the same boxes, and the same is said under the same ids."""
+    """One transaction for all, or one for each, gives the same boxes and the same events with the same ids."""
     one_by_one, cut = World(desk, the_bank), World(desk, the_bank)
     batch = [one for one in chosen(events, choices) if one.envelope and one.envelope.type != Asked.wire_type]
     for delivery in batch:
@@ -186,7 +186,7 @@ def test_coins_are_what_the_events_say_however_they_are_batched(
 
 @given(MANY, st.data())
 def test_nudges_are_harmless_at_any_moment(events: list[Event], data: st.DataObject) -> None:
-    """Before, between and after the deliveries: the end is the same, and nothing is said that is not recorded."""
+    """Nudges before, between and after deliveries change no result and publish only recorded events."""
     world, calm = World(desk, the_bank), World(desk, the_bank)
     wires = [wire(event, event_id) for event, event_id in zip(events, "abcdefgh", strict=True)]
     for number, attributes in enumerate(wires):
@@ -215,7 +215,7 @@ ATTRIBUTES = ["specversion", "id", "eventid", "type", "source", "subject", "time
     )
 )
 def test_nothing_that_arrives_can_stop_the_engine(text: bytes) -> None:
-    """Whatever it is, it is settled, and the good event beside it is run."""
+    """Any input is settled, and the valid event beside it runs."""
     world = World(desk, the_bank)
     assert Replica(world).deliver(read_delivery(text), came(Put(box="good", amount=1), "good")) == [True, True]
     assert state_of(world, Box, "good") == Box(box="good", coins=1)

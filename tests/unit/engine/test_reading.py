@@ -1,4 +1,4 @@
-"""Reading and writing: absence is never believed, what was named is guarded, and only a re-read says what happened."""
+"""Reading and writing: absence needs proof, named entities are guarded, and a re-read decides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def hide(*kinds: str) -> ReadFault:
 @pytest.mark.parametrize("kinds", [("box",), ("outcome",), ("box", "outcome")])
 @pytest.mark.parametrize("event", [PUT, MOVED])
 def test_a_bulk_get_that_shows_nothing_is_never_believed(event: Put | Moved, kinds: tuple[str, ...]) -> None:
-    """Rule 5: PostgreSQL answers a cancelled query with every key missing; nothing is run again because of it."""
+    """Rule 5: PostgreSQL answers a cancelled query with every key missing; no event runs again for that."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=5), "e0"), came(event, "e1"))
     before = world.store.content()
@@ -37,7 +37,7 @@ def test_a_bulk_get_that_shows_nothing_is_never_believed(event: Put | Moved, kin
 
 
 def test_an_event_whose_record_stays_hidden_is_handed_back() -> None:
-    """Rule 5: RETRY, and neither a second effect nor a quarantine."""
+    """Rule 5: the answer is RETRY, with neither a second effect nor a quarantine."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
     world.store.reads.extend([hidden] * world.limits.attempts)
@@ -48,7 +48,7 @@ def test_an_event_whose_record_stays_hidden_is_handed_back() -> None:
 
 
 def test_a_reaction_does_not_stay_silent_because_a_box_was_hidden() -> None:
-    """Rule 5: it changes nothing and writes nothing it named, so what was missing is confirmed by a single get."""
+    """Rule 5: it writes none of its entities, so a single get confirms the missing ones."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=5), "e0"))
     world.store.reads.append(hide("box"))
@@ -57,7 +57,7 @@ def test_a_reaction_does_not_stay_silent_because_a_box_was_hidden() -> None:
 
 
 def test_an_event_is_not_set_aside_because_a_box_was_hidden() -> None:
-    """Rule 5: a reaction that fails for want of a box has its want confirmed by a single get."""
+    """Rule 5: if a reaction fails on a missing box, a single get confirms that the box is missing."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e0"))
     world.store.reads.append(hide("box"))
@@ -88,7 +88,7 @@ def test_one_key_with_an_error_is_a_failed_read() -> None:
 
 
 def test_a_named_entity_is_in_the_transaction_changed_or_not() -> None:
-    """Rule 6: the same value under its ETag, and a place held first-write for one that does not exist."""
+    """Rule 6: an unchanged value is written under its ETag, and a missing one is held first-write."""
     world = World(desk)
     Replica(world).deliver(came(Claimed(box="a", other="b"), "e1"))
     [writes] = world.store.transactions
@@ -99,7 +99,7 @@ def test_a_named_entity_is_in_the_transaction_changed_or_not() -> None:
 
 
 def test_a_reaction_that_changed_and_said_nothing_holds_up_nobody() -> None:
-    """Rule 6: only then may what it named be left out."""
+    """Rule 6: only then may its entities be left out of the transaction."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e0"))
     Replica(world).deliver(came(MOVED, "e1"))
@@ -107,7 +107,7 @@ def test_a_reaction_that_changed_and_said_nothing_holds_up_nobody() -> None:
 
 
 def test_many_events_are_committed_in_one_transaction() -> None:
-    """Group commit: one read and one write for all of them, each seeing what the one before it left."""
+    """Group commit: one read and one write serve all of them, and each sees the result of the one before."""
     world = World(desk)
     steps = list(Replica(world).settling([came(Put(box=f"b{n % 7}", amount=1), f"e{n}") for n in range(100)]))
     assert [type(step) for step in steps] == [Read, Commit]
@@ -116,7 +116,7 @@ def test_many_events_are_committed_in_one_transaction() -> None:
 
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
 def test_after_an_unknown_answer_each_event_is_decided_by_what_the_store_holds(fault: CommitFault) -> None:
-    """Rule 7: per event; what was written is found as a repeat, what was not is run."""
+    """Rule 7: this is decided for each event; a written one is a repeat, an unwritten one runs."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "e1"))
     world.store.commits.append(fault)
@@ -126,7 +126,7 @@ def test_after_an_unknown_answer_each_event_is_decided_by_what_the_store_holds(f
 
 
 def test_what_another_replica_committed_meanwhile_is_published_not_what_this_one_decided() -> None:
-    """Rule 7: the two decided at different moments, so their bytes differ; only the recorded ones may go out."""
+    """Rule 7: the two decided at different moments, so their bytes differ; only recorded bytes are published."""
     world = World(desk)
     slow, quick = Replica(world), Replica(world, now=Replica(world).now.replace(minute=1))
     steps = slow.delivering([came(PUT, "e1"), came(PUT, "e2")])
@@ -138,7 +138,7 @@ def test_what_another_replica_committed_meanwhile_is_published_not_what_this_one
 
 
 def test_nothing_is_published_while_the_answer_is_unknown() -> None:
-    """Rule 7: a batch whose commits never get a yes is handed back, and says nothing."""
+    """Rule 7: a batch whose commits are never confirmed is answered RETRY, and publishes nothing."""
     world = World(desk)
     world.store.commits.extend(["not written"] * 100)
     assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e2")) == [False, False]
@@ -163,7 +163,7 @@ def test_a_refused_batch_is_split_at_once_and_only_the_culprit_is_set_aside() ->
 
 
 def test_an_event_on_which_the_store_breaks_is_handed_back_alone() -> None:
-    """Rule 7: an error is no refusal, so it is not quarantined; but its neighbours need not wait for it."""
+    """Rule 7: an error is no refusal, so it is not quarantined; but its neighbours go on."""
     world = World(desk)
     world.store.breaks = lambda writes: any('"coins":7' in (write.value or "") for write in writes)
     batch = [came(Put(box=f"b{number}", amount=number), f"e{number}") for number in range(16)]
@@ -172,7 +172,7 @@ def test_an_event_on_which_the_store_breaks_is_handed_back_alone() -> None:
 
 
 def test_an_event_too_large_to_be_set_aside_whole_is_set_aside_in_part() -> None:
-    """Rule 8: else it would come again for ever, and hold up its topic."""
+    """Rule 8: otherwise it would be redelivered for ever, and block its topic."""
     world = World(desk)
     world.store.refuses = lambda writes: sum(write.size for write in writes) > 100_000
     huge = raw(wire(PUT, "e1") | {"data": {"box": "a", "amount": "x" * 200_000}})
@@ -201,7 +201,7 @@ def test_a_batch_is_cut_by_count() -> None:
 
 
 def test_publishes_are_cut_by_bytes_and_count() -> None:
-    """Rule 8: what cannot be sent in one request would never be published."""
+    """Rule 8: an event that does not fit into one request would never be published."""
     world = World(desk, limits=Limits(publish_bytes=20_000, publish_count=7))
     small = [came(Put(box=f"{number}" + "\U0001f980" * 100, amount=1), f"e{number}") for number in range(30)]
     large = [came(Shouted(box="a", letters=9_000), f"s{number}") for number in range(10)]
@@ -212,7 +212,7 @@ def test_publishes_are_cut_by_bytes_and_count() -> None:
 
 
 def test_a_conflict_that_keeps_coming_back_splits_the_batch() -> None:
-    """One contested record must not hold up all that travels with it."""
+    """One contested record must not delay the whole batch."""
     world = World(desk)
     world.store.commits.extend(["conflict", "conflict"])
     replica = Replica(world)
@@ -222,7 +222,7 @@ def test_a_conflict_that_keeps_coming_back_splits_the_batch() -> None:
 
 
 def test_what_is_told_of_a_large_event_is_cut() -> None:
-    """A quarantine never fails because what it has to say is too large."""
+    """A quarantine never fails because its letter is too large."""
     world = World(desk)
     bad = raw(wire(PUT, "e1") | {"data": {"box": "a", "amount": "\U0001f980" * 30_000, "note": '"' * 20_000}})
     assert Replica(world).deliver(bad) == [True]
@@ -242,7 +242,7 @@ def test_what_is_told_of_a_large_event_is_cut() -> None:
     ],
 )
 def test_a_letter_says_whether_it_holds_the_whole_event(delivery: Delivery, whole: bool) -> None:
-    """Whoever reads one must not take the beginning of an event for the event."""
+    """A reader must not take the beginning of an event for the whole event."""
     world = World(desk)
     Replica(world).deliver(delivery)
     assert said(world.broker.texts()[0])["whole"] is whole

@@ -1,4 +1,4 @@
-"""Releases: whichever of them settled an event, the old outcome wins."""
+"""Releases: the old outcome wins, whichever release settled the event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.engine.toy import Box, Moved, Opened, Put, Shoes, desk
 
 
 def test_an_outcome_that_was_folded_is_found_by_a_release_that_names_more() -> None:
-    """Both places are looked in for ever: else the redelivery of a settled event would be run again."""
+    """Both places are searched for ever; otherwise a settled event would run again at its redelivery."""
     world = World(desk)
     put = came(Put(box="a", amount=1), "e1")
     Replica(world).settle(put)
@@ -27,7 +27,7 @@ def test_an_outcome_that_was_folded_is_found_by_a_release_that_names_more() -> N
 
 
 def test_an_outcome_that_was_kept_apart_is_found_by_a_release_that_names_less() -> None:
-    """The record of every entity that was written says that there may be outcomes elsewhere."""
+    """The record of every written entity says that there may be outcomes elsewhere."""
     world = World(desk)
     moved = came(Moved(box="a", to=("b",)), "e2")
     Replica(world).settle(came(Put(box="a", amount=5), "e1"), moved)
@@ -38,7 +38,7 @@ def test_an_outcome_that_was_kept_apart_is_found_by_a_release_that_names_less() 
 
 @pytest.mark.parametrize("release", [mended, widened, paired])
 def test_a_new_version_of_a_reaction_repeats_what_the_old_one_decided(release: Service) -> None:
-    """Committed is committed: the new code is for new events."""
+    """A committed decision stays; the new code handles only new events."""
     world = World(desk)
     batch = [came(Put(box="a", amount=5), "e1"), came(Moved(box="a", to=("b",)), "e2")]
     Replica(world).settle(*batch)
@@ -49,7 +49,7 @@ def test_a_new_version_of_a_reaction_repeats_what_the_old_one_decided(release: S
 
 
 def test_the_next_release_continues_in_the_records_of_the_last() -> None:
-    """New events meet the state that the old ones left."""
+    """New events see the state that the old ones left."""
     world = World(desk)
     Replica(world).deliver(came(Put(box="a", amount=5), "e1"))
     Replica(world, service=paired).deliver(came(Put(box="a", amount=5), "e2"))
@@ -58,7 +58,7 @@ def test_the_next_release_continues_in_the_records_of_the_last() -> None:
 
 
 def test_a_command_is_recognised_by_a_release_that_names_more() -> None:
-    """The read before the 202 looks in both places as well."""
+    """The read before the 202 also searches both places."""
     world = World(desk)
     Replica(world).deliver(came(Opened(box="a"), "e1", source="desk"))
     accepted = Commanding(desk).accept(Opened(box="a"), "e1", Replica(world).now, "")

@@ -1,4 +1,4 @@
-"""Repeats: what was recorded is published again, unless this replica knows that it was, or somebody asks for it."""
+"""Repeats: recorded events are published again, unless this replica knows that they were."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PUT = Put(box="a", amount=1)
 
 
 def test_a_replica_that_published_everything_answers_without_publishing() -> None:
-    """Rule 13: a broker that redelivers eagerly does not multiply what is downstream."""
+    """Rule 13: eager redelivery does not multiply events downstream."""
     world = World(desk)
     replica = Replica(world)
     for _ in range(8):
@@ -27,7 +27,7 @@ def test_a_replica_that_published_everything_answers_without_publishing() -> Non
 
 @pytest.mark.parametrize("fault", [refused, reply_lost])
 def test_only_what_was_fully_published_is_remembered(fault: object) -> None:
-    """Rule 13: RETRY until every event is confirmed; then the memory may answer."""
+    """Rule 13: the answer is RETRY until every event is confirmed; then the memory may answer."""
     world = World(desk)
     world.broker.faults.append(refused if fault is refused else reply_lost)
     replica = Replica(world)
@@ -46,7 +46,7 @@ def test_the_memory_is_not_fooled_by_an_id_that_says_something_else() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """What it has forgotten is looked up in the store, and published again."""
+    """A forgotten event is looked up in the store, and published again."""
     world = World(desk, limits=Limits(remembered=2))
     replica = Replica(world)
     for event_id in ("e1", "e2", "e3", "e3", "e1"):
@@ -56,21 +56,21 @@ def test_the_memory_is_bounded() -> None:
 
 
 def test_an_entry_that_was_not_confirmed_is_handed_back_alone() -> None:
-    """Each delivery is answered for its own events."""
+    """The answer to each delivery depends only on its own events."""
     world = World(desk)
     world.broker.faults.append(lambda index: "refused" if index == 1 else "none")
     assert Replica(world).deliver(*(came(PUT, f"e{number}") for number in range(3))) == [True, False, True]
 
 
 def test_both_deliveries_of_one_event_are_handed_back_if_it_was_not_published() -> None:
-    """Acknowledging either would leave the event to nobody."""
+    """If one were acknowledged, the event would be lost."""
     world = World(desk)
     world.broker.faults.append(refused)
     assert Replica(world).deliver(came(PUT, "e1"), came(PUT, "e1")) == [False, False]
 
 
 def test_a_nudge_overrides_the_memory() -> None:
-    """Rule 14: the replica believes that it published; somebody says that nothing arrived."""
+    """Rule 14: the replica remembers the publish, but the nudge says that nothing arrived."""
     world = World(desk)
     replica = Replica(world)
     replica.deliver(came(PUT, "e1"))
@@ -80,7 +80,7 @@ def test_a_nudge_overrides_the_memory() -> None:
 
 
 def test_what_a_nudge_repeats_is_taken_for_the_same_event() -> None:
-    """Rule 14: the envelope id is new, since some brokers drop one they have seen; the identity is not."""
+    """Rule 14: the envelope id is new, since some brokers drop duplicates; the identity is the same."""
     world = World(desk)
     replica = Replica(world)
     replica.deliver(came(PUT, "e1"))
@@ -124,7 +124,7 @@ def test_a_nudge_may_name_an_event_that_was_published_without_a_time(time: dict[
 
 @pytest.mark.parametrize("change", [{"source": "elsewhere", "causationid": None}, {"source": "desk"}])
 def test_a_nudge_repeats_nobody_elses_event(change: dict[str, str | None]) -> None:
-    """Rule 14: an event that another service said, or that a reaction said, is its publisher's to repeat."""
+    """Rule 14: an event of another service or of a reaction is repeated by its publisher."""
     world = World(desk)
     opened = wire(Opened(box="a"), "e1", **change)
     Replica(world).deliver(raw(opened))
@@ -133,7 +133,7 @@ def test_a_nudge_repeats_nobody_elses_event(change: dict[str, str | None]) -> No
 
 
 def test_a_nudge_of_a_nudged_event_keeps_its_identity() -> None:
-    """Rule 14: an own event that was quarantined and replayed as a nudge once sent it is still that event."""
+    """Rule 14: the service's own event keeps its identity after quarantine, nudge and replay."""
     world = World(desk)
     opened = wire(Opened(box="a"), "e1~n0", source="desk", causationid=None, eventid="e1")
     Replica(world).deliver(raw(opened))
@@ -144,7 +144,7 @@ def test_a_nudge_of_a_nudged_event_keeps_its_identity() -> None:
 
 
 def test_a_nudge_carries_an_unanswered_intent_out_and_asks_nobody_twice() -> None:
-    """Rule 14: it finds the intent; whether it was answered is recalled first."""
+    """Rule 14: it finds the intent, and first looks whether it was answered."""
     world = World(desk, bank)
     world.provider.down = 1
     asked = wire(Asked(box="a"), "e1")
@@ -156,7 +156,7 @@ def test_a_nudge_carries_an_unanswered_intent_out_and_asks_nobody_twice() -> Non
 
 
 def test_a_nudge_for_a_quarantined_event_repeats_its_dead_letter() -> None:
-    """Rule 14: the quarantine is what the service did with it."""
+    """Rule 14: the quarantine is the service's outcome of that event."""
     world = World(desk)
     Replica(world).deliver(came(Broken(box="a"), "bad"))
     Replica(world).control(nudge("n1", wire(Broken(box="a"), "bad")))
@@ -164,7 +164,7 @@ def test_a_nudge_for_a_quarantined_event_repeats_its_dead_letter() -> None:
 
 
 def test_a_nudge_beside_the_first_delivery_runs_it_once() -> None:
-    """Rule 14: whichever comes first in the batch."""
+    """Rule 14: this holds in either order within the batch."""
     world = World(desk)
     event = wire(PUT, "e1")
     [asked] = read_control(nudge("n1", event), "desk")
@@ -174,7 +174,7 @@ def test_a_nudge_beside_the_first_delivery_runs_it_once() -> None:
 
 
 def test_a_nudge_finds_outcomes_in_both_places() -> None:
-    """Rule 14: folded, or apart."""
+    """Rule 14: it finds folded outcomes and those kept apart."""
     world = World(desk)
     moved = wire(Moved(box="a", to=("b",)), "e2")
     Replica(world).deliver(came(Put(box="a", amount=5), "e1"), raw(moved))
@@ -184,7 +184,7 @@ def test_a_nudge_finds_outcomes_in_both_places() -> None:
 
 @pytest.mark.parametrize("events", [None, 7, "e1", [7], [None], [{}], [{"id": "e1"}]])
 def test_a_nudge_that_makes_no_sense_is_set_aside_and_says_so(events: object) -> None:
-    """Rule 26: control events are hostile too, and silence is the one wrong answer."""
+    """Rule 26: control events may be hostile too, and must never be ignored silently."""
     world, control = World(desk), nudge("n1")
     assert control.envelope is not None
     control.envelope.data["events"] = events
@@ -208,7 +208,7 @@ def test_what_makes_sense_in_a_nudge_is_repeated_although_something_beside_it_do
 
 @pytest.mark.parametrize("stray", [raw(wire(PUT, "e1")), read_delivery(b"?"), raw({"type": "some.body.v1"})])
 def test_whatever_strays_onto_the_topic_of_nudges_is_set_aside_unrun(stray: Delivery) -> None:
-    """Rule 27: what belongs there is nudges and replays, whoever may publish on it."""
+    """Rule 27: only nudges and replays belong there, whoever published the event."""
     world = World(desk)
     assert Replica(world).control(stray) == [True]
     [text] = world.broker.texts()
@@ -217,7 +217,7 @@ def test_whatever_strays_onto_the_topic_of_nudges_is_set_aside_unrun(stray: Deli
 
 
 def test_a_replay_for_another_service_asks_for_nothing_here() -> None:
-    """It names whose records it means; one that names nobody is quarantined."""
+    """It names the service whose records it means; one without a name is quarantined."""
     assert read_control(replay("r1", wire(PUT, "e1"), service="other"), "desk") == []
     nobody = replay("r1", wire(PUT, "e1"))
     assert nobody.envelope is not None
@@ -226,14 +226,14 @@ def test_a_replay_for_another_service_asks_for_nothing_here() -> None:
 
 
 def test_events_that_this_service_does_not_hear_are_nothing_to_do() -> None:
-    """They are acknowledged and leave no trace."""
+    """They are acknowledged and leave no record."""
     world = World(desk)
     assert Replica(world).deliver(came(PUT, "e1", type="somebody.elses.v1")) == [True]
     assert (world.store.rows, record_of(world, Box, "a")) == ({}, None)
 
 
 def test_an_answer_or_a_deadline_that_comes_from_a_broker_is_not_believed() -> None:
-    """Whoever may publish an event must not be able to say that the bank paid, or that time is up."""
+    """A right to publish must not allow claims that the bank paid, or that time is up."""
     world = World(desk)
     forged = wire(PUT, "e1", type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"})
     due = wire(PUT, "e2", type="desk.remind.due.v1", data={"box": "a"})
@@ -243,7 +243,7 @@ def test_an_answer_or_a_deadline_that_comes_from_a_broker_is_not_believed() -> N
 
 
 def test_a_forged_answer_does_not_take_the_place_of_the_true_one() -> None:
-    """Rule 27: whoever guesses the id of an answer must not be able to make it a conflict."""
+    """Rule 27: somebody who guesses the id of an answer cannot make it a conflict."""
     world = World(desk, bank)
     asked = wire(Asked(box="a"), "e1")
     settled = Replica(world).settle(raw(asked))

@@ -1,4 +1,4 @@
-"""Replays: a quarantined event is run under its record's ETag, with the ids it would always have had."""
+"""Replays: a quarantined event runs under its record's ETag, and publishes under its first ids."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def world() -> World:
 
 
 def spoil(world: World, old: str, new: str) -> None:
-    """Change a text in the record of the one box there is."""
+    """Corrupt a text in the record of the only box."""
     [key] = world.store.entities()
     world.store.rows[key] = world.store.rows[key]._replace(value=world.store.rows[key].value.replace(old, new))
 
@@ -46,7 +46,7 @@ def resolved(world: World) -> Outcome:
 
 
 def test_the_request_on_the_page_about_dead_letters_replays(world: World) -> None:
-    """With the service and the id of a letter put in, as the page says."""
+    """The test fills in the service and the id of a letter, as the page says."""
     example = re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert example
     request = example[1].replace("billing", "desk").replace("the event_id of the letter", "bad")
@@ -55,7 +55,7 @@ def test_the_request_on_the_page_about_dead_letters_replays(world: World) -> Non
 
 
 def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> None:
-    """Rule 16: the record is replaced, and lives no longer than any other outcome."""
+    """Rule 16: the record is replaced, and then expires like any other outcome."""
     [(key, before)] = [(key, row) for key, row in world.store.rows.items() if key in world.store.apart()]
     assert Replica(world, service=mended).control(replay("r1", BROKEN)) == [True]
     assert {str(write.key): write.etag for write in world.store.transactions[-1]}[key] == before.etag
@@ -65,7 +65,7 @@ def test_a_replay_runs_the_event_under_the_etag_of_its_record(world: World) -> N
 
 
 def test_a_replay_says_what_the_first_delivery_would_have_said(world: World) -> None:
-    """Rule 16: the same outgoing ids, so whoever has heard it already hears a repeat."""
+    """Rule 16: the outgoing ids are the same, so an earlier consumer finds a repeat."""
     Replica(world, service=mended).control(replay("r1", BROKEN))
     elsewhere = World(mended)
     Replica(elsewhere).deliver(raw(BROKEN))
@@ -116,7 +116,7 @@ def test_an_event_older_than_the_horizon_may_be_replayed_from_its_record(world: 
 
 
 def test_an_old_event_without_a_record_is_not_replayed() -> None:
-    """Rule 4: it may have been resolved so long ago that its outcome has gone; then it would happen twice."""
+    """Rule 4: it may have run so long ago that its outcome has expired; then it would run twice."""
     world = World(desk)
     Replica(world).deliver(raw(BROKEN))
     Replica(world, service=mended).control(replay("r1", BROKEN))
@@ -126,7 +126,7 @@ def test_an_old_event_without_a_record_is_not_replayed() -> None:
 
 
 def test_a_replay_of_an_event_that_has_no_record_runs_nothing_and_says_so() -> None:
-    """Rule 28: whoever may ask for a replay must not thereby be able to say whatever they like."""
+    """Rule 28: the right to ask for a replay is no right to publish any event."""
     world = World(mended)
     assert Replica(world).control(replay("r1", BROKEN)) == [True]
     assert state_of(world, Box, "a") is None
@@ -135,7 +135,7 @@ def test_a_replay_of_an_event_that_has_no_record_runs_nothing_and_says_so() -> N
 
 
 def test_a_replay_that_comes_twice_says_once_that_there_is_no_record() -> None:
-    """Rule 28: a letter for each request, however often the broker brings it."""
+    """Rule 28: each request gets one letter, however often the broker delivers it."""
     world = World(mended)
     for _ in range(2):
         Replica(world).control(replay("r1", BROKEN))
@@ -152,7 +152,7 @@ def test_a_replay_of_an_event_that_was_run_does_not_run_it_again() -> None:
 
 
 def test_a_replay_runs_what_the_record_holds_and_not_what_the_request_says(world: World) -> None:
-    """Rule 28: the request names a record, and everything else in it counts for nothing."""
+    """Rule 28: the request names a record, and everything else in it is ignored."""
     richer = BROKEN | {"data": {"box": "thief"}, "subject": "thief"}
     Replica(world, service=mended).control(replay("r1", richer))
     assert state_of(world, Box, "thief") is None
@@ -160,7 +160,7 @@ def test_a_replay_runs_what_the_record_holds_and_not_what_the_request_says(world
 
 
 def test_a_replay_may_name_a_record_alone(world: World) -> None:
-    """Rule 28: the name that stands in its dead letter."""
+    """Rule 28: this is the name in its dead letter."""
     control = replay("r1", BROKEN)
     assert control.envelope is not None
     control.envelope.data["events"] = [said(world.broker.texts()[0])["event_id"]]
@@ -169,7 +169,7 @@ def test_a_replay_may_name_a_record_alone(world: World) -> None:
 
 
 def test_a_replay_of_something_unreadable_says_what_its_record_holds() -> None:
-    """Rule 28: it still cannot be run; a record that keeps only the beginning says that as well."""
+    """Rule 28: it still cannot run; a record that keeps only the beginning says so."""
     world = World(desk)
     cut = shortened(read_delivery(b'{"id": "' + b"x" * 10_000))
     Replica(world).deliver(cut)
@@ -179,7 +179,7 @@ def test_a_replay_of_something_unreadable_says_what_its_record_holds() -> None:
 
 
 def test_a_replay_waits_for_a_store_that_does_not_say_whether_there_is_a_record(world: World) -> None:
-    """Rule 5: no answer is neither a record nor the lack of one."""
+    """Rule 5: no answer proves neither that a record exists nor that it is missing."""
     world.store.confirms.append(True)
     asked = replay("r1", BROKEN)
     assert Replica(world, service=mended).control(asked) == [False]
@@ -188,7 +188,7 @@ def test_a_replay_waits_for_a_store_that_does_not_say_whether_there_is_a_record(
 
 
 def test_a_replay_does_not_make_a_forged_answer_true() -> None:
-    """Rules 18 and 28: its record holds how it came, and it may still not come that way."""
+    """Rules 18 and 28: its record holds the route by which it came, and that route is still wrong."""
     world = World(desk, bank)
     Replica(world).deliver(
         raw(wire(Put(box="a", amount=1), "e1", type="prize.was-paid.v1", data={"box": "a", "receipt": "made up"}))
@@ -199,7 +199,7 @@ def test_a_replay_does_not_make_a_forged_answer_true() -> None:
 
 
 def test_an_answer_that_a_reaction_failed_on_is_replayed_from_its_record() -> None:
-    """Rule 28: it never was on a broker, and its record says so."""
+    """Rule 28: the record says that the answer never was on a broker."""
     world = World(desk, bank)
     asked = came(Asked(box="a"), "e1")
     Replica(world).settle(asked)
@@ -225,7 +225,7 @@ def test_a_replay_of_a_quarantined_intent_does_no_harm() -> None:
 
 
 def test_an_unknown_version_waits_for_the_release_that_knows_it() -> None:
-    """Rule 16: not yet, rather than never; the replay resolves the record that the older release left."""
+    """Rule 16: the event waits as *not yet*, and the replay resolves the older release's record."""
     world = World(desk)
     event = wire(Put(box="a", amount=1), "bad", type="coins.put.v2")
     Replica(world).deliver(raw(event))
@@ -240,7 +240,7 @@ def test_an_unknown_version_waits_for_the_release_that_knows_it() -> None:
 
 
 def test_a_poison_event_of_an_unknown_version_does_not_hold_up_its_topic() -> None:
-    """The release that knows it fails on it: the old release's record is found, not written over for ever."""
+    """The release that knows it fails on it, finds the old release's record, and does not overwrite it for ever."""
     world = World(desk)
     event = wire(Broken(box="a"), "bad", type="box.broken.v2")
     Replica(world).deliver(raw(event))
@@ -250,7 +250,7 @@ def test_a_poison_event_of_an_unknown_version_does_not_hold_up_its_topic() -> No
 
 
 def test_a_replay_dies_and_comes_again() -> None:
-    """Between commit and publish: the redelivered request finds the resolved record and publishes from it."""
+    """It dies between commit and publish; the redelivered request finds the record and publishes from it."""
     world = World(desk)
     Replica(world).deliver(raw(BROKEN))
     asked = read_control(replay("r1", BROKEN), "desk")

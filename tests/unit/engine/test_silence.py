@@ -1,4 +1,4 @@
-"""A reaction that says nothing rests on what it saw as much as one that speaks."""
+"""A reaction without output depends on the state it saw as much as one with output."""
 
 # ruff: noqa: ARG001 - a parameter says what a reaction hears
 
@@ -82,7 +82,7 @@ def came(said: Event, event_id: str) -> Delivery:
 
 @pytest.mark.parametrize("snapshot_reads", [False, True])
 def test_silence_after_a_change_of_the_same_batch_is_guarded(*, snapshot_reads: bool) -> None:
-    """Rule 6: it saw what its batch will write beside what another replica changes meanwhile: one of the two speaks."""
+    """Rule 6: it saw its batch's changes and a record that another replica changes: one of the two speaks."""
     world = World(pair, limits=Limits(snapshot_reads=snapshot_reads))
     one, two = Replica(world), Replica(world)
     question = Asked(left_id="l", right_id="r")

@@ -1,4 +1,4 @@
-"""Commands that one replica accepts within a few seconds share one reminder, and not one of them escapes it."""
+"""Commands that a replica accepts within a few seconds share one reminder that covers all of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Desk:
 
 
 def reminded_of(world: World) -> set[str]:
-    """Return the events of all commands of which the scheduler reminds."""
+    """Return the events of all commands that the scheduler's reminders cover."""
     told = {event for events in world.scheduler.reminders for event in events}
     for slot in world.scheduler.slots:
         listed = Desk(world).listed(slot)
@@ -57,7 +57,7 @@ def recorded(world: World) -> set[str]:
 
 
 def test_the_commands_of_a_few_seconds_share_one_reminder() -> None:
-    """A job for each would cost the scheduler more than the order."""
+    """One job for each command would cost the scheduler more than the order costs."""
     world = World(desk)
     one, commands = Desk(world), [command(f"k{number}") for number in range(70)]
     for number, asked in enumerate(commands):
@@ -87,7 +87,7 @@ def test_no_slot_holds_more_than_one_reminder_can_look_for() -> None:
 
 @pytest.mark.parametrize("fault", ["written, reply lost", "not written", "conflict"])
 def test_a_slot_ends_with_the_first_transaction_that_the_store_did_not_confirm(fault: CommitFault) -> None:
-    """A row behind one that is not there would never be read."""
+    """A row behind a missing one would never be read."""
     world = World(desk)
     one, commands = Desk(world), [command(f"k{number}") for number in range(4)]
     one.accept(commands[0])
@@ -101,7 +101,7 @@ def test_a_slot_ends_with_the_first_transaction_that_the_store_did_not_confirm(f
 
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_fails_every_recorded_command_is_reminded_of(seed: int) -> None:
-    """Rule 30: in a random order of groups, retries, faults, deaths and restarts."""
+    """Rule 30: this holds for random sequences of groups, retries, faults, deaths and restarts."""
     chance, world = random.Random(seed), World(desk)
     one, asked = Desk(world), list[Accepted]()
     now = timedelta(0)
@@ -123,7 +123,7 @@ def test_whatever_fails_every_recorded_command_is_reminded_of(seed: int) -> None
 
 
 def test_a_retry_is_listed_as_well() -> None:
-    """The reminder of the first request may have come before its record, as a store can take its time."""
+    """A slow store may have written the record only after the first request's reminder came."""
     world, asked = World(desk), command()
     accept_elsewhere(world, asked)
     world.scheduler.reminders.clear()
@@ -134,7 +134,7 @@ def test_a_retry_is_listed_as_well() -> None:
 
 
 def test_what_is_not_accepted_is_not_listed() -> None:
-    """Another body under the same key is nobody's command."""
+    """Another body under the same key is refused, so it is no command."""
     world, asked, other = World(desk), command(), command(owner="bob")
     one = Desk(world)
     one.accept(asked)
@@ -143,7 +143,7 @@ def test_what_is_not_accepted_is_not_listed() -> None:
 
 
 def test_a_read_that_fails_records_nothing_and_ends_no_slot() -> None:
-    """503, and the client comes again with its key."""
+    """The answer is 503, and the client retries with its key."""
     world = World(desk)
     one = Desk(world)
     one.accept(command())
@@ -182,7 +182,7 @@ def test_the_rows_of_a_slot_are_deleted_when_nobody_needs_them() -> None:
 
 
 def test_two_replicas_that_accept_the_same_commands_do_not_share_a_slot_for_long() -> None:
-    """A client whose retry reached another replica: what each of them adds is reminded of."""
+    """A client's retry may reach another replica; reminders cover the commands that each of them adds."""
     world, asked = World(desk), command()
     ann, bob = Desk(world), Desk(world)
     for one in (ann, bob):

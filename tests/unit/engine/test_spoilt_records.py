@@ -1,4 +1,4 @@
-"""A record that nobody can read is the fate of the events that name it, and of no others; it is never written over."""
+"""An unreadable record quarantines only the events that name it, and is never overwritten."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX = str(Key("desk", Box.kind, "a"))
 
 
 def spoil(world: World, key: str, text: str) -> Stored:
-    """Leave something that is no record under a key; return what was there."""
+    """Replace the record under a key by garbage; return the old one."""
     before = world.store.rows.get(key, Stored("", "etag"))
     world.store.rows[key] = Stored(text, before.etag)
     return before
@@ -31,7 +31,7 @@ def spoil(world: World, key: str, text: str) -> Stored:
 
 @pytest.mark.parametrize("text", [*SPOILT, *SHAPES])
 def test_an_event_that_names_a_spoilt_record_is_set_aside_and_its_neighbours_are_run(text: str) -> None:
-    """Rule 29: reading it again would fail the same way; the record stays as it is, for whoever can mend it."""
+    """Rule 29: another read would fail the same way; the record stays as it is, so that a person can mend it."""
     world = World(desk)
     spoil(world, BOX, text)
     assert Replica(world).deliver(came(PUT, "e1"), came(Put(box="b", amount=2), "e2")) == [True, True]
@@ -43,7 +43,7 @@ def test_an_event_that_names_a_spoilt_record_is_set_aside_and_its_neighbours_are
 
 
 def test_an_event_of_a_spoilt_record_is_said_once_and_replayed_when_the_record_is_mended() -> None:
-    """Rule 29: it had been settled there already, so the mended record makes it a repeat; a new one is run."""
+    """Rule 29: the mended record shows that it was settled, so it is a repeat; a new event runs."""
     world = World(desk)
     Replica(world).deliver(came(PUT, "old"))
     whole = spoil(world, BOX, "not a record")
@@ -57,7 +57,7 @@ def test_an_event_of_a_spoilt_record_is_said_once_and_replayed_when_the_record_i
 
 @pytest.mark.parametrize("text", SPOILT)
 def test_an_event_whose_own_outcome_is_spoilt_is_set_aside_under_another_name(text: str) -> None:
-    """Rule 29: nobody can tell whether it was run, so it is not run, and the spoilt outcome is not written over."""
+    """Rule 29: whether it ran is unknown, so it does not run, and the outcome is not overwritten."""
     world = World(desk)
     key = str(outcome_key("desk", "e1"))
     spoil(world, key, text)
@@ -80,7 +80,7 @@ def test_a_spoilt_outcome_inside_a_record_sets_its_own_event_aside_only() -> Non
 
 @pytest.mark.parametrize("text", ["not a mark", "[]", "{}"])
 def test_a_replica_whose_own_mark_is_spoilt_begins_on_probation(text: str) -> None:
-    """Rule 15: nobody can tell how its last life ended."""
+    """Rule 15: it cannot know how its previous process ended."""
     world = World(desk)
     spoil(world, str(Key("desk", "replica", "one")), text)
     replica = Replica(world)

@@ -1,4 +1,4 @@
-"""Suspects: an event that kills the process is found and quarantined, and innocent neighbours are run."""
+"""Suspects: an event that kills the process is found and quarantined, and its neighbours run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PUT = Put(box="a", amount=1)
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world in which the cursed event kills whoever runs it."""
+    """A world in which the cursed event kills the process that runs it."""
     monkeypatch.setattr(Curse, "lasts", True)
     return World(desk)
 
 
 def live(world: World, *events: object, name: str = "one") -> list[bool] | None:
-    """Let a replica live, and take a batch; None if that killed it."""
+    """Start a replica and deliver a batch; return None if the process died."""
     replica = Replica(world, name=name)
     assert replica.begin()
     batch = [came(CURSED if event == "cursed" else PUT, str(event)) for event in events]
@@ -39,7 +39,7 @@ def live(world: World, *events: object, name: str = "one") -> list[bool] | None:
 
 
 def test_an_event_that_kills_the_process_is_found_and_its_neighbours_are_run(world: World) -> None:
-    """Rule 15: once unmarked, once in a batch, once alone; then it is quarantined unrun."""
+    """Rule 15: it kills unmarked, then in a batch, then alone; then it is quarantined without running."""
     lives = [live(world, "e1", "cursed", "e2") for _ in range(4)]
     assert lives == [None, None, None, [True, True, True]]
     assert state_of(world, Box, "a") == Box(box="a", coins=2)
@@ -48,7 +48,7 @@ def test_an_event_that_kills_the_process_is_found_and_its_neighbours_are_run(wor
 
 
 def test_neighbours_of_a_suspect_are_run_in_the_first_life_that_knows_it(world: World) -> None:
-    """Rule 15: the suspects of a batch come after those that are above suspicion."""
+    """Rule 15: the suspects of a batch run after its other events."""
     for _ in range(2):
         live(world, "cursed")
     assert live(world, "cursed", "e1") is None
@@ -66,7 +66,7 @@ def test_a_tidy_replica_pays_for_no_marks(world: World) -> None:
 
 
 def test_the_mark_is_durable_before_anything_is_run(world: World) -> None:
-    """Rule 15: a death that left no mark would tell nothing; without one the event is handed back."""
+    """Rule 15: without a mark, a death would show nothing, so the event is answered RETRY."""
     live(world, "cursed")
     replica = Replica(world)
     replica.begin()
@@ -75,7 +75,7 @@ def test_the_mark_is_durable_before_anything_is_run(world: World) -> None:
 
 
 def test_each_suspect_is_run_under_a_time_limit(world: World) -> None:
-    """Rule 15: and what exceeds it is quarantined at once."""
+    """Rule 15: an event that exceeds the limit is quarantined at once."""
     entered: list[float] = []
 
     @contextmanager
@@ -94,7 +94,7 @@ def test_each_suspect_is_run_under_a_time_limit(world: World) -> None:
 
 
 def test_an_innocent_event_that_was_there_when_the_process_died_is_acquitted(world: World) -> None:
-    """Rule 15: it survives alone, and is suspect no more."""
+    """Rule 15: the process survives its run alone, so it is no longer a suspect."""
     for _ in range(2):
         live(world, "cursed", "e1")
     Curse.lasts = False
@@ -106,7 +106,7 @@ def test_an_innocent_event_that_was_there_when_the_process_died_is_acquitted(wor
 
 
 def test_an_event_that_survived_alone_shares_transactions_again(world: World) -> None:
-    """Rule 15: suspicion ends with the first run that nobody died of."""
+    """Rule 15: suspicion ends with the first run that the process survives."""
     for _ in range(2):
         live(world, "cursed", "e1")
     replica = Replica(world)
@@ -128,7 +128,7 @@ def test_nudges_accuse_nobody(world: World) -> None:
 
 
 def test_nudges_acquit_nobody(world: World) -> None:
-    """Rule 15: that a look-up survived says nothing about a run."""
+    """Rule 15: surviving a look-up says nothing about a run."""
     for _ in range(2):
         live(world, "cursed")
     replica = Replica(world)
@@ -140,13 +140,13 @@ def test_nudges_acquit_nobody(world: World) -> None:
 
 
 def test_a_store_that_does_not_answer_keeps_a_replica_from_beginning(world: World) -> None:
-    """Rule 15: how its last life ended must be known before anything is run."""
+    """Rule 15: a replica must know how its previous process ended before it runs anything."""
     world.store.confirms.append(True)
     assert not Replica(world).begin()
 
 
 def test_replicas_do_not_accuse_each_other(world: World) -> None:
-    """Rule 15: each reads the record of its own last life."""
+    """Rule 15: each reads only the mark of its own previous process."""
     assert live(world, "cursed", name="one") is None
     other = Replica(world, name="two")
     other.begin()
@@ -165,7 +165,7 @@ def test_a_suspect_set_aside_unrun_can_be_replayed(world: World) -> None:
 
 
 def test_an_acquittal_ends_the_probation(world: World) -> None:
-    """Rule 15: whatever killed the last life would have come again by now."""
+    """Rule 15: the event that killed the last process would have been redelivered by now."""
     live(world, "cursed")
     replica = Replica(world)
     replica.begin()

@@ -1,4 +1,4 @@
-"""Two replicas: whatever the order of their operations, no update is lost and nothing happens twice."""
+"""Two replicas: in every order of their operations, no update is lost and nothing happens twice."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Batch = Sequence[Delivery]
 
 
 def turns(seed: int, bits: int) -> Iterator[bool]:
-    """Return whose turn it is, as many times as there are bits."""
+    """Return the sequence of turns, one for each bit."""
     return (bool(seed >> bit & 1) for bit in range(bits))
 
 
 def both(world: World, first: Batch, second: Batch, order: Iterator[bool]) -> World:
-    """Let two replicas take a batch each, and what they hand back once more."""
+    """Deliver a batch to each of two replicas, and redeliver their unacknowledged events once."""
     one, other = Replica(world), Replica(world)
     results = interleaved(one.delivering(first), other.delivering(second), order)
     for replica, batch, done in ((other, first, results[0]), (one, second, results[1])):
@@ -34,7 +34,7 @@ def both(world: World, first: Batch, second: Batch, order: Iterator[bool]) -> Wo
 
 @pytest.mark.parametrize("seed", range(64))
 def test_no_update_is_lost(seed: int) -> None:
-    """Two events for one box, at the same moment: both are counted, and each says what the store says."""
+    """Two simultaneous events for one box both count, and each publishes the count of the store."""
     world = World(desk)
     both(world, [came(Put(box="a", amount=1), "e1")], [came(Put(box="a", amount=2), "e2")], turns(seed, 6))
     assert state_of(world, Box, "a") == Box(box="a", coins=3)
@@ -43,7 +43,7 @@ def test_no_update_is_lost(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(64))
 @pytest.mark.parametrize("known", [False, True])
 def test_write_skew_on_an_entity_that_was_only_read_is_caught(seed: int, known: bool) -> None:
-    """Rule 6: two claims, each allowed only while the other's box is empty; never do both win."""
+    """Rule 6: each claim is allowed only while the other's box is empty, so both never succeed."""
     world = World(desk)
     if known:
         Replica(world).deliver(came(Put(box="a", amount=0), "a0"), came(Put(box="b", amount=0), "b0"))
@@ -55,7 +55,7 @@ def test_write_skew_on_an_entity_that_was_only_read_is_caught(seed: int, known: 
 
 @pytest.mark.parametrize("seed", range(128))
 def test_one_event_at_two_replicas_happens_once(seed: int) -> None:
-    """A broker that gives one delivery to both: one of them finds the outcome of the other."""
+    """The broker delivers one event to both, and one of them finds the outcome of the other."""
     world = World(desk, bank)
     batch = [came(Moved(box="z", to=("a",)), "e0"), came(Put(box="a", amount=1), "e1"), came(Asked(box="a"), "e2")]
     both(world, batch, batch, turns(seed, 7))
@@ -82,7 +82,7 @@ IDS = st.lists(st.integers(0, len(EVENTS) - 1), max_size=6)
 def test_overlapping_batches_leave_what_some_order_of_their_events_leaves(
     first: list[int], second: list[int], order: list[bool]
 ) -> None:
-    """Serialisable: the coins are those of the events taken one after another, in one order or another."""
+    """The result is serialisable: the coins are as if the events came one after another, in some order."""
     world = World(desk, bank)
     batches = [[came(EVENTS[number], f"e{number}") for number in numbers] for numbers in (first, second)]
     both(world, batches[0], batches[1], iter(order))

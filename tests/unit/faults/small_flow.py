@@ -1,4 +1,4 @@
-"""The checkout flow in one process, on the models of the engine's tests: a few orders with books for an auditor."""
+"""The checkout flow in one process, on the models of the engine's tests: a few orders for an auditor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMIT = 1_000
 
 
 class SmallFlow:
-    """Five services, one broker, one provider; whatever is said is heard at once."""
+    """Five services, one broker, one provider; every published event is delivered at once."""
 
     def __init__(self) -> None:
         self.worlds = {one.name: World(one, answers=self._answer) for one in services_of("apps.checkout")}
@@ -37,7 +37,7 @@ class SmallFlow:
         self._waiting: deque[tuple[str, str]] = deque()
 
     def say(self, event: Event, source: str) -> None:
-        """Say something as a command would, and let everybody react."""
+        """Publish an event as a command would, and let all services react."""
         text = orjson.dumps(
             {
                 "specversion": "1.0",
@@ -107,7 +107,7 @@ class SmallFlow:
         return CardRefunded(order_id=refund.order_id)
 
     def evidence(self) -> Evidence:
-        """What an auditor would read after it."""
+        """Return the evidence that an auditor reads afterwards."""
         ids = [one for ordered in self.orders for one in ordered.order_ids]
         return Evidence(
             orders=self.orders,
@@ -130,7 +130,7 @@ class SmallFlow:
 
 
 def played() -> SmallFlow:
-    """Let a few orders end in every way."""
+    """Let a few orders end in every possible way."""
     flow = SmallFlow()
     flow.say(StockAdded(sku=SKU, quantity=100), "inventory")
     flow.order("completed")

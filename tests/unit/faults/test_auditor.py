@@ -1,4 +1,4 @@
-"""The auditor finds what is wrong, and only that: honest books pass, and every way of cooking them is noticed."""
+"""The auditor finds real errors only: correct records pass, and every falsification is noticed."""
 
 # ruff: noqa: D103 - a way to cook the books is told by its name
 
@@ -19,12 +19,12 @@ from tests.unit.faults.small_flow import SKU, played
 
 
 def broken(evidence: Evidence) -> set[str]:
-    """Return the rules that somebody breaks."""
+    """Return the broken rules."""
     return {finding.rule for finding in judge(evidence) if finding.offenders}
 
 
 def test_honest_books_pass() -> None:
-    """Nobody is accused for nothing, and every rule has something to look at."""
+    """No rule reports a false finding, and every rule has something to look at."""
     findings = judge(played().evidence())
     assert [(one.rule, one.offenders, one.looked_at) for one in findings if not one.holds] == []
 
@@ -209,7 +209,7 @@ def quarantine_without_a_word(evidence: Evidence) -> None:
 
 
 def test_poison_that_is_kept_by_its_digest_is_known_as_poison() -> None:
-    """Of an event that is too large only the beginning is kept, under the digest of the whole."""
+    """The record of an event that is too large holds only the beginning, under the digest of the whole."""
     raw = b"x" * 1_000_000
     evidence = replace(played().evidence(), hostile=frozenset({raw}))
     outcomes = evidence.stores["order"].outcomes
@@ -225,7 +225,7 @@ OLDER = orjson.dumps({"type": "order.created.v1", "time": "2019-01-01T00:00:00Z"
 
 
 def set_aside(evidence: Evidence, service: str, *texts: bytes) -> None:
-    """Let a service have set texts aside, and said so."""
+    """Let a service quarantine texts, with their dead letters."""
     outcomes = evidence.stores[service].outcomes
     for text in texts:
         identity, bad = digest_of_bytes(text), ("no event", 0, "", text.decode())
@@ -235,7 +235,7 @@ def set_aside(evidence: Evidence, service: str, *texts: bytes) -> None:
 
 
 def test_of_a_burst_that_is_too_old_only_the_first_must_be_kept() -> None:
-    """Those after it are counted; but some record must say that there was one."""
+    """The others are counted; but some record must show that there was a burst."""
     evidence = replace(played().evidence(), hostile=frozenset({OLD, OLDER}))
     assert broken(evidence) == {"All poison is quarantined"}
     set_aside(evidence, "order", OLD)
@@ -243,7 +243,7 @@ def test_of_a_burst_that_is_too_old_only_the_first_must_be_kept() -> None:
 
 
 def test_a_burst_that_is_too_old_excuses_no_other_poison() -> None:
-    """Nor a burst at another service."""
+    """A burst at another service excuses none either."""
     evidence = replace(played().evidence(), hostile=frozenset({OLD, OLDER, b"poison"}))
     set_aside(evidence, "order", OLD)
     assert broken(evidence) == {"All poison is quarantined"}
@@ -254,7 +254,7 @@ def test_a_burst_that_is_too_old_excuses_no_other_poison() -> None:
 
 
 def test_everybody_who_should_has_set_poison_aside() -> None:
-    """And nobody must whom it does not concern."""
+    """Services that do not consume it must not quarantine it."""
     aimed = {b"poison": frozenset({"order", "shipping"}), b"foreign": frozenset[str]()}
     evidence = replace(played().evidence(), hostile=frozenset(aimed), aimed=aimed)
     set_aside(evidence, "order", b"poison")
@@ -285,7 +285,7 @@ choreography_in_hand{service="order"} 1
     ],
 )
 def test_a_process_that_does_not_know_what_became_of_a_delivery_is_found_out(page: str, lawful: bool) -> None:
-    """What is in hand may end yet; what is neither in hand nor ended is lost; nothing ends twice."""
+    """A delivery in hand may still end; one neither in hand nor ended is lost; none ends twice."""
     account = Account.read("order-2", page)
     assert (account.in_hand, dict(account.ignored)) == (1, {"a": 1, "other": 0})
     evidence = replace(played().evidence(), accounts=(account,))
@@ -306,7 +306,7 @@ SAME = {"order": 1, "order-sidecar": 2}
     ],
 )
 def test_what_an_attack_does_to_processes_is_noticed(attack: Attack, rules: set[str]) -> None:
-    """An end, a silence, and an event that stands in the way."""
+    """A dead process, a silent one, and an event that blocks its topic are noticed."""
     assert broken(replace(played().evidence(), attacks=(attack,))) == rules
 
 
@@ -347,7 +347,7 @@ COOKED: dict[Callable[[Evidence], None], str] = {
 
 @pytest.mark.parametrize(("cook", "rule"), COOKED.items(), ids=[cook.__name__ for cook in COOKED])
 def test_cooked_books_are_noticed(cook: Callable[[Evidence], None], rule: str) -> None:
-    """Each way breaks the rule that is there for it."""
+    """Each falsification breaks its own rule."""
     evidence = played().evidence()
     cook(evidence)
     assert rule in broken(evidence)

@@ -23,33 +23,33 @@ SHOW = "from choreography.engine.identity import derived_id; print(derived_id.__
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=list(DEFECTS))
 def test_a_defect_finds_the_code_it_changes(defect: Defect) -> None:
-    """Whoever moves the code moves the defect along, else it would prove nothing in silence."""
+    """A change of the code must also move the defect; otherwise it would silently prove nothing."""
     for change in defect.changes:
         assert change.path.read_text().count(change.old) == 1
         compile(change.path.read_text().replace(change.old, change.new), change.module, "exec")
 
 
 def test_no_two_defects_have_one_name() -> None:
-    """The dictionary would keep only one of them."""
+    """The dictionary of defects would keep only one of them."""
     every = (ACCEPTING, ACCOUNTING, COMMITTING, EDGE, RELEASES, RELEASING, SIDECAR, STORES)
     assert len(DEFECTS) == sum(map(len, every))
 
 
 def test_code_that_moved_on_is_told() -> None:
-    """A defect that changes nothing would count as survived for no reason."""
+    """Without the message, a defect without effect would count as unnoticed by the tests."""
     gone = Defect("gone", 0, "nothing", (Change("choreography.engine.memory", "this was never there", ""),))
     with pytest.raises(OutdatedDefectError, match="stands 0 times"):
         seed(gone)
 
 
 def test_an_unknown_defect_is_told() -> None:
-    """With those that there are."""
+    """The message lists the known ones."""
     with pytest.raises(LookupError, match="random-ids"):
         defect_of("no such defect")
 
 
 def test_a_process_that_is_told_to_has_the_defect() -> None:
-    """As the processes of a fault run are."""
+    """The processes of a fault run are started in the same way."""
     honest, seeded = (
         subprocess.run(
             [sys.executable, "-c", SHOW],

@@ -1,4 +1,4 @@
-"""What the fault suite forges: one of each kind, by every route, and what each service must make of it."""
+"""The fault suite forges one event of each kind by every route, and names each service's right response."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.unit.sidecar.fake_sidecar import FakeSidecar, alive, ready, until
 
 
 def test_something_forged_comes_by_every_topic_that_anybody_subscribes_to() -> None:
-    """A route that nobody tries is a route that nobody guards."""
+    """An untried route is an unguarded route."""
     assert {one.topic for one in forged()} == {topic for service in SERVICES for topic in subscribed_by(service)}
 
 
 def test_whoever_must_set_something_aside_or_ignore_it_is_given_it() -> None:
-    """Else the auditor would wait for what cannot be."""
+    """Otherwise the auditor would wait for a result that cannot come."""
     for one in forged():
         assert one.aside | one.ignored <= {service.name for service in SERVICES if one.topic in subscribed_by(service)}
         assert not one.aside & one.ignored
 
 
 def test_every_service_is_attacked_in_every_way() -> None:
-    """Each must quarantine something and ignore something; nothing is for nobody to quarantine but what is sound."""
+    """Each must quarantine and ignore something; only valid events are quarantined by no service."""
     made = forged()
     assert frozenset[str]().union(*(one.aside for one in made)) == EVERYBODY
     assert frozenset[str]().union(*(one.ignored for one in made)) == EVERYBODY
@@ -44,7 +44,7 @@ def test_two_rounds_forge_different_events() -> None:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 async def test_a_service_makes_of_it_what_the_auditor_expects(service: Service) -> None:
-    """In batches by every route, and as jobs: each is quarantined, ignored or run by whom it should be, and counted."""
+    """In batches by every route, and as jobs, each is quarantined, ignored or run as expected, and counted."""
     messages, sidecar = forged(), FakeSidecar()
     async with sidecar.listening():
         settings = sidecar.settings(self_check=False, outsides={"payment-provider": "http://127.0.0.1:9"})

@@ -13,7 +13,7 @@ from faults.watching import Suffered
 
 @pytest.mark.parametrize("seconds", [[], [(0.0, 0, 0)], [(float(n), n * 40, n * 38) for n in range(900)]])
 def test_it_is_well_formed(seconds: list[tuple[float, int, int]]) -> None:
-    """With every kind of fault on it, a skipped one left out."""
+    """It shows every kind of fault, and leaves out a skipped one."""
     faults = [Suffered(fault.name, fault.kind, place * 10.0, place * 10.0 + 5) for place, fault in enumerate(menu())]
     skipped = Suffered("<no right>", "disk", 1.0, 2.0, skipped="not here")
     drawn = ET.fromstring(svg(seconds, [*faults, skipped], "a & b"))  # noqa: S314 - it is our own
@@ -24,7 +24,7 @@ def test_it_is_well_formed(seconds: list[tuple[float, int, int]]) -> None:
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
-    """Else nobody could ask for one."""
+    """Otherwise a user could not choose one."""
     names = [fault.name for fault in [*menu(), *on_small_disks()]]
     assert len(names) == len(set(names))
     assert {fault.kind for fault in menu() if fault.short} == {"crash", "freeze", "wire", "events", "provider"}

@@ -1,4 +1,4 @@
-"""The proxy does what it says: an honest one is not noticed, and each vice shows as it would on a real wire."""
+"""The proxy works as declared: without faults it is not noticed, and each fault looks as on a real wire."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from faults.proxy import Proxy
 
 @dataclass
 class Echo:
-    """A server that remembers what it was asked and says it back."""
+    """A server that records its requests and echoes them."""
 
     heard: list[bytes] = field(default_factory=list)
     port: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Say back what is heard."""
+        """Echo every request."""
         while data := await reader.read(65536):
             self.heard.append(data)
             writer.write(data)
@@ -101,7 +101,7 @@ async def test_silence_holds_everything_and_loses_nothing() -> None:
 
 
 async def test_a_lost_answer_belongs_to_a_request_that_went_through() -> None:
-    """The server did it, and the client will never know."""
+    """The server carried out the request, and the client gets no reply."""
     async with wired() as (echo, proxy):
         reader, writer = await _connect(proxy)
         proxy.behave("loses answers", share=0.1, telling=(b"commit",))
