@@ -47,7 +47,7 @@ def refuse_incomplete(service: Declared) -> None:
 
 
 def contracts_of(service: Declared) -> Iterator[type[Value]]:
-    """Yield every contract that a service reads, writes, keeps or asks with. Some are yielded more than once."""
+    """Yield the classes of all events, entities, intents, answers and requests of a service, some more than once."""
     yield from service.publishes
     yield from service.entities
     for command in service.commands:

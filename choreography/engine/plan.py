@@ -163,7 +163,7 @@ class Planner:
         )
 
     def _too_old(self, delivery: Delivery, envelope: Envelope, now: datetime) -> bool:
-        """Tell whether the event is older than outcomes are kept. A replay is not, while its record exists."""
+        """Tell whether the event is older than outcomes are kept. A recorded replay never is."""
         proven = delivery.purpose == "replay" and delivery.recorded_as == delivery.identity
         return envelope.time < now - self._horizon and not delivery.inside and not proven
 

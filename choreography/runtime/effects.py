@@ -140,7 +140,7 @@ class Effects:
         return Fate.SETTLED if done else Fate.AGAIN
 
     async def _ends_in_time(self, task: asyncio.Task[bool], committed: CommittedIntent) -> bool:
-        """Wait as long as the outside answers: this intent or, while this one queues for a place, other intents."""
+        """Wait while the outside answers in time: this intent, or other intents while this one waits for a place."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not task.done():

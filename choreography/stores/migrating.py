@@ -207,7 +207,7 @@ async def _alone(connection: AsyncConnection) -> None:
 
 
 async def _set(connection: AsyncConnection, statements: Sequence[str]) -> list[str]:
-    """Set the defaults of sessions; return in a sentence which this role may not set, as it did not make the roles."""
+    """Set the session settings of roles. Return a sentence if this role may not do so, as it did not make the roles."""
     try:
         async with connection.begin_nested():
             for statement in statements:

@@ -101,7 +101,7 @@ def _code_of(error: sqlite3.Error) -> int:
 
 
 class _Lent:
-    """A connection on which SQLAlchemy has only a savepoint of the transaction, which it may commit and roll back."""
+    """A connection for SQLAlchemy, whose commits and rollbacks affect only a savepoint inside the transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

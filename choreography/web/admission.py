@@ -197,7 +197,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _comes_from_elsewhere(fields: Fields) -> bool:
-    """Tell whether a browser says that a page of another origin sent this. Other clients do not say it."""
+    """Tell whether a browser says that a page of another origin sent this. Other clients send no such header."""
     sites = _texts(fields, "sec-fetch-site")
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)
