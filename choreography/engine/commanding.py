@@ -93,6 +93,6 @@ class Commanding:
         return subject in self._subjects
 
     def is_on_its_way(self, subject: str, now: datetime) -> bool:
-        """Tell whether the last command about ``subject`` was accepted here too recently for its event to be late."""
+        """Tell whether the last command about ``subject`` was accepted here just now, so that its event is not late."""
         accepted = self._subjects.get(subject)
         return accepted is not None and now - accepted < MOMENT

@@ -35,7 +35,7 @@ not count: it is slow under load, and handing intents over would add to the load
 _PAUSES: Final = (0.02, 0.1, 0.4)
 _PATIENCE: Final = 1.0
 _LONGEST_PAUSE: Final = 5.0
-"""Seconds. An intent keeps its place in the lane during a pause, so a pause is short beside the patience of people."""
+"""Seconds. An intent keeps its place in the lane during a pause, and people wait, so pauses are short."""
 
 log = structlog.get_logger()
 
