@@ -50,7 +50,7 @@ _CLOSED: Final = (
     "Nothing was done about this request now. Send it again later, with the Idempotency-Key of this answer."
 )
 _OPENS_IN: Final = "15"
-"""Seconds. The true time is unknown; this is so long that waiting clients do not keep the service busy."""
+"""Seconds. It is unknown when the intake opens; after this pause the retries of waiting clients add little load."""
 _MISTAKE: Final = (
     "This service made a mistake over the request, and nothing was accepted. Its log says more. "
     "Sending the request again does not help before the service is mended."
