@@ -144,7 +144,7 @@ REFUSED = (
 
 
 def of(origin: Any, *parts: Any) -> Any:
-    """Return a type made of others, as its author would write it."""
+    """Return a type that is made of others, as its author would write it."""
     return origin[parts if len(parts) > 1 else parts[0]]
 
 
@@ -202,7 +202,7 @@ def _tagged(two: tuple[Typed, Typed]) -> Typed:
 
 
 def _unless_refused(make: Callable[[], Any], values: Callable[[Any], st.SearchStrategy[Any]]) -> Typed:
-    """Return what is made, or what is refused as well: a class cannot even be declared with a part that is."""
+    """Return a made type, or refuse it with its parts: a class cannot be declared with a refused part."""
     try:
         made = make()
     except DeclarationError:

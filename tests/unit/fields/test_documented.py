@@ -1,4 +1,4 @@
-"""What docs/contracts.md says of each type is so: how it is carried, or why it is refused."""
+"""Each type is carried or refused exactly as docs/contracts.md says."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def made(annotation: str) -> type[Value]:
 
 @pytest.mark.parametrize(("annotation", "value", "wire"), list(rows("What is carried, and how")))
 def test_what_is_carried_is_written_like_that_and_read_back_as_it_was(annotation: str, value: str, wire: str) -> None:
-    """In its type as well."""
+    """The type stays the same as well."""
     model: Any = made(annotation)
     before = eval(value, NAMES)  # noqa: S307 - the expressions are those of our own page
     contract = model(field=before)
@@ -131,7 +131,7 @@ def test_what_is_carried_is_written_like_that_and_read_back_as_it_was(annotation
 
 @pytest.mark.parametrize(("annotation", "reason", "instead"), list(rows("What is refused, and what to write instead")))
 def test_what_is_refused_is_refused_at_import_for_that_reason(annotation: str, reason: str, instead: str) -> None:
-    """And what the page says to write instead is taken."""
+    """The replacement that the page suggests is accepted."""
     with pytest.raises(DeclarationError, match=re.escape(reason)) as refusal:
         made(annotation)
     assert str(refusal.value).count(". ") >= 1, "it does not say what to write instead"
@@ -140,7 +140,7 @@ def test_what_is_refused_is_refused_at_import_for_that_reason(annotation: str, r
 
 
 def test_both_tables_are_read() -> None:
-    """A changed heading does not make the tests above empty."""
+    """A changed heading must not leave the tests above without cases."""
     assert len(list(rows("What is carried, and how"))) > 20
     assert len(list(rows("What is refused, and what to write instead"))) > 20
     assert typing.get_type_hints(made("str"))["field"] is str

@@ -1,4 +1,4 @@
-"""Fields hold what comes back exactly, and cannot be changed meanwhile."""
+"""Fields hold values that come back exactly and cannot be changed meanwhile."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def declared(base: type[Value], words: dict[str, str], **space: Any) -> type[Val
 
 
 def back(value: Value) -> Any:
-    """Read what was written."""
+    """Read back a written contract."""
     return type(value).model_validate_json(value.model_dump_json(), strict=True)
 
 
@@ -83,7 +83,7 @@ def back(value: Value) -> Any:
     ],
 )
 def test_a_dict_of_a_contract_cannot_be_changed(change: Callable[[Any], Any]) -> None:
-    """Whether it was given, read or left to its default."""
+    """This holds whether it was given, read, or filled with its default."""
     given: dict[str, int] = {"a": 1}
     for shelf in (Shelf(counts=given), back(Shelf(counts=given)), Shelf()):
         with pytest.raises(TypeError, match="cannot be changed after the fact"):
@@ -105,7 +105,7 @@ def test_a_frozen_dict_is_a_dict_in_every_other_respect() -> None:
 
 
 def test_the_default_of_a_dict_is_shared_and_frozen() -> None:
-    """Nobody can change it for the others, so nobody needs a copy of it."""
+    """It cannot be changed, so no object needs a copy of it."""
     assert Shelf().counts is Shelf().counts == {}
     assert Shelf().nested == {}
 
@@ -123,7 +123,7 @@ def test_the_default_of_a_dict_is_shared_and_frozen() -> None:
     ],
 )
 def test_a_moment_is_the_same_moment_after_the_wire(moment: datetime) -> None:
-    """Also in zones whose offset has seconds, and in the hour that comes twice."""
+    """This includes zones with seconds in their offset, and the hour that comes twice."""
 
     class At(Value):
         at: datetime
@@ -134,7 +134,7 @@ def test_a_moment_is_the_same_moment_after_the_wire(moment: datetime) -> None:
 
 
 def test_a_moment_without_an_offset_is_refused_wherever_it_comes_in() -> None:
-    """Read, made, changed or as a default."""
+    """It is refused when it is read, made, changed, or used as a default."""
 
     class At(Entity, key="name"):
         name: Id
@@ -174,7 +174,7 @@ def test_a_decimal_is_read_from_text_only() -> None:
 
 @pytest.mark.parametrize("number", [2**53, -(2**53), 2**63])
 def test_an_integer_that_another_reader_may_have_changed_is_not_read(number: int) -> None:
-    """Below a limit of the author's as well."""
+    """It is refused also where it is within a limit of the author."""
 
     class Count(Value):
         free: int = 0
@@ -186,7 +186,7 @@ def test_an_integer_that_another_reader_may_have_changed_is_not_read(number: int
 
 
 def test_a_value_of_a_subclass_becomes_what_the_field_says() -> None:
-    """On the wire it would lose what only the subclass has."""
+    """On the wire it would lose the fields that only the subclass has."""
 
     class Wide(Tree):
         width: int = 3
@@ -200,7 +200,7 @@ def test_a_value_of_a_subclass_becomes_what_the_field_says() -> None:
 
 
 def test_values_that_hold_their_own_kind_are_carried() -> None:
-    """Directly and by way of another, however they are declared."""
+    """They may hold it directly or through another class, however they are declared."""
     tree = Tree(name="a", children=(Tree(name="b", children=(Tree(name="c"),)),))
     assert back(tree) == tree
     egg = Egg(hen=Hen(eggs=(Egg(),)))
@@ -208,7 +208,7 @@ def test_values_that_hold_their_own_kind_are_carried() -> None:
 
 
 def test_a_named_alias_of_a_type_is_what_it_stands_for() -> None:
-    """Exact inside as well."""
+    """Its value is exact inside a contract as well."""
     prices = TypeAliasType("prices", dict[str, Decimal])
 
     class Table(Value):
@@ -239,7 +239,7 @@ class Book(Entity, key="book_id"):
 
 
 def test_an_alias_is_the_name_on_the_wire_and_code_uses_the_field() -> None:
-    """By reactions, blank entities, changed copies, subjects and keys alike."""
+    """Reactions, blank entities, changed copies, subjects and keys all use the field's name."""
     library = Service("library", publishes=[Lent])
 
     @library.on(Lent)
@@ -276,7 +276,7 @@ class Sold(Event, type="shirt.sold.v1", subject="size"):
 
 
 def test_keys_of_an_enum_are_its_values() -> None:
-    """As on the wire, and as a blank entity is made of them."""
+    """A key is the value on the wire, and blank entities are made from it."""
     shop = Service("shop", publishes=[Sold])
 
     @shop.on(Sold)
@@ -318,7 +318,7 @@ def test_a_generic_value_is_judged_by_what_it_holds() -> None:
 
 
 def settings() -> dict[str, dict[str, Any]]:
-    """Settings that would make what is written differ from what is read."""
+    """Settings by which the value that is read would differ from the one that was written."""
     return {
         "frozen": {"frozen": False},
         "extra": {"extra": "allow"},
@@ -333,7 +333,7 @@ def settings() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", settings())
 def test_a_setting_that_would_undo_what_contracts_have_in_common_is_refused(name: str) -> None:
-    """With the reason and what to do."""
+    """The refusal gives the reason and what to do."""
     with pytest.raises(DeclarationError, match=r"^Bad sets .*(Leave it out|Declare the fields)"):
 
         class Bad(Event, type="a.bad.v1", subject="it"):
@@ -342,14 +342,14 @@ def test_a_setting_that_would_undo_what_contracts_have_in_common_is_refused(name
 
 
 def private() -> None:
-    """Keep something that is not written."""
+    """Keep a private attribute, which is not written."""
 
     class Bad(Value):
         _secret: int = PrivateAttr(default=1)
 
 
 def computed() -> None:
-    """Write something that is not read."""
+    """Write a computed field, which is not read."""
 
     class Bad(Value):
         name: str
@@ -361,7 +361,7 @@ def computed() -> None:
 
 
 def serialized() -> None:
-    """Write it in a form of its own."""
+    """Write it with a serializer of its own."""
 
     class Bad(Value):
         day: date
@@ -413,13 +413,13 @@ def excluded_sometimes() -> None:
     ],
 )
 def test_what_is_written_and_not_read_is_refused(declare: Callable[[], None], words: str) -> None:
-    """And what differs from one time to the next."""
+    """A value that differs each time is refused too."""
     with pytest.raises(DeclarationError, match=words):
         declare()
 
 
 def test_what_differs_only_in_appearance_is_taken() -> None:
-    """An older name that is still read, a constructor as factory, a setting that loses nothing."""
+    """An old name that is still read, a constructor as factory, and a harmless setting are accepted."""
 
     class Good(Request):
         model_config = ConfigDict(str_strip_whitespace=True)
@@ -432,7 +432,7 @@ def test_what_differs_only_in_appearance_is_taken() -> None:
 
 @pytest.mark.parametrize("base", [Intent, Answer, Entity])
 def test_what_releases_hand_on_ignores_what_it_does_not_know(base: type[Value]) -> None:
-    """A later release may write more."""
+    """A later release may write more fields."""
     words: dict[str, str] = {Answer: {"type": "a.b.v1"}, Entity: {"key": "it"}}.get(base, {})
     space = {"__annotations__": {"it": Id}, "__module__": __name__, "model_config": ConfigDict(extra="forbid")}
     with pytest.raises(DeclarationError, match='sets extra="forbid"'):
@@ -440,7 +440,7 @@ def test_what_releases_hand_on_ignores_what_it_does_not_know(base: type[Value]) 
 
 
 def test_a_mapping_is_a_dict_to_whoever_gives_it() -> None:
-    """And a frozen one to whoever reads it."""
+    """It is a frozen dict when it is read."""
 
     class Rates(Value):
         rates: Mapping[str, Decimal]
@@ -459,7 +459,7 @@ def test_a_mapping_is_a_dict_to_whoever_gives_it() -> None:
     ],
 )
 def test_a_duration_is_written_without_years(length: timedelta, text: str) -> None:
-    """To the microsecond, at both ends as well."""
+    """It is exact to the microsecond, also at both ends of the range."""
 
     class Lasts(Value):
         length: timedelta
@@ -486,7 +486,7 @@ def test_a_field_does_not_hide_what_every_contract_has(base: type[Value], words:
 
 
 def test_an_alias_is_not_the_name_of_another_field() -> None:
-    """Where one is missing, the other would be read for it."""
+    """If one of them were missing, the other would be read in its place."""
     with pytest.raises(
         DeclarationError, match=r"Bad\.first is written as 'second', which is the name of another field"
     ):
@@ -538,7 +538,7 @@ def test_generic_contracts_are_used_by_way_of_what_they_hold() -> None:
 
 
 def test_a_contract_that_mentions_what_is_not_there_is_refused_before_it_is_served() -> None:
-    """Not when the first event comes."""
+    """The refusal does not wait for the first event."""
     hint = "NotDeclared | None"
     unfinished: Any = declared(
         Event,

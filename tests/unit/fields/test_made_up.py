@@ -1,4 +1,4 @@
-"""Whatever contract is taken survives the wire, the store, the lock and the documents. Hypothesis makes them up."""
+"""Every accepted contract survives the wire, the store, the lock and the documents; Hypothesis makes them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def same(one: Any, other: Any) -> bool:
 @SLOW
 @given(st.data())
 def test_an_event_that_is_taken_comes_back_from_the_wire_as_it_was(data: st.DataObject) -> None:
-    """Its types as well, and the same text when it is written again."""
+    """Its types stay too, and it is written as the same text again."""
     fields = data.draw(fields_of(TYPES))
     model = declared(Event, fields)
     said = data.draw(instances(model, fields))
@@ -71,7 +71,7 @@ def test_an_event_that_is_taken_comes_back_from_the_wire_as_it_was(data: st.Data
 @SLOW
 @given(st.data())
 def test_an_entity_that_is_taken_comes_back_from_the_store_as_it_was(data: st.DataObject) -> None:
-    """Read without strictness, as kept state is, and changed by but()."""
+    """It is read without strictness, as stored state is, and changed by but()."""
     fields = data.draw(fields_of(TYPES))
     model = declared(Entity, fields)
     kept = data.draw(instances(model, fields))
@@ -85,7 +85,7 @@ def test_an_entity_that_is_taken_comes_back_from_the_store_as_it_was(data: st.Da
 @SLOW
 @given(st.data())
 def test_what_is_taken_is_described_as_it_is_written(data: st.DataObject) -> None:
-    """In the words of today's JSON Schema and of the draft that AsyncAPI uses; every reference resolves."""
+    """Its schema is valid in today's JSON Schema and in AsyncAPI's draft, and every reference resolves."""
     fields = data.draw(fields_of(TYPES))
     model = declared(Event, fields)
     said = data.draw(instances(model, fields))
@@ -101,7 +101,7 @@ def test_what_is_taken_is_described_as_it_is_written(data: st.DataObject) -> Non
 @SLOW
 @given(fields_of(TYPES))
 def test_a_contract_that_is_taken_keeps_its_own_promise(fields: dict[str, Typed]) -> None:
-    """And an example of it can be made up."""
+    """An example of it can be generated, too."""
     model = declared(Event, fields)
     assert broken(_contract(model), _contract(model)) == []
     for size in (0, 1, 2):
@@ -111,7 +111,7 @@ def test_a_contract_that_is_taken_keeps_its_own_promise(fields: dict[str, Typed]
 @SLOW
 @given(st.data())
 def test_a_change_that_the_lock_lets_pass_loses_no_event(data: st.DataObject) -> None:
-    """Whatever one release writes the other reads, in both directions."""
+    """Each release reads all that the other writes."""
     shared = data.draw(fields_of(TYPES))
     before, now = dict(shared), dict(shared)
     for fields in (before, now):
@@ -125,7 +125,7 @@ def test_a_change_that_the_lock_lets_pass_loses_no_event(data: st.DataObject) ->
 
 
 def test_much_is_taken_and_much_is_refused(capsys: Any) -> None:
-    """Neither half of the grammar is empty, so the tests above try something. The share is printed."""
+    """Both halves of the grammar have cases, so the tests above try something; the share is printed."""
     counts = {"taken": 0, "refused": 0}
 
     @settings(deadline=None, max_examples=200, database=None, derandomize=True, suppress_health_check=list(HealthCheck))

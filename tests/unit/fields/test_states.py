@@ -1,4 +1,4 @@
-"""A field may hold one of several states with data of their own: tools see its parts, and every state is tried."""
+"""A field may hold one of several states with data of their own: tools see its parts and try each state."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def switch(lamp: Lamp, pressed: Pressed) -> Decision:
 
 
 def test_a_tagged_union_is_known_by_its_tag() -> None:
-    """With a discriminator and without; any other union has none."""
+    """It has a tag with or without a discriminator; any other union has none."""
     assert alternatives(Lamp.model_fields["now"].annotation) == (Off, On)
     assert alternatives(Lamp.model_fields["before"].annotation) == (Off, On)
     assert alternatives(Annotated[Off | On, "as an alias"]) == (Off, On)
@@ -80,14 +80,14 @@ def test_every_state_is_tried_in_each_of_its_own_combinations() -> None:
 
 
 def test_the_life_of_an_entity_goes_from_tag_to_tag() -> None:
-    """The picture and the checks follow the tag, and tell states apart by what else they hold."""
+    """The picture and the checks follow the tag, and distinguish states by their other closed fields."""
     life = lifecycle(house, Lamp)
     assert {str(state[1]) for state in life.states if state} == {"off", "on", "blinking"}
     assert life.whole
 
 
 def test_the_parts_of_a_state_are_shown_side_by_side() -> None:
-    """As they were when each was a field of its own."""
+    """They are shown as when each was a field of its own."""
     lit = Lamp(lamp="l1", now=On(mode="on", watts=60)).model_dump(mode="json")
     shown = {"lamp": "l1", "room": "", "mode": "on", "watts": 60, "warm": False, "before": None}
     assert spread(Lamp, lit) == shown
@@ -97,7 +97,7 @@ def test_the_parts_of_a_state_are_shown_side_by_side() -> None:
 
 
 def test_a_view_has_a_column_for_each_part_and_shows_what_an_earlier_release_kept() -> None:
-    """The columns of before stay, first and in their order, so that views of others may stand on them."""
+    """Old columns stay first and in their order, so that users' own views still work."""
     columns = {column.name: column for column in columns_of(Lamp)}
     assert list(columns) == ["lamp", "room", "watts", "mode", "warm", "before_mode", "before_watts", "before_warm"]
     assert columns["watts"].read("->") == "coalesce(state -> 'now' -> 'watts', state -> 'watts')"

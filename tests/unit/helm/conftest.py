@@ -1,4 +1,4 @@
-"""Where there is no Helm, what needs it is left to `make chart-test`, and said so."""
+"""Without Helm, tests that need it are left to `make chart-test`, and the report says so."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    """Tell which Helm is used, as what is not run must not look like what passed."""
+    """Report which Helm is used, because a skipped test must not look like a passed one."""
     return f"helm: {helm() or 'not here, so the templates of the chart are left to `make chart-test`'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run here, unless it was asked for: then it fails and says what is missing."""
+    """Skip tests that cannot run here; if they were asked for, let them fail and say what is missing."""
     if helm() is None and "helm" not in str(config.getoption("markexpr")):
         without = [item for item in items if item.get_closest_marker("helm")]
         config.hook.pytest_deselected(items=without)

@@ -1,4 +1,4 @@
-"""Placing the chart by a real Helm, and reading what Kubernetes would get."""
+"""Places the chart with a real Helm, and reads the objects that Kubernetes would get."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Rendered = list[dict[str, Any]]
 
 
 def helm() -> str | None:
-    """Find Helm: the one that is named, the one on PATH, or the newest that was obtained for us."""
+    """Find Helm: the named one, the one on PATH, or the newest that this project downloaded."""
     obtained = sorted(Path.home().glob(".cache/choreography/helm-*/helm"))
     return os.environ.get("HELM") or shutil.which("helm") or (str(obtained[-1]) if obtained else None)
 
 
 def template(*words: str, chart: Path = CHART) -> subprocess.CompletedProcess[str]:
-    """Ask Helm to place the chart, as for a new release."""
+    """Let Helm render the chart as for a new release."""
     program = helm()
     assert program, "Helm is not here. Install Helm 3, or name it in the variable HELM."
     command = [program, "template", "checkout", str(chart), "--namespace", "checkout", "--kube-version", VERSION]
@@ -51,7 +51,7 @@ def setting(**values: object) -> list[str]:
 
 
 def refusal(*words: str, chart: Path = CHART) -> str:
-    """Return what Helm says to values that it must refuse."""
+    """Return Helm's message about values that it must refuse."""
     told = template(*words, chart=chart)
     assert told.returncode != 0, f"{words} were accepted"
     return told.stderr
@@ -66,7 +66,7 @@ def of_kind(rendered: Rendered, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def pods(rendered: Rendered) -> dict[str, dict[str, Any]]:
-    """Return the specification of everything that becomes a pod, by kind and name."""
+    """Return the specification of every pod, by kind and name."""
     found = {}
     for one in rendered:
         name = f"{one['kind']}/{one['metadata']['name']}"
@@ -78,7 +78,7 @@ def pods(rendered: Rendered) -> dict[str, dict[str, Any]]:
 
 
 def restricted(pod: dict[str, Any]) -> list[str]:
-    """Return how a pod differs from what Pod Security `restricted` asks for."""
+    """Return how a pod violates Pod Security `restricted`."""
     wrong = []
     above = pod.get("securityContext", {})
     if above.get("runAsNonRoot") is not True or above.get("runAsUser", 0) == 0:

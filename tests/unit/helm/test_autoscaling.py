@@ -1,4 +1,4 @@
-"""How many replicas of each service: as many as what waits for it on the broker is worth (KEDA)."""
+"""KEDA scales each service by the number of events that wait for it on the broker."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SERVICES = services_of("apps.checkout")
 
 
 def scaled(broker: str) -> Rendered:
-    """Place the chart with every service growing by what waits for it."""
+    """Place the chart with every service scaled by the events that wait for it."""
     return on(broker, *setting(defaults__autoscaling__mode="lag"))
 
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_each_service_is_scaled_by_what_waits_for_it(broker: str) -> None:
-    """Every topic it hears counts, its own intents included; there is always one replica."""
+    """Every topic that it consumes counts, its own intents included; there is always one replica."""
     rendered = scaled(broker)
     known = list(of_kind(rendered, "TriggerAuthentication"))
     objects: dict[str, Any] = {name: one["spec"] for name, one in of_kind(rendered, "ScaledObject").items()}
@@ -41,7 +41,7 @@ def test_each_service_is_scaled_by_what_waits_for_it(broker: str) -> None:
 
 
 def test_redis_is_measured_by_what_was_not_yet_read() -> None:
-    """A sidecar holds two batches, so what is pending never exceeds that."""
+    """A sidecar holds two batches, so the pending count never exceeds that."""
     assert of_kind(scaled("redis"), "ScaledObject")["billing"]["spec"]["triggers"][0] == {
         "type": "redis-streams",
         "metadata": {"stream": "checkout.order.cancelled", "consumerGroup": "billing", "lagCount": "200"},

@@ -1,4 +1,4 @@
-"""The chart with its intake closed: services are told, and the upgrade ends only once nothing is under way any more."""
+"""The chart with its intake closed: services know it, and the upgrade ends only when the flow is drained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLOSED = setting(intake="closed")
 
 
 def test_every_service_is_told_that_its_intake_is_closed() -> None:
-    """And nothing is said while it is open, as that is what services do by themselves."""
+    """While it is open, the variable is not set, because open is the default of services."""
     closed, opened = place(*CLOSED), place()
     assert {environment(closed, name).get("CHOREOGRAPHY_INTAKE") for name in NAMES} == {"closed"}
     assert {environment(opened, name).get("CHOREOGRAPHY_INTAKE") for name in NAMES} == {None}
@@ -31,7 +31,7 @@ def test_every_service_is_told_that_its_intake_is_closed() -> None:
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_an_upgrade_waits_until_the_flow_is_drained(broker: str, tmp_path: Path) -> None:
-    """By a Job that reads what sidecars read, and that Pod Security admits."""
+    """It waits by a Job that reads the sidecars' files and that Pod Security admits."""
     rendered = on(broker, *CLOSED)
     job = of_kind(rendered, "Job")["checkout-drain"]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-upgrade"
@@ -43,7 +43,7 @@ def test_an_upgrade_waits_until_the_flow_is_drained(broker: str, tmp_path: Path)
 
 
 def test_the_job_ends_before_it_is_killed_and_what_it_said_stays() -> None:
-    """One that is tried again would wait twice as long as it was told."""
+    """A second try would wait twice the configured time."""
     rendered = place(*CLOSED, *setting(drain__withinSeconds=90))
     job, pod = of_kind(rendered, "Job")["checkout-drain"]["spec"], pods(rendered)["Job/checkout-drain"]
     assert pod["containers"][0]["command"][:5] == ["choreography", "drain", "/resources", "--within", "90s"]
@@ -52,7 +52,7 @@ def test_the_job_ends_before_it_is_killed_and_what_it_said_stays() -> None:
 
 
 def test_nothing_may_move_for_as_long_as_the_slowest_pod_may_take_to_end() -> None:
-    """Nobody can ask a pod that is about to end."""
+    """A pod that is about to end cannot be asked."""
     slow = setting(services__billing={"shutdown": {"terminationSeconds": 120}})
     command = pods(place(*CLOSED, *slow))["Job/checkout-drain"]["containers"][0]["command"]
     assert command[-2:] == ["--grace", "120s"]
@@ -60,7 +60,7 @@ def test_nothing_may_move_for_as_long_as_the_slowest_pod_may_take_to_end() -> No
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_the_job_may_ask_the_broker_and_every_replica_and_nobody_else(broker: str) -> None:
-    """It is let through to both by their policies, too."""
+    """The policies of both allow it, too."""
     placed = of_kind(on(broker, *CLOSED), "NetworkPolicy")
     at = {"anywhere", POD_IDENTITY} if BROKERS[broker].elsewhere else {"broker"}
     assert reaches(placed["checkout-drain"]) == {"kube-system", NODE_DNS, "service", *at}
@@ -75,13 +75,13 @@ def test_the_job_may_ask_the_broker_and_every_replica_and_nobody_else(broker: st
 
 
 def test_replicas_listen_where_the_command_looks_for_them() -> None:
-    """At the port of the app, under the name that Dapr gives an app id."""
+    """They listen at the app's port, under the name that Dapr gives an app id."""
     for name in NAMES:
         assert environment(place(), name)["APP_PORT"] == USUAL.rpartition(":")[2]
 
 
 def test_an_intake_that_is_neither_open_nor_closed_is_refused() -> None:
-    """With the two that there are."""
+    """The message names the two valid values."""
     said = refusal(*setting(intake="shut"))
     assert "intake" in said
     assert "'open', 'closed'" in said

@@ -22,7 +22,7 @@ JOB = "Job/checkout-migrate"
 
 
 def secrets_of(volume: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the files of a volume, each with the name and the key of the Secret that it comes from."""
+    """Return the files of a volume, each with the name and the key of its Secret."""
     sources = [one["secret"] for one in volume["projected"]["sources"]] if "projected" in volume else [volume["secret"]]
     return {
         item["path"]: (one.get("name") or one["secretName"], item["key"]) for one in sources for item in one["items"]
@@ -43,12 +43,12 @@ def words(rendered: Rendered) -> list[str]:
 
 
 def after(words_: list[str], option: str) -> list[str]:
-    """Return what follows an option, as often as it is given."""
+    """Return the value after each use of an option."""
     return [words_[place + 1] for place, word in enumerate(words_) if word == option]
 
 
 def test_a_password_of_a_database_is_in_files_and_in_no_environment() -> None:
-    """A process shows its environment to whatever it starts, and to whoever may look at it."""
+    """Child processes and some users of the machine can read a process's environment."""
     rendered = place()
     for pod in (*(f"Deployment/{name}" for name in NAMES), JOB):
         container = pods(rendered)[pod]["containers"][0]
@@ -61,7 +61,7 @@ def test_a_password_of_a_database_is_in_files_and_in_no_environment() -> None:
 
 
 def test_services_of_two_teams_have_two_databases() -> None:
-    """A service may name its own Secrets; whoever owns the tables of one need not own those of the other."""
+    """A service may name its own Secrets; the owner of one service's tables need not own another's."""
     own = {"secretName": "money", "key": "url", "ownerSecretName": "money-owner", "ownerKey": "admin"}
     rendered = place(*setting(services__billing__database=own))
     assert secrets_of(volumes(rendered, "Deployment/billing")["database"]) == {"url": ("money", "url")}
@@ -76,14 +76,14 @@ def test_services_of_two_teams_have_two_databases() -> None:
 
 
 def test_only_the_job_has_the_login_of_the_owner() -> None:
-    """A service that was broken into reads and writes its rows, and changes no table."""
+    """An attacker in a service can read and write its rows, but change no table."""
     rendered = place()
     holders = [name for name, pod in pods(rendered).items() if "choreography-database-owner" in str(pod)]
     assert holders == [JOB]
 
 
 def test_tables_are_made_before_a_release_is_rolled_out_and_tried_once() -> None:
-    """A migration that fails is no better at the second try, and its log stays to be read."""
+    """A second try would not help a failed migration, and the log stays readable."""
     rendered = place()
     job = of_kind(rendered, "Job")["checkout-migrate"]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
@@ -94,7 +94,7 @@ def test_tables_are_made_before_a_release_is_rolled_out_and_tried_once() -> None
 
 
 def test_the_job_asks_for_what_its_command_understands() -> None:
-    """For the services that are there, and with options that exist."""
+    """It names the enabled services, and only existing options."""
     rendered = place(*setting(services__notification=None, migrate__makeRoles=True, migrate__reportingRole="reader"))
     command = words(rendered)
     assert command[:3] == ["choreography", "migrate", "apps.checkout"]
@@ -112,7 +112,7 @@ def test_the_job_asks_for_what_its_command_understands() -> None:
 
 
 def test_the_job_and_the_services_mean_the_same_schemas() -> None:
-    """Also where topics begin with something else than the name of the flow."""
+    """This holds also where the topic prefix is not the name of the flow."""
     rendered = place(*setting(topicPrefix="staging-2"))
     told = {one["name"]: one.get("value") for one in pods(rendered)[JOB]["containers"][0]["env"]}
     for name in NAMES:
@@ -132,7 +132,7 @@ def tls(rendered: Rendered) -> dict[str, str]:
 
 
 def test_a_database_is_checked_by_its_certificate_unless_somebody_says_otherwise() -> None:
-    """By the authorities that the image trusts, or by those of a Secret; in production too."""
+    """The authorities are those of the image, or those of a Secret, also in production."""
     usual = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ssl/certs/ca-certificates.crt"}
     assert tls(place()) == usual
     real = ("--set", "outsides.payment-provider.url=https://pay.example.com")
@@ -146,7 +146,7 @@ def test_a_database_is_checked_by_its_certificate_unless_somebody_says_otherwise
 
 
 def test_a_component_for_state_is_there_only_if_services_go_by_their_sidecars() -> None:
-    """A sidecar that holds no login for the database gives none away."""
+    """A sidecar without a login for the database cannot leak one."""
     directly, by_sidecar = place(), place(*setting(store__kind="mysql"))
     assert "statestore" not in of_kind(directly, "Component")
     assert "choreography-database" not in str(of_kind(directly, "Component"))
@@ -170,7 +170,7 @@ def test_an_administrator_may_make_the_tables_instead() -> None:
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_the_job_may_ask_the_database_and_nobody_else(broker: str) -> None:
-    """It is let through before it runs."""
+    """The policy that allows it exists before the job runs."""
     found = of_kind(on(broker), "NetworkPolicy")
     placed = found["checkout-migrate"]
     assert reaches(placed) == {"kube-system", "169.254.20.10/32", "store"}
@@ -180,7 +180,7 @@ def test_the_job_may_ask_the_database_and_nobody_else(broker: str) -> None:
 
 
 def test_a_database_that_listens_elsewhere_is_reached_there() -> None:
-    """Behind a pooler, say; by whoever needs it."""
+    """Each pod that needs it reaches it, for example behind a pooler."""
     peers = [{"ipBlock": {"cidr": "10.1.0.0/16"}}]
     placed = of_kind(place(*setting(networkPolicy__storePort=6432, networkPolicy__storePeers=peers)), "NetworkPolicy")
     rule = {"to": peers, "ports": [{"protocol": "TCP", "port": 6432}]}

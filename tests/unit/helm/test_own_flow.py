@@ -1,4 +1,4 @@
-"""A flow of one's own takes the chart as it is: what follows from its declarations is rendered into a copy."""
+"""A user's own flow uses the chart unchanged: its declarations are rendered into a copy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_chart_that_holds_a_flow_is_compared_with_it(own: Path) -> None:
-    """A file that differs, is missing or is nobody's is told, and rendering again mends it."""
+    """A file that differs, is missing or is superfluous is reported, and rendering again mends it."""
     files = own / "helm/visits/files"
     assert run(own, "render", "apps.visits", "--check").returncode == 0
     (files / "flow.yaml").write_text((files / "flow.yaml").read_text().replace("requests: true", "requests: false"))
@@ -65,7 +65,7 @@ def test_values_that_were_changed_and_not_rendered_are_told(own: Path) -> None:
 
 @pytest.mark.helm
 def test_a_flow_of_ones_own_is_placed_by_the_same_templates(own: Path) -> None:
-    """Its services are named, and nothing of the checkout flow is left."""
+    """It names its own services, and nothing of the checkout flow is left."""
     values: dict[str, Any] = {f"services__{name}": None for name in OURS} | {
         "services__visit": {},
         "services__door": {},
@@ -78,7 +78,7 @@ def test_a_flow_of_ones_own_is_placed_by_the_same_templates(own: Path) -> None:
 
 @pytest.mark.helm
 def test_a_broker_and_a_store_of_ones_own_are_a_file_each(own: Path) -> None:
-    """What nobody here knows of them is asked for, instead of guessed."""
+    """Settings that the chart cannot know must be given, instead of guessed."""
     bases = own / "components"
     kept = (bases / "brokers/redis.yaml").read_text()
     (bases / "brokers/ours.yaml").write_text(kept.replace("REDIS_HOST", "OUR_ADDRESS"))

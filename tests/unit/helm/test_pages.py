@@ -1,4 +1,4 @@
-"""What the pages about clusters say is what the files say."""
+"""The pages about clusters agree with the files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
-    """Links, and what is typed."""
+    """This covers links, and paths in commands."""
     text = page.read_text()
     links = [page.parent / link for link in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", text)]
     commands = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
@@ -29,7 +29,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:
-    """A reader types what stands there."""
+    """A reader types the target."""
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
         for target in re.findall(r"^make (\w+)|`make (\w+)`", page.read_text(), re.MULTILINE):
@@ -44,7 +44,7 @@ def test_everybody_who_is_called_is_told_for_what() -> None:
 
 
 def test_every_value_that_a_page_names_is_a_value() -> None:
-    """In the words of values.yaml; what holds for all services is named without `defaults`."""
+    """Names are those of values.yaml; values for all services are named without `defaults`."""
     known = VALUES | VALUES["defaults"]
     named = {name for page in PAGES[:2] for name in re.findall(r"`([a-z]\w+(?:\.\w+)+)[=:`]", page.read_text())}
     values = {name for name in named if name.partition(".")[0] in known}
@@ -57,7 +57,7 @@ def test_every_value_that_a_page_names_is_a_value() -> None:
 
 
 def test_one_version_of_dapr_is_installed_whichever_way() -> None:
-    """By Skaffold, and by hand."""
+    """Skaffold and the manual steps install the same version."""
     skaffold = re.findall(r"version: (\d+\.\d+\.\d+)", (ROOT / "skaffold.yaml").read_text())
     by_hand = re.findall(r"helm-charts --version (\d+\.\d+\.\d+)", PAGES[0].read_text())
     assert skaffold == by_hand
@@ -75,7 +75,7 @@ def test_chart_image_and_package_have_one_version() -> None:
 
 
 def test_the_user_of_the_image_is_the_user_of_the_pods() -> None:
-    """A volume belongs to one of them only."""
+    """Otherwise one of them could not write to a volume."""
     user = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     helpers = (CHART / "templates/_helpers.tpl").read_text()
     assert user == [tuple(re.findall(r"runAs(?:User|Group): (\d+)", helpers))]

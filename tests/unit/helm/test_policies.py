@@ -1,4 +1,4 @@
-"""Who may talk to whom in a cluster: nobody, but for what the declarations need. Only the chart says it."""
+"""Network policies allow only the connections that the declarations need; only the chart makes them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ELSEWHERE = [name for name, broker in BROKERS.items() if broker.elsewhere]
 
 @cache
 def policies(broker: str = "redis", *words: str) -> dict[str, Any]:
-    """Return what each policy says, on a broker."""
+    """Return the contents of each policy, on a broker."""
     return {name: one["spec"] for name, one in of_kind(on(broker, *words), "NetworkPolicy").items()}
 
 
 def reaches(policy: dict[str, Any]) -> set[str]:
-    """Return whom a policy lets its pods call, by the one label that tells them apart."""
+    """Return the destinations that a policy allows its pods, by their one distinguishing label."""
     told = set()
     for rule in policy["spec"]["egress"]:
         for peer in rule["to"]:
@@ -46,7 +46,7 @@ def reaches(policy: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_what_is_not_allowed_is_refused(broker: str) -> None:
-    """For every pod of the flow, in both directions."""
+    """This holds for every pod of the flow, in both directions."""
     assert policies(broker)["checkout-default-deny"] == {
         "podSelector": {"matchLabels": {PART: "checkout"}},
         "policyTypes": ["Ingress", "Egress"],
@@ -56,7 +56,7 @@ def test_what_is_not_allowed_is_refused(broker: str) -> None:
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 def test_a_service_reaches_what_it_needs_and_no_other_service(service: Any, broker: str) -> None:
-    """Services hear of each other only through the broker."""
+    """Services communicate only through the broker."""
     at = {"anywhere", POD_IDENTITY} if BROKERS[broker].elsewhere else {"broker"}
     calls = {"payment-provider"} if service is billing else set()
     spec = policies(broker)[service.name]
@@ -64,7 +64,7 @@ def test_a_service_reaches_what_it_needs_and_no_other_service(service: Any, brok
 
 
 def test_only_billing_reaches_the_payment_provider() -> None:
-    """The policy of the provider says the same from its side, and opens one port."""
+    """The provider's own policy says the same, and opens one port."""
     (rule,) = policies("redis", *setting(test__enabled=False))["payment-provider"]["ingress"]
     assert [peer["podSelector"]["matchLabels"][NAME] for peer in rule["from"]] == ["billing"]
     assert [port["port"] for port in rule["ports"]] == [8090]
@@ -80,7 +80,7 @@ def test_only_services_that_take_requests_are_open_to_people() -> None:
 
 @pytest.mark.parametrize("broker", INSIDE)
 def test_each_broker_is_reached_on_its_own_port(broker: str) -> None:
-    """No other port of it is open to anybody."""
+    """No other port of the broker is open."""
     rules = [
         rule
         for rule in policies(broker)["order"]["egress"]
@@ -92,7 +92,7 @@ def test_each_broker_is_reached_on_its_own_port(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", ELSEWHERE)
 def test_a_broker_outside_of_the_cluster_is_reached_by_its_port_only(broker: str) -> None:
-    """It has no pod that a policy could select, and no address that one could name; its credentials have one."""
+    """It has no pod to select and no address to name; its Secret holds the address."""
     opened = {
         peer["ipBlock"]["cidr"]: {one["port"] for one in rule["ports"]}
         for rule in policies(broker)["order"]["egress"]
@@ -103,7 +103,7 @@ def test_a_broker_outside_of_the_cluster_is_reached_by_its_port_only(broker: str
 
 
 def test_whoever_drains_is_let_in_only_while_a_job_drains() -> None:
-    """What nobody uses is closed."""
+    """An unused connection is closed."""
     drain = {"podSelector": {"matchLabels": {PART: "checkout", "app.kubernetes.io/component": "drain"}}}
     for intake in ("open", "closed"):
         placed = policies("redis", *setting(intake=intake))

@@ -1,4 +1,4 @@
-"""What goes to a cluster beside the chart: the image, and a cluster for development."""
+"""The files that go to a cluster beside the chart: the image, and a cluster for development."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def pins(name: str) -> dict[str, str]:
-    """Return what a lock file pins."""
+    """Return the versions that a lock file pins."""
     return dict(re.findall(r"^([a-zA-Z0-9_.-]+)==([^ ]+) ", (ROOT / name).read_text(), re.MULTILINE))
 
 
@@ -45,7 +45,7 @@ def resources(overlay: Path) -> Iterator[Path]:
 
 
 def test_the_image_holds_what_was_tested() -> None:
-    """Every version in it is the one that the tests run on."""
+    """Every version in the image is the version that the tests use."""
     image, tested = pins("locks/requirements-image.txt"), pins("locks/requirements-dev.txt")
     assert image
     assert image == {name: tested[name] for name in image}
@@ -74,7 +74,7 @@ def test_the_image_holds_every_client_that_provisioning_imports() -> None:
 
 
 def test_the_image_is_built_from_pinned_wheels_and_runs_as_a_number() -> None:
-    """Nothing of a stranger runs while it is built, and Kubernetes can see that it is not root."""
+    """The build runs no foreign code, and Kubernetes can see that the user is not root."""
     text = (ROOT / "Dockerfile").read_text()
     installs = [line for line in text.replace("\\\n", " ").splitlines() for _ in re.findall(r"pip [^&]*install", line)]
     assert len(installs) == 2
@@ -84,7 +84,7 @@ def test_the_image_is_built_from_pinned_wheels_and_runs_as_a_number() -> None:
 
 
 def test_every_lock_file_has_a_hash_for_everything_and_no_address() -> None:
-    """A registry is whoever installs chooses."""
+    """The person who installs chooses the registry."""
     for path in ROOT.glob("locks/*.txt"):
         text = path.read_text()
         assert "://" not in text, path.name
@@ -117,7 +117,7 @@ def test_what_must_survive_a_crash_is_on_disk_before_it_is_acknowledged() -> Non
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: str(path.parent.name))
 def test_an_overlay_holds_one_broker_the_store_and_what_they_need(overlay: Path) -> None:
-    """Everything it takes together is there."""
+    """Every folder that it refers to exists."""
     taken = set(resources(overlay))
     assert all((place / "kustomization.yaml").is_file() for place in taken)
     dependencies = {place.name for place in taken if place.parent == K8S / "dependencies"}
@@ -139,7 +139,7 @@ def test_there_is_an_overlay_and_a_skaffold_profile_for_every_broker() -> None:
 
 
 def test_every_path_that_skaffold_names_is_there() -> None:
-    """It would tell only after it had built everything before."""
+    """Skaffold would report the mistake only after it had built everything before."""
     named = re.findall(r"(?:k8s|helm/choreography)[/\w.-]*", (ROOT / "skaffold.yaml").read_text())
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
@@ -152,7 +152,7 @@ def test_no_tag_that_skaffold_gives_can_be_taken_for_a_number() -> None:
 
 
 def test_no_secret_is_in_the_repository() -> None:
-    """Those of a cluster for development are drawn where it runs."""
+    """Secrets of a development cluster are generated on the machine that uses them."""
     tracked = subprocess.run(["git", "ls-files", "k8s"], cwd=ROOT, capture_output=True, text=True, check=True)
     paths = [ROOT / path for path in tracked.stdout.split()]
     assert not [path for path in paths if path.suffix == ".env"]
@@ -161,7 +161,7 @@ def test_no_secret_is_in_the_repository() -> None:
 
 
 def test_secrets_are_drawn_once_and_differ_between_checkouts(tmp_path: Path) -> None:
-    """A second draw would part the servers from those who call them."""
+    """A second generation would lock clients out of the servers."""
     drawn = []
     for name in ("one", "two"):
         folder = tmp_path / name
@@ -176,7 +176,7 @@ def test_secrets_are_drawn_once_and_differ_between_checkouts(tmp_path: Path) -> 
 
 
 def test_every_secret_that_is_generated_is_made_with_the_keys_that_are_asked_for(tmp_path: Path) -> None:
-    """The chart asks by name and key."""
+    """The chart refers to Secrets by name and key."""
     (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
     subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
     generated = yaml.safe_load((K8S / "secrets/kustomization.yaml").read_text())["secretGenerator"]
@@ -196,7 +196,7 @@ def test_every_secret_that_is_generated_is_made_with_the_keys_that_are_asked_for
 
 
 def test_secrets_of_an_older_checkout_are_completed_and_kept(tmp_path: Path) -> None:
-    """The servers in the cluster know the passwords that were drawn before."""
+    """The servers in the cluster still use the old passwords."""
     (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
     (tmp_path / "postgres.env").write_text("POSTGRES_PASSWORD=of-before\n")
     subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
@@ -205,7 +205,7 @@ def test_secrets_of_an_older_checkout_are_completed_and_kept(tmp_path: Path) -> 
 
 
 def test_each_service_of_the_development_cluster_has_a_login_of_its_own(tmp_path: Path) -> None:
-    """Under the name of its schema, as on a laptop; no two have one password, and none is the owner."""
+    """Its name is that of the schema, as on a laptop; no two share a password, and none is the owner."""
     (tmp_path / "make").write_text((K8S / "secrets/make").read_text())
     subprocess.run(["bash", str(tmp_path / "make")], check=True, capture_output=True)
     lines = (tmp_path / "database.env").read_text().splitlines()
@@ -217,7 +217,7 @@ def test_each_service_of_the_development_cluster_has_a_login_of_its_own(tmp_path
 
 
 def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> None:
-    """An emulator of AWS has no place in an image."""
+    """An AWS emulator does not belong in an image."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {extra: {re.split(r"[\[>=]", one)[0] for one in extras[extra]} for extra in ("provision", "brokers")}
     assert names["provision"] == {"aio-pika", "aiobotocore", "aiokafka", "nats-py", "redis"}
@@ -226,7 +226,7 @@ def test_what_provisioning_needs_can_be_installed_without_what_tests_need() -> N
 
 
 def test_whoever_needs_a_server_is_let_through_to_it_and_nobody_else() -> None:
-    """The jobs of the chart are no services; the one that provisions has nothing to do with the database."""
+    """Jobs of the chart are no services; the provisioning job may not reach the database."""
     policies = {one["metadata"]["name"]: one["spec"] for one in documents(K8S / "dependencies/policy/policy.yaml")}
     assert "ingress" not in policies["choreography-dependencies"]
     jobs = re.findall(r'"choreography.brokerJob" \(list \. "(\w+)"', _templates())

@@ -1,4 +1,4 @@
-"""What the chart places, as Helm renders it."""
+"""The objects that the chart places, as Helm renders them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ DAPR = ("Component", "Configuration", "Resiliency", "Subscription")
 
 
 def on(broker: str, *words: str) -> Rendered:
-    """Place the chart on a broker, by the file of values that names it."""
+    """Place the chart on a broker, with that broker's values file."""
     return place("--values", f"helm/choreography/values/{broker}.yaml", *words)
 
 
 def only_sidecars(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return what a sidecar reads of a resource."""
+    """Return the part of a resource that a sidecar reads."""
     return {key: value for key, value in resource.items() if key not in ("metadata", "apiVersion", "kind")}
 
 
 def told_to_injector(rendered: Rendered, service: str) -> dict[str, str]:
-    """Return what Dapr's injector is told of a service."""
+    """Return the annotations of a service for Dapr's injector."""
     template_ = of_kind(rendered, "Deployment")[service]["spec"]["template"]
     return dict(template_["metadata"]["annotations"])
 
 
 def environment(rendered: Rendered, service: str) -> dict[str, str]:
-    """Return the plain part of the environment of a service."""
+    """Return the environment variables of a service that are plain texts."""
     container = pods(rendered)[f"Deployment/{service}"]["containers"][0]
     return {one["name"]: one["value"] for one in container["env"] if "value" in one}
 
@@ -51,7 +51,7 @@ def environment(rendered: Rendered, service: str) -> dict[str, str]:
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 @pytest.mark.parametrize("store", ["postgres", "mysql"])
 def test_every_pod_is_one_that_pod_security_restricted_admits(broker: str, store: str) -> None:
-    """Services, the stand-in, the hook and the test; their sidecars are asked to be the same."""
+    """Services, the stand-in, the hook and the test comply, and their sidecars are asked to."""
     rendered = on(broker, *setting(store__kind=store, development__reload=store == "mysql"))
     found = pods(rendered)
     assert len(found) == len(NAMES) + 3 + (store == "postgres")
@@ -69,7 +69,7 @@ def test_every_pod_is_one_that_pod_security_restricted_admits(broker: str, store
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 @pytest.mark.parametrize("store", ["postgres-by-dapr", "mysql"])
 def test_sidecars_in_a_cluster_read_what_sidecars_on_a_laptop_read(broker: str, store: str) -> None:
-    """The same settings, but for where addresses come from."""
+    """The settings are the same, except for the source of addresses."""
     rendered = on(broker, *setting(store__kind=store))
     placed = {(one["kind"], one["metadata"]["name"]): only_sidecars(one) for one in rendered if one["kind"] in DAPR}
     for path, text in render(FLOW, broker=broker, store=store.removesuffix("-by-dapr")).items():
@@ -86,7 +86,7 @@ def test_sidecars_in_a_cluster_read_what_sidecars_on_a_laptop_read(broker: str, 
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_what_is_placed_passes_the_lint_of_components(broker: str, tmp_path: Path) -> None:
-    """The chart must not undo what makes a broker safe."""
+    """The chart must not undo the settings that make a broker safe."""
     for place_, one in enumerate(on(broker)):
         if one["kind"] in DAPR:
             (tmp_path / f"{place_}.yaml").write_text(yaml.safe_dump(one))
@@ -103,7 +103,7 @@ def test_every_service_serves_its_module_under_its_app_id() -> None:
 
 
 def test_leaving_a_service_out_is_one_entry_and_disturbs_nobody() -> None:
-    """No pods, no subscription, and no queue that nobody empties."""
+    """No pod, no subscription and no abandoned queue is left."""
     rendered = place(*setting(services__notification=None))
     assert "notification" not in of_kind(rendered, "Deployment")
     assert not [one for one in of_kind(rendered, "Subscription").values() if "notification" in one["scopes"]]
@@ -123,7 +123,7 @@ def test_the_hook_makes_what_the_services_that_are_there_need(broker: str, tmp_p
 
 
 def layout_of_services(rendered: Rendered, folder: Path) -> Any:
-    """Return what the sidecars of a release need of their broker."""
+    """Return the topics and queues that the sidecars of a release need."""
     own = folder / "own"
     own.mkdir()
     for place_, one in enumerate(rendered):
@@ -172,14 +172,14 @@ IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("values", "told"), IMPOSSIBLE, ids=[told for _, told in IMPOSSIBLE])
 def test_what_cannot_be_is_refused_with_a_sentence(values: dict[str, object], told: str) -> None:
-    """Not with the text of a template that failed."""
+    """The message is not the error text of a template."""
     said = refusal(*setting(**values))
     assert told in said
     assert "nil pointer" not in said
 
 
 def test_a_spelling_mistake_is_refused() -> None:
-    """By Helm itself, before anything is placed."""
+    """Helm itself refuses it, before anything is placed."""
     assert "replicsa" in refusal(*setting(defaults__replicsa=2))
     assert "maxUnavailable" in refusal(*setting(defaults__disruption__maxUnavailable="lots"))
 
@@ -204,7 +204,7 @@ def containers(rendered: Rendered, service: str) -> list[dict[str, Any]]:
 
 
 def test_provisioning_is_let_through_before_it_runs() -> None:
-    """An upgrade to another broker would else run it under the policies of the old one."""
+    """Otherwise an upgrade to another broker would run it under the policies of the old broker."""
     rendered = on("nats")
     policy, job = (of_kind(rendered, kind)["checkout-provision"]["metadata"] for kind in ("NetworkPolicy", "Job"))
     assert policy["annotations"]["helm.sh/hook"] == job["annotations"]["helm.sh/hook"]
@@ -232,7 +232,7 @@ def test_names_can_be_asked_for_where_the_clusters_dns_is() -> None:
 
 
 def test_credentials_of_aws_are_within_reach() -> None:
-    """EKS Pod Identity hands them out at an address of its own; who names a Secret needs none."""
+    """EKS Pod Identity serves them at its own address; with a named Secret no address is needed."""
     for named, reached in (("", True), ("aws", False)):
         words = setting(serviceAccount__name="role", broker__aws__credentialsSecretName=named)
         spec = of_kind(on("aws", *words), "NetworkPolicy")["order"]["spec"]
@@ -241,7 +241,7 @@ def test_credentials_of_aws_are_within_reach() -> None:
 
 
 def test_addresses_come_from_the_secrets_that_are_named() -> None:
-    """And from no value."""
+    """No value holds an address."""
     rendered = on("kafka", *setting(broker__secretName="events", store__kind="mysql", store__secretName="state"))
     metadata = [item for one in of_kind(rendered, "Component").values() for item in one["spec"]["metadata"]]
     named = {item["name"]: item["secretKeyRef"] for item in metadata if "secretKeyRef" in item}
@@ -275,7 +275,7 @@ def test_each_sidecar_logs_in_as_its_own_service_where_that_is_asked_for(broker:
 
 
 def test_a_login_that_somebody_configures_himself_wins() -> None:
-    """Such as certificates instead of passwords; a setting that stands twice would be read once."""
+    """He may use certificates instead of passwords; of a duplicate setting only one would be read."""
     mine = {"name": "redisPassword", "secretKeyRef": {"name": "mine", "key": "password"}}
     rendered = place(*setting(broker__userPerService=True, broker__metadata=[mine]))
     items = of_kind(rendered, "Component")["pubsub"]["spec"]["metadata"]
@@ -284,7 +284,7 @@ def test_a_login_that_somebody_configures_himself_wins() -> None:
 
 
 def test_each_service_has_a_role_of_its_own_on_aws_where_that_is_asked_for() -> None:
-    """By the service account of its pods, or by a Secret of its own."""
+    """The role comes from the pods' service account, or from a Secret of the service."""
     role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/checkout.order"}
     words = setting(
         broker__userPerService=True, broker__aws__credentialsSecretName="keys", provision__enabled=False
@@ -296,7 +296,7 @@ def test_each_service_has_a_role_of_its_own_on_aws_where_that_is_asked_for() -> 
 
 
 def test_settings_of_a_component_may_be_added_and_replaced() -> None:
-    """A login or TLS is one's own affair; what the chart says twice would be read once."""
+    """Users configure login and TLS; of a duplicate setting only one would be read."""
     login = {"name": "redisPassword", "secretKeyRef": {"name": "mine", "key": "password"}}
     deeper = {"name": "queueDepth", "value": "300"}
     rendered = place(*setting(broker__metadata=[login, deeper]))
@@ -308,7 +308,7 @@ def test_settings_of_a_component_may_be_added_and_replaced() -> None:
 
 
 def test_tokens_are_made_unless_they_are_named() -> None:
-    """Both of them, each of its own, and both given to both sides."""
+    """Both tokens are made, differ, and are given to both sides."""
     made = of_kind(place(), "Secret")
     texts = {name: base64.b64decode(secret["data"]["token"]).decode() for name, secret in made.items()}
     assert set(texts) == {"checkout-api-token", "checkout-app-token"}
@@ -327,13 +327,13 @@ def test_tokens_are_made_unless_they_are_named() -> None:
 
 
 def test_two_renderings_differ_in_the_tokens_only() -> None:
-    """Or an upgrade would restart what did not change."""
+    """Otherwise an upgrade would restart unchanged pods."""
     words = setting(tokens__apiSecretName="one", tokens__appSecretName="two")
     assert template(*words).stdout == template(*words).stdout
 
 
 def test_a_service_grows_by_cpu_or_by_what_waits_for_it() -> None:
-    """And its Deployment then says no number of its own."""
+    """Its Deployment then has no replica count of its own."""
     by_cpu = place(*setting(services__order__autoscaling__mode="cpu", services__order__autoscaling__maxReplicas=4))
     (scaler,) = of_kind(by_cpu, "HorizontalPodAutoscaler").values()
     assert scaler["spec"]["metrics"][0]["containerResource"]["container"] == "app"
@@ -378,7 +378,7 @@ def test_a_service_grows_by_cpu_or_by_what_waits_for_it() -> None:
     ],
 )
 def test_one_value_says_where_traces_go(exporter: str, tracing: dict[str, Any], endpoint: str | None) -> None:
-    """Those of sidecars and of services."""
+    """The value holds for sidecars and for services."""
     rendered = place(*setting(tracing__exporter=exporter))
     spec = of_kind(rendered, "Configuration")["choreography"]["spec"]
     assert spec == {"tracing": tracing, "metrics": {"enabled": True, "http": {"increasedCardinality": False}}}
@@ -399,7 +399,7 @@ def test_where_topics_have_components_of_their_own_services_are_told() -> None:
     ],
 )
 def test_a_component_of_ours_runs_beside_each_sidecar(broker: str, image: str, variable: str) -> None:
-    """Dapr's injector puts it there; it is told of its sidecar, and ends after it."""
+    """Dapr's injector adds it; it knows its sidecar, and ends after it."""
     rendered = on(broker)
     assert told_to_injector(rendered, "order")["dapr.io/inject-pluggable-components"] == "true"
     component = of_kind(rendered, "Component")["pubsub"]
@@ -414,7 +414,7 @@ def test_a_component_of_ours_runs_beside_each_sidecar(broker: str, image: str, v
 
 @pytest.mark.parametrize("broker", ["redis", "nats", "nats-pull", "rabbitmq"])
 def test_topics_begin_as_the_values_say_wherever_they_are_named(broker: str) -> None:
-    """Components, subscriptions, retries, autoscalers and services agree, so two releases share a broker."""
+    """Components, subscriptions, retries, autoscalers and services agree, so releases can share a broker."""
     usual, staging = (
         on(broker, *setting(topicPrefix=prefix, defaults__autoscaling__mode="lag")) for prefix in ("", "staging")
     )
@@ -430,7 +430,7 @@ def test_topics_begin_as_the_values_say_wherever_they_are_named(broker: str) -> 
 
 
 def test_the_stand_in_misbehaves_as_the_values_say() -> None:
-    """Its switches are values, in its own words."""
+    """Its switches are values, under their own names."""
     rendered = place(*setting(paymentProvider__faults__declineAbove=500, paymentProvider__faults__errorRate=0.25))
     faults = yaml.safe_load(environment(rendered, "payment-provider")["PROVIDER_FAULTS"])
     assert faults == {
@@ -445,7 +445,7 @@ def test_the_stand_in_misbehaves_as_the_values_say() -> None:
 
 
 def test_a_real_provider_takes_the_place_of_the_stand_in() -> None:
-    """And no order is placed to test the release, as it would move money."""
+    """The release test then places no order, because it would move real money."""
     words = setting(paymentProvider__enabled=False)
     rendered = place(*words, "--set", "outsides.payment-provider.url=https://pay.example.com/v1")
     assert "payment-provider" not in of_kind(rendered, "Deployment")
@@ -467,7 +467,7 @@ def test_a_pod_ends_in_the_order_in_which_nothing_is_lost() -> None:
 
 
 def test_production_spreads_grows_and_calls_somebody() -> None:
-    """Two pods of each at least, in several zones, with alerts."""
+    """Production has at least two pods of each service, in several zones, with alerts."""
     words = ["--values", "helm/choreography/values-production.yaml"]
     rendered = on("kafka", *words, "--set", "outsides.payment-provider.url=https://pay.example.com")
     assert {one["spec"]["minReplicaCount"] for one in of_kind(rendered, "ScaledObject").values()} == {2}
@@ -482,7 +482,7 @@ def test_production_spreads_grows_and_calls_somebody() -> None:
 
 @pytest.mark.parametrize("broker", IN_CLUSTER)
 def test_the_files_for_those_without_helm_are_the_chart(broker: str) -> None:
-    """`make manifests` places it without a release: no password is drawn, and nothing is for Helm alone."""
+    """`make manifests` places it without a release: it generates no password, and omits Helm's own objects."""
     rendered = on(broker, "--values", "k8s/flow/values.yaml")
     assert set(of_kind(rendered, "Deployment")) == {*NAMES, "payment-provider"}
     assert not of_kind(rendered, "Secret")
@@ -493,7 +493,7 @@ def test_the_files_for_those_without_helm_are_the_chart(broker: str) -> None:
 
 
 def test_every_template_is_placed_by_some_values() -> None:
-    """A template that nothing reaches is tested by nothing."""
+    """A template that no values reach is not tested."""
     everything = setting(
         intake="closed",
         monitoring__serviceMonitor__enabled=True,

@@ -1,4 +1,4 @@
-"""The values of the chart: each says what it is for, what is unknown is refused, and other files hold differences."""
+"""The values of the chart: each is described, unknown ones are refused, and other files hold differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Path_ = tuple[str, ...]
 
 
 def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """Yield every value that is no mapping, with its keys."""
+    """Yield every value that is not a mapping, with its keys."""
     if isinstance(value, dict) and value:
         for key, one in value.items():
             yield from leaves(one, (*path, key))
@@ -36,7 +36,7 @@ def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
 
 
 def default_at(path: Path_) -> Any:
-    """Return the default of a value; of one service that of all services."""
+    """Return the default of a value; for one service, that of all services."""
     found: Any = VALUES
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
@@ -70,14 +70,14 @@ def refused(values: Any) -> str:
 
 
 def test_the_schema_is_a_schema_and_accepts_the_defaults() -> None:
-    """Helm would otherwise refuse everybody."""
+    """Otherwise Helm would refuse every installation."""
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert refused(VALUES) == ""
 
 
 @pytest.mark.parametrize("path", sorted(set(mappings(VALUES))), ids=".".join)
 def test_a_name_that_is_not_there_is_refused_at_every_level(path: Path_) -> None:
-    """A spelling mistake would otherwise be a value that nobody reads."""
+    """Otherwise a spelling mistake would be silently ignored."""
     values = copy.deepcopy(VALUES)
     place: Any = values
     for key in path:
@@ -112,7 +112,7 @@ def test_a_service_may_say_what_all_services_may_say_and_nothing_else() -> None:
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(path: Path_, wrong: Any) -> None:
-    """What the annotations say is asked of every value."""
+    """Every value must satisfy its annotations."""
     values = copy.deepcopy(VALUES)
     place: Any = values
     for key in path[:-1]:
@@ -131,7 +131,7 @@ def test_a_second_file_of_values_holds_only_differences(file: Path) -> None:
 
 
 def test_every_broker_has_a_file_of_values_that_names_it() -> None:
-    """And no file names a broker that is not rendered."""
+    """No file names a broker that is not rendered."""
     named = {
         file.stem: yaml.safe_load(file.read_text())["broker"]["kind"] for file in (CHART / "values").glob("*.yaml")
     }
@@ -140,7 +140,7 @@ def test_every_broker_has_a_file_of_values_that_names_it() -> None:
 
 
 def test_every_value_is_explained_where_it_stands() -> None:
-    """By a comment of its own or, where its name says the rest, of what it belongs to."""
+    """It has a comment, or, where its name is clear, its parent has one."""
     for path, entry in ENTRIES.items():
         above = [ENTRIES[path[:length]] for length in range(1, len(path) + 1)]
         assert any(one.told for one in above), path
@@ -148,7 +148,7 @@ def test_every_value_is_explained_where_it_stands() -> None:
 
 
 def test_the_readme_names_every_value() -> None:
-    """With its default, so that nobody has to read YAML."""
+    """It shows the default, so that users need not read YAML."""
     readme = (CHART / "README.md").read_text()
     for path, entry in ENTRIES.items():
         if not entry.below:
@@ -173,7 +173,7 @@ def test_no_value_is_a_secret(file: Path) -> None:
     ],
 )
 def test_values_that_cannot_be_described_are_refused(text: str, told: str, tmp_path: Path) -> None:
-    """A schema that let everything through would look like one that checks."""
+    """Otherwise a schema that accepts everything would look like one that checks."""
     values = tmp_path / "values.yaml"
     values.write_text(text)
     with pytest.raises(ChartValuesError, match=told):
@@ -181,7 +181,7 @@ def test_values_that_cannot_be_described_are_refused(text: str, told: str, tmp_p
 
 
 def test_the_dashboard_shows_metrics_that_services_count() -> None:
-    """A panel of a metric that was renamed would be empty, and nobody would know why."""
+    """A panel of a renamed metric would be empty without an explanation."""
     metrics = Metrics("some")
     metrics.unanswered_by("an outside")
     counted = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}

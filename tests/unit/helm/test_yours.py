@@ -1,4 +1,4 @@
-"""What a user adds to pods: it is there once, beside what the chart says, or refused with a sentence."""
+"""A user's additions to pods appear once, beside the chart's own, or are refused with a message."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def variables(rendered: Rendered, pod: str) -> dict[str, Any]:
 
 
 def test_a_variable_may_come_from_a_secret() -> None:
-    """Beside those that are texts, and for one service alone."""
+    """This works beside plain texts, and for one service alone."""
     rendered = strictly(*setting(defaults__env={"PLAIN": "a: b"}, services__shipping__env={"CARRIER_TOKEN": SECRET}))
     found = variables(rendered, "Deployment/shipping")
     assert (found["PLAIN"], found["CARRIER_TOKEN"]) == ({"value": "a: b"}, SECRET)
@@ -92,7 +92,7 @@ def test_a_variable_of_a_service_replaces_the_common_one_as_a_whole(common: Any,
 
 
 def test_variables_may_come_from_whole_secrets_and_config_maps() -> None:
-    """What the chart sets counts before them, as Kubernetes has it."""
+    """The chart's own variables win over them, as in Kubernetes."""
     sources = [{"secretRef": {"name": "carrier"}}, {"configMapRef": {"name": "common"}, "prefix": "X_"}]
     rendered = strictly(*setting(defaults__envFrom=sources))
     for pod in (*(f"Deployment/{name}" for name in SERVICES), *JOBS):
@@ -100,7 +100,7 @@ def test_variables_may_come_from_whole_secrets_and_config_maps() -> None:
 
 
 def test_the_certificate_authority_of_a_company_reaches_whoever_opens_connections() -> None:
-    """Services, and the jobs that ask the broker; all remain what Pod Security `restricted` admits."""
+    """Services and the jobs that connect get it; all still satisfy Pod Security `restricted`."""
     rendered = strictly(*(word for name, value in CA.items() for word in setting(**{f"defaults__{name}": value})))
     for name in (*(f"Deployment/{name}" for name in SERVICES), *JOBS):
         pod = pods(rendered)[name]
@@ -120,7 +120,7 @@ PLACING: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", PLACING)
 def test_every_pod_of_the_chart_is_where_it_may_be(name: str) -> None:
-    """A cluster whose nodes are tainted takes no pod without it: no hook would ever end."""
+    """On tainted nodes no pod would start without it, so no hook would ever end."""
     rendered = strictly(*setting(**{f"defaults__{name}": PLACING[name]}))
     assert set(pods(rendered)) == OF_THE_CHART | {f"Deployment/{service}" for service in SERVICES}
     assert [pod for pod, spec in pods(rendered).items() if spec.get(name) != PLACING[name]] == []
@@ -133,7 +133,7 @@ def test_the_pods_of_one_service_may_be_elsewhere() -> None:
 
 
 def test_pods_may_be_spread_over_more_than_zones_and_nodes() -> None:
-    """Those of the service, unless others are named."""
+    """The constraints select the service's pods, unless they name others."""
     rack = {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
     others = rack | {"topologyKey": "row", "labelSelector": {"matchLabels": {"a": "b"}}}
     rendered = strictly(*setting(defaults__topologySpreadConstraints=[rack, others]))
@@ -147,7 +147,7 @@ AWS = ["--values", str(CHART / "values/aws.yaml"), *setting(broker__aws__credent
 
 
 def collisions() -> list[tuple[str, dict[str, Any], str]]:
-    """Return values that set what the chart sets, found in what it renders, each with the name that is there twice."""
+    """Return values that collide with the rendered chart, each with the duplicate name."""
     pod = of_kind(place(*AWS), "Deployment")["billing"]["spec"]["template"]
     return [
         *(("podLabels", {key: "mine"}, key) for key in pod["metadata"]["labels"]),
@@ -158,7 +158,7 @@ def collisions() -> list[tuple[str, dict[str, Any], str]]:
 
 
 def test_a_name_that_the_chart_sets_itself_is_refused(tmp_path: Path) -> None:
-    """Every label, annotation and variable of a pod: of two of one name nobody could tell which one counts."""
+    """Of two labels, annotations or variables with one name, it would be unclear which one counts."""
     tried = collisions()
     assert len(tried) > 30
     file = tmp_path / "mine.json"
@@ -181,7 +181,7 @@ def test_a_name_that_the_chart_sets_itself_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_such_a_name_is_refused_for_all_services_as_well(name: str, mine: dict[str, Any]) -> None:
-    """A sentence says where it is set, and not the API server."""
+    """The message says where the chart sets it, and comes before the API server's."""
     assert "which the chart sets itself" in refusal(*setting(**{f"defaults__{name}": mine}))
 
 
@@ -209,14 +209,14 @@ def test_such_a_name_is_refused_for_all_services_as_well(name: str, mine: dict[s
     ],
 )
 def test_what_could_not_be_placed_is_refused(values: dict[str, Any], told: str) -> None:
-    """With what is there already, and what to do."""
+    """The message says what exists already, and what to do."""
     words = [word for name, value in values.items() for word in setting(**{f"defaults__{name}": value})]
     assert told in " ".join(refusal(*words).split())
 
 
 @pytest.mark.parametrize("part", ["broker", "store"])
 def test_a_setting_of_a_component_is_not_given_twice(part: str) -> None:
-    """One that the file has is replaced; of two of the user's nobody could tell which one counts."""
+    """The file's setting is replaced; of two of the user's, it would be unclear which one counts."""
     twice = [{"name": "redisPassword", "value": "a"}, {"name": "redisPassword", "value": "b"}]
     by_sidecar = setting(store__kind="postgres-by-dapr")
     assert "sets redisPassword twice" in refusal(*by_sidecar, *setting(**{f"{part}__metadata": twice}))
@@ -259,7 +259,7 @@ OURS = ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.i
 
 @pytest.mark.parametrize("path", ["monitoring.labels", "monitoring.dashboard.labels", "serviceAccount.annotations"])
 def test_labels_of_what_is_no_pod_are_merged(path: str) -> None:
-    """Whoever finds these by labels is the user's, so the user's count; each is there once."""
+    """Only the user's tools select these by labels, so the user's value wins; each label appears once."""
     switches = {f"monitoring__{one}__enabled": True for one in ("serviceMonitor", "podMonitor", "rules", "dashboard")}
     mine = dict.fromkeys(OURS, "mine")
     rendered = strictly(*setting(**switches, **{path.replace(".", "__"): mine}))
@@ -288,6 +288,6 @@ def test_labels_of_what_is_no_pod_are_merged(path: str) -> None:
     ],
 )
 def test_what_no_pod_could_have_is_refused_by_the_schema(name: str, wrong: Any) -> None:
-    """Kubernetes would refuse it in the cluster, or not understand it."""
+    """Otherwise Kubernetes would refuse or misread it in the cluster."""
     for values in ({"defaults": {name: wrong}}, {"services": {"order": {name: wrong}}}):
         assert list(jsonschema.Draft7Validator(SCHEMA).iter_errors(values))

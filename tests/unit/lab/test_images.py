@@ -1,4 +1,4 @@
-"""An image is made again when what it is made of has changed, and only then."""
+"""An image is rebuilt when its inputs have changed, and only then."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def image(tmp_path: Path) -> Built:
 
 
 def test_a_changed_file_makes_another_image(image: Built, tmp_path: Path) -> None:
-    """Its content counts, and its name."""
+    """A file's content and name both count."""
     before = image.digest()
     (tmp_path / "sources" / "one.py").write_text("2")
     changed = image.digest()
@@ -52,7 +52,7 @@ def test_a_changed_file_makes_another_image(image: Built, tmp_path: Path) -> Non
 
 
 def test_a_changed_dockerfile_or_base_makes_another_image(image: Built, tmp_path: Path) -> None:
-    """What stands on something else is something else."""
+    """An image on another base is another image."""
     before = image.digest()
     on_another = Built(image.names, image.dockerfile, image.files, Debian(("base:1",), ("python3",)))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nUSER 1")
@@ -60,14 +60,14 @@ def test_a_changed_dockerfile_or_base_makes_another_image(image: Built, tmp_path
 
 
 def test_what_python_compiled_makes_no_other_image(image: Built, tmp_path: Path) -> None:
-    """Whether somebody ran the tests before must not matter."""
+    """An earlier test run must not change the image."""
     before = image.digest()
     (tmp_path / "sources" / "__pycache__" / "one.pyc").write_text("compiled")
     assert image.digest() == before
 
 
 def test_servers_are_named_as_the_manifests_name_them(tools: Tools) -> None:
-    """Else the node would look for a registry that it does not reach."""
+    """Otherwise the node would look for a registry that it cannot reach."""
     manifests = "\n".join(file.read_text() for file in Path("k8s/dependencies").rglob("*.yaml"))
     names = [name for image in Catalogue(tools).servers() for name in image.names]
     assert {name.partition(":")[0] for name in names} == {"redis", "postgres", "nats", "openzipkin/zipkin-slim"}

@@ -1,4 +1,4 @@
-"""Dapr's chart as the lab changes it before it is installed."""
+"""The lab changes Dapr's chart before it installs it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def installed(name: str) -> dict[str, Any]:
 
 
 def test_the_scheduler_of_the_lab_is_the_only_member_of_its_cluster() -> None:
-    """It waits for no others, and everything else that it is started with stays."""
+    """It waits for no others, and all its other arguments stay."""
     spec = installed("dapr-scheduler-server")["spec"]
     assert spec["replicas"] == 1
     (container,) = spec["template"]["spec"]["containers"]
@@ -51,6 +51,6 @@ def test_the_scheduler_of_the_lab_is_the_only_member_of_its_cluster() -> None:
 
 
 def test_everything_else_of_the_chart_stays_as_it_is() -> None:
-    """Also what has as many replicas."""
+    """Other objects with the same number of replicas stay as well."""
     assert installed("dapr-placement-server")["spec"] == {"replicas": 3}
     assert installed("dapr-scheduler")["kind"] == "ServiceAccount"

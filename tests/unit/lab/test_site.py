@@ -1,4 +1,4 @@
-"""Clusters on one machine keep out of each other's way, and of everybody else's."""
+"""Clusters on one machine disturb neither each other nor the network around them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_address_is_set_aside_for_tests() -> None:
 
 
 def test_names_and_the_api_server_are_found_among_the_services() -> None:
-    """Kubernetes gives itself the first address, and nobody else the one that pods ask for names."""
+    """Kubernetes takes the first address; the address of the name server stays free."""
     for site in SITES:
         services = ip_network(site.services)
         assert ip_address(site.first_service) == services[1]

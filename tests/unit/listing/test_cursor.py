@@ -1,4 +1,4 @@
-"""A cursor names one place of one list, and nothing that a client made up does."""
+"""A cursor names one place of one list; text that a client invents is refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHERE = st.builds(
 @settings(deadline=None, max_examples=50)
 @given(WHERE)
 def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: PagePlace) -> None:
-    """Whatever the id is."""
+    """This holds for every id."""
     asked = ask(TREES, b"owner=ann")
     assert ask(TREES, f"owner=ann&after={asked.cursor(place)}".encode()).after == place
 
@@ -37,7 +37,7 @@ def test_a_cursor_is_read_back_as_the_place_that_it_was_made_of(place: PagePlace
 @pytest.mark.parametrize("view", [TREES, OTHERS])
 @pytest.mark.parametrize("query", ["", "owner=bob"])
 def test_a_cursor_of_another_question_is_refused(view: object, query: str) -> None:
-    """Its place would mean nothing there."""
+    """Its place has no meaning in another list."""
     cursor = ask(TREES, b"owner=ann").cursor(PagePlace(1, "t1"))
     with pytest.raises(Exception, match="belongs to another list or to other filters"):
         ask(view, f"{query}&after={cursor}".encode())  # type: ignore[arg-type]

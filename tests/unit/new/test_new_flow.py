@@ -1,4 +1,4 @@
-"""What `choreography new` makes is a whole flow: it is tested, checked and explored as it stands."""
+"""`choreography new` makes a complete flow that passes its tests, its check and its exploration."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_new_flow_passes_its_own_tests(made: Path) -> None:
 
 @pytest.mark.parametrize("verb", [("check",), ("explore",), ("render", "--check")])
 def test_a_new_flow_is_sound(made: Path, verb: tuple[str, ...]) -> None:
-    """Nothing between its services is wrong, whatever arrives whenever."""
+    """Nothing between its services is wrong, in any order of events."""
     told = run(made, "choreography", verb[0], "apps.visits", *verb[1:])
     assert told.returncode == 0, told.stdout + told.stderr
 

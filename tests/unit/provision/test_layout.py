@@ -1,4 +1,4 @@
-"""What a broker needs is read from the files its sidecars read."""
+"""The topics and queues that a broker needs follow from the sidecars' files."""
 
 import asyncio
 from pathlib import Path
@@ -24,7 +24,7 @@ ON_BROKER = TopicNaming("checkout").on_broker
     ],
 )
 def test_a_rendered_folder_says_all_that_is_needed(folder: str, kind: str, pubsub: str) -> None:
-    """Every topic, and who hears which."""
+    """It names every topic and its consumers."""
     layout = layout_of(RENDERED / folder)
     assert (layout.kind, layout.pubsub, layout.topics) == (kind, pubsub, tuple(map(ON_BROKER, all_topics(SERVICES))))
     assert set(layout.hearers) == {
@@ -33,7 +33,7 @@ def test_a_rendered_folder_says_all_that_is_needed(folder: str, kind: str, pubsu
 
 
 def test_a_folder_without_a_broker_is_refused(tmp_path: Path) -> None:
-    """As is one that is not there."""
+    """A missing folder is refused too."""
     with pytest.raises(ProvisionError, match="names no broker"):
         layout_of(tmp_path)
     with pytest.raises(ProvisionError, match="is not a folder"):
@@ -41,7 +41,7 @@ def test_a_folder_without_a_broker_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_two_brokers_is_refused(tmp_path: Path) -> None:
-    """It would be unclear to whom the topics belong."""
+    """It would be unclear to which broker the topics belong."""
     for kind in ("kafka", "redis"):
         (tmp_path / f"{kind}.yaml").write_text(
             f"kind: Component\nmetadata:\n  name: {kind}\nspec:\n  type: pubsub.{kind}\n  metadata: []\n"
@@ -51,13 +51,13 @@ def test_a_folder_with_two_brokers_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_nobody_knows_is_refused_and_the_known_ones_are_listed() -> None:
-    """Nothing is made half."""
+    """No part of the layout is made."""
     with pytest.raises(ProvisionError, match=r"can provision 'pubsub\.pigeon'\. Known are: .*pubsub\.kafka"):
         asyncio.run(provision(BrokerLayout("pubsub.pigeon", PUBSUB, ("orders",), ()), "nowhere"))
 
 
 def test_redis_needs_nothing() -> None:
-    """Its streams keep what nobody has read yet."""
+    """Its streams keep unread events."""
     (sentence,) = asyncio.run(provision(BrokerLayout("pubsub.redis", PUBSUB, ("orders",), ()), "nowhere"))
     assert "needs nothing" in sentence
 
@@ -71,6 +71,6 @@ def test_redis_needs_nothing() -> None:
     ],
 )
 def test_a_broker_that_does_not_answer_is_told_in_a_sentence(kind: str, address: str) -> None:
-    """With what to look at."""
+    """The message says what to look at."""
     with pytest.raises(ProvisionError, match=r"(Kafka|RabbitMQ|NATS).* did not make"):
         asyncio.run(provision(BrokerLayout(kind, PUBSUB, ("orders",), (("order", "orders"),)), address))

@@ -1,4 +1,4 @@
-"""What the user of each service may do on its broker, as it is rendered."""
+"""The rendered permissions of each service's user on its broker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rendered(broker: str, prefix: str = "") -> dict[str, str]:
 
 
 def test_users_may_what_the_scopes_of_sidecars_say() -> None:
-    """Two walls with different holes would be a wall with all of them."""
+    """If scopes and grants differed, each could be passed where only the other refuses."""
     component = next(
         text for path, text in render(FLOW, broker="redis", store="sqlite").items() if path.name == "pubsub.yaml"
     )
@@ -48,7 +48,7 @@ def test_users_may_what_the_scopes_of_sidecars_say() -> None:
 
 
 def test_users_of_two_environments_are_two_users() -> None:
-    """Else the password of the one would open the other."""
+    """Otherwise the password of one environment would open the other."""
     grants = grants_of(SERVICES, TopicNaming("staging"))
     assert {grant.user for grant in grants} == {user.replace("checkout", "staging") for user in USERS}
     assert all(topic.startswith("staging.") for grant in grants for topic in grant.topics)
@@ -56,7 +56,7 @@ def test_users_of_two_environments_are_two_users() -> None:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_user_of_redis_adds_to_its_own_streams_and_reads_what_it_hears(service: Service) -> None:
-    """One selector each, so that no command of the one reaches a stream of the other."""
+    """Reading and adding have a selector each, so that no command of one reaches a stream of the other."""
     (line,) = (
         line for line in rendered("redis")["users.conf"].splitlines() if f"user checkout.{service.name} " in line
     )
@@ -81,7 +81,7 @@ def permission_of(broker: str, service: Service) -> dict[str, Any]:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_user_of_kafka_writes_and_reads_its_topics_and_uses_its_own_group(service: Service) -> None:
-    """Nobody's offsets are moved by somebody else, and nobody makes a topic."""
+    """It can move no other group's offsets, and make no topic."""
     acls = permission_of("kafka", service)["spec"]["authorization"]["acls"]
     for operation, topics in (("Write", published_by(service)), ("Read", subscribed_by(service))):
         granted = {
@@ -115,7 +115,7 @@ def test_a_user_of_rabbitmq_writes_to_its_own_exchanges_and_queues(service: Serv
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_user_of_nats_makes_no_consumer_and_subscribes_to_no_stream(service: Service) -> None:
-    """What a consumer delivers, the server publishes wherever the consumer says."""
+    """The server publishes a consumer's messages to any subject that the consumer names."""
     text = rendered("nats")["users.conf"]
     user = text.partition(f'user: "checkout.{service.name}"')[2].partition("user: ")[0]
     publishes, _, subscribes = user.partition("subscribe {")
@@ -153,7 +153,7 @@ def test_a_user_of_nats_who_pulls_changes_nothing_and_has_an_inbox_of_its_own(se
 def test_a_role_on_aws_publishes_its_own_facts_and_reads_its_own_queues(
     service: Service, broker: str, action: str
 ) -> None:
-    """And changes nothing that is there."""
+    """It can change no topic, rule or queue."""
     (text,) = (text for name, text in rendered(broker).items() if name == "policies.yaml")
     policies = {one["Properties"]["ManagedPolicyName"]: one for one in yaml.safe_load(text)["Resources"].values()}
     assert policies.keys() == USERS
@@ -174,7 +174,7 @@ def test_a_role_on_aws_publishes_its_own_facts_and_reads_its_own_queues(
 
 @pytest.mark.parametrize("broker", sorted(BROKERS))
 def test_two_environments_on_one_broker_share_no_queue_and_no_consumer_group(broker: str) -> None:
-    """What waits for the service of one environment would be taken by the other's."""
+    """Otherwise one environment's service would take the events of the other's."""
     one, other = (
         {str(trigger["metadata"]) for service in SERVICES for trigger in triggers_of(service, BROKERS[broker], names)}
         for names in (TopicNaming("checkout"), TopicNaming("staging"))
@@ -187,7 +187,7 @@ def test_two_environments_on_one_broker_share_no_queue_and_no_consumer_group(bro
 def test_groups_and_queues_are_called_alike_by_sidecars_provisioning_and_autoscalers(
     broker: str, wanted: str, tmp_path: Path
 ) -> None:
-    """A queue that only some of them know fills up for ever, and a group that nobody reads is never drained."""
+    """A queue that only some of them know would fill up, and an unread group would never be drained."""
     for path, text in render(FLOW, broker=broker, topic_prefix="staging").items():
         if path.parent.name == broker and "dapr" in path.parts:
             (tmp_path / path.name).write_text(text)

@@ -1,4 +1,4 @@
-"""When somebody is called, and what they are told to do."""
+"""Alerts fire for each kind of trouble, and say what to do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_metric_an_alert_looks_at_is_counted() -> None:
 
 
 def test_deliveries_that_end_in_no_way_that_is_counted_call_somebody() -> None:
-    """The law of decision 0018, with every way in which a delivery may end."""
+    """The equation of decision 0018 holds every way in which a delivery may end."""
     [rule] = [rule for rule in rules() if rule["alert"] == "ChoreographyUnaccounted"]
     [ends] = re.findall(r"choreography_\(([\w|]+)\)_total", rule["expr"])
     counted = {sample.name for metric in Metrics("order").registry.collect() for sample in metric.samples}
@@ -39,7 +39,7 @@ def test_deliveries_that_end_in_no_way_that_is_counted_call_somebody() -> None:
 
 
 def test_every_count_of_trouble_is_looked_at_by_an_alert() -> None:
-    """What a service counts because it should not happen calls somebody when it does."""
+    """Each counter of an undesired event has an alert."""
     metrics = Metrics("order")
     metrics.unanswered_by("an outside")
     counted = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}
@@ -49,13 +49,13 @@ def test_every_count_of_trouble_is_looked_at_by_an_alert() -> None:
 
 
 def test_every_alert_is_in_the_table_of_who_is_called() -> None:
-    """Whoever is called looks it up there."""
+    """The person who is called looks it up there."""
     table = (Path(__file__).parents[3] / "docs/production.md").read_text()
     assert [rule["alert"] for rule in rules() if rule["alert"] not in table] == []
 
 
 def test_every_alert_says_what_happened_and_what_to_do() -> None:
-    """Whoever is woken up reads one thing only."""
+    """A person who is woken up reads only the alert."""
     for rule in rules():
         assert rule["labels"]["severity"] in {"critical", "warning"}
         assert rule["annotations"]["summary"].endswith(".")
@@ -63,7 +63,7 @@ def test_every_alert_says_what_happened_and_what_to_do() -> None:
 
 
 def test_no_service_can_fall_silent_unnoticed() -> None:
-    """One that reports nothing, and one that accepts commands and hears nothing."""
+    """This covers a service without metrics, and one that accepts commands but consumes nothing."""
     named = [(rule["alert"], rule["labels"].get("service")) for rule in rules()]
     for service in SERVICES:
         assert ("ChoreographyAbsent", service.name) in named

@@ -23,7 +23,7 @@ def document() -> dict[str, Any]:
 
 
 def test_the_asyncapi_projects_schema_accepts_it(document: dict[str, Any], asyncapi_schema: dict[str, Any]) -> None:
-    """And refuses one with a mistake in it, so that it is known to look."""
+    """It refuses a document with a mistake, which proves that it checks."""
     validator = jsonschema_rs.validator_for(asyncapi_schema)
     assert [error.message for error in validator.iter_errors(document)] == []
     assert not validator.is_valid(document | {"operations": {"order-says": {"action": "shout"}}})
@@ -48,12 +48,12 @@ def test_who_says_and_who_hears_what_are_operations(document: dict[str, Any]) ->
 
 
 def test_an_undoing_event_says_what_it_undoes(document: dict[str, Any]) -> None:
-    """In an extension, as AsyncAPI has no word for it."""
+    """It stands in an extension, because AsyncAPI has no field for it."""
     assert document["components"]["messages"]["PaymentRefunded"]["x-undoes"] == "payment.charged.v1"
 
 
 def test_examples_are_valid_by_the_schema_beside_them_and_by_the_model(document: dict[str, Any]) -> None:
-    """An example that nobody validates is a lie in waiting."""
+    """An example that is not validated will be wrong one day."""
     schemas = document["components"]["schemas"]
     for name, message in document["components"]["messages"].items():
         (shown,) = message["examples"]

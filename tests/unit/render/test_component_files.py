@@ -25,7 +25,7 @@ def shown(file: Path) -> str:
 
 @pytest.mark.parametrize("file", FILES, ids=shown)
 def test_each_setting_has_its_reason_beside_it(file: Path) -> None:
-    """A setting whose reason nobody knows is changed by the next person in a hurry."""
+    """A setting without a known reason is changed by the next person in a hurry."""
     lines = [line for line in file.read_text().splitlines() if line.strip()]
     for before, line in itertools.pairwise(lines):
         text = line.strip()

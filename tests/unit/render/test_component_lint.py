@@ -1,4 +1,4 @@
-"""The lint of Dapr files: each setting that loses messages is told, with the reason and what to write."""
+"""The lint of Dapr files reports each setting that loses messages, with the reason and the remedy."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -178,7 +178,7 @@ def test_safe_settings_are_accepted(tmp_path: Path, type_: str, settings: dict[s
 def test_a_setting_that_loses_messages_is_told(
     tmp_path: Path, *, type_: str, setting: str, value: object, why: str, write: str
 ) -> None:
-    """What is set, why it loses, what to write; a missing setting means its default."""
+    """The finding names the setting, the reason and the remedy; a missing setting means its default."""
     settings: dict[str, Any] = {name: text for name, text in SAFE[type_].items() if name != setting}
     if value is not None:
         settings[setting] = value
@@ -190,7 +190,7 @@ def test_a_setting_that_loses_messages_is_told(
 
 
 def test_a_value_from_elsewhere_is_not_judged(tmp_path: Path) -> None:
-    """What an environment variable holds is for the self-check to find out."""
+    """The self-check judges values from environment variables."""
     store = component("state.postgresql", "v2")
     store["spec"]["metadata"] = [{"name": "connectionString", "envRef": "STATE_CONNECTION"}]
     assert judged(tmp_path, store) == []
@@ -207,7 +207,7 @@ def test_a_value_from_elsewhere_is_not_judged(tmp_path: Path) -> None:
     ],
 )
 def test_a_component_that_cannot_keep_the_guarantee_is_refused(tmp_path: Path, type_: str, told: str) -> None:
-    """No setting would help, so another one is named."""
+    """No setting would help, so the finding names another component."""
     (sentence,) = judged(tmp_path, component(type_), resiliency())
     assert told in sentence
 
@@ -230,7 +230,7 @@ FOR_EVER = {"policy": "constant", "duration": "1s", "maxRetries": -1}
     ],
 )
 def test_a_resiliency_that_gives_messages_up_is_told(tmp_path: Path, document: dict[str, Any], told: str) -> None:
-    """The delivery that is not acknowledged is the outbox, so nothing may give it up."""
+    """The unacknowledged delivery is the outbox, so no policy may give it up."""
     (sentence,) = judged(tmp_path, component("pubsub.redis", **REDIS), document)
     assert told in sentence
 
@@ -275,7 +275,7 @@ def test_a_resiliency_that_stands_second_in_its_file_is_told(tmp_path: Path) -> 
 
 
 def test_two_resiliencies_that_name_one_component_are_told(tmp_path: Path) -> None:
-    """The one read last replaces the other, so that a retry may be gone."""
+    """The last one that is read replaces the other, so a retry may be lost."""
     sentences = judged(tmp_path, component("pubsub.redis", **REDIS), resiliency(), resiliency(inbound={}))
     assert len(sentences) == 2
     assert "'pubsub', which 1.yaml names too" in sentences[0]
@@ -302,7 +302,7 @@ def test_a_dead_letter_topic_without_an_inbound_retry_is_told(tmp_path: Path) ->
 
 
 def test_a_bulk_subscription_without_a_dead_letter_topic_is_told(tmp_path: Path) -> None:
-    """What the sidecar cannot read would be acknowledged in silence."""
+    """Otherwise the sidecar would silently acknowledge messages that it cannot read."""
     (sentence,) = judged(tmp_path, subscription(bulkSubscribe={"enabled": True}))
     assert "acknowledged in silence" in sentence
 
@@ -344,7 +344,7 @@ def test_too_few_workers_for_the_topics_of_an_app_are_told(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("pool", "told"), [("64", True), ("67", False)])
 def test_too_few_connections_for_the_topics_of_an_app_are_told(tmp_path: Path, *, pool: str, told: bool) -> None:
-    """Each topic's reader keeps one to itself; with sixty families there was one left to publish with."""
+    """Each topic's reader keeps a connection; with sixty families only one was left for publishing."""
     topics = [subscription(f"t{number}", topic=f"t{number}") for number in range(63)]
     wide = component("pubsub.redis", concurrency="6300", poolSize=pool)
     sentences = [one for one in judged(tmp_path, wide, resiliency(), *topics) if "poolSize" in one]
@@ -354,7 +354,7 @@ def test_too_few_connections_for_the_topics_of_an_app_are_told(tmp_path: Path, *
 
 @pytest.mark.parametrize(("kind", "few", "many"), [("pubsub.rabbitmq", 64, 210), ("pubsub.jetstream", 64, 16_400)])
 def test_a_flow_that_a_few_replicas_would_shut_out_is_told(kind: str, few: int, many: int) -> None:
-    """Each component is a connection, and a server that takes no more lets no sidecar become ready."""
+    """Each component opens a connection, and if the server refuses more, no sidecar becomes ready."""
     resource = Resource("pubsub.yaml", 0, "Component", "pubsub-t", {"type": kind}, ("order",), {})
     assert not list(judge_connections([resource] * few))
     (sentence,) = judge_connections([resource] * many)
@@ -363,7 +363,7 @@ def test_a_flow_that_a_few_replicas_would_shut_out_is_told(kind: str, few: int, 
 
 
 def test_how_many_connections_a_flow_opens_is_told_beside_the_limit_of_the_server() -> None:
-    """With each replica, as nobody knows how many there will be."""
+    """The figure is for one replica, because the number of replicas is unknown."""
     resources = [
         Resource("pubsub.yaml", place, "Component", f"pubsub-{place}", {"type": "pubsub.jetstream"}, apps, {})
         for place, apps in enumerate([("order", "billing"), ("order",), ("order", "shipping")])
@@ -383,7 +383,7 @@ def test_a_file_that_is_not_yaml_is_told_and_the_others_are_judged(tmp_path: Pat
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """Nothing found wrong in no folder would sound like praise."""
+    """Otherwise a missing folder would look like one without findings."""
     (sentence,) = judge(tmp_path / "missing")
     assert "is not a folder" in sentence
 
@@ -394,5 +394,5 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     ids=lambda path: str(path.relative_to(rendered_flow())),
 )
 def test_the_rendered_files_are_accepted(folder: Path) -> None:
-    """What we ask of others we do ourselves."""
+    """Our own files meet the rules."""
     assert judge(folder) == []

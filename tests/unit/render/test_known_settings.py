@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def judged(folder: Path, kind: str, *names: str) -> list[str]:
-    """Judge a component with some settings, and return what is said about names."""
+    """Judge a component with some settings, and return the findings about names."""
     metadata = [{"name": name, "value": "1"} for name in names]
     component = {
         "apiVersion": "dapr.io/v1alpha1",
@@ -48,31 +48,31 @@ def judged(folder: Path, kind: str, *names: str) -> list[str]:
 def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
     tmp_path: Path, kind: str, written: str, meant: str
 ) -> None:
-    """A sidecar passes over it, so the default would count in silence."""
+    """A sidecar ignores it, and silently uses the default."""
     (sentence,) = judged(tmp_path, kind, written)
     assert f"has no setting {written!r}" in sentence
     assert f"Did you mean {meant}?" in sentence
 
 
 def test_a_setting_like_no_other_is_named_with_all_there_are(tmp_path: Path) -> None:
-    """So whoever wrote it sees what it may be."""
+    """The author sees the possible names."""
     (sentence,) = judged(tmp_path, "state.sqlite", "colour")
     assert "Its settings are actorStateStore, busyTimeout, " in sentence
 
 
 def test_settings_are_read_in_any_letters_and_those_of_every_component_are_known(tmp_path: Path) -> None:
-    """As a sidecar reads them."""
+    """A sidecar reads them in the same way."""
     assert not judged(tmp_path, "pubsub.redis", "REDISHOST", "consumerID", "publishingScopes", "allowedTopics")
     assert not judged(tmp_path, "state.postgresql", "keyPrefix", "actorStateStore", "TablePrefix")
 
 
 def test_what_nobody_tried_is_not_judged_by_names(tmp_path: Path) -> None:
-    """Nobody here knows its settings."""
+    """This project does not know the settings of an untried type."""
     assert not judged(tmp_path, "pubsub.pulsar", "anything")
 
 
 def test_the_settings_of_everything_that_was_tried_are_known() -> None:
-    """And of nothing else."""
+    """No settings of other types are listed."""
     assert SETTINGS.keys() == {f"{category}.{name}" for category, names in TRIED.items() for name in names}
 
 
@@ -82,7 +82,7 @@ def test_the_settings_of_everything_that_was_tried_are_known() -> None:
     ids=lambda file: file.stem,
 )
 def test_the_settings_of_our_own_files_are_known(tmp_path: Path, file: Path) -> None:
-    """Each was seen to work."""
+    """Each of these settings was seen to work."""
     for document in yaml.safe_load_all(file.read_text()):
         if document and document.get("kind") == "Component":
             names = [one["name"] for one in document["spec"].get("metadata") or ()]
@@ -91,7 +91,7 @@ def test_the_settings_of_our_own_files_are_known(tmp_path: Path, file: Path) -> 
 
 @pytest.mark.parametrize(("kind", "folder"), [("aws.eventbridge", "eventbridge"), ("nats-pull", "nats_pull")])
 def test_the_settings_of_our_own_components_are_those_that_they_declare(kind: str, folder: str) -> None:
-    """In the metadata.yaml beside them."""
+    """The declarations are in the metadata.yaml beside them."""
     declared = yaml.safe_load((ROOT / "components" / folder / "metadata.yaml").read_text())
     profiles = declared.get("authenticationProfiles") or []
     names = {one["name"] for part in (declared, *profiles) for one in part.get("metadata") or ()}

@@ -1,4 +1,4 @@
-"""Events of every shape stand in one AsyncAPI document, whatever their classes are called."""
+"""Events of every form fit into one AsyncAPI document, whatever the names of their classes."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_the_asyncapi_projects_schema_accepts_every_kind(
 
 
 def test_every_reference_resolves(document: dict[str, Any]) -> None:
-    """Those inside schemas as well; none is left that points into a schema of its own."""
+    """This includes references inside schemas; none points into a schema of its own."""
     for reference in references(document):
         found: Any = document
         for step in reference.removeprefix("#/").split("/"):

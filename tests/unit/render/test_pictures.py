@@ -1,4 +1,4 @@
-"""Pages and pictures say what the declarations say, and nothing a person has to keep up to date."""
+"""Pages and pictures are rendered from the declarations, and need no upkeep by a person."""
 
 # ruff: noqa: ARG001 - what is drawn are signatures.
 
@@ -40,7 +40,7 @@ class NarrowOrder(Event, owner="orders", subject="order_id", type="order.created
 
 
 def test_the_states_of_an_entity_are_found_by_its_own_reactions() -> None:
-    """Nobody draws them, so nobody forgets one."""
+    """They are computed, so none is forgotten."""
     assert state_diagram(shipping, Shipment).mermaid == (
         "stateDiagram-v2\n"
         "    [*] --> waiting\n"
@@ -56,7 +56,7 @@ def test_what_is_said_without_another_state_is_told_beside_the_picture() -> None
 
 
 def test_only_states_that_can_be_come_to_are_drawn() -> None:
-    """A charge that is cancelled meanwhile is refunded, and nothing is ever refunded that was declined."""
+    """A charge that is cancelled meanwhile is refunded; a declined payment is never refunded."""
     arrows = state_diagram(billing, Payment).mermaid
     assert "charging --> refunding: CardCharged<br/>/ PaymentCharged, Refund" in arrows
     assert "declined -->" not in arrows
@@ -104,7 +104,7 @@ def test_a_deadline_is_a_node_of_its_own() -> None:
 
 
 def test_the_page_of_a_service_tells_all_it_does() -> None:
-    """What it publishes and to whom, what it hears and from whom, its requests, deadlines, effects and entities."""
+    """The page shows its publications, consumers, sources, requests, deadlines, effects and entities."""
     pages = {path.stem: text for path, text in render("apps.checkout").items() if path.parent.name == "docs"}
     assert sorted(pages) == sorted(service.name for service in SERVICES)
     assert "| `POST /orders` | `OrderCreated` | Accept an order. |" in pages["order"]
@@ -128,5 +128,5 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
 
 
 def test_the_wire_type_of_the_copy_is_that_of_the_event() -> None:
-    """Else the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     assert NarrowOrder.wire_type == OrderCreated.wire_type
