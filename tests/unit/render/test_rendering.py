@@ -1,4 +1,4 @@
-"""What `choreography render` makes of the checkout flow."""
+"""The files that `choreography render` makes of the checkout flow."""
 
 import dataclasses
 import importlib
@@ -52,7 +52,7 @@ def grants(component: dict[str, Any], name: str) -> dict[str, set[str]]:
 
 
 def test_the_committed_files_are_what_the_declarations_say() -> None:
-    """A fact has one home, so a committed file that differs is a mistake."""
+    """A fact is written in one place, so a committed file that differs is a mistake."""
     assert compare(FLOW) == []
 
 
@@ -62,7 +62,7 @@ def test_rendering_twice_gives_the_same_texts_in_the_same_order() -> None:
 
 
 def test_every_file_says_where_it_comes_from() -> None:
-    """Whoever opens one knows at once what to edit instead."""
+    """A reader sees at once what to edit instead."""
     told = "Rendered by `choreography render apps.checkout`"
     heads = {
         ".yaml": f"# {told}; edit ",
@@ -82,7 +82,7 @@ def test_every_broker_and_every_store_is_rendered() -> None:
 
 
 def test_a_sidecar_keeps_no_series_of_its_own_for_every_deadline() -> None:
-    """Names of jobs are in paths, and paths would be labels that no sidecar ever forgets."""
+    """Job names are part of paths, and a sidecar would keep each path as a metric label for ever."""
     (text,) = (text for path, text in render(FLOW).items() if path.name == "config.yaml")
     assert yaml.safe_load(text)["spec"]["metrics"] == {"enabled": True, "http": {"increasedCardinality": False}}
 
@@ -90,7 +90,7 @@ def test_a_sidecar_keeps_no_series_of_its_own_for_every_deadline() -> None:
 @pytest.mark.parametrize("broker", LOOKED_AT)
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service, broker: str) -> None:
-    """Of two for one topic the second would be ignored in silence."""
+    """A second one for the same topic would be silently ignored."""
     mine = [
         document
         for document in documents(broker).values()
@@ -105,7 +105,7 @@ def test_a_service_has_one_subscription_for_each_topic_it_needs(service: Service
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 def test_what_a_service_hears_comes_in_bulk_and_ends_at_its_own_undelivered_topic(service: Service) -> None:
-    """A default route and a dead letter topic keep the sidecar from forgetting what it cannot hand over."""
+    """A default route and a dead letter topic keep the sidecar from dropping undeliverable events."""
     for text in subscriptions_of(service).values():
         spec = yaml.safe_load(text)["spec"]
         assert spec["pubsubname"] == "pubsub"
@@ -122,7 +122,7 @@ def test_what_a_service_hears_comes_in_bulk_and_ends_at_its_own_undelivered_topi
 
 @pytest.mark.parametrize("broker", LOOKED_AT)
 def test_nothing_is_delivered_alone(broker: str) -> None:
-    """Alone, a message brings its metadata in the header of the request, whose size every server bounds."""
+    """A message that is delivered alone carries its metadata in a header, whose size servers limit."""
     subscriptions = [one for one in documents(broker).values() if one["kind"] == "Subscription"]
     assert subscriptions
     assert [one["metadata"]["name"] for one in subscriptions if not one["spec"]["bulkSubscribe"]["enabled"]] == []
@@ -130,7 +130,7 @@ def test_nothing_is_delivered_alone(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", LOOKED_AT)
 def test_every_app_id_is_in_both_scope_lists(broker: str) -> None:
-    """An app that a list does not name would be allowed whatever no protection forbids."""
+    """An app that is not in a list would be allowed every unprotected topic."""
     pubsub = documents(broker)["pubsub.yaml"]
     for scope in ("publishingScopes", "subscriptionScopes"):
         assert list(grants(pubsub, scope)) == [*NAMES, "chronicle"]
@@ -138,7 +138,7 @@ def test_every_app_id_is_in_both_scope_lists(broker: str) -> None:
 
 
 def test_a_service_may_publish_to_its_own_topics_only() -> None:
-    """Each family of events has one publisher, so a service cannot speak in the name of another."""
+    """Each family of events has one publisher, so no service can publish events of another."""
     publishing = grants(documents("redis")["pubsub.yaml"], "publishingScopes")
     for service in SERVICES:
         kinds = ("canary", "undelivered", "dead-letters", *(("intents",) if service.effects else ()))
@@ -147,7 +147,7 @@ def test_a_service_may_publish_to_its_own_topics_only() -> None:
 
 
 def test_a_service_may_hear_what_it_declares_and_nothing_else() -> None:
-    """What a service reacts to is what its declaration says, also for whoever can change its files."""
+    """A service consumes only what it declares, also if somebody changes its files."""
     hearing = grants(documents("redis")["pubsub.yaml"], "subscriptionScopes")
     for service in SERVICES:
         kinds = ("canary", "undelivered", *(("intents",) if service.effects else ()))
@@ -163,7 +163,7 @@ def test_the_chronicle_may_hear_everything_and_say_nothing_but_nudges() -> None:
 
 
 def test_every_topic_is_protected_and_no_other_is_allowed() -> None:
-    """A topic nobody declared is a spelling mistake."""
+    """An undeclared topic is a spelling mistake."""
     pubsub = documents("redis")["pubsub.yaml"]
     for name in ("protectedTopics", "allowedTopics"):
         assert setting(pubsub, name).split(",") == list(map(ON_BROKER, all_topics(SERVICES)))
@@ -177,7 +177,7 @@ def per_topic(broker: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("broker", PER_TOPIC)
 def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
-    """A subscription names its own, and every one of them is tried again by the sidecar."""
+    """Each subscription names its own component, and the sidecar retries for each of them."""
     assert sorted(per_topic(broker)) == list(map(ON_BROKER, all_topics(SERVICES)))
     resources = documents(broker)
     subscriptions = [one for one in resources.values() if one["kind"] == "Subscription"]
@@ -193,7 +193,7 @@ def test_a_broker_may_have_a_component_for_each_topic(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", PER_TOPIC)
 def test_a_component_of_one_topic_is_for_those_who_say_or_hear_it(broker: str) -> None:
-    """Each may say what it publishes, and quarantine there what it hears and cannot hand over."""
+    """Each may publish its own events there, and dead-letter events that it cannot deliver."""
     created, canary = (per_topic(broker)[f"checkout.{topic}"] for topic in ("order.created", "order-canary"))
     assert grants(created, "publishingScopes") == {
         "order": {"checkout.order.created", "checkout.order-undelivered"},
@@ -216,7 +216,7 @@ def test_streams_and_consumers_of_nats_have_no_dots_in_their_names() -> None:
 
 
 def test_another_prefix_gives_every_topic_and_group_another_name_and_nothing_else() -> None:
-    """Two environments share a broker, and neither hears the other."""
+    """Two environments share a broker, and neither consumes the other's events."""
     for broker in LOOKED_AT:
         usual = render(FLOW, broker=broker)
         staging = render(FLOW, broker=broker, topic_prefix="staging")
@@ -229,13 +229,13 @@ def test_another_prefix_gives_every_topic_and_group_another_name_and_nothing_els
 
 @pytest.mark.parametrize("prefix", ["Staging", "a.b", "my_flow", "9", "-", "x" * 64])
 def test_a_prefix_that_not_every_broker_accepts_is_refused(prefix: str) -> None:
-    """It must also be clear where it ends."""
+    """The end of the prefix must also be clear."""
     with pytest.raises(ChoreographyError, match="cannot be the prefix of topics"):
         render(FLOW, broker="redis", store="sqlite", topic_prefix=prefix)
 
 
 def test_what_only_a_subscription_can_say_is_said_by_the_brokers_file() -> None:
-    """A quorum queue is asked for by whoever subscribes."""
+    """The subscription asks for a quorum queue."""
     for name, one in documents("rabbitmq").items():
         if one["kind"] == "Subscription":
             assert one["spec"]["metadata"] == {"queueType": "quorum", "rawPayload": "true"}, name
@@ -249,7 +249,7 @@ def test_only_the_services_may_use_the_store(store: str) -> None:
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_of_sidecars_brings_along_what_they_do_when_it_fails(store: str) -> None:
-    """Nothing, as only the service can tell whether a transaction whose answer was lost was committed."""
+    """They do not retry, as only the service can tell whether a commit with a lost reply happened."""
     policy = documents(store)["resiliency.yaml"]
     assert policy["spec"]["targets"]["components"] == {"statestore": {"outbound": {}}}
     assert policy["scopes"] == NAMES
@@ -257,7 +257,7 @@ def test_a_store_of_sidecars_brings_along_what_they_do_when_it_fails(store: str)
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_the_files_of_a_broker_say_nothing_of_a_store(broker: str) -> None:
-    """Services speak to their database themselves, so a sidecar knows of none."""
+    """Services connect to their database themselves, so a sidecar has no store."""
     assert "statestore" not in yaml.safe_dump(list(documents(broker).values()))
 
 
@@ -268,19 +268,19 @@ def test_the_resiliency_holds_for_every_app_of_the_flow_and_no_other() -> None:
 
 @pytest.mark.parametrize("broker", LOOKED_AT)
 def test_a_file_holds_one_resource_of_a_name_of_its_own(broker: str) -> None:
-    """A sidecar ignores a second Resiliency of a file in silence, and one subscription of two with the same name."""
+    """A sidecar silently ignores a file's second Resiliency, and the second subscription of a name."""
     named = [(document["kind"], document["metadata"]["name"]) for document in documents(broker).values()]
     assert len(named) == len(set(named))
 
 
 def test_a_flow_that_is_not_there_is_refused_by_name() -> None:
-    """The sentence says how to name one."""
+    """The message says how to name a flow."""
     with pytest.raises(FlowError, match=r"There is no package 'apps.chekout'.*apps.checkout"):
         render("apps.chekout")
 
 
 def test_a_broker_without_a_file_is_refused_and_the_known_ones_are_listed() -> None:
-    """Nothing is rendered with settings that nobody judged."""
+    """Nothing is rendered with settings that were not checked."""
     with pytest.raises(
         FlowError,
         match=r"brokers/pigeon.yaml is not in .*\(aws, eventbridge, kafka, nats-pull, nats, rabbitmq, redis\)",
@@ -289,7 +289,7 @@ def test_a_broker_without_a_file_is_refused_and_the_known_ones_are_listed() -> N
 
 
 def test_a_component_file_that_cannot_be_completed_is_refused() -> None:
-    """A scope that ended up in the wrong place would protect nothing."""
+    """A scope in the wrong place would protect nothing."""
     base = "kind: Component\nmetadata:\n  name: pubsub\nspec:\n  metadata: []\n  type: pubsub.redis\n"
     with pytest.raises(ChoreographyError, match=r"does not end with the list spec\.metadata"):
         components.pubsub(base, SERVICES)
@@ -313,9 +313,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
         copy = tmp_path / "components" / file.relative_to(root / "components")
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text())
-    # A name of its own each time, as Python remembers what it has imported.
+    # Each copy has a name of its own, because Python remembers imported modules.
     package = tmp_path / f"flow_in_{tmp_path.name}"
-    # A folder `dapr` is where a flow keeps what is rendered, in version control.
+    # A flow with a folder `dapr` keeps its rendered files there, in version control.
     (package / "dapr").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "shipping.py").write_text('from choreography import Service\n\nshipping = Service("shipping")\n')
@@ -325,7 +325,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
 
 
 def test_a_file_that_is_missing_changed_or_stray_is_told(elsewhere: Elsewhere) -> None:
-    """Each in a sentence, so that a failed build says what to do."""
+    """Each gets a message, so that a failed build says what to do."""
     write(elsewhere.flow)
     (elsewhere.folder / "config.yaml").unlink()
     (elsewhere.folder / "redis" / "pubsub.yaml").write_text("edited: by hand\n")
@@ -342,7 +342,7 @@ def test_a_file_that_is_missing_changed_or_stray_is_told(elsewhere: Elsewhere) -
 
 
 def test_beside_pages_and_manifests_a_person_may_keep_files(elsewhere: Elsewhere) -> None:
-    """Only what was rendered once and is not any more is told, and removed."""
+    """Only files that were once rendered and no longer are, are reported and removed."""
     write(elsewhere.flow)
     docs = elsewhere.folder.parent / "docs"
     (docs / "why.md").write_text("# Written by a person\n")
@@ -354,7 +354,7 @@ def test_beside_pages_and_manifests_a_person_may_keep_files(elsewhere: Elsewhere
 
 
 def test_writing_removes_what_was_rendered_once_and_leaves_what_was_not(elsewhere: Elsewhere) -> None:
-    """A subscription to a topic nobody hears any more would go on receiving it."""
+    """A subscription to a topic without reactions would go on receiving it."""
     write(elsewhere.flow)
     stale = elsewhere.folder / "redis" / "subscriptions-gone.yaml"
     stale.write_text("# Rendered by `choreography render` once upon a time.\n")
@@ -383,7 +383,7 @@ class Note(Entity, key="text"):
 
 
 def test_topics_with_similar_names_keep_files_of_their_own() -> None:
-    """A file that overwrote another would be a topic that is never heard."""
+    """If one file overwrote the other, one topic would never be consumed."""
     order = Service("order")
 
     @order.on(StockSaid)

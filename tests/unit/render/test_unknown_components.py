@@ -1,4 +1,4 @@
-"""What nobody has tried, what no sidecar reads, and what is not there is told, not accepted in silence."""
+"""Untried components, files that no sidecar reads, and missing parts are reported, not ignored."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from tests.unit.render.test_component_lint import (
     ],
 )
 def test_a_component_that_nobody_tried_is_refused(tmp_path: Path, type_: str, told: str) -> None:
-    """Each is named with what to do: another name, or how to try it."""
+    """The finding names each, and says which name to use, or how to try it."""
     (sentence,) = [one for one in judged(tmp_path, component(type_), resiliency()) if "type" in one or type_ in one]
     assert told in sentence
 
 
 def test_a_component_that_has_passed_and_says_so_is_accepted(tmp_path: Path) -> None:
-    """Whoever tried it knows more than this project."""
+    """The user who tried it knows more than this project."""
     tried = component("pubsub.pulsar")
     tried["metadata"]["annotations"] = {"choreography/conforms": "2026-11-30, Pulsar 4.0"}
     assert judged(tmp_path, tried, resiliency()) == []
@@ -51,7 +51,7 @@ def test_a_component_that_has_passed_and_says_so_is_accepted(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("type_", ["pubsub.REDIS", "state.SQLite", "state.sqlite3", "pubsub.snssqs"])
 def test_other_names_of_a_component_are_judged_as_the_component(tmp_path: Path, type_: str) -> None:
-    """A sidecar takes them for the same, so their settings lose the same."""
+    """A sidecar treats them as the same, so the same settings lose messages."""
     assert judged(tmp_path, component(type_), resiliency())
 
 
@@ -76,13 +76,13 @@ def test_one_component_for_several_topics_is_told_where_each_needs_its_own(
 def test_a_subscription_that_is_never_made_is_told(
     tmp_path: Path, broker: dict[str, Any], more: dict[str, Any], told: str
 ) -> None:
-    """Nothing would ever be delivered, and nobody would say so."""
+    """Nothing would ever be delivered, and no error would say so."""
     sentences = judged(tmp_path, component("pubsub.redis", **REDIS) | broker, resiliency(), subscription(**more))
     assert [one for one in sentences if told in one]
 
 
 def test_one_missing_retry_is_one_sentence(tmp_path: Path) -> None:
-    """Twenty components that lack the same for the same reason are one thing to mend."""
+    """Twenty components with the same defect need one repair."""
     for number in range(20):
         broker = component("pubsub.rabbitmq", **RABBITMQ)
         broker["metadata"]["name"] = f"pubsub-{number}"
@@ -97,7 +97,7 @@ def test_one_missing_retry_is_one_sentence(tmp_path: Path) -> None:
 def test_a_folder_without_a_broker_is_refused_and_without_a_store_is_not(
     tmp_path: Path, there: str, missing: list[str]
 ) -> None:
-    """A flow would start with nobody to hear; its services may keep their records in a database of their own."""
+    """Without a broker no event is delivered; services may keep records in a database of their own."""
     one = component("state.sqlite", **SQLITE) if there == "state" else component("pubsub.redis", **REDIS)
     judged(tmp_path, one, resiliency())
     told = [sentence for sentence in judge_flow(tmp_path) if "holds no" in sentence]
@@ -124,5 +124,5 @@ def test_a_folder_without_a_broker_is_refused_and_without_a_store_is_not(
 def test_a_document_that_no_sidecar_reads_as_it_is_meant_is_told(
     tmp_path: Path, document: dict[str, Any], told: str
 ) -> None:
-    """With the place in it, and never with a stack."""
+    """The finding names the place, and never shows a stack trace."""
     assert [sentence for sentence in judged(tmp_path, document) if told in sentence]

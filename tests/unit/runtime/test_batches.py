@@ -1,4 +1,4 @@
-"""Splitting a batch while it arrives says the same as parsing it whole, and never fails over what is in it."""
+"""Splitting an arriving batch gives the same as parsing it whole, and no content makes it fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[BatchEnt
         return message, entries, True
 
     try:
-        # Nothing here waits, so nothing needs a loop.
+        # Nothing here waits, so no event loop is needed.
         reading().send(None)
     except StopIteration as end:
         return cast("tuple[Message, list[BatchEntry], bool]", end.value)
@@ -71,7 +71,7 @@ def split(body: bytes, cuts: Sequence[int] = ()) -> tuple[Message, list[BatchEnt
 def test_every_valid_batch_is_split_as_it_is_parsed(
     batch: dict[str, Any], cuts: list[int], spaced: bool, marked: bool
 ) -> None:
-    """Wherever its parts end: in a key, in an escape, in the middle of a character."""
+    """Its parts may end anywhere: in a key, in an escape, in the middle of a character."""
     body = b"\xef\xbb\xbf" * marked + orjson.dumps(batch, option=SPACED if spaced else 0)
     message, entries, is_json = split(body, cuts)
     assert is_json
@@ -83,7 +83,7 @@ def test_every_valid_batch_is_split_as_it_is_parsed(
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(0), max_size=6))
 def test_nothing_that_is_not_json_raises(body: bytes, cuts: list[int]) -> None:
-    """It has an end all the same, and all of it is accounted for."""
+    """It still has an end, and all of it is accounted for."""
     message, _, is_json = split(body, cuts)
     assert is_json or message.whole == body
 
@@ -91,7 +91,7 @@ def test_nothing_that_is_not_json_raises(body: bytes, cuts: list[int]) -> None:
 @settings(deadline=None)
 @given(BATCHES, st.integers(0), st.binary(max_size=6), st.lists(st.integers(0), max_size=6))
 def test_a_damaged_batch_never_raises(batch: dict[str, Any], place: int, damage: bytes, cuts: list[int]) -> None:
-    """Cut off, or with bytes in the middle that do not belong there."""
+    """It may be cut off, or have foreign bytes in the middle."""
     body = orjson.dumps(batch)
     place %= len(body) + 1
     split(body[:place] + damage + body[place:], cuts)
@@ -124,7 +124,7 @@ def test_what_looks_like_json_never_raises(text: str, cuts: list[int]) -> None:
     ],
 )
 def test_an_entry_that_cannot_be_read_spoils_no_other(bad: bytes) -> None:
-    """It keeps the id by which it is answered, and its own bytes."""
+    """It keeps the id for its answer, and its own bytes."""
     good = b'{"entryId":"%d","event":"e30="}'
     body = b'{"topic":"t","entries":[' + good % 1 + b',{"entryId":"2","event":' + bad + b"}," + good % 3 + b"]}"
     _, entries, is_json = split(body)
@@ -133,7 +133,7 @@ def test_an_entry_that_cannot_be_read_spoils_no_other(bad: bytes) -> None:
 
 
 def test_entries_before_the_end_of_what_is_cut_off_are_read() -> None:
-    """They are settled; what follows comes again."""
+    """They are settled; the rest is redelivered."""
     message, entries, is_json = split(b'{"topic":"t","entries":[{"entryId":"1","event":"e30="},{"entryId":"2","ev')
     assert not is_json
     assert message.topic == "t"
@@ -143,7 +143,7 @@ def test_entries_before_the_end_of_what_is_cut_off_are_read() -> None:
 @pytest.mark.parametrize("size", [LARGEST_READ + 1, LARGEST_VALUE, 3 * LARGEST_VALUE + 1])
 @pytest.mark.parametrize("part", [999, 65536])
 def test_an_event_that_is_too_large_is_known_by_its_bytes(size: int, part: int) -> None:
-    """Whether it was parsed or never kept, and however it came: it has the same id when it comes again."""
+    """It has the same id each time, whether it was parsed or not, and on every route."""
     raw = bytes(range(256)) * (size // 256 + 1)
     raw = raw[:size]
     entry = {"event": base64.b64encode(raw).decode(), "entryId": "1"}
@@ -179,7 +179,7 @@ def test_the_largest_event_that_is_read_is_kept() -> None:
     )
 )
 def test_entries_that_wait_for_their_topic_come_back_as_they_were(entries: list[BatchEntry]) -> None:
-    """The sidecar writes the topic after them."""
+    """The sidecar writes the topic behind the entries."""
     overlong = BatchEntry("huge", Overlong.of(b"\n\xff" * 9), {})
     with Held() as held:
         assert all(held.add(one) for one in [*entries, overlong])
@@ -187,7 +187,7 @@ def test_entries_that_wait_for_their_topic_come_back_as_they_were(entries: list[
 
 
 def test_of_two_entries_with_one_id_neither_is_done_before_both_are() -> None:
-    """The sidecar cannot tell them apart, so an answer to one is an answer to both."""
+    """The sidecar cannot distinguish them, so an answer to one answers both."""
     statuses = Statuses()
     for entry_id, done in (("a", True), ("b", True), ("a", False), (None, False)):
         statuses.add(BatchEntry(entry_id, b"", {}), done=done)

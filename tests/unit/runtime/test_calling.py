@@ -1,4 +1,4 @@
-"""Calls to the outside: a definite reply is an answer, a redirect goes to a person, no answer is asked for again."""
+"""Calls to the outside: a definite reply counts, a redirect is quarantined, a missing reply is retried."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ REPLIES: Mapping[str, tuple[web.Response, Reply]] = {
 
 @asynccontextmanager
 async def outside(answer: web.Response | None = None) -> AsyncIterator[tuple[str, list[web.Request]]]:
-    """Listen as an outside that gives one answer, or one that shows which headers came."""
+    """Serve an outside that gives one reply, or one that shows which headers came."""
     came: list[web.Request] = []
 
     async def serve(request: web.Request) -> web.Response:
@@ -105,14 +105,14 @@ async def outside(answer: web.Response | None = None) -> AsyncIterator[tuple[str
 
 
 async def reply_of(base_url: str, path: str = "/letters") -> Reply:
-    """Call once, in a session like that of the effect lane."""
+    """Call once, in a session like the effect lane's."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         return await Call(session, "post-office", base_url, WISH).post(path, Tell(letter="l"))
 
 
 @pytest.mark.parametrize("kind", REPLIES)
 async def test_a_definite_reply_is_an_answer_whatever_its_body(kind: str) -> None:
-    """An outside that answered has done what it was asked, or has refused; it must not be called again."""
+    """An outside that replied has done or refused the request; it must not be called again."""
     answer, expected = REPLIES[kind]
     async with outside(answer) as (host, came):
         assert await reply_of(f"http://{host}") == expected
@@ -121,13 +121,13 @@ async def test_a_definite_reply_is_an_answer_whatever_its_body(kind: str) -> Non
 
 @given(st.binary(max_size=200), st.sampled_from(["application/json", "text/html", ""]), st.text(max_size=8))
 def test_no_body_can_make_a_reply_unreadable(raw: bytes, content_type: str, charset: str) -> None:
-    """Whatever bytes come, and whatever they are called."""
+    """This holds for all bytes, and for every content type."""
     assert isinstance(dict(read_reply(raw, content_type, charset)), dict)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 async def test_a_redirect_says_that_the_address_is_wrong(status: int) -> None:
-    """It is not followed, and its sentence names the setting and shows no secret of the place it names."""
+    """It is not followed; the reason names the setting and shows no secret of the new address."""
     location = "https://me:secret@elsewhere.example/x?token=secret#secret"
     async with outside(web.Response(status=status, headers={"location": location})) as (host, came):
         with pytest.raises(WrongAddressError) as wrong:
@@ -141,14 +141,14 @@ async def test_a_redirect_says_that_the_address_is_wrong(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 502, 503, 504, 599])
 async def test_trouble_of_the_outside_is_no_answer(status: int) -> None:
-    """Whatever it says besides."""
+    """The body of the reply does not matter."""
     async with outside(web.json_response({"done": True}, status=status)) as (host, _):
         with pytest.raises(OutsideUnavailableError, match=str(status)):
             await reply_of(f"http://{host}")
 
 
 async def test_nobody_there_is_no_answer() -> None:
-    """The sentence names the outside and shows no credential."""
+    """The message names the outside and shows no credential."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -167,7 +167,7 @@ async def test_nobody_there_is_no_answer() -> None:
     ],
 )
 async def test_a_credential_of_the_address_is_an_authorization_header(credential: str, header: str) -> None:
-    """And no part of the URL that is called, logged or traced."""
+    """It is no part of the URL that is called, logged or traced."""
     async with outside() as (host, came):
         assert await reply_of(f"http://{credential}@{host}/api/") == Reply(200, {"authorization": header})
     assert came[0].path == "/api/letters"
@@ -190,7 +190,7 @@ async def test_a_credential_of_the_address_is_an_authorization_header(credential
     ],
 )
 def test_an_address_that_cannot_be_called_is_refused_at_the_start(base_url: str) -> None:
-    """The sentence names the setting, and does not repeat what may hold a password."""
+    """The message names the setting, and does not repeat the address, which may hold a password."""
     with pytest.raises(ChoreographyError, match="OUTSIDE_POST_OFFICE is no base URL") as wrong:
         read_address("post-office", base_url)
     assert "secret" not in str(wrong.value)
@@ -203,7 +203,7 @@ async def test_a_path_cannot_change_the_host_that_is_called() -> None:
 
 
 async def _desk_with(answer: web.Response) -> tuple[list[web.Request], FakeSidecar, str]:
-    """Let a desk carry out one intent against an outside that gives one answer, until it is acknowledged."""
+    """Let a desk carry out one intent, whose outside gives one reply, until it is acknowledged."""
     sidecar = FakeSidecar()
     async with sidecar.listening(), outside(answer) as (host, came):
         settings = sidecar.settings(self_check=False, outsides={"bank": f"http://{host}"})
@@ -243,7 +243,7 @@ async def _metrics(app: Any) -> str:
 async def test_an_intent_that_nobody_can_use_the_answer_of_goes_to_a_person_after_one_call(
     answer: web.Response, reason: str
 ) -> None:
-    """It would be the same with every further call."""
+    """Every further call would give the same result."""
     came, sidecar, metrics = await _desk_with(answer)
     assert len(came) == 1
     (aside,) = [one.quarantined for one in sidecar.store.outcomes() if one.quarantined]

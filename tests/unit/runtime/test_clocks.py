@@ -1,4 +1,4 @@
-"""Clocks: how far others are from this one is measured, shown and said, and only days of it are refused."""
+"""Clocks: the skew of other clocks is measured, shown and logged; only a skew of days is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 
 def skew(metrics: Metrics) -> dict[str, float]:
-    """Return what the metrics page shows of other clocks."""
+    """Return the skew of other clocks on the metrics page."""
     families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
     return {
         sample.labels["against"]: sample.value
@@ -34,7 +34,7 @@ def skew(metrics: Metrics) -> dict[str, float]:
 
 
 async def measured(ahead: timedelta | None) -> tuple[timedelta | None, dict[str, float], str]:
-    """Measure a store whose clock is ahead; return what was found, shown, and why a service would not start."""
+    """Measure a store whose clock is ahead; return the result, its metric, and the refusal to start."""
     sidecar, metrics, refusal = FakeSidecar(clock_ahead=ahead), Metrics("desk"), ""
     async with sidecar.listening():
         client = SidecarClient(sidecar.settings())
@@ -51,7 +51,7 @@ async def measured(ahead: timedelta | None) -> tuple[timedelta | None, dict[str,
 
 @pytest.mark.parametrize("seconds", [-7200, -90, 90, 7200])
 async def test_a_store_whose_clock_differs_is_measured_and_shown(seconds: int) -> None:
-    """Within what the round trip and a whole second can hide; a service starts all the same."""
+    """It is exact within the round trip and one second; a service still starts."""
     found, shown, refusal = await measured(timedelta(seconds=seconds))
     assert found is not None
     assert abs(found.total_seconds() - seconds) < 2
@@ -60,25 +60,25 @@ async def test_a_store_whose_clock_differs_is_measured_and_shown(seconds: int) -
 
 
 async def test_clocks_that_agree_as_far_as_anybody_can_tell_are_shown_as_equal() -> None:
-    """A store tells whole seconds, so less than that is nothing."""
+    """A store reports whole seconds, so a smaller skew counts as none."""
     found, shown, _ = await measured(timedelta(0))
     assert found == timedelta(0)
     assert shown["store"] == 0
 
 
 async def test_a_store_that_does_not_tell_its_time_is_not_guessed_at() -> None:
-    """No figure is better than one that was made up."""
+    """No figure is better than an invented one."""
     assert await measured(None) == (None, {"publishers": 0}, "")
 
 
 async def test_a_service_whose_clock_is_days_wrong_refuses_to_start() -> None:
-    """Whatever it published would be quarantined by everybody."""
+    """All consumers would quarantine its events."""
     _, _, refusal = await measured(timedelta(days=2))
     assert "Correct whichever clock is wrong" in refusal
 
 
 def test_a_publisher_whose_clock_is_ahead_is_named_once() -> None:
-    """It is the only proof there is; an event from the past may only have waited."""
+    """Only an event from the future proves skew; one from the past may only have waited."""
     metrics = Metrics("desk")
     clocks = Clocks("desk", "one", _no_sidecar(), metrics, Limits())
     ahead = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
@@ -90,7 +90,7 @@ def test_a_publisher_whose_clock_is_ahead_is_named_once() -> None:
 
 
 async def test_how_many_events_were_too_old_is_said_once() -> None:
-    """Not a line each: one when no more of them come."""
+    """There is no line for each, but one line when no more of them come."""
     old = OldEvents()
     with structlog.testing.capture_logs() as logged:
         for number in range(1000):

@@ -1,4 +1,4 @@
-"""Deliveries in = settled + repeated + quarantined + too old + ignored + again: each ends in one of these."""
+"""Each delivery ends as one of: settled, repeated, quarantined, too old, ignored, or RETRY."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDS: Final = ("settled", "repeats", "quarantined", "too_old", "ignored", "retri
 
 
 class Accounts:
-    """What a service has counted, as its metrics page shows it."""
+    """The counts of a service on its metrics page."""
 
     def __init__(self, page: str) -> None:
         self.by_type: dict[str, float] = {}
@@ -38,7 +38,7 @@ class Accounts:
         return int(self._totals.get(f"choreography_{name}", 0))
 
     def ends(self) -> dict[str, int]:
-        """How many deliveries ended in each way that happened at all."""
+        """The number of deliveries for each way in which any ended."""
         return {name: self[name] for name in ENDS if self[name]}
 
 
@@ -92,7 +92,7 @@ def wrapped(topic: str, raw: bytes) -> dict[str, str]:
 
 
 def sdk_event(number: int = 1) -> dict[str, Any]:
-    """Return what Dapr's own SDKs publish by default: a type of their own, and no subject."""
+    """Return an event as Dapr's own SDKs publish it: a type of their own, and no subject."""
     return {
         "specversion": "1.0",
         "id": f"sdk-{number}",
@@ -104,7 +104,7 @@ def sdk_event(number: int = 1) -> dict[str, Any]:
 
 
 async def test_each_delivery_is_counted_by_how_it_ended(running: Running) -> None:
-    """A new one, its repeat, a broken one, one of a strange type, and one that the store cannot take yet."""
+    """The cases: a new one, a repeat, a broken one, one of an unknown type, and one that the store refuses."""
     put = event(Put(box="b", amount=1), "put")
     await running.deliver(put, put | {"id": "other", "data": {}}, sdk_event())
     await running.deliver(put)
@@ -124,7 +124,7 @@ async def test_what_daprs_sdks_publish_by_default_is_ignored_alone_and_in_a_batc
 
 
 async def test_types_that_somebody_invents_do_not_make_time_series_without_end(running: Running) -> None:
-    """Fifty are counted by name and the rest together; whatever stands in them, the page can be read."""
+    """Fifty are counted by name and the rest together; no name makes the page unreadable."""
     await running.deliver(*(sdk_event(n) | {"type": f"made-up.n{n}.v1"} for n in range(60)))
     await running.deliver(sdk_event() | {"type": 'a"b\n'}, sdk_event() | {"type": "x" * 9000})
     counted = await accounts(running.app)
@@ -133,7 +133,7 @@ async def test_types_that_somebody_invents_do_not_make_time_series_without_end(r
 
 
 def hostile() -> list[bytes]:
-    """Return whatever somebody who can reach a topic might send, sound events included."""
+    """Return events that somebody with access to a topic might send, valid ones included."""
     put = event(Put(box="b", amount=1), "put")
     answer = {"type": "prize.was-paid.v1", "data": {"box": "b", "receipt": "made up"}}
     library = [{"type": f"choreography.{name}.v1", "data": {}} for name in ("canary", "intent", "nudge", "quarantined")]
@@ -171,7 +171,7 @@ TOPICS: Final = (Put.topic, "nudges", "desk-intents", "desk-canary", "desk-dead-
 
 
 async def test_the_law_holds_over_everything_hostile_by_every_route(running: Running) -> None:
-    """In batches and alone, on every topic, as what could not be handed over, and as jobs: nothing ends in silence."""
+    """They come in batches and alone, on every topic, as undelivered ones and as jobs: none ends silently."""
     for topic in TOPICS:
         entries = [
             {"entryId": str(place), "event": base64.b64encode(raw).decode()} for place, raw in enumerate(hostile())
@@ -196,7 +196,7 @@ async def test_the_law_holds_over_everything_hostile_by_every_route(running: Run
 
 
 async def test_a_canary_that_comes_back_is_accounted_for(running: Running) -> None:
-    """It is answered RETRY once, which is counted as such, and settled the second time."""
+    """It is answered RETRY once, which is counted, and settled the second time."""
     canary = event(Put(box="b", amount=1), "run-0") | {"type": "choreography.canary.v1", "source": "desk", "data": {}}
     assert await running.deliver(canary, topic="desk-canary") == [False]
     assert await running.deliver(canary, topic="desk-canary") == [True]
@@ -204,7 +204,7 @@ async def test_a_canary_that_comes_back_is_accounted_for(running: Running) -> No
 
 
 async def test_what_fails_the_same_way_again_is_set_aside(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 29: the third time is enough. Its neighbours are settled each time, and nobody else is held up."""
+    """Rule 29: the third failure quarantines; its neighbours are settled each time."""
     pipeline = running.app.serving.runtime.pipeline
     account = pipeline.account
 
@@ -223,7 +223,7 @@ async def test_what_fails_the_same_way_again_is_set_aside(running: Running, monk
 
 
 async def test_an_intent_that_no_effect_can_read_is_set_aside_at_once(running: Running) -> None:
-    """Rule 29: it used to fail twice a second for ever, with a stack trace each time."""
+    """Rule 29: otherwise it would fail twice a second for ever, with a stack trace each time."""
     wish = {"effect": "pay", "key": "k", "body": "no JSON", "flow_id": "f", "at": NOW, "traceparent": ""}
     later = event(Put(box="b", amount=1), "later")
     later |= {"type": "choreography.intent.v1", "source": "desk", "data": wish}

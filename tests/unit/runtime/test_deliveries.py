@@ -1,4 +1,4 @@
-"""The delivery route: every message is accounted for by itself, and none of them fails another."""
+"""The delivery route: every message is accounted for by itself, and no message fails another."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ class Taking:
         return [one["status"] for one in answer["statuses"]]
 
     async def single(self, topic: str, event: dict[str, Any], path: str = "/events") -> str:
-        """Deliver one message as a sidecar does that does not read it."""
+        """Deliver one message as a sidecar does that does not parse it."""
         status, answer = await ask(self.app, "POST", path, wrapped(topic, orjson.dumps(event)))
         assert status == 200
         return str(answer["status"])
 
     def coins(self, box: str) -> int | None:
-        """What is in a box, by the store."""
+        """The coins in a box, by the store."""
         record = self.sidecar.store.entities().get(str(Key("desk", Box.kind, box)))
         return record.state["coins"] if record and record.state else None
 
     def quarantine(self) -> set[str]:
-        """The ids of what is in quarantine, all of it with a reason."""
+        """The ids of all quarantined records; each must have a reason."""
         return {one.event_id for one in self.sidecar.store.outcomes() if one.quarantined and one.quarantined.reason}
 
     def metric(self, name: str, wire_type: str = "") -> float:
-        """What the service has counted."""
+        """The value of one counter of the service."""
         labels = {"service": "desk"} | ({"type": wire_type} if wire_type else {})
         return self.app.metrics.registry.get_sample_value(f"choreography_{name}", labels) or 0.0
 
@@ -101,7 +101,7 @@ async def taking() -> AsyncIterator[Taking]:
 
 
 async def test_a_delivery_says_by_which_topic_it_came(taking: Taking) -> None:
-    """In a batch, alone, and out of the sidecar's own dead letters; the engine judges what may come from where."""
+    """On every route the delivery names its topic; the engine judges which events may come by it."""
     put = event(Put(box="b", amount=1), "put")
     assert await taking.bulk(Put.topic, put) == ["SUCCESS"]
     assert await taking.single(Put.topic, put) == "SUCCESS"
@@ -112,7 +112,7 @@ async def test_a_delivery_says_by_which_topic_it_came(taking: Taking) -> None:
 async def post(
     app: Any, body: bytes, path: str = "/events", *, headers: Mapping[str, str] | None = None, cut: bool = False
 ) -> tuple[int, Any]:
-    """Send one request in parts; break it off at its end if it is to be cut. Status 0: there was no answer."""
+    """Send one request in parts, cut off if asked; return the status, 0 if there was no answer."""
     sent: list[dict[str, Any]] = []
     parts = [body[start : start + 65536] for start in range(0, len(body), 65536)] or [b""]
     coming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
@@ -151,7 +151,7 @@ def as_the_sidecar_does(topic: str, *entries: dict[str, Any], **more: Any) -> by
 
 
 async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
-    """More than the 32 MiB that used to be refused whole: the large are quarantined, the others are settled."""
+    """The batch exceeds 32 MiB: the large entries are quarantined, the others settled."""
     huge = [b'{"n":%d,"padding":"' % number + b"x" * 1_000_000 + b'"}' for number in range(30)]
     numbers = range(30)
     entries = [entry(f"h{one}", huge[one]) for one in numbers] + [entry(f"g{one}", put(f"b{one}")) for one in numbers]
@@ -165,7 +165,7 @@ async def test_entries_that_are_too_large_fail_no_batch(taking: Taking) -> None:
 
 
 async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking) -> None:
-    """In a batch, alone, or as what the sidecar could not hand over: one record, one letter."""
+    """In a batch, alone, or as undelivered by the sidecar, it has one record and one letter."""
     huge = b"x" * 2_000_000
     for _ in range(2):
         assert await post(taking.app, as_the_sidecar_does(Put.topic, entry("0", huge))) == statuses_of("0")
@@ -177,7 +177,7 @@ async def test_what_is_too_large_is_a_repeat_when_it_comes_again(taking: Taking)
 
 
 async def test_what_could_not_be_handed_over_comes_in_batches(taking: Taking) -> None:
-    """Each message is quarantined by itself, however large its metadata is, and is a repeat the next time."""
+    """Each message is quarantined by itself, with metadata of any size, and is a repeat next time."""
     many = {f"x-{number}": "y" * 1000 for number in range(40)}
     raws = [b"", b"hello", put("a"), b"x" * 2_000_000]
     entries = [entry(str(place), raw, metadata=many) for place, raw in enumerate(raws)]
@@ -204,7 +204,7 @@ HOSTILE_EVENTS = {
 
 @pytest.mark.parametrize("raw", HOSTILE_EVENTS.values(), ids=HOSTILE_EVENTS.keys())
 async def test_a_hostile_event_is_set_aside_by_itself(taking: Taking, raw: bytes) -> None:
-    """Whether it comes in a batch or alone; it is acknowledged, since it would fail the same way for ever."""
+    """In a batch or alone, it is acknowledged, since it would fail the same way for ever."""
     body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("1", raw), entry("2", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "1", "2")
     assert (taking.coins("a"), taking.coins("b"), len(taking.quarantine())) == (1, 1, 1)
@@ -263,21 +263,21 @@ HOSTILE_BODIES = {
 
 @pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
 async def test_a_hostile_body_is_set_aside(taking: Taking, body: bytes) -> None:
-    """It is answered, and a letter tells of it; when it comes again, it is a repeat."""
+    """It is answered and reported by a letter; the second time it is a repeat."""
     for _ in range(2):
         assert (await post(taking.app, body))[0] == 200
         assert len(taking.quarantine()) == 1
 
 
 async def test_what_stood_before_the_damage_in_a_batch_is_settled(taking: Taking) -> None:
-    """The sidecar offers again what is not answered, and the damage is told of."""
+    """The sidecar redelivers unanswered entries, and a letter reports the damage."""
     body = b'{"topic":"coins.put","entries":[' + GOOD + b',{"entryId":"2","event":["e30="}]}'
     assert await post(taking.app, body) == statuses_of("good")
     assert (taking.coins("a"), len(taking.quarantine())) == (1, 1)
 
 
 async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entries(taking: Taking) -> None:
-    """What may come by which topic is judged, so nothing runs that came by nobody knows which."""
+    """Types are bound to topics, so no event runs whose topic is unknown."""
     assert await post(taking.app, b'{"entries":[' + GOOD + b",") == (200, {"statuses": []})
     assert (taking.coins("a"), len(taking.quarantine())) == (None, 1)
 
@@ -285,7 +285,7 @@ async def test_a_damaged_batch_whose_topic_is_unknown_answers_none_of_its_entrie
 @pytest.mark.parametrize("body", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
 @pytest.mark.parametrize("name", ["due-1", "somebody-elses", f"{REMINDERS}1"])
 async def test_a_job_that_cannot_be_read_is_set_aside(taking: Taking, name: str, body: bytes) -> None:
-    """Whatever its name: it would be fired again for ever. When it is, it is a repeat."""
+    """Otherwise it would be fired again for ever; the second time it is a repeat."""
     for _ in range(2):
         assert (await post(taking.app, body, f"/job/{name}"))[0] == 200
         assert len(taking.quarantine()) == 1
@@ -295,7 +295,7 @@ STRANGE_DEADLINES: list[Any] = [None, 5, [], {}, "", "no JSON", '"text"', {"id":
 
 
 async def test_what_is_unreadable_in_a_job_holds_up_no_deadline_beside_it(taking: Taking) -> None:
-    """Of each a record is kept, and what a job says besides does not matter."""
+    """Each has a record, and the rest of the job does not matter."""
     assert await taking.bulk(Opened.topic, event(Opened(box="b"), "opened")) == ["SUCCESS"]
     [sound] = taking.sidecar.jobs[0]["data"]["events"]
     besides: list[dict[str, Any]] = [{}, {"more": 1}, {"value": {}}]
@@ -309,14 +309,14 @@ async def test_what_is_unreadable_in_a_job_holds_up_no_deadline_beside_it(taking
 @pytest.mark.parametrize("size", [100, 3_000_000])
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/one"])
 async def test_a_request_that_breaks_off_gets_no_answer(taking: Taking, size: int, path: str) -> None:
-    """Nobody is there to read it; what was sent comes again."""
+    """No client is left to read it; the entries are redelivered."""
     body = as_the_sidecar_does(Put.topic, entry("0", b"x" * size))
     assert await post(taking.app, body[:-9], path, cut=True) == (0, None)
     assert not taking.quarantine()
 
 
 async def test_of_two_entries_with_one_id_both_are_settled(taking: Taking) -> None:
-    """An id of an entry is the sidecar's, and says nothing about the event."""
+    """An entry's id comes from the sidecar, and says nothing about the event."""
     body = as_the_sidecar_does(Put.topic, entry("0", put("a")), entry("0", put("b")))
     assert await post(taking.app, body) == statuses_of("0", "0")
     assert (taking.coins("a"), taking.coins("b")) == (1, 1)
@@ -330,7 +330,7 @@ def pack(entry_id: str, *raw: bytes, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["at once", "as a stream"])
 async def test_every_message_of_a_pack_is_settled_by_itself(taking: Taking, streamed: bool) -> None:
-    """Sound ones run, one that is no event is quarantined, and the pack is answered once all are done."""
+    """Valid ones run, one that is no event is quarantined, and the pack is answered once all are done."""
     more = {"padding": "x" * 2_000_000} if streamed else {}
     poison = b"\xff no event"
     body = as_the_sidecar_does(Put.topic, pack("0", put("a"), poison, put("b")), pack("1", put("c")), **more)
@@ -342,7 +342,7 @@ async def test_every_message_of_a_pack_is_settled_by_itself(taking: Taking, stre
 
 
 async def test_a_pack_of_which_one_message_is_not_done_comes_again(taking: Taking) -> None:
-    """Nobody can acknowledge a part of it; what was done is a repeat then."""
+    """A pack cannot be acknowledged in part; the settled messages are repeats then."""
     taking.sidecar.will("commit", "500 before", times=40)
     body = as_the_sidecar_does(Put.topic, pack("0", put("a"), put("b")))
     status, answer = await post(taking.app, body)
@@ -357,7 +357,7 @@ async def test_a_pack_of_which_one_message_is_not_done_comes_again(taking: Takin
     "raw", [b"no JSON", b"[]", b"{}", b'{"entries": []}', b'{"entries": {"a": 1}}', b'{"entries": [1]}']
 )
 async def test_what_only_claims_to_be_a_pack_is_set_aside(taking: Taking, raw: bytes) -> None:
-    """And answered: without an answer the sidecar would bring it again for ever."""
+    """It is also answered, because otherwise the sidecar would redeliver it for ever."""
     body = as_the_sidecar_does(Put.topic, entry("0", raw, contentType=PACKED), entry("1", put("a")))
     assert await post(taking.app, body) == statuses_of("0", "1")
     assert len(taking.quarantine()) == 1
@@ -365,14 +365,14 @@ async def test_what_only_claims_to_be_a_pack_is_set_aside(taking: Taking, raw: b
 
 
 async def test_a_great_number_of_entries_is_settled_in_groups(taking: Taking) -> None:
-    """No more of them are in hand at once than a commit takes."""
+    """At most as many are in hand at once as one commit takes."""
     entries = [entry(str(number), put(f"b{number % 10}"), more="x" * 2000) for number in range(1000)]
     assert await post(taking.app, as_the_sidecar_does(Put.topic, *entries)) == statuses_of(*map(str, range(1000)))
     assert [taking.coins(f"b{number}") for number in range(10)] == [1] * 10
 
 
 async def test_data_in_base64_is_what_an_event_says_and_not_the_event(taking: Taking) -> None:
-    """Alone and in a batch, raw and structured: the sidecar's wrapping of bytes is told from it by who wrote it."""
+    """On every route, the sidecar's wrapping of bytes is distinguished from a publisher's by its author."""
     for number, send in enumerate((_bulk_raw, _bulk_structured, _single_raw, _single_structured)):
         said = event(Put(box=f"b{number}", amount=1), f"put-{number}")
         said["data_base64"] = base64.b64encode(orjson.dumps(said.pop("data"))).decode()
@@ -398,7 +398,7 @@ def _single_structured(said: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: Taking) -> None:
-    """In a batch beside the entry, alone in the request's headers: that is how Dapr's components pass it on."""
+    """Dapr's components put it beside the entry in a batch, or in the request's headers."""
     now = datetime.now(UTC)
     kafka = {"__timestamp": str(int(now.timestamp() * 1000))}
     said = event(Put(box="a", amount=1), "put-a")
@@ -412,7 +412,7 @@ async def test_the_time_of_an_event_without_one_is_what_its_broker_says(taking: 
 
 
 async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
-    """Alone and in a batch alike: acknowledged, neither run nor quarantined, and visible."""
+    """Alone or in a batch, it is acknowledged, neither run nor quarantined, and counted."""
     said = {"specversion": "1.0", "id": "1", "source": "shop", "type": "com.dapr.event.sent", "data": "x"}
     strange = orjson.dumps(said)
     body = as_the_sidecar_does(Put.topic, entry("0", strange), entry("1", put("a")))
@@ -424,7 +424,7 @@ async def test_a_type_that_nobody_hears_is_counted(taking: Taking) -> None:
 
 
 async def test_ignored_types_do_not_make_the_metrics_grow_without_end(taking: Taking) -> None:
-    """Whoever may publish chooses them."""
+    """Publishers choose the types."""
     for number in range(60):
         taking.app.metrics.ignored(f"strange.{number}.v1")
     assert taking.metric("ignored_total", "strange.49.v1") == 1
@@ -433,12 +433,12 @@ async def test_ignored_types_do_not_make_the_metrics_grow_without_end(taking: Ta
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"[]", b"5", b'{"value":5', b"x" * 40_000_000], ids=len)
 async def test_a_job_that_no_release_can_read_is_set_aside(taking: Taking, body: bytes) -> None:
-    """It would be fired for ever, since nothing about it will ever change."""
+    """Otherwise it would be fired for ever, since no later release can read it."""
     for _ in range(2):
         assert (await post(taking.app, body, "/job/one"))[0] == 200
         assert len(taking.quarantine()) == 1
 
 
 def statuses_of(*ids: str) -> tuple[int, Any]:
-    """Return the answer to a batch of which everything is done."""
+    """Return the answer to a batch whose entries are all done."""
     return 200, {"statuses": [{"entryId": one, "status": "SUCCESS"} for one in ids]}

@@ -1,4 +1,4 @@
-"""The driver on a sidecar that lies: what the client makes of each answer, and what is then acknowledged."""
+"""The driver on a sidecar that lies: the client interprets each reply, and acknowledgements follow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = datetime.now(UTC).isoformat()
 
 @dataclass
 class Bank:
-    """The outside: answers with these statuses first, then as it should; while it is closed, it answers nothing."""
+    """The outside: replies with these statuses first, then correctly; while closed, it does not reply."""
 
     statuses: list[int] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,11 +80,11 @@ class Running:
         await until(acknowledged)
 
     def said(self, wire_type: str) -> set[str]:
-        """Ids of what was published of one type."""
+        """The ids of published events of one type."""
         return {event["id"] for _, event in self.sidecar.published if event["type"] == wire_type}
 
     def coins(self, box: str) -> int | None:
-        """What is in a box, by the store."""
+        """The coins in a box, by the store."""
         record = self.sidecar.store.entities().get(str(Key("desk", Box.kind, box)))
         return record.state["coins"] if record and record.state else None
 
@@ -111,7 +111,7 @@ def event(said: StreetEvent | Opened, event_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("fault", ["breaks off before", "breaks off after", "500 before", "500 after"])
 async def test_a_commit_without_an_answer_happens_once(running: Running, fault: Fault) -> None:
-    """Whether it was written is read from the store, for each event by itself."""
+    """The service reads from the store whether it happened, for each event by itself."""
     running.sidecar.will("commit", fault, fault)
     puts = [event(Put(box=f"b{number}", amount=1), f"put-{number}") for number in range(4)]
     await running.until_acknowledged(*puts)
@@ -120,7 +120,7 @@ async def test_a_commit_without_an_answer_happens_once(running: Running, fault: 
 
 
 async def test_a_store_in_trouble_sets_no_event_aside(running: Running) -> None:
-    """A 500 says something about the store and nothing about the event."""
+    """A 500 is about the store and not about the event."""
     running.sidecar.will("commit", "500 before", times=8)
     await running.until_acknowledged(event(Put(box="b", amount=1), "put"))
     assert running.coins("b") == 1
@@ -128,7 +128,7 @@ async def test_a_store_in_trouble_sets_no_event_aside(running: Running) -> None:
 
 
 async def test_nothing_is_acknowledged_before_it_is_committed(running: Running) -> None:
-    """As long as the store says no, so does the service."""
+    """While the store refuses, the service answers RETRY."""
     running.sidecar.will("commit", "500 before", times=40)
     assert await running.deliver(event(Put(box="b", amount=1), "put")) == [False]
     assert not running.sidecar.published
@@ -136,7 +136,7 @@ async def test_nothing_is_acknowledged_before_it_is_committed(running: Running) 
 
 
 async def test_an_entry_that_is_not_done_is_not_acknowledged_with_its_neighbours(running: Running) -> None:
-    """The broker did not take what one of them led to: that one comes again, the other does not."""
+    """The broker refused one entry's event: that entry comes again, the other does not."""
     running.sidecar.will("publish", "partly")
     puts = [event(Put(box=f"b{number}", amount=1), f"put-{number}") for number in range(2)]
     assert await running.deliver(*puts) == [False, True]
@@ -146,7 +146,7 @@ async def test_an_entry_that_is_not_done_is_not_acknowledged_with_its_neighbours
 
 @pytest.mark.parametrize("fault", ["breaks off before", "breaks off after", "500 before", "500 after", "400"])
 async def test_a_publish_without_an_answer_is_done_again(running: Running, fault: Fault) -> None:
-    """With the same id, so that whoever heard it already knows."""
+    """It has the same id, so earlier consumers find a repeat."""
     running.sidecar.will("publish", fault)
     put = event(Put(box="b", amount=1), "put")
     assert await running.deliver(put) == [False]
@@ -157,7 +157,7 @@ async def test_a_publish_without_an_answer_is_done_again(running: Running, fault
 
 @pytest.mark.parametrize("fault", ["partly", "breaks off before", "500 before"])
 async def test_a_read_that_fails_shows_nothing(running: Running, fault: Fault) -> None:
-    """What could not be read is not taken for missing: here the silence of a reaction would depend on it."""
+    """An unread key is not treated as missing: here that would silence a reaction."""
     await running.until_acknowledged(event(Put(box="from", amount=5), "put"))
     running.sidecar.will("read", fault)
     running.sidecar.will("confirm", "500 before")
@@ -166,7 +166,7 @@ async def test_a_read_that_fails_shows_nothing(running: Running, fault: Fault) -
 
 
 async def test_a_key_that_could_not_be_read_is_told_from_one_that_is_not_there(running: Running) -> None:
-    """Both are missing from a bulk get that looks as if it had succeeded."""
+    """Both are missing from a bulk get that looks successful."""
     client = SidecarClient(running.sidecar.settings())
     store = SidecarStore(client, "statestore")
     keys = [Key("desk", "box", "a"), Key("desk", "box", "b")]
@@ -179,7 +179,7 @@ async def test_a_key_that_could_not_be_read_is_told_from_one_that_is_not_there(r
 
 
 async def test_a_failed_get_proves_no_absence(running: Running) -> None:
-    """A bulk get hides what is there, and the get that should confirm it fails: then nothing is decided."""
+    """A bulk get hides a record, and the confirming get fails: then nothing is decided."""
     await running.until_acknowledged(event(Put(box="from", amount=5), "put"))
     running.sidecar.store.reads.append(lambda _key: "hidden")
     running.sidecar.will("confirm", "500 before", "breaks off before")
@@ -188,7 +188,7 @@ async def test_a_failed_get_proves_no_absence(running: Running) -> None:
 
 
 async def test_a_refused_event_is_set_aside_alone(running: Running) -> None:
-    """A 4xx is about the request: its neighbours go through."""
+    """A 4xx is about this request only, so its neighbours go through."""
     bad = str(Key("desk", Box.kind, "bad"))
     running.sidecar.store.refuses = lambda writes: any(
         str(write.key) == bad and '"coins":1' in (write.value or "") for write in writes
@@ -201,7 +201,7 @@ async def test_a_refused_event_is_set_aside_alone(running: Running) -> None:
 
 @pytest.mark.parametrize("fault", ["breaks off before", "500 before", "400"])
 async def test_a_delivery_waits_until_its_deadline_is_scheduled(running: Running, fault: Fault) -> None:
-    """Else nobody would ever remember it."""
+    """Otherwise the deadline would be lost."""
     running.sidecar.will("schedule", fault)
     opened = event(Opened(box="b"), "opened")
     assert await running.deliver(opened) == [False]
@@ -210,7 +210,7 @@ async def test_a_delivery_waits_until_its_deadline_is_scheduled(running: Running
 
 
 async def test_a_deadline_that_cannot_be_settled_is_not_done(running: Running) -> None:
-    """Whoever fires it must come again."""
+    """The scheduler must fire it again."""
     await running.until_acknowledged(event(Opened(box="b"), "opened"))
     job = running.sidecar.jobs[0]["data"]
     running.sidecar.will("commit", "500 before", times=40)
@@ -222,13 +222,13 @@ async def test_a_deadline_that_cannot_be_settled_is_not_done(running: Running) -
 
 @pytest.mark.parametrize("statuses", [[500], [503, 429], [500] * 6])
 async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: Running, statuses: list[int]) -> None:
-    """A 500 is no answer, however often it comes; only an answer is one."""
+    """A 500 is no definite reply, however often it comes."""
     running.bank.statuses = list(statuses)
     asked = event(Asked(box="b"), "asked")
     await running.until_acknowledged(asked)
     handed_over = [later for topic, later in running.sidecar.published if topic == "desk-intents"]
     for later in handed_over:
-        # Acknowledged means done: nobody will ever bring it again.
+        # Acknowledged means done: it will never be redelivered.
         await running.until_acknowledged(later, topic="desk-intents")
     assert running.said("prize.paid.v1")
     assert len(set(running.bank.keys)) == 1
@@ -237,7 +237,7 @@ async def test_a_provider_that_fails_is_asked_again_with_the_same_key(running: R
 
 
 async def test_an_answer_that_is_slow_to_settle_is_not_handed_over(running: Running) -> None:
-    """Under load our own work is what takes long, and a second lane for it would only be more work."""
+    """Under load our own work takes long, and a second lane for it would only add work."""
     running.sidecar.slow = {"read": 0.2, "commit": 0.2, "publish": 0.2}
     assert await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(5))) == [True] * 5
     assert len(running.said("prize.paid.v1")) == 5
@@ -245,7 +245,7 @@ async def test_an_answer_that_is_slow_to_settle_is_not_handed_over(running: Runn
 
 
 async def test_an_intent_is_handed_over_while_the_outside_hangs(running: Running) -> None:
-    """The batch goes on: those whose call hangs, and those that queue behind them."""
+    """The batch goes on, without intents whose call hangs or that queue behind them."""
     running.bank.open.clear()
     many = [event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(70)]
     assert await running.deliver(*many) == [True] * 70
@@ -259,7 +259,7 @@ async def test_an_intent_is_handed_over_while_the_outside_hangs(running: Running
 
 
 async def test_an_intent_that_was_answered_and_told_is_not_told_again(running: Running) -> None:
-    """A broker that redelivers eagerly must not multiply what is downstream."""
+    """Eager redelivery must not multiply events downstream."""
     running.bank.open.clear()
     await running.deliver(event(Asked(box="b"), "asked"))
     running.bank.open.set()
@@ -270,7 +270,7 @@ async def test_an_intent_that_was_answered_and_told_is_not_told_again(running: R
 
 
 async def test_answers_share_the_calls_that_publish_them(running: Running) -> None:
-    """They come one by one, and a call for each would be what costs most."""
+    """They come one by one, and a separate call for each would be the largest cost."""
     running.sidecar.slow = {"publish": 0.05}
     await running.deliver(*(event(Asked(box=f"b{n}"), f"asked-{n}") for n in range(50)))
 
@@ -286,14 +286,14 @@ async def test_answers_share_the_calls_that_publish_them(running: Running) -> No
 
 
 async def test_the_outside_is_asked_only_for_what_is_committed(running: Running) -> None:
-    """Whoever has not decided must not call."""
+    """A service that has not committed must not call."""
     running.sidecar.will("commit", "500 before", times=40)
     assert await running.deliver(event(Asked(box="b"), "asked")) == [False]
     assert not running.bank.keys
 
 
 async def test_an_intent_older_than_its_key_is_left_to_a_person(running: Running) -> None:
-    """The bank may have forgotten the key, so asking again could pay twice."""
+    """The bank may have forgotten the key, so another call could pay twice."""
     old = {"effect": "pay", "key": "an-old-key", "body": '{"box":"b","coins":0}', "flow_id": "f", "traceparent": ""}
     later = event(Asked(box="b"), "later") | {
         "type": "choreography.intent.v1",

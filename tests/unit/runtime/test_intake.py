@@ -1,4 +1,4 @@
-"""A service whose intake is closed: nothing new comes in, and what is under way goes on."""
+"""With a closed intake, nothing new is accepted, and work under way goes on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def closed() -> AsyncIterator[Running]:
 
 
 async def test_a_command_is_refused_and_nothing_of_it_is_published(closed: Running) -> None:
-    """The answer says what happened, why, and what to do."""
+    """The response says what happened, why, and what to do."""
     status, answer = await ask(closed.app, "POST", "/boxes", {"box": "b"})
     assert status == 503
     assert "intake of this service is closed" in answer["detail"]
@@ -38,7 +38,7 @@ async def test_a_command_is_refused_and_nothing_of_it_is_published(closed: Runni
 
 
 async def test_deliveries_and_intents_go_on(closed: Running) -> None:
-    """Else nothing would ever end."""
+    """Otherwise work under way would never end."""
     await closed.until_acknowledged(event(Put(box="b", amount=1), "put"))
     await closed.until_acknowledged(event(Asked(box="c"), "asked"))
     assert closed.coins("b") == 1
@@ -46,7 +46,7 @@ async def test_deliveries_and_intents_go_on(closed: Running) -> None:
 
 
 async def test_a_deadline_waits_and_is_still_there_once_the_intake_opens(closed: Running) -> None:
-    """What it says would go to a broker that is about to be left. Only what fails is fired again."""
+    """Its events would go to the broker that is being left; only a refused job is fired again."""
     await closed.until_acknowledged(event(Opened(box="b"), "opened"))
     job = closed.sidecar.jobs[0]["data"]
     assert (await ask(closed.app, "POST", "/job/due-1", job))[0] == 503

@@ -1,4 +1,4 @@
-"""The queue between releasing and the effects: who hands an intent over waits for its end, and for nothing else."""
+"""The queue between releasing and effects: a caller that hands over an intent waits only for its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def intent(key: str) -> CommittedIntent:
 
 
 async def test_each_intent_ends_by_itself_and_those_that_did_not_are_named() -> None:
-    """By their place among those that were handed over together, in whatever order they end."""
+    """They are named by their position in the group, in whatever order they end."""
     intents = Intents()
     handing = asyncio.create_task(intents.carry_out([intent(key) for key in "abc"], repeated=False, nudge=""))
     handed = [await intents.next() for _ in range(3)]
@@ -31,7 +31,7 @@ async def test_each_intent_ends_by_itself_and_those_that_did_not_are_named() -> 
 
 
 async def test_how_an_intent_is_asked_for_goes_with_it() -> None:
-    """A repeat is looked up before anything is asked, and a nudge publishes what the answer led to."""
+    """A repeat is looked up before the call, and a nudge publishes the events of its answer."""
     intents = Intents()
     handing = asyncio.create_task(intents.carry_out([intent("a")], repeated=True, nudge="n1"))
     handed = await intents.next()
@@ -41,7 +41,7 @@ async def test_how_an_intent_is_asked_for_goes_with_it() -> None:
 
 
 async def test_a_failure_reaches_whoever_handed_the_intent_over() -> None:
-    """Its delivery is then delivered again."""
+    """The event is then redelivered."""
     intents = Intents()
     handing = asyncio.create_task(intents.carry_out([intent("a"), intent("b")], repeated=False, nudge=""))
     first, second = await intents.next(), await intents.next()
@@ -52,7 +52,7 @@ async def test_a_failure_reaches_whoever_handed_the_intent_over() -> None:
 
 
 async def test_a_queue_that_is_closed_lets_nobody_wait() -> None:
-    """What it held is committed, so its delivery brings it again."""
+    """Its intents are committed, so redelivery brings them again."""
     intents = Intents()
     handing = asyncio.create_task(intents.carry_out([intent("a")], repeated=False, nudge=""))
     await asyncio.sleep(0)

@@ -41,7 +41,7 @@ class Served:
     pid: int
 
     def memory(self, what: str) -> int:
-        """How many KiB it holds (VmRSS), or held at most (VmHWM)."""
+        """Return the KiB that it holds (VmRSS), or held at most (VmHWM)."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(what)).split()[1])
 
@@ -55,7 +55,7 @@ class Served:
             return response.status, orjson.loads(await response.read())
 
     async def is_ready(self) -> bool:
-        """Tell whether it says so."""
+        """Tell whether the service says that it is ready."""
         try:
             async with aiohttp.ClientSession() as session, session.get(f"{self.address}/readyz") as response:
                 return response.status == 200
@@ -82,7 +82,7 @@ async def served(port: int) -> AsyncIterator[tuple[Served, FakeSidecar]]:
 
 
 def large(number: int) -> bytes:
-    """Return an event of a megabyte, which is more than is read."""
+    """Return an event of a megabyte, which is more than a service reads."""
     return b"%07d" % number + b"x" * 1_000_000
 
 
@@ -92,7 +92,7 @@ def small(number: int) -> bytes:
 
 
 def entries(make: Callable[[int], bytes], size: int) -> Iterator[bytes]:
-    """Return as many entries as make a batch of so many bytes."""
+    """Return the entries of a batch of so many bytes."""
     written, number = 0, 0
     while written < size:
         one = orjson.dumps({"entryId": str(number), "event": base64.b64encode(make(number)).decode(), "metadata": None})
@@ -101,7 +101,7 @@ def entries(make: Callable[[int], bytes], size: int) -> Iterator[bytes]:
 
 
 async def batch_of(parts: Iterator[bytes], before: bytes, behind: bytes) -> AsyncIterator[bytes]:
-    """Return a batch as it is sent; whoever reads slowly slows it down."""
+    """Return a batch as it is sent; a slow reader slows it down."""
     yield before
     for part in parts:
         yield part
@@ -116,9 +116,9 @@ AROUND = (b'{"entries":[', b'],"id":"1","metadata":{},"pubsubname":"pubsub","top
 async def test_a_batch_of_200_mb_is_settled_in_little_memory(
     make: Callable[[int], bytes], unused_tcp_port: int
 ) -> None:
-    """Of what is too large nothing is kept whole, and of what is not no more than a few megabytes at once."""
+    """No large event is kept whole, and at most a few megabytes of the others are held at once."""
     async with served(unused_tcp_port) as (desk, sidecar):
-        # What the first request of all costs, such as a module that is imported late, is not what is measured.
+        # The costs of the very first request, such as a late import of a module, must not be measured.
         await desk.post(batch_of(entries(small, 2_000_000), *AROUND))
         before = desk.memory("VmRSS")
         status, answer = await desk.post(batch_of(entries(make, MEGABYTES * 1_000_000), *AROUND))

@@ -80,7 +80,7 @@ def note(parcel: Parcel, _: Fetched) -> Decision:
 
 @porter.effect(outside="depot")
 async def fetch(intent: Fetch, depot: Outside) -> Fetched:
-    """Fetch it, and do to the intent what must not be done to it."""
+    """Fetch it, and change the intent, which is forbidden."""
     parcel = intent.parcel
     object.__setattr__(intent, "parcel", "another")
     await depot.post("/parcels", Parcel(parcel=parcel))
@@ -128,19 +128,19 @@ async def running(refusals: int = 0) -> AsyncIterator[tuple[Front, FakeSidecar]]
 
 
 def event(event_id: str) -> dict[str, Any]:
-    """Return an event of today, and forget what making it has cost."""
+    """Return an event of today, and reset the counters that making it has changed."""
     made = wire(Wanted(parcel=event_id), event_id, time=NOW)
     decoded.clear()
     return made
 
 
 def in_base64(said: dict[str, Any]) -> str:
-    """Return an event as the sidecar hands raw bytes over."""
+    """Return an event as the sidecar delivers raw bytes."""
     return base64.b64encode(orjson.dumps(said)).decode()
 
 
 async def test_the_entries_of_a_batch_are_parsed_once_each(parsed: Counter[str]) -> None:
-    """As bytes; an entry that came as JSON was parsed with its batch, and is not parsed again."""
+    """Entries come as bytes; one that came as JSON was parsed with its batch, and not again."""
     async with running() as (app, _):
         entries = [
             {"entryId": "1", "event": in_base64(event("e1"))},
@@ -154,7 +154,7 @@ async def test_the_entries_of_a_batch_are_parsed_once_each(parsed: Counter[str])
 
 
 async def test_an_event_that_comes_alone_is_parsed_once(parsed: Counter[str]) -> None:
-    """Wrapped by the sidecar, or as it is."""
+    """This holds if the sidecar wraps it, and if it does not."""
     async with running() as (app, _):
         wrapped = {"data_base64": in_base64(event("e1")), "topic": Wanted.topic, "pubsubname": "pubsub"}
         assert await ask(app, "POST", "/events", wrapped) == (200, {"status": "SUCCESS"})
@@ -166,7 +166,7 @@ async def test_an_event_that_comes_alone_is_parsed_once(parsed: Counter[str]) ->
 
 
 async def test_an_intent_is_decoded_once_however_often_the_outside_is_asked(parsed: Counter[str]) -> None:
-    """Each call gets a copy, so what one does to it does not reach the next; the reaction's own value is the other."""
+    """Each call gets a copy, so changes do not reach the next call or the reaction's own value."""
     async with running(refusals=2) as (app, sidecar):
         entries = [{"entryId": "1", "event": in_base64(event("e1"))}]
         _, answer = await ask(app, "POST", "/events", {"topic": Wanted.topic, "entries": entries})

@@ -1,4 +1,4 @@
-"""The publishing lane: what shares a call, and what does not suffer from it."""
+"""The publishing lane: which events share a call, and that one event's failure does not hurt another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.sidecar.fake_sidecar import FakeSidecar
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeSidecar]:
-    """Start a sidecar that takes its time to publish, so that others gather behind the first."""
+    """Start a sidecar that publishes slowly, so that others gather behind the first."""
     fake = FakeSidecar(slow={"publish": 0.05})
     async with fake.listening():
         yield fake
@@ -32,17 +32,17 @@ async def sidecar(fake: FakeSidecar) -> AsyncIterator[SidecarClient]:
 
 
 def event(name: str, topic: str = "desk") -> Outgoing:
-    """Return an event that says its name."""
+    """Return an event that contains its name."""
     return Outgoing(topic, name, orjson.dumps({"id": name}).decode())
 
 
 def names(fake: FakeSidecar) -> list[str]:
-    """Names of what was published, in order."""
+    """Return the names of published events, in order."""
     return [said["id"] for _, said in fake.published]
 
 
 async def test_who_waits_for_a_topic_shares_a_call(fake: FakeSidecar, sidecar: SidecarClient) -> None:
-    """Who comes at the same moment goes together, who comes meanwhile goes next, in the order in which they came."""
+    """Events that come together share a call; later ones share the next, in their order."""
     lane = Publishing(sidecar, Limits())
     first = [asyncio.create_task(lane.publish([event(f"{n}")])) for n in range(2)]
     await asyncio.sleep(0.01)
@@ -59,7 +59,7 @@ async def test_topics_do_not_wait_for_each_other(fake: FakeSidecar, sidecar: Sid
 
 
 async def test_a_call_carries_only_so_much(fake: FakeSidecar, sidecar: SidecarClient) -> None:
-    """But what was to be published together stays together."""
+    """Events that must be published together stay together."""
     lane = Publishing(sidecar, Limits(publish_count=4))
     await asyncio.gather(*(lane.publish([event(f"{n}-{k}") for k in range(3)]) for n in range(4)))
     assert [count for _, count in fake.calls] == [3, 3, 3, 3]
@@ -70,7 +70,7 @@ async def test_a_call_carries_only_so_much(fake: FakeSidecar, sidecar: SidecarCl
 
 
 async def test_each_hears_of_its_own_failures_only(fake: FakeSidecar, sidecar: SidecarClient) -> None:
-    """The sidecar numbers the entries of the whole call."""
+    """Each group learns only of its own failures, although the sidecar numbers the whole call's entries."""
     lane = Publishing(sidecar, Limits())
     first = asyncio.create_task(lane.publish([event("first")]))
     await asyncio.sleep(0.01)
@@ -81,7 +81,7 @@ async def test_each_hears_of_its_own_failures_only(fake: FakeSidecar, sidecar: S
 
 
 async def test_strangers_do_not_fail_with_what_the_broker_refuses(fake: FakeSidecar, sidecar: SidecarClient) -> None:
-    """A call that failed whole is made again for each by itself: it may have failed for one of them."""
+    """A call that failed as a whole is repeated for each group, as one of them may be the cause."""
     lane = Publishing(sidecar, Limits())
     first = asyncio.create_task(lane.publish([event("first")]))
     await asyncio.sleep(0.01)
@@ -91,7 +91,7 @@ async def test_strangers_do_not_fail_with_what_the_broker_refuses(fake: FakeSide
 
 
 async def test_a_lane_that_stops_lets_nobody_wait(fake: FakeSidecar, sidecar: SidecarClient) -> None:
-    """Whoever waits is released without an answer, so what led to it is delivered again."""
+    """Each caller is released without an answer, so the causing event is redelivered."""
     fake.slow["publish"] = 30
     lane = Publishing(sidecar, Limits())
     waiting = [asyncio.create_task(lane.publish([event(f"{n}")])) for n in range(3)]

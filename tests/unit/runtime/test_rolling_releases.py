@@ -1,4 +1,4 @@
-"""Two releases of one service on one store: what the one quarantines, the other replays by itself."""
+"""Two releases of one service on one store: each replays by itself what the other quarantined."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def quarantine(sidecar: FakeSidecar) -> list[str]:
 
 
 async def until_nothing_is_quarantined(sidecar: FakeSidecar) -> None:
-    """Wait until all have come home."""
+    """Wait until all have been replayed."""
 
     async def home() -> bool:
         return not quarantine(sidecar)
@@ -80,7 +80,7 @@ def put(number: int) -> dict[str, Any]:
 
 
 async def test_what_an_older_release_set_aside_is_replayed_when_the_newer_one_starts(sidecar: FakeSidecar) -> None:
-    """S3: all of them, and nobody was asked."""
+    """S3: all of them are replayed, without a person's request."""
     async with running(desk, sidecar) as app:
         assert await deliver(app, *(put(number) for number in range(231))) == [True] * 231
     assert len(quarantine(sidecar)) == 231
@@ -92,7 +92,7 @@ async def test_what_an_older_release_set_aside_is_replayed_when_the_newer_one_st
 async def test_what_an_older_replica_sets_aside_beside_a_newer_one_comes_home_too(
     sidecar: FakeSidecar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release is rolled out replica by replica, and the older ones go on."""
+    """A release is rolled out replica by replica, and the older replicas go on."""
     monkeypatch.setattr(replaying, "_EVERY", 0.1)
     async with running(desk, sidecar) as older, running(newer, sidecar) as newest:
         for number in range(0, 20, 2):
@@ -106,7 +106,7 @@ async def test_what_an_older_replica_sets_aside_beside_a_newer_one_comes_home_to
 async def test_a_join_that_two_releases_call_otherwise_is_completed_by_the_one_that_began_it(
     sidecar: FakeSidecar, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    """H01: in both orders, forward and back."""
+    """H01: this holds in both orders of releases."""
     monkeypatch.setattr(replaying, "_EVERY", 0.1)
     second = "stride" if first == "walk" else "walk"
     left, right = (wire(event, event.wire_type, time=NOW) for event in (Left(box="a"), Right(box="a")))
@@ -120,7 +120,7 @@ async def test_a_join_that_two_releases_call_otherwise_is_completed_by_the_one_t
 
 
 async def test_a_deadline_that_fires_at_another_release_comes_home(sidecar: FakeSidecar) -> None:
-    """H02: the scheduler is told that it is done, as it is recorded."""
+    """H02: the scheduler gets a success, because the deadline is recorded."""
     opened = wire(Opened(box="a"), "o1", time=NOW, source="desk")
     async with running(release(), sidecar) as app:
         await deliver(app, opened)
@@ -134,12 +134,12 @@ async def test_a_deadline_that_fires_at_another_release_comes_home(sidecar: Fake
 
 
 async def test_an_intent_that_another_release_cannot_carry_out_is_carried_out_once(sidecar: FakeSidecar) -> None:
-    """With the key that was committed."""
+    """The call has the committed key."""
     bank = Bank()
     asked = wire(Asked(box="a"), "a1", time=NOW)
     async with bank.listening():
         async with running(desk, sidecar, bank) as app:
-            # The bank keeps silent, so the intent is handed over and the process ends.
+            # The bank does not reply, so the intent is handed over and the process ends.
             await deliver(app, asked)
         async with running(with_effect("pay_out", Pay), sidecar, bank) as app:
             assert await deliver(app, asked) == [True]
@@ -153,7 +153,7 @@ async def test_an_intent_that_another_release_cannot_carry_out_is_carried_out_on
 
 
 async def test_trouble_with_the_store_only_delays_it(sidecar: FakeSidecar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is taken for tried that was not."""
+    """No event counts as tried before it was."""
     monkeypatch.setattr(replaying, "_EVERY", 0.1)
     async with running(desk, sidecar) as app:
         await deliver(app, *(put(number) for number in range(3)))
@@ -167,7 +167,7 @@ async def test_trouble_with_the_store_only_delays_it(sidecar: FakeSidecar, monke
 
 
 async def test_a_closed_intake_replays_nothing(sidecar: FakeSidecar) -> None:
-    """What it says would go to a broker that is about to be left."""
+    """Its events would go to the broker that is being left."""
     async with running(desk, sidecar) as app:
         await deliver(app, put(1))
     refused: list[str] = []

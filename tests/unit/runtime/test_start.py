@@ -1,4 +1,4 @@
-"""Starting in the middle of everything: a service that was down comes back to all that waited for it."""
+"""Starting under load: a service that was down starts although many events wait for it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_o
 
 
 async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
-    """What it hears it may settle; whoever asks whether it has been checked hears no."""
+    """It may settle events, but its readiness check still answers no."""
     sidecar = FakeSidecar()
     refused: list[str] = []
     async with sidecar.listening():
@@ -64,7 +64,7 @@ async def test_a_service_is_not_ready_before_the_canary_is_back() -> None:
 
 
 async def test_a_broker_that_forgets_what_was_answered_retry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It brings the canary once; answered RETRY, it is gone, and so would be every event whose handling fails once."""
+    """It delivers the canary once and drops it after RETRY, as it would drop every event that fails once."""
     monkeypatch.setattr(self_check, "_CANARY_PATIENCE", 1.0)
     sidecar = FakeSidecar()
     refused: list[str] = []
@@ -87,7 +87,7 @@ async def test_a_broker_that_forgets_what_was_answered_retry_is_refused(monkeypa
 
 
 async def test_a_canary_that_the_sidecar_keeps_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a sidecar takes while it still subscribes may stay with it; the broker is not to be blamed for that."""
+    """A sidecar may keep an event that it takes while it still subscribes; that is not the broker's fault."""
     monkeypatch.setattr(self_check, "_ANOTHER_CANARY", 0.3)
     sidecar = FakeSidecar()
     refused: list[str] = []
@@ -111,7 +111,7 @@ async def test_a_canary_that_the_sidecar_keeps_is_followed_by_another(monkeypatc
 
 
 async def test_many_canaries_do_not_make_up_for_one_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that brings each of them once forgets each of them."""
+    """A broker that delivers each canary only once forgets each event after RETRY."""
     monkeypatch.setattr(self_check, "_ANOTHER_CANARY", 0.1)
     monkeypatch.setattr(self_check, "_CANARY_PATIENCE", 1.0)
     sidecar = FakeSidecar()
@@ -137,7 +137,7 @@ async def test_many_canaries_do_not_make_up_for_one_that_comes_back(monkeypatch:
 
 
 async def test_a_topic_that_the_scopes_do_not_allow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the service decides could not be published, and only an order that stands still would show it."""
+    """The service could not publish its events, and only a stuck order would show it."""
     monkeypatch.setattr(self_check, "_PUBLISHING_PATIENCE", 0.1)
     sidecar = FakeSidecar(forbidden={"shop.prize.paid"})
     refused: list[str] = []
@@ -156,7 +156,7 @@ async def test_a_topic_that_the_scopes_do_not_allow_is_refused(monkeypatch: pyte
 
 
 async def test_a_start_publishes_nothing_but_canaries_to_the_service_itself() -> None:
-    """Whatever else it published would reach consumers, as an event that none of them knows."""
+    """Any other event would reach consumers, which would not know it."""
     sidecar = FakeSidecar()
     refused: list[str] = []
     async with sidecar.listening():
@@ -170,7 +170,7 @@ async def test_a_start_publishes_nothing_but_canaries_to_the_service_itself() ->
 
 
 async def test_topics_have_their_prefix_on_the_broker_only() -> None:
-    """It is added to what is published and removed from what is delivered, on the library's own topics as well."""
+    """It is added at publishing and removed at delivery, on the library's own topics as well."""
     sidecar = FakeSidecar()
     refused: list[str] = []
     async with sidecar.listening():
@@ -197,7 +197,7 @@ async def test_topics_have_their_prefix_on_the_broker_only() -> None:
 
 
 def bring_back(app: Callable[[], Any]) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
-    """Return a broker that brings every canary until it is acknowledged."""
+    """Return a broker that delivers every canary until it is acknowledged."""
 
     async def bring(topic: str, event: dict[str, Any]) -> None:
         if topic.endswith("-canary"):
@@ -220,7 +220,7 @@ def _nudge(event: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -> None:
-    """As `state.redis` would: nothing that waits may be settled on it."""
+    """`state.redis` would do so: no waiting event may be settled on it."""
     sidecar = FakeSidecar(store=Careless())
     refused: list[str] = []
     async with sidecar.listening():
@@ -240,7 +240,7 @@ async def test_a_store_that_overwrites_is_refused_before_anything_is_settled() -
 
 
 class Careless(Store):
-    """A store that takes every write, whatever it was guarded by."""
+    """A store that accepts every write and ignores its guard."""
 
     def commit(self, writes: Sequence[Write], beside: Beside | None = None) -> CommitResult:
         """Write all of it."""

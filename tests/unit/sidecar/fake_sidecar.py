@@ -23,7 +23,7 @@ Fault = Literal["none", "breaks off before", "breaks off after", "500 before", "
 
 
 class Hashed(Key):
-    """A key as a sidecar is given it: its id is hashed already."""
+    """A key as a sidecar gets it: its id is already hashed."""
 
     @classmethod
     def read(cls, text: str) -> Hashed:
@@ -64,7 +64,7 @@ class FakeSidecar:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def will(self, kind: str, *faults: Fault, times: int = 1) -> None:
-        """Say what happens to the next calls."""
+        """Set what happens to the next calls."""
         self.faults.setdefault(kind, deque()).extend(faults * times)
 
     def settings(self, **more: Any) -> Settings:
@@ -111,7 +111,7 @@ class FakeSidecar:
 
     async def _read(self, request: web.Request) -> web.Response:
         keys = [Hashed.read(text) for text in (await request.json())["keys"]]
-        # A service looks by itself for what waits for its release; what a test says of reads is not about those.
+        # A service looks by itself for notes that wait for its release; tests of reads are not about those.
         kind = "look" if all(key.kind == "not-yet" for key in keys) else "read"
         partly = bool(self.faults.get(kind)) and self.faults[kind][0] == "partly"
 
@@ -264,7 +264,7 @@ async def ask(app: Any, method: str, path: str, body: Any = None) -> tuple[int, 
 
 
 async def until(holds: Callable[[], Awaitable[bool]], patience: float = 20.0) -> None:
-    """Ask again and again until it holds."""
+    """Repeat a check until it holds."""
     for _ in range(int(patience / 0.02)):
         if await holds():
             return

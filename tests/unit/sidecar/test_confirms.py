@@ -1,4 +1,4 @@
-"""A broker whose word is not enough: RabbitMQ's component says "published" although no confirm came."""
+"""A broker whose confirmation proves nothing: RabbitMQ's component says "published" without a confirm."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def said(sidecar: FakeSidecar, wire_type: str) -> list[str]:
 
 @pytest.mark.parametrize(("broker", "times"), [("pubsub.redis", 1), (UNSURE_ONE, 2)])
 async def test_a_repeat_says_again_what_may_not_have_been_heard(broker: str, times: int) -> None:
-    """Where confirms mean something, a replica does not say again what it has said; where they do not, it must."""
+    """A replica skips the repeated publish only on a broker whose confirms can be trusted."""
     async with desk_on(broker) as (app, sidecar):
         put = wire(Put(box="b1", amount=1), "put-1", time=NOW)
         for _ in range(2):
@@ -60,7 +60,7 @@ async def test_a_repeat_says_again_what_may_not_have_been_heard(broker: str, tim
 
 
 async def test_a_sidecar_that_names_no_broker_is_not_believed() -> None:
-    """Unknown is not a yes."""
+    """An unknown broker's confirms are not trusted."""
     for broker in (*UNSURE, "state.redis"):
         sidecar = FakeSidecar(broker=broker)
         async with sidecar.listening():

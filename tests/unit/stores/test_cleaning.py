@@ -1,4 +1,4 @@
-"""How far cleaning is behind is shown, also while it fails."""
+"""The gauge shows how far cleaning is behind, also while it fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choreography.telemetry import Metrics
 
 
 def behind(metrics: Metrics) -> float:
-    """Return what the gauge shows."""
+    """Return the value of the gauge."""
     (found,) = [
         sample.value
         for metric in metrics.registry.collect()
@@ -24,7 +24,7 @@ def behind(metrics: Metrics) -> float:
 
 
 async def test_a_store_that_cannot_be_cleaned_is_seen_to_fall_behind(tmp_path: Path) -> None:
-    """A gauge that stood still would say that all is well; it falls back once something is deleted again."""
+    """A constant gauge would suggest that all is well; it falls once something is deleted again."""
     address, metrics = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order"), Metrics("order")
     migrate(WantedTables(order, address))
     store = SqliteStore(address, "order")

@@ -1,4 +1,4 @@
-"""A transaction may delete: every store that the engine is driven against does it with the rest, or not at all."""
+"""A transaction may delete: every store used in tests deletes with the rest of it, or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ A, B, B2, ABSENT = (Key("desk", "box", name) for name in ("a", "b", "b2", "absen
 
 
 async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
-    """What is kept of an accepted command goes with the transaction that makes it superfluous."""
+    """The records of an accepted command are deleted by the transaction that makes them superfluous."""
     fake = FakeSidecar()
     async with fake.listening():
         sidecar = SidecarClient(fake.settings())
@@ -31,14 +31,14 @@ async def test_the_sidecar_is_asked_to_delete_in_the_same_transaction() -> None:
 
 
 def test_the_store_of_the_model_checker_deletes() -> None:
-    """Under an ETag only what still has it; without one also what is not there."""
+    """With an ETag it deletes only a record that still has it; without one, a missing record is fine."""
     rows: Rows = ((A, "1", 1), (B, "1", 1))
     assert written(rows, [Write.deletion(A), Write.deletion(ABSENT)]) == ((B, "1", 1),)
     assert isinstance(written(rows, [Write.deletion(A, "etag-7")]), Conflict)
 
 
 def test_the_store_in_memory_deletes() -> None:
-    """A deletion of what is not there changes nothing."""
+    """Deleting a missing record changes nothing."""
     one = InMemory(desk)
     assert one._commit([Write(A, "1", None)]) == Committed()
     assert one._commit([Write.deletion(A), Write.deletion(ABSENT)]) == Committed()

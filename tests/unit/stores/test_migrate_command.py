@@ -1,4 +1,4 @@
-"""`choreography migrate`: where it takes addresses and logins from, and what it refuses before anything is changed."""
+"""`choreography migrate`: its sources of addresses and logins, and its refusals before any change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def logins(folder: Path, **urls: str) -> str:
 
 
 def test_each_service_may_have_a_database_of_its_own(tmp_path: Path) -> None:
-    """Teams that do not share a server share a flow."""
+    """Teams that do not share a server may share a flow."""
     files = logins(tmp_path, order=f"sqlite:///{tmp_path}/one/o.db", billing=f"sqlite:///{tmp_path}/two/b.db")
     out = io.StringIO()
     asked = MigrateRequest(FLOW, database_file=files, services=("order", "billing"))
@@ -47,7 +47,7 @@ def test_each_service_may_have_a_database_of_its_own(tmp_path: Path) -> None:
 
 
 def test_rights_are_granted_to_the_role_that_a_service_logs_in_with(tmp_path: Path) -> None:
-    """Whatever its name is, it stands in the URL of the service, and nowhere a second time."""
+    """The role's name is written only in the URL of the service."""
     files = logins(tmp_path, order="postgresql://team%2Dorder:se%3Acret@host/checkout")
     text = shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files))
     assert 'GRANT USAGE ON SCHEMA checkout_order TO "team-order"' in text
@@ -56,7 +56,7 @@ def test_rights_are_granted_to_the_role_that_a_service_logs_in_with(tmp_path: Pa
 
 
 def test_a_role_is_made_without_its_password_in_any_statement(tmp_path: Path) -> None:
-    """Statements end in logs, so they hold what PostgreSQL keeps of a password, and not the password."""
+    """Statements end in logs, so they hold PostgreSQL's verifier and not the password."""
     files = logins(tmp_path, order="postgresql://o'brien:se%3Acret@host/checkout")
     text = shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
     assert "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''o''''brien'')" in text
@@ -81,7 +81,7 @@ def test_a_role_is_made_without_its_password_in_any_statement(tmp_path: Path) ->
     ],
 )
 def test_what_cannot_be_meant_is_refused(changed: dict[str, Any], told: str) -> None:
-    """With a sentence that says what to write instead."""
+    """The message says what to write instead."""
     asked = replace(MigrateRequest(FLOW, database=OWNER, services=("order",)), **changed)
     with pytest.raises(ChoreographyError, match=told):
         shown(asked)
@@ -99,7 +99,7 @@ def test_what_cannot_be_meant_is_refused(changed: dict[str, Any], told: str) -> 
 def test_a_login_that_no_role_can_be_made_of_is_refused_without_its_password(
     url: str, told: str, tmp_path: Path
 ) -> None:
-    """The sentence may end in a log."""
+    """The message may end in a log."""
     files = logins(tmp_path, order=url)
     with pytest.raises(ChoreographyError, match=told) as refused:
         shown(MigrateRequest(FLOW, database=OWNER, services=("order",), login_file=files, make_roles=True))
