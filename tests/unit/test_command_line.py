@@ -87,7 +87,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 
 def flow_in(folder: Path, **files: str) -> str:
-    """Write a sound flow of one service under a new name, but for the files that are given."""
+    """Write a valid flow of one service under a new name, with the given files in place of its own."""
     package = f"desk_{next(NUMBERS)}"
     (folder / package).mkdir()
     texts = {"__init__": "", "desk": SERVICE, "properties": PROPERTIES} | files
@@ -100,7 +100,7 @@ def flow_in(folder: Path, **files: str) -> str:
 
 
 def refused(ended: Ended) -> str:
-    """Return the sentence with which a command refused."""
+    """Return the message with which a command refused."""
     assert ended.code == CANNOT_RUN, ended
     assert "Traceback" not in ended.out + ended.err
     words = " ".join(re.sub("[│╭╮╰╯─]", " ", ended.err).split())
@@ -110,7 +110,7 @@ def refused(ended: Ended) -> str:
 
 
 def _id(value: Sequence[str] | str) -> str:
-    """Name a case by what is typed. The folder of what is rendered has another name in each process."""
+    """Name a case by its command line; the rendered folder's name differs in each process."""
     return value if isinstance(value, str) else " ".join(value).replace(f"{RENDERED}/", "")
 
 
@@ -179,7 +179,7 @@ def _id(value: Sequence[str] | str) -> str:
     ids=_id,
 )
 def test_bad_input_is_answered_with_a_sentence(run: Callable[..., Ended], words: Sequence[str], told: str) -> None:
-    """What happened, and what to do instead; the exit code says that nothing is known."""
+    """The message says what happened and what to do; the exit code says that nothing was found out."""
     assert told in refused(run(*words))
 
 
@@ -203,7 +203,7 @@ BROKEN_MODULES = {
 def test_a_flow_that_cannot_be_imported_is_told_with_its_place(
     run: Callable[..., Ended], tmp_path: Path, command: str, text: str, told: str
 ) -> None:
-    """Whoever wrote it needs the file and the line, and no stack of ours."""
+    """The author needs the file and the line, and no stack trace of ours."""
     package = flow_in(tmp_path, desk=text)
     assert told.replace("{package}", package) in refused(run(command, package))
 
@@ -232,13 +232,13 @@ def test_a_flow_that_cannot_be_imported_is_told_with_its_place(
 def test_properties_that_cannot_be_judged_are_refused(
     run: Callable[..., Ended], tmp_path: Path, properties: str, told: str
 ) -> None:
-    """A property that raises, answers nothing or is never asked for must not look as if it held."""
+    """A property that raises, returns nothing or is never checked must not look as if it held."""
     package = flow_in(tmp_path, properties=properties)
     assert told.replace("{package}", package) in refused(run("explore", package))
 
 
 def test_an_outside_that_raises_is_told_as_the_authors_mistake(run: Callable[..., Ended], tmp_path: Path) -> None:
-    """It is no failure of the effect that asked it."""
+    """It is not a failure of the effect that called it."""
     words = """
 from choreography import Answer, Intent, Outside
 
@@ -293,14 +293,14 @@ def note(case: Case, fetched: Fetched) -> Decision:
 def test_settings_and_options_do_what_they_say(
     run: Callable[..., Ended], tmp_path: Path, words: Sequence[str], code: int, told: str
 ) -> None:
-    """In every form in which a command line writes them."""
+    """They work in every form that a command line allows."""
     ended = run("explore", flow_in(tmp_path), *words)
     assert (ended.code, ended.err) == (code, "")
     assert told in ended.out
 
 
 def test_a_scenario_of_ten_flows_is_explored_as_any_other(run: Callable[..., Ended], tmp_path: Path) -> None:
-    """`case-1` is no part of `case-10`: what was said of the tenth is not taken for the first."""
+    """`case-1` is no part of `case-10`: events of the tenth are not taken for those of the first."""
     package = flow_in(tmp_path)
     assert run("explore", package, "--number", "10").code == HOLDS
     broken = flow_in(tmp_path, properties=PROPERTIES.replace("> 1", "> 0"))
@@ -310,7 +310,7 @@ def test_a_scenario_of_ten_flows_is_explored_as_any_other(run: Callable[..., End
 def test_the_help_lists_scenarios_with_their_settings_and_true_defaults(
     run: Callable[..., Ended], tmp_path: Path
 ) -> None:
-    """Nobody should have to read the code of a flow to know how it can be explored."""
+    """A user should learn how to explore a flow without reading its code."""
     ended = run("explore", flow_in(tmp_path), "--help")
     assert ended.code == HOLDS
     assert "--scenario cases (the default)" in ended.out
@@ -324,7 +324,7 @@ def test_the_help_lists_scenarios_with_their_settings_and_true_defaults(
 
 
 def test_a_mistake_of_ours_is_told_as_ours(run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even then there is a sentence, and the stack only for whoever wants to report it."""
+    """Even then there is a message, and the stack trace only on request."""
 
     def fails(*_: object, **__: object) -> None:
         raise KeyError("lost")

@@ -1,4 +1,4 @@
-"""A contradiction fails when it is written down, with a sentence that says what to do about it."""
+"""A contradiction in a declaration fails at import, with a message that says what to do about it."""
 
 # ruff: noqa: ARG001 - what is tested here are signatures; nothing behind them is run.
 
@@ -82,12 +82,12 @@ class Wish(Request):
 
 @pytest.fixture
 def garden() -> Service:
-    """A service that owns Planted and may say it."""
+    """Return a service that owns Planted and may publish it."""
     return Service("garden", publishes=[Planted])
 
 
 def refused(*words: str) -> Any:
-    """Expect a refusal whose sentence holds these words, in this order."""
+    """Expect a refusal whose message holds these words, in this order."""
     return pytest.raises(DeclarationError, match="(?s)" + ".*".join(re.escape(word) for word in words))
 
 
@@ -99,7 +99,7 @@ def test_a_service_needs_a_name_that_can_be_an_app_id(name: str) -> None:
 
 
 def test_an_event_is_published_by_its_owner_only() -> None:
-    """Every consumer would refuse it from anybody else."""
+    """Every consumer would refuse it from another service."""
     with refused("publishes Watered", "'weather'", "let weather publish it", 'owner="garden"'):
         Service("garden", publishes=[Watered])
 
@@ -118,7 +118,7 @@ def test_an_event_inherits_its_owner_and_a_family_shares_a_topic() -> None:
 
 
 def test_an_event_may_leave_its_owner_open() -> None:
-    """Then whoever publishes it in its flow is the owner."""
+    """Then the service that publishes it in its flow is the owner."""
 
     class Rained(Event, subject="plot", type="plot.rained.v1"):
         plot: Id
@@ -128,7 +128,7 @@ def test_an_event_may_leave_its_owner_open() -> None:
 
 
 def test_a_topic_that_an_older_program_names_is_ignored_and_a_warning_says_what_to_write() -> None:
-    """Programs of the time when a service had one topic still run."""
+    """Programs from the time of one topic for each service still run."""
     with pytest.warns(DeprecationWarning, match=r'Old names a topic, which is ignored.*owner="order"'):
 
         class Old(Event, topic="trees", subject="plot", type="tree.old.v1"):
@@ -140,7 +140,7 @@ def test_a_topic_that_an_older_program_names_is_ignored_and_a_warning_says_what_
 
 
 def test_an_event_may_say_who_owns_what_it_is_about() -> None:
-    """A deed has an owner; whose event it is stands under another name."""
+    """A deed has an `owner` field of its own; the owner of the event has another name."""
 
     class Written(Event, owner="garden", subject="plot", type="deed.written.v1"):
         plot: Id
@@ -151,7 +151,7 @@ def test_an_event_may_say_who_owns_what_it_is_about() -> None:
 
 
 def test_one_wire_type_is_one_event() -> None:
-    """Two models of one wire type could not be told apart by whoever hears them."""
+    """Consumers could not distinguish two models of one wire type."""
 
     class Replanted(Event, owner="garden", subject="plot", type="tree.planted.v1"):
         plot: Id
@@ -276,7 +276,7 @@ def answer_without_type() -> None:
     ids=lambda one: one.__name__ if callable(one) else "",
 )
 def test_a_class_line_that_leaves_something_out_is_refused(declare: Callable[[], None], words: tuple[str, ...]) -> None:
-    """What an event is about, where it belongs and how it is read later is said once, on its class line."""
+    """The subject, the owner and the wire type of an event stand once, on its class line."""
     with refused(*words):
         declare()
 
@@ -362,7 +362,7 @@ def test_a_kind_of_entity_is_a_name_that_stores_do_not_confuse(kind: str) -> Non
 
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/x", "/healthz", "/metrics", "/docs", "/dapr/config"])
 def test_a_command_leaves_the_paths_of_the_sidecar_alone(path: str) -> None:
-    """It would be taken for a delivery, or hide the service's health."""
+    """Otherwise the route would get deliveries, or hide the service's health."""
     garden = Service("garden", publishes=[Planted])
     with refused("which every service keeps", "a path of its own"):
 
@@ -373,7 +373,7 @@ def test_a_command_leaves_the_paths_of_the_sidecar_alone(path: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Field name")
 def test_an_entity_has_no_field_named_key() -> None:
-    """It would hide what every entity is known by."""
+    """It would hide the key that identifies every entity."""
     with refused("has a field named 'key'", "Call it by what it is"):
 
         class Bad(Entity, key="key"):
@@ -462,13 +462,13 @@ def test_a_join_waits_for_more_than_one(garden: Service, heard: tuple[type[Event
 def test_a_join_that_could_not_wait_is_refused(
     garden: Service, reaction: Callable[..., Any], words: tuple[str, ...]
 ) -> None:
-    """It needs one place to remember by, and takes all that it waits for."""
+    """It needs one entity that holds its slots, and takes all events that it waits for."""
     with refused(*words):
         garden.when_all(Planted, Watered)(reaction)
 
 
 def test_a_join_declared_before_what_undoes_it_is_refused(garden: Service) -> None:
-    """Otherwise it would run on something that was taken back."""
+    """Otherwise it would run on an event that was undone."""
 
     class Sown(Event, owner="garden", subject="plot", type="plot.sown.v1"):
         plot: Id
@@ -500,14 +500,14 @@ def test_a_deadline_starts_at_an_event_that_is_heard(garden: Service) -> None:
 
 @pytest.mark.parametrize("within", [timedelta(0), timedelta(seconds=-1)])
 def test_a_deadline_lies_ahead(garden: Service, within: timedelta) -> None:
-    """What is due at once is a reaction."""
+    """A reaction handles what is due at once."""
     garden.on(Planted)(fits)
     with refused("reminds is due", "must lie ahead"):
         garden.deadline(after=Planted, within=within)(reminds)
 
 
 def test_two_deadlines_of_one_name_are_refused_whatever_they_start_at(garden: Service) -> None:
-    """What comes when one is due names the deadline and not what started it."""
+    """A due deadline names itself and not the event that started it."""
     garden.on(Planted)(fits)
     garden.on(Watered, name="drinks")(drinks)
     garden.deadline(after=Planted, within=timedelta(minutes=1))(reminds)
@@ -576,13 +576,13 @@ def plant(plot: Plot, delivered: Delivered) -> Decision:
 def test_an_effect_that_could_not_be_carried_out_is_refused(
     garden: Service, effect: Callable[..., Any], words: tuple[str, ...]
 ) -> None:
-    """It takes the intent and its one way out, and what it answers is heard."""
+    """It takes the intent and its outside, and a reaction consumes its answer."""
     with refused(*words):
         garden.effect(outside="nursery")(effect)
 
 
 def test_an_intent_is_carried_out_in_one_place(garden: Service) -> None:
-    """Two effects for one intent would ask twice."""
+    """Two effects for one intent would call twice."""
     garden.effect(outside="nursery")(buy)
     with refused("carries out Order twice", "Keep one"):
         garden.effect(outside="nursery")(buy)
@@ -596,7 +596,7 @@ def test_an_intent_that_nobody_carries_out_is_refused(garden: Service) -> None:
 
 
 def test_an_answer_that_nobody_hears_is_refused(garden: Service) -> None:
-    """The outside would have acted, and nobody would know."""
+    """The outside would have acted, and no reaction would know."""
     garden.on(Planted)(plan)
     garden.effect(outside="nursery")(buy)
     with refused("may answer Delivered", "nothing reacts", "@garden.on(Delivered)"):
@@ -663,7 +663,7 @@ def test_two_commands_at_one_route_are_refused(garden: Service) -> None:
 
 
 def test_a_command_nobody_reacts_to_is_refused(garden: Service) -> None:
-    """What was accepted with 202 would be forgotten."""
+    """A command that was accepted with 202 would be forgotten."""
     garden.command("POST /trees")(ask)
     with refused("accepts Planted at /trees", "forget", "@garden.on(Planted)"):
         garden.check()
@@ -672,7 +672,7 @@ def test_a_command_nobody_reacts_to_is_refused(garden: Service) -> None:
 
 
 def test_a_view_names_the_key_of_what_it_shows(garden: Service) -> None:
-    """Otherwise nobody could say which one is to be shown."""
+    """Otherwise the path would not say which entity to show."""
     with refused("'/plots/{id}'", "must contain {plot}", "the key of Plot"):
         garden.view("/plots/{id}", Plot)
 
@@ -725,7 +725,7 @@ class Bed(Entity, key="bed"):
 def test_a_list_that_nobody_could_ask_is_refused(
     garden: Service, path: str, by: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    """When it is declared, with what would do."""
+    """It is refused at its declaration, with the valid choices."""
     with refused(*words):
         garden.view(path, Bed, by=by)
 

@@ -1,4 +1,4 @@
-"""Names of before still work, and say what to write instead."""
+"""Earlier names still work, and warn what to write instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_class_under_its_earlier_name_is_the_same_and_warns(earlier: str, name
 
 
 def test_an_attribute_under_its_earlier_name_is_the_same_and_warns() -> None:
-    """On the instance and with what it holds."""
+    """It works on the instance, and holds the same value."""
     memory = InMemory(order)
     delivered = memory.hear(memory.delivery(CREATED))
     with pytest.warns(DeprecationWarning, match=r"Delivered.dues is called deadlines now"):

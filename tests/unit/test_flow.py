@@ -30,7 +30,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(**modules: str) -> str:
-        # A name of its own each time, as Python remembers what it has imported.
+        # Each package has a name of its own, because Python remembers imported modules.
         package = tmp_path / f"written_flow_{next(_numbers)}"
         package.mkdir()
         (package / "__init__.py").touch()
@@ -43,7 +43,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_the_services_of_checkout_come_in_the_order_of_their_names() -> None:
-    """Whatever is rendered from them is the same every time."""
+    """Rendering from them gives the same every time."""
     names = [service.name for service in services_of("apps.checkout")]
     assert names == ["billing", "inventory", "notification", "order", "shipping"]
 
@@ -54,7 +54,7 @@ def test_a_service_that_another_module_imports_is_found_once() -> None:
 
 
 def test_a_flow_may_be_named_by_its_folder() -> None:
-    """The way a shell completes it."""
+    """A shell completes it in this form."""
     assert services_of("apps/checkout/") == services_of("apps.checkout")
 
 
@@ -66,7 +66,7 @@ def test_contracts_rehearsals_and_main_are_never_imported(written: Write) -> Non
 
 
 def test_a_flow_without_a_service_is_refused(written: Write) -> None:
-    """An empty flow is a wrong name far more often than a wish."""
+    """An empty flow is far more often a wrong name than intended."""
     with pytest.raises(FlowError, match="exposes a Service, so there is nothing to run"):
         services_of(written(order="nothing = 1\n"))
 
@@ -78,7 +78,7 @@ def test_a_module_is_refused_and_its_package_named() -> None:
 
 
 def test_a_module_that_is_missing_inside_the_flow_is_not_mistaken_for_the_flow(written: Write) -> None:
-    """The sentence must show the import that failed, and where it stands."""
+    """The message must show the import that failed, and its place."""
     with pytest.raises(AuthoredError, match=r"order\.py, line 1: No module named 'no_such_library'"):
         services_of(written(order="import no_such_library\n"))
 

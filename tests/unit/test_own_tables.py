@@ -1,4 +1,4 @@
-"""Projections and hooks are declared by their signatures, and one that could not work is refused at import."""
+"""Projections and hooks are declared by their signatures; an invalid one is refused at import."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def strange(thing: Thing) -> Line:
 
 @pytest.mark.parametrize(("function", "rows"), [(one, 1), (perhaps, 0), (several, 0), (itself, 1)])
 def test_a_projection_returns_a_row_or_none_or_several(function: Callable[..., Any], rows: int) -> None:
-    """Whatever it is declared to return; a deleted entity has no rows."""
+    """All declared forms work; a deleted entity has no rows."""
     shop = Service("shop")
     shop.projection("lines", key=("order_id",))(function)
     assert len(shop.projections[0].rows(Thing(order_id="a"))) == rows
@@ -84,7 +84,7 @@ def test_a_projection_returns_a_row_or_none_or_several(function: Callable[..., A
     [(twice, "two rows with the key"), (foreign, "its own entity"), (strange, "declares rows of")],
 )
 def test_a_row_that_is_not_what_was_declared_is_refused(function: Callable[..., Any], words: str) -> None:
-    """The event fails whose entity it is, before anything is written."""
+    """The event of that entity fails before anything is written."""
     shop = Service("shop")
     shop.projection("lines", key=("order_id", "line"))(function)
     with pytest.raises((TypeError, ValueError), match=words):
@@ -129,7 +129,7 @@ async def waiting(thing: Thing) -> Line:
 def test_a_projection_that_could_not_be_written_is_refused_at_import(
     function: Callable[..., Any], table: str, key: tuple[str, ...], words: str
 ) -> None:
-    """The sentence says what to write instead."""
+    """The message says what to write instead."""
     with pytest.raises(DeclarationError, match=words):
         Service("shop").projection(table, key=key)(function)
 
@@ -163,7 +163,7 @@ def without_waiting(connection: Connection, committing: Committing) -> None:
 
 
 def test_a_hook_says_by_its_signature_which_connection_it_takes() -> None:
-    """And by its declaration which events it is called for."""
+    """Its declaration says for which events it is called."""
     shop = Service("shop")
     for hook in (with_asyncpg, with_sqlalchemy):
         shop.in_transaction()(hook)
@@ -212,7 +212,7 @@ async def unknown(connection: Missing, committing: Committing) -> None:  # type:
     ],
 )
 def test_a_hook_that_could_not_be_called_is_refused_at_import(function: Callable[..., Any], words: str) -> None:
-    """The sentence shows a signature that works."""
+    """The message shows a signature that works."""
     with pytest.raises(DeclarationError, match=words):
         Service("shop").in_transaction()(function)
 

@@ -62,7 +62,7 @@ def light(lamp: Lamp, lit: Lit) -> Decision:
 
 
 def test_what_differs_is_shown_field_by_field() -> None:
-    """And what is missing, and what nobody expected."""
+    """Missing and unexpected results are shown as well."""
     came = given(inventory, Shelf(sku="cup", available=2)).when(CREATED)
     with pytest.raises(AssertionError) as failure:
         came.then(
@@ -98,7 +98,7 @@ def test_a_quarantine_is_no_decision_and_no_silence() -> None:
 
 
 def test_a_quarantine_in_the_past_is_no_beginning() -> None:
-    """A test would otherwise begin somewhere else than it says."""
+    """Otherwise a test would begin in another state than it says."""
     with pytest.raises(AssertionError, match="but that was quarantined: KeyError"):
         given(lamps, Lamp(lamp="l1", status="broken"), Lit(lamp="l1"))
 
@@ -112,18 +112,18 @@ def test_what_is_gone_is_a_fact() -> None:
 
 
 def test_equal_events_are_one_event_unless_said_otherwise() -> None:
-    """A repeat changes nothing; another event that says the same does."""
+    """A repeat changes nothing; another event with the same content does."""
     given(inventory).when(ADDED, ADDED).then(Shelf(sku="cup", available=1))
     given(inventory).when(ADDED, another(ADDED), another(ADDED, 3)).then(Shelf(sku="cup", available=3))
 
 
 def test_what_was_said_before_is_no_new_fact() -> None:
-    """The engine sends it again for a repeat, under the id it had."""
+    """The engine publishes it again for a repeat, under the same id."""
     given(inventory, ADDED, CREATED).when(CREATED).then_nothing()
 
 
 def test_a_deadline_that_was_not_scheduled_is_missed() -> None:
-    """The ones that were are named."""
+    """The message names the scheduled ones."""
     came = given(order).when(CREATED)
     with pytest.raises(AssertionError, match=r"expected: order.overdue.due.v1 after 0:01:00\n.*after 0:15:00"):
         came.then_due("overdue", after=timedelta(minutes=1))
@@ -132,7 +132,7 @@ def test_a_deadline_that_was_not_scheduled_is_missed() -> None:
 
 
 def test_a_test_that_asks_for_what_cannot_be_is_told_so() -> None:
-    """Names that are unknown come with those that are known."""
+    """The message lists the known names beside the unknown one."""
     with pytest.raises(TypeError, match="inventory does not own Order; it owns Reservation, Shelf"):
         given(inventory, Order(order_id="o1"))
     with pytest.raises(TypeError, match="does not react to StockReserved; it hears OrderCancelled, OrderCreated"):
@@ -144,14 +144,14 @@ def test_a_test_that_asks_for_what_cannot_be_is_told_so() -> None:
 
 
 def test_the_states_of_an_entity_are_its_literals_and_its_switches() -> None:
-    """Each combination once; everything else stays as in the example."""
+    """Each combination comes once; all other fields are as in the example."""
     states = states_of(Lamp(lamp="l1"))
     assert len(states) == 3 * 2
     assert {one.key for one in states} == {"l1"}
 
 
 def test_an_enumeration_is_a_state_as_well() -> None:
-    """Whatever its values are called."""
+    """This holds for all names of its values."""
     assert states_of(Bulb(lamp="l1")) == [Bulb(lamp="l1", glow=glow) for glow in Glow]
     assert choices(Bulb) == {"glow": tuple(Glow)}
 
@@ -165,5 +165,5 @@ def test_a_forgotten_state_is_found() -> None:
 
 
 def test_every_order_is_each_order_once() -> None:
-    """So that a test can say what must come of all of them."""
+    """A test can then state the common result of all of them."""
     assert len(list(every_order(inventory, (ADDED, CREATED)))) == 2

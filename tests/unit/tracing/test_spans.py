@@ -1,4 +1,4 @@
-"""The spans of a service, as a collector receives them."""
+"""A collector receives these spans of a service."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Collector:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Recorder]:
-        """Serve, and give a recorder that sends here. At the end everything has been sent."""
+        """Serve, and yield a recorder that sends here; at the end everything has been sent."""
         app = web.Application()
         app.router.add_post("/api/v2/spans", self._take)
         runner = web.AppRunner(app)
@@ -51,7 +51,7 @@ class Collector:
         try:
             yield recorder
         finally:
-            # It must have begun, as a task that never ran has nothing to finish.
+            # It must have begun, because a task that never ran has nothing to finish.
             await asyncio.sleep(0)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -74,7 +74,7 @@ def _delivery(event_id: str = "e-1", flow_id: str = "o-1", traceparent: str = ""
 
 
 async def test_each_event_of_a_batch_has_a_span_in_its_own_trace() -> None:
-    """Its parent is who said the event, and what the service says about it continues the span."""
+    """Its parent is the event's publisher, and events that the service then publishes continue the span."""
     collector = Collector()
     async with collector.running() as recorder:
         spans = Spans("shipping", recorder)
@@ -101,13 +101,13 @@ async def test_each_event_of_a_batch_has_a_span_in_its_own_trace() -> None:
 
 
 async def test_an_unreadable_event_has_no_span() -> None:
-    """Nobody can tell to which flow it belongs."""
+    """Its flow is unknown."""
     async with Collector().running() as recorder:
         assert Spans("shipping", recorder).begin([read_delivery(b"no event")]) == [None]
 
 
 async def test_of_a_flow_that_is_not_traced_nothing_is_recorded() -> None:
-    """Neither its events nor the request that begins it; but its traceparent tells everybody else."""
+    """Neither its events nor its first request are recorded; its traceparent tells all other services."""
     collector = Collector()
     async with collector.running() as recorder:
         spans = Spans("order", recorder, share=0.0)
@@ -140,7 +140,7 @@ async def test_a_request_stands_in_the_trace_of_the_flow_that_it_begins() -> Non
 
 @pytest.mark.parametrize(("traceparent", "count"), [(SAMPLED, 1), (UNSAMPLED, 0)])
 async def test_a_caller_who_traces_decides_for_the_flow(traceparent: str, count: int) -> None:
-    """The request is part of the caller's trace, or of none that anybody records, whatever the share is."""
+    """The request is part of the caller's trace, or unrecorded, whatever the sampling share is."""
     collector = Collector()
     async with collector.running() as recorder:
         with Spans("order", recorder, share=1.0 - count).serving("POST", "/orders", traceparent):
@@ -150,7 +150,7 @@ async def test_a_caller_who_traces_decides_for_the_flow(traceparent: str, count:
 
 @pytest.mark.parametrize("header", ["", "nonsense", SAMPLED + "0", "00-" + "0" * 32 + f"-{PARENT}-01"])
 async def test_a_request_without_a_valid_traceparent_begins_a_trace(header: str) -> None:
-    """A hostile header names nobody's span."""
+    """A hostile header cannot name a span."""
     collector = Collector()
     async with collector.running() as recorder:
         with Spans("order", recorder).serving("GET", "/orders/{order_id}", header):
@@ -160,7 +160,7 @@ async def test_a_request_without_a_valid_traceparent_begins_a_trace(header: str)
 
 
 async def test_a_request_that_raises_is_an_error_in_its_trace() -> None:
-    """The exception goes on to whoever handles it."""
+    """The exception is raised further to its handler."""
     collector = Collector()
     async with collector.running() as recorder:
         with pytest.raises(KeyError), Spans("order", recorder).serving("GET", "/orders", ""):
@@ -173,7 +173,7 @@ async def test_a_request_that_raises_is_an_error_in_its_trace() -> None:
 
 
 async def test_a_collector_that_takes_nothing_holds_nobody_up() -> None:
-    """What it does not take is lost, and what comes when it is back is sent."""
+    """Refused spans are lost, and later ones are sent once it is back."""
     collector = Collector()
     collector.status = 503
     async with collector.running() as recorder:
@@ -190,7 +190,7 @@ async def test_a_collector_that_takes_nothing_holds_nobody_up() -> None:
 
 
 async def test_so_many_spans_are_kept_and_the_oldest_give_way() -> None:
-    """A collector that is down for a day costs some memory, and not more."""
+    """A collector that is down for a day costs a bounded amount of memory."""
     recorder = Recorder("order", "http://127.0.0.1:1/")
     for number in range(20_000):
         recorder.add(Finished("CONSUMER", str(number), TRACE, PARENT, "", 0, 1, {}))
@@ -198,7 +198,7 @@ async def test_so_many_spans_are_kept_and_the_oldest_give_way() -> None:
 
 
 async def test_spans_of_opentelemetry_go_the_same_way() -> None:
-    """A user's own code is seen beside ours, inside the trace that it continues."""
+    """Spans of a user's own code appear beside ours, inside the trace that they continue."""
     collector = Collector()
     async with collector.running() as recorder:
         provider = opentelemetry.provider_for("order", recorder, share=1.0)

@@ -1,4 +1,4 @@
-"""Which flows are traced, and in which trace a span stands."""
+"""The choice of traced flows, and the trace of each span."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_every_service_decides_alike_about_a_flow() -> None:
     ("share", "least", "most"), [(0.0, 0, 0), (0.1, 160, 240), (0.5, 920, 1080), (1.0, 2000, 2000)]
 )
 def test_as_many_flows_are_traced_as_were_asked_for(share: float, least: int, most: int) -> None:
-    """The share is that of the flows, and at its ends it is exact."""
+    """It is a share of flows, and exact at 0 and 1."""
     assert least <= sum(place_in_flow(f"order-{number}", share).recorded for number in range(2000)) <= most
 
 
 def test_a_larger_share_traces_every_flow_that_a_smaller_one_does() -> None:
-    """So services with different settings have the flows of the smallest share in common, from end to end."""
+    """So services with different shares all trace the flows of the smallest share, from end to end."""
     for flow_id in map(str, range(500)):
         assert place_in_flow(flow_id, 0.5).recorded >= place_in_flow(flow_id, 0.1).recorded
 
@@ -69,13 +69,13 @@ def test_of_the_flags_only_the_first_counts(flags: str) -> None:
     ],
 )
 def test_a_call_for_several_flows_is_shown_in_the_trace_of_none(traceparents: list[str], expected: str) -> None:
-    """One for a single flow is shown in that flow's, however many of its events it carries."""
+    """A call for a single flow is shown in its trace, whatever the number of its events."""
     assert of_all(traceparents) == expected
 
 
 @pytest.mark.parametrize("text", ["2", "-0.1", "nan", "inf", "10%", "some"])
 def test_a_share_that_is_none_is_refused_by_a_sentence(text: str) -> None:
-    """A wrong setting must not end as a service that traces nothing, or everything."""
+    """A wrong setting must not make a service trace nothing, or everything."""
     with pytest.raises(ChoreographyError, match=r"CHOREOGRAPHY_SAMPLING says .*; write the share"):
         Settings.from_environment({"CHOREOGRAPHY_SAMPLING": text})
 

@@ -1,4 +1,4 @@
-"""What AWS is emulated by, and the component that runs beside each sidecar."""
+"""The emulator of AWS, and the component that runs beside each sidecar."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_its_emulator_aws_is_refused_and_the_extra_is_named(name: str, m
 
 
 def test_each_sidecar_has_a_component_of_its_own(tmp_path: Path) -> None:
-    """One process could not tell their calls apart."""
+    """One shared process could not distinguish their calls."""
     broker = EventBridge(tmp_path / "components" / "eventbridge")
     assert isinstance(broker, Pluggable)
     folders = {
@@ -69,6 +69,6 @@ def test_a_run_folder_with_a_long_path_has_its_sockets_elsewhere(tmp_path: Path)
 
 
 def test_only_what_a_sidecar_reaches_by_a_component_is_pluggable() -> None:
-    """Every other broker is spoken to by the sidecar itself."""
+    """The sidecar itself connects to every other broker."""
     assert isinstance(find_eventbridge(Progress.silent()), Pluggable)
     assert not isinstance(BROKERS["aws"](Progress.silent()), Pluggable)

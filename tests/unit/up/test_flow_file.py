@@ -1,4 +1,4 @@
-"""The run file of a flow is understood as the Dapr CLI understands it, and a broken one is told in one sentence."""
+"""The run file of a flow is read as the Dapr CLI reads it, and a broken one gets one clear message."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_checkout_is_five_services_and_one_program_outside() -> None:
 
 
 def test_every_service_module_of_checkout_is_there() -> None:
-    """A command that names a module nobody wrote would only fail at run time."""
+    """A command that names a missing module would fail only at run time."""
     flow = read_flow(CHECKOUT)
     modules = [service.command[-1].replace(".", "/") + ".py" for service in flow.services]
     assert all((CHECKOUT.parents[1] / module).is_file() for module in modules)
@@ -53,7 +53,7 @@ def test_an_app_keeps_its_own_value_over_the_common_one(tmp_path: Path) -> None:
 
 
 def test_folders_are_meant_from_where_the_file_is(tmp_path: Path) -> None:
-    """A run file means the same from whichever folder it is used."""
+    """A run file means the same from every working directory."""
     flow = read_flow(written(tmp_path, version=1, apps=[app("a", appDirPath="..")]))
     assert flow.apps[0].folder == tmp_path.parent.resolve()
 
@@ -89,7 +89,7 @@ def test_two_apps_with_one_id_are_told(tmp_path: Path) -> None:
 
 
 def test_components_that_were_not_rendered_are_told_with_those_that_were(tmp_path: Path) -> None:
-    """Whoever asks for a broker that is not there wants to know which are."""
+    """A user who names a missing broker wants to know the existing ones."""
     (tmp_path / "dapr" / "redis").mkdir(parents=True)
     flow = read_flow(written(tmp_path, version=1, apps=[app("a")]))
     with pytest.raises(FlowFileError, match=r"choose one that is there: redis"):

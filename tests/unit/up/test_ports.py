@@ -9,7 +9,7 @@ from choreography.up.ports import Ports
 
 
 def test_every_name_has_its_own_port(tmp_path: Path) -> None:
-    """Asked again, a name has the same port; no two names share one."""
+    """A name always has the same port; no two names share one."""
     ports = Ports(tmp_path / "ports.json")
     chosen = [ports.of(str(number)) for number in range(50)]
     assert len(set(chosen)) == 50
@@ -34,7 +34,7 @@ def test_two_runs_at_the_same_time_do_not_share_a_port(tmp_path: Path) -> None:
 
 
 def test_a_remembered_port_that_somebody_took_is_replaced(tmp_path: Path) -> None:
-    """Between two runs the machine belongs to others."""
+    """Between two runs another program may take a port."""
     before = Ports(tmp_path / "ports.json")
     port = before.of("order")
     before.release()

@@ -1,4 +1,4 @@
-"""Processes are watched while they run, and none of them outlives whoever started it."""
+"""Processes are watched while they run, and none of them outlives its starter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def program(folder: Path, script: str, name: str = "worker", **more: object) -> 
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs; one that ended but was not yet collected does not."""
+    """Tell whether a process still runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
@@ -29,7 +29,7 @@ def alive(pid: int) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait a little until something holds that only looking can tell."""
+    """Poll for a short time until a condition holds."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - another process cannot set our events
             await asyncio.sleep(0.02)
@@ -41,7 +41,7 @@ async def never() -> None:
 
 
 async def test_a_process_that_dies_is_reported_with_its_exit_code_and_last_words(tmp_path: Path) -> None:
-    """Whoever reads the report needs to know which, how, and where to look."""
+    """The report's reader needs to know which process died, how, and where to look."""
     async with Processes() as processes:
         [worker] = processes.wave([program(tmp_path, "echo no luck today; exit 3")])
         await worker.start()
@@ -61,7 +61,7 @@ async def test_a_process_that_is_killed_by_somebody_else_is_reported_with_the_si
 
 
 async def test_a_death_before_readiness_ends_the_waiting_at_once(tmp_path: Path) -> None:
-    """Nobody should wait a minute and a half for a process that is gone."""
+    """A user should not wait a minute and a half for a dead process."""
     async with Processes() as processes:
         [worker] = processes.wave([program(tmp_path, "exit 1", ready=never)])
         await worker.start()
@@ -196,7 +196,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
 async def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """After a kill -9 the parent cannot tidy up, so the kernel has to."""
+    """After a kill -9 the parent cannot clean up, so the kernel has to."""
     parent = await asyncio.create_subprocess_exec(
         *[sys.executable, "-c", STARTS_A_CHILD, str(tmp_path / "log")], stdout=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""What sidecars read is rendered at each start, and what a person keeps is left alone."""
+"""The sidecars' files are rendered at each start, and files that a person keeps are left alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_flow_is_rendered_into_its_run_folder_for_the_broker_that_is_asked_for(tmp_path: Path) -> None:
-    """Its stores, its configuration and the users of the broker along with it."""
+    """Its stores, its configuration and the users of the broker are rendered too."""
     flow = RunningFlow(CHECKOUT, tmp_path, broker="kafka", store="mysql")
     assert flow.resources == tmp_path / "rendered/dapr/kafka"
     assert yaml.safe_load((flow.resources / "pubsub.yaml").read_text())["spec"]["type"] == "pubsub.kafka"
@@ -33,7 +33,7 @@ def test_a_flow_is_rendered_into_its_run_folder_for_the_broker_that_is_asked_for
 
 
 def test_a_file_that_nothing_asks_for_any_more_is_gone_at_the_next_start(tmp_path: Path) -> None:
-    """A subscription of before would go on receiving."""
+    """An old subscription would go on receiving."""
     resources = with_rendered(read_flow(CHECKOUT), tmp_path, "redis").resources_for("redis")
     stale = resources / "subscriptions-gone.yaml"
     stale.write_text((resources / "subscriptions-order.yaml").read_text())
@@ -45,14 +45,14 @@ def test_a_file_that_nothing_asks_for_any_more_is_gone_at_the_next_start(tmp_pat
 
 
 def test_topics_begin_as_the_environment_of_the_services_says(tmp_path: Path) -> None:
-    """Sidecars and services would else not mean the same topics."""
+    """Otherwise sidecars and services would use different topics."""
     flow = RunningFlow(CHECKOUT, tmp_path, environment={"CHOREOGRAPHY_TOPIC_PREFIX": "staging"})
     assert flow.resources == tmp_path / "rendered-staging/dapr/redis"
     assert "staging.order.created" in (flow.resources / "subscriptions-billing.yaml").read_text()
 
 
 def test_files_that_a_person_keeps_are_used_as_they_are(tmp_path: Path) -> None:
-    """They may be written by hand, for a flow that nothing is rendered of."""
+    """They may be written by hand, for a flow without rendered files."""
     kept = tmp_path / "flow/dapr/redis"
     kept.mkdir(parents=True)
     (kept / "pubsub.yaml").write_text("mine: yes\n")

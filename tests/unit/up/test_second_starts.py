@@ -1,4 +1,4 @@
-"""What a fault run needs of the processes of a flow: some may end by themselves, and some need a second start."""
+"""A fault run lets some processes of a flow end by themselves, and starts some a second time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_what_dies_while_it_starts_may_be_started_again(tmp_path: Path) ->
 
 
 async def test_what_dies_at_every_start_is_told(tmp_path: Path) -> None:
-    """Patience ends."""
+    """The number of starts is limited."""
     async with Processes() as processes:
         (flaky,) = processes.wave([_flaky(tmp_path, starts=1)])
         await flaky.start()
@@ -47,7 +47,7 @@ async def test_what_dies_at_every_start_is_told(tmp_path: Path) -> None:
 
 
 async def test_what_was_ready_once_is_not_started_again_in_silence(tmp_path: Path) -> None:
-    """A death in the middle of a run is a death."""
+    """A death in the middle of a run is reported."""
     async with Processes() as processes:
         (flaky,) = processes.wave([_flaky(tmp_path, starts=2)])
         await flaky.start()
@@ -57,7 +57,7 @@ async def test_what_was_ready_once_is_not_started_again_in_silence(tmp_path: Pat
 
 
 async def test_what_may_end_is_not_reported(tmp_path: Path) -> None:
-    """A server whose disk is full may give up; whoever filled it knows."""
+    """A server on a full disk may end; the test that filled the disk expects that."""
     async with Processes() as processes:
         (brief,) = processes.wave([Program("brief", ["sh", "-c", "sleep 0.3; exit 3"], tmp_path / "log")])
         await brief.start()

@@ -1,4 +1,4 @@
-"""Programs are found where they may be, the right version is taken, and a missing one is told in a sentence."""
+"""Programs are found in their usual places, in a suitable version; a missing one gets a clear message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from choreography.up.servers import find_zipkin
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine on which nothing is installed but what a test puts there."""
+    """A machine on which only the programs of a test are installed."""
     for name in ("path", "home", "cache"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
@@ -52,7 +52,7 @@ def test_what_is_built_is_new_enough() -> None:
 
 
 def test_a_new_enough_dapr_on_the_path_is_used(machine: Path) -> None:
-    """Whoever has Dapr keeps using it."""
+    """A user who has Dapr keeps using it."""
     daprd = installed(machine / "path", "daprd", "1.19.3")
     scheduler = installed(machine / "path", "scheduler")
     assert find_or_build(Progress.silent()) == (daprd, scheduler)
@@ -82,7 +82,7 @@ def test_a_scheduler_that_dapr_init_did_not_install_comes_from_the_cache(machine
 
 @pytest.mark.usefixtures("machine")
 def test_no_dapr_and_no_go_is_told_with_both_ways_out() -> None:
-    """The sentence names what is missing, why it matters and what to do."""
+    """The message names what is missing, why it matters and what to do."""
     with pytest.raises(MissingToolError, match=r"Neither daprd .* nor `go` .* no service can .* `dapr init --slim`"):
         find_or_build(Progress.silent())
 
@@ -120,7 +120,7 @@ def test_an_unknown_broker_or_store_is_told_with_the_known_ones(broker: str, sto
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs the program that would be in the container")
 def test_a_server_in_a_container_ends_when_its_input_closes(tmp_path: Path) -> None:
-    """A container is no child of ours, so its life is tied to the one thing that is: its standard input."""
+    """A container is no child process, so it ends when its standard input, which is ours, closes."""
     port = Ports(tmp_path / "ports.json").of("redis")
     command = Redis("docker", in_container=True).command(port, tmp_path)
     inside = [word.replace("/data", str(tmp_path)) for word in command[command.index("sh") :]]

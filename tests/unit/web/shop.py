@@ -110,7 +110,7 @@ async def shop_server(http: type[LimitedHttp] = LimitedHttp, **settings: Any) ->
         made = sidecar.settings(self_check=False, port=0, **settings)
         app = build_app(shop, made, lambda _: None)
         server = uvicorn.Server(configuration(app, made, http))
-        # Signals belong to pytest.
+        # pytest handles signals.
         serving = asyncio.create_task(server._serve())
         try:
             await until(lambda: _has_started(server))
@@ -130,7 +130,7 @@ async def send(
     *,
     gone: bool = False,
 ) -> Answer:
-    """Send one request straight to an ASGI app; its client may be gone before its body came."""
+    """Send one request straight to an ASGI app; its client may leave before its body came."""
     coming: list[dict[str, Any]] = [] if gone else [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[dict[str, Any]] = []
 

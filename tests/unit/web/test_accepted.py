@@ -29,7 +29,7 @@ async def sidecar() -> AsyncIterator[FakeSidecar]:
 
 @asynccontextmanager
 async def a_desk(sidecar: FakeSidecar, **more: Any) -> AsyncIterator[Front]:
-    """Run one life of the desk."""
+    """Run one process of the desk."""
     refused: list[str] = []
     settings = sidecar.settings(self_check=False, outsides={"bank": "http://127.0.0.1:9"}, **more)
     app = build_app(desk, settings, refused.append)
@@ -62,7 +62,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_was_accepted_is_recorded_and_reminded_of_before_it_is_published(sidecar: FakeSidecar) -> None:
-    """The scheduler asks until it is told that all is settled, however long that takes."""
+    """The scheduler fires until all is settled, however long that takes."""
     order: list[str] = []
 
     async def published(topic: str, _event: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ async def test_what_was_accepted_is_recorded_and_reminded_of_before_it_is_publis
 
 @pytest.mark.usefixtures("later")
 async def test_nobody_is_told_that_an_accepted_order_never_was(sidecar: FakeSidecar) -> None:
-    """Whoever asks, at another replica or after a restart, has it said again, and it goes on from there."""
+    """A GET, at another replica or after a restart, publishes it again, and the order goes on."""
     async with a_desk(sidecar) as app:
         _, answer = await ask(app, "POST", "/boxes", {"owner": "ann"})
     path = f"/boxes/{answer['box']}"
@@ -97,7 +97,7 @@ async def test_nobody_is_told_that_an_accepted_order_never_was(sidecar: FakeSide
 
 @pytest.mark.usefixtures("later")
 async def test_where_nobody_asks_the_reminder_heals(sidecar: FakeSidecar) -> None:
-    """Also after a restart, and until there is an outcome."""
+    """The reminder works also after a restart, and until there is an outcome."""
     async with a_desk(sidecar) as app:
         await ask(app, "POST", "/boxes", {"owner": "ann"})
     (job,) = reminders(sidecar)
@@ -115,7 +115,7 @@ async def test_where_nobody_asks_the_reminder_heals(sidecar: FakeSidecar) -> Non
 async def test_a_kill_between_commit_and_publish_loses_nothing(
     sidecar: FakeSidecar, fault: Literal["breaks off before", "500 before"]
 ) -> None:
-    """Its client heard 503, which says unknown. The next life says what the last one had recorded."""
+    """Its client got 503, which means unknown; the next process publishes the recorded event."""
     async with a_desk(sidecar) as app:
         sidecar.will("publish", fault)
         assert (await ask(app, "POST", "/boxes", {"owner": "ann"}))[0] == 503
@@ -127,7 +127,7 @@ async def test_a_kill_between_commit_and_publish_loses_nothing(
 
 @pytest.mark.parametrize("what", ["schedule", "read", "commit"])
 async def test_what_is_not_durable_is_not_accepted(sidecar: FakeSidecar, what: str) -> None:
-    """Neither without a record nor without a reminder of it; and nothing was published."""
+    """Without a record and its reminder nothing is accepted, and nothing is published."""
     async with a_desk(sidecar) as app:
         sidecar.will(what, "500 before", times=5)
         assert (await ask(app, "POST", "/boxes", {"owner": "ann"}))[0] == 503
@@ -137,7 +137,7 @@ async def test_what_is_not_durable_is_not_accepted(sidecar: FakeSidecar, what: s
 
 @pytest.mark.usefixtures("later")
 async def test_reminders_are_answered_while_the_intake_is_closed(sidecar: FakeSidecar) -> None:
-    """What was accepted before must end before the broker is left; deadlines wait, these do not."""
+    """Accepted commands must end before the broker is exchanged; only deadlines wait."""
     async with a_desk(sidecar) as app:
         await ask(app, "POST", "/boxes", {"owner": "ann"})
     async with a_desk(sidecar, intake_open=False) as closed:
@@ -146,7 +146,7 @@ async def test_reminders_are_answered_while_the_intake_is_closed(sidecar: FakeSi
 
 
 async def test_a_service_with_commands_refuses_to_start_without_a_scheduler(sidecar: FakeSidecar) -> None:
-    """Nobody would look after a command whose event is lost."""
+    """No reminder would save a command whose event is lost."""
     sidecar.scheduler = False
     refused: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What becomes of a request that is no command, not whole, nobody's own, or meets a mistake: a clear answer in JSON."""
+"""Bad, incomplete, ambiguous and failing requests each get a clear response in JSON."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def key(value: str = "") -> tuple[str, str]:
 async def test_what_says_that_it_is_no_json_is_refused(
     running: tuple[Front, FakeSidecar], content_type: str, path: str
 ) -> None:
-    """With or without a body, wherever it comes from: forms and text are what a page elsewhere may send unasked."""
+    """With or without a body, from every origin: web pages may send forms and text without asking."""
     app, sidecar = running
     for body in (BODY, b""):
         answer = await send(app, "POST", path, body, [("content-type", content_type), key()])
@@ -83,7 +83,7 @@ async def test_what_says_that_it_is_no_json_is_refused(
     ],
 )
 async def test_json_is_taken_however_it_is_written(app: Front, content_type: str) -> None:
-    """Its parameters matter only if they say another charset. A page elsewhere may send it only if the owner agrees."""
+    """Only a foreign charset is refused; a page of another origin may send it only if the owner agrees."""
     answer = await send(app, "POST", "/orders", BODY, [("content-type", content_type), ELSEWHERE])
     assert answer.status == 202
 
@@ -109,7 +109,7 @@ async def test_json_is_taken_however_it_is_written(app: Front, content_type: str
 async def test_a_page_of_another_site_cannot_leave_the_content_type_out(
     app: Front, path: str, body: bytes, headers: list[tuple[str, str]], status: int
 ) -> None:
-    """A browser sends such a request without asking the server, and says where it comes from; programs say nothing."""
+    """A browser sends such a request unasked, but names its origin; other programs name none."""
     assert (await send(app, "POST", path, body, headers)).status == status
 
 
@@ -125,12 +125,12 @@ async def test_a_compressed_body_is_refused(app: Front, encoding: str) -> None:
 
 @pytest.mark.parametrize("body", [BODY[:-1], b"[1]", b"", b"null", b'{"order_id": "\\ud800"}', b"\xff"])
 async def test_json_that_is_no_request_is_still_422(app: Front, body: bytes) -> None:
-    """The type was right, and what is in it was not."""
+    """The content type was right, but the body was not."""
     assert (await send(app, "POST", "/orders", body, [JSON])).status == 422
 
 
 async def test_a_body_that_is_too_large_is_413(app: Front) -> None:
-    """Whether or not its length says so."""
+    """This holds whether or not its length is given."""
     large = b'{"order_id": "' + b"x" * 200_000 + b'"}'
     assert (await send(app, "POST", "/orders", large, [JSON])).status == 413
     declared = await send(app, "POST", "/orders", b"", [JSON, ("content-length", "200000000")])
@@ -139,7 +139,7 @@ async def test_a_body_that_is_too_large_is_413(app: Front) -> None:
 
 
 async def test_two_idempotency_keys_are_refused(running: tuple[Front, FakeSidecar]) -> None:
-    """In two fields, or joined by a proxy; the same key twice is one key."""
+    """They may be in two fields, or joined by a proxy; the same key twice counts as one."""
     app, sidecar = running
     one, two = uuid.uuid4().hex, uuid.uuid4().hex
     for headers in ([key(one), key(two)], [key(f"{one}, {two}")], [key(f"{one},{two}")], [key(one), key(f"{one},")]):
@@ -160,7 +160,7 @@ async def test_a_key_that_could_be_cut_or_folded_is_refused(app: Front, bad: str
 
 
 async def test_people_without_a_name_do_not_share_weak_keys(running: tuple[Front, FakeSidecar]) -> None:
-    """The answer says what a good key is, and a caller who is named may send any."""
+    """The response says what a good key is; a caller with a name may send any key."""
     app, sidecar = running
     answer = await send(app, "POST", "/orders", BODY, [JSON, key("1")])
     assert answer.status == 422
@@ -176,7 +176,7 @@ async def test_people_without_a_name_do_not_share_weak_keys(running: tuple[Front
 
 @pytest.mark.parametrize("names", [["ann", "bob"], ["ann", "ann"], ["x" * 257], ["\u00e9"], ["a\tb"], ["a\x7f"]])
 async def test_a_caller_header_that_names_nobody_in_particular_is_refused(app: Front, names: list[str]) -> None:
-    """Two of them mean that the ingress adds its own to what the client sent; then anybody could be anybody."""
+    """Two headers mean that the ingress adds one to the client's; then callers could pose as others."""
     answer = await send(app, "POST", "/orders", BODY, [JSON, key(), *(("x-caller", name) for name in names)])
     assert answer.status == 400
     assert "x-caller" in answer.detail
@@ -184,18 +184,18 @@ async def test_a_caller_header_that_names_nobody_in_particular_is_refused(app: F
 
 @pytest.mark.parametrize("name", ["ann", "CN=Ann B.,O=Shop", "auth0|7", "x" * 256])
 async def test_a_caller_may_have_any_printable_name(app: Front, name: str) -> None:
-    """As those who authenticate them write it."""
+    """Authenticating proxies write such names."""
     assert (await send(app, "POST", "/orders", BODY, [JSON, key("1"), ("x-caller", name)])).status == 202
 
 
 async def test_an_empty_caller_header_names_nobody(app: Front) -> None:
-    """As an ingress sends it for people who did not sign in."""
+    """An ingress sends it for people who did not sign in."""
     assert (await send(app, "POST", "/orders", BODY, [JSON, key("1"), ("x-caller", " ")])).status == 422
     assert (await send(app, "POST", "/orders", BODY, [JSON, key(), ("x-caller", " ")])).status == 202
 
 
 async def test_the_same_key_at_two_paths_is_two_requests(running: tuple[Front, FakeSidecar]) -> None:
-    """Also if the paths differ only behind what would end the path of a URL."""
+    """This holds also if the paths differ only behind a character that would end a URL's path."""
     app, sidecar = running
     shared = key()
     for path in ("/orders/a%3Fb/again", "/orders/a%3Fc/again", "/orders/a%23b/again", "/orders/a%23c/again"):
@@ -206,7 +206,7 @@ async def test_the_same_key_at_two_paths_is_two_requests(running: tuple[Front, F
 async def test_a_client_that_left_is_no_error(
     running: tuple[Front, FakeSidecar], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is accepted, and nobody is called over it."""
+    """Nothing is accepted, and no alert fires."""
     app, sidecar = running
     answer = await send(app, "POST", "/orders", headers=[JSON], gone=True)
     assert answer.status == 400
@@ -217,7 +217,7 @@ async def test_a_client_that_left_is_no_error(
 async def test_a_mistake_of_a_command_is_a_500_in_json_with_its_key(
     running: tuple[Front, FakeSidecar], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It says that nothing was accepted, and the log has its stack, once."""
+    """The response says that nothing was accepted; the log has the stack trace, once."""
     app, sidecar = running
     mine = key()
     answer = await send(app, "POST", "/broken", BODY, [JSON, mine])
@@ -243,7 +243,7 @@ async def test_a_mistake_after_the_request_was_read_says_that_the_outcome_is_unk
 async def test_a_mistake_of_a_view_is_a_500_in_json(
     running: tuple[Front, FakeSidecar], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And is logged once."""
+    """It is logged once."""
     app, sidecar = running
     sidecar.store.rows[str(Key("shop", "order", "o1"))] = Stored("not a record", "1")
     answer = await send(app, "GET", "/orders/o1")
@@ -256,7 +256,7 @@ async def test_a_mistake_of_a_view_is_a_500_in_json(
     "path", ["/orders/o1", "/healthz", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json", "/nothing"]
 )
 async def test_head_is_get_without_a_body(app: Front, path: str) -> None:
-    """Same status, same headers."""
+    """It has the same status and headers."""
     get, head = await send(app, "GET", path), await send(app, "HEAD", path)
     assert head.raw == b""
     assert get.raw
@@ -278,7 +278,7 @@ async def test_head_is_get_without_a_body(app: Front, path: str) -> None:
 async def test_a_method_that_is_not_there_is_answered_with_those_that_are(
     app: Front, method: str, path: str, allowed: str
 ) -> None:
-    """In JSON, and to whoever asks for the options."""
+    """The answer is JSON, also to OPTIONS."""
     answer = await send(app, method, path)
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
     assert allowed in answer.detail
@@ -288,7 +288,7 @@ async def test_a_method_that_is_not_there_is_answered_with_those_that_are(
 
 
 async def test_the_documentation_names_every_refusal(app: Front) -> None:
-    """Of each command."""
+    """It lists them for each command."""
     told = (await send(app, "GET", "/openapi.json")).body
     for path in ("/orders", "/orders/{order_id}/again"):
         answers = told["paths"][path]["post"]["responses"]

@@ -17,7 +17,7 @@ from tests.unit.web.web_desk import EVERY, Desk
 
 
 async def test_a_record_that_cannot_be_read_refuses_no_other_command() -> None:
-    """Strangers came in the same group by chance."""
+    """Unrelated commands share the group only by chance."""
     stage = Desk()
     broken, sound = stage.asked("k1"), stage.asked("k2")
     stage.spoil(broken)
@@ -29,7 +29,7 @@ async def test_a_record_that_cannot_be_read_refuses_no_other_command() -> None:
 
 
 async def test_what_a_retry_leads_to_belongs_to_the_trace_of_the_retry() -> None:
-    """Its event is that of the first request to the byte, but the first request took no longer because of it."""
+    """It publishes the first request's bytes, but its spans do not lengthen the first request's trace."""
     stage = Desk()
     first = stage.asked("k1", "the first trace")
     stage.commanding.remember(first)
@@ -40,7 +40,7 @@ async def test_what_a_retry_leads_to_belongs_to_the_trace_of_the_retry() -> None
 
 
 async def test_those_that_wait_at_the_same_moment_go_together() -> None:
-    """One transaction and one publish, whatever became of each."""
+    """They share one transaction and one publish, and each gets its own result."""
     stage = Desk()
     await stage.lane.submit(stage.asked("k1"))
     asked = [stage.asked("k1", owner="bob"), stage.asked("k1"), *(stage.asked(f"k{number}") for number in range(2, 9))]
@@ -51,7 +51,7 @@ async def test_those_that_wait_at_the_same_moment_go_together() -> None:
 
 
 async def test_what_the_broker_did_not_take_is_not_accepted_but_recorded() -> None:
-    """Whether it arrived is unknown; the client may come again, and the reminder will."""
+    """It is unknown whether the event arrived; a retry or the reminder publishes it again."""
     stage = Desk()
     stage.refuses = True
     one = stage.asked("k1")
@@ -62,7 +62,7 @@ async def test_what_the_broker_did_not_take_is_not_accepted_but_recorded() -> No
 
 
 async def test_no_group_grows_beyond_what_a_scheduler_takes() -> None:
-    """One request may have half of what is the most for an event; hundreds of those must not fail together."""
+    """One request may have half the size limit of an event; hundreds of those must not fail together."""
     stage = Desk()
     large = [stage.asked(f"k{number}", owner="x" * 50_000) for number in range(60)]
     assert await asyncio.gather(*(stage.lane.submit(one) for one in large)) == [True] * 60
@@ -71,7 +71,7 @@ async def test_no_group_grows_beyond_what_a_scheduler_takes() -> None:
 
 
 async def test_a_command_whose_reminder_may_have_come_before_its_record_is_not_accepted() -> None:
-    """A store that took half a minute over it: the reminder found nothing and ended. A retry asks for another."""
+    """If the store takes half a minute, the reminder finds nothing and ends; a retry gets another."""
     stage = Desk()
     stage.lane = CommandLane(
         stage.accepting, cast("Driver", stage), cast("SidecarClient", stage), reminder=timedelta(0)

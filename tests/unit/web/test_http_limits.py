@@ -1,4 +1,4 @@
-"""Real sockets against a real server: slow, large and broken requests are answered, and hold up nobody's deliveries."""
+"""Slow, large and broken requests on real sockets get answers, and delay no delivery."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOW = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Hasty(LimitedHttp):
-    """The limits of production, sooner."""
+    """The limits of production, made shorter."""
 
     header_seconds = 0.5
     unread_seconds = 0.5
@@ -75,7 +75,7 @@ class Wire:
         return status, str(orjson.loads(body)["detail"])
 
     async def is_closed(self) -> bool:
-        """Wait until the server ends the connection, and tell whether it said nothing more."""
+        """Wait until the server ends the connection, and tell whether it sent nothing more."""
         with suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE):
                 return await self._reader.read() == b""
@@ -113,19 +113,19 @@ async def test_a_header_that_does_not_end_is_408(wired: Wire, begun: bytes) -> N
 
 
 async def test_a_header_that_drips_is_408(wired: Wire) -> None:
-    """Each byte in time does not make the whole in time."""
+    """The time limit is for the whole header, not for each byte."""
     dripping = asyncio.create_task(wired.drip(HEAD * 10))
     assert (await wired.refusal())[0] == 408
     dripping.cancel()
 
 
 async def test_a_connection_that_says_nothing_is_closed(wired: Wire) -> None:
-    """Without an answer, as there was no question."""
+    """There was no request, so there is no response."""
     assert await wired.is_closed()
 
 
 async def test_a_second_request_has_the_same_time_for_its_header(wired: Wire) -> None:
-    """A connection that was good once is not trusted for it."""
+    """An earlier good request does not extend the limit."""
     await wired.send(SHOW)
     assert (await wired.answer())[0] == 200
     await asyncio.sleep(0.8)
@@ -135,7 +135,7 @@ async def test_a_second_request_has_the_same_time_for_its_header(wired: Wire) ->
 
 @pytest.mark.parametrize("drip", [False, True])
 async def test_a_body_that_does_not_end_is_408(wired: Wire, drip: bool) -> None:
-    """Whether nothing comes, or too little."""
+    """This holds whether nothing comes, or too little."""
     await wired.send(HEAD + b"idempotency-key: 8e03978e40d543e8bc936894a57f9324\r\ncontent-length: 1000\r\n\r\n{")
     dripping = asyncio.create_task(wired.drip(b" " * 900 if drip else b""))
     status, fields, body = await wired.answer()
@@ -148,7 +148,7 @@ async def test_a_body_that_does_not_end_is_408(wired: Wire, drip: bool) -> None:
 async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     port: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody is called over it, and the next client is served."""
+    """No alert fires, and the next client is served."""
     wired = await Wire.to(port)
     await wired.send(WHOLE[:-5])
     wired.close()
@@ -169,7 +169,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     ids=["path", "one field", "many fields"],
 )
 async def test_a_header_that_is_too_large_is_431(wired: Wire, large: bytes) -> None:
-    """Whatever in it is large."""
+    """This holds whichever part of it is large."""
     await wired.send(large)
     status, detail = await wired.refusal()
     assert (status, "16384 bytes" in detail) == (431, True)
@@ -178,7 +178,7 @@ async def test_a_header_that_is_too_large_is_431(wired: Wire, large: bytes) -> N
 
 @pytest.mark.parametrize("line", [b"x-many: 1\r\n", b"x" * 1_000])
 async def test_a_header_without_an_end_is_431_before_it_fills_the_memory(wired: Wire, line: bytes) -> None:
-    """Also a single field that goes on and on."""
+    """This includes a single field without an end."""
     await wired.send(SHOW[:-2] + b"x-large: ")
     for _ in range(1_000):
         await asyncio.sleep(0)
@@ -196,27 +196,27 @@ async def test_a_header_of_the_usual_size_is_served(wired: Wire) -> None:
 
 @pytest.mark.parametrize("raw", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"nonsense\r\n\r\n"])
 async def test_what_is_no_http_is_400_in_json(wired: Wire, raw: bytes) -> None:
-    """Such as TLS, spoken to a port that does not."""
+    """An example is TLS to a port without TLS."""
     await wired.send(raw)
     assert (await wired.refusal())[0] == 400
     assert await wired.is_closed()
 
 
 async def test_a_body_that_breaks_its_encoding_is_400(wired: Wire) -> None:
-    """The command it was meant for has not begun."""
+    """The command was not run."""
     await wired.send(HEAD + b"transfer-encoding: chunked\r\n\r\nnot a length\r\n")
     assert (await wired.refusal())[0] == 400
     assert await wired.is_closed()
 
 
 async def test_a_length_and_an_encoding_that_contradict_each_other_are_400(wired: Wire) -> None:
-    """Else a proxy and this server could see two different requests."""
+    """Otherwise a proxy and this server could see two different requests."""
     await wired.send(HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
     assert (await wired.refusal())[0] == 400
 
 
 async def test_a_body_that_nobody_reads_ends_with_its_connection(wired: Wire) -> None:
-    """Who is refused may not go on sending for ever."""
+    """A refused client may not go on sending for ever."""
     await wired.send(b"POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 9999\r\n\r\n{")
     assert (await wired.answer())[0] == 415
     dripping = asyncio.create_task(wired.drip(b" " * 900))
@@ -225,7 +225,7 @@ async def test_a_body_that_nobody_reads_ends_with_its_connection(wired: Wire) ->
 
 
 async def test_a_connection_is_used_again_after_an_early_refusal(wired: Wire) -> None:
-    """If the rest of the body comes soon."""
+    """The rest of the body must come soon."""
     await wired.send(WHOLE.replace(b"application/json", b"text/plain")[:-5])
     assert (await wired.answer())[0] == 415
     await wired.send(BODY[-5:])
@@ -235,7 +235,7 @@ async def test_a_connection_is_used_again_after_an_early_refusal(wired: Wire) ->
 
 
 async def test_requests_that_are_sent_ahead_are_answered_in_their_order(wired: Wire) -> None:
-    """One that is cut off behind them costs none of them its answer."""
+    """An incomplete request behind them does not cost them their answers."""
     await wired.send(WHOLE + SHOW + SHOW[:20])
     assert [(await wired.answer())[0] for _ in range(2)] == [202, 200]
     assert (await wired.refusal())[0] == 408
@@ -258,7 +258,7 @@ METADATA = {
 async def test_what_a_message_says_in_a_header_is_no_reason_to_refuse_it(
     wired: Wire, path: str, metadata: bytes
 ) -> None:
-    """A sidecar that delivers a message alone puts its metadata there, and delivers again for ever what is refused."""
+    """A sidecar puts a single message's metadata there, and redelivers a refused one for ever."""
     body = orjson.dumps({"topic": "orders", "data_base64": "e30=", "events": ["{}"]})
     head = b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % (path.encode(), len(body))
     await wired.send(head + metadata + b"\r\n" + body)

@@ -1,4 +1,4 @@
-"""Lists over HTTP: what a request may ask, what it is answered, and what the OpenAPI document says of both."""
+"""Lists over HTTP: allowed requests, responses, and the OpenAPI document about both."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Served:
 
 @pytest.fixture(scope="module", params=["untraced", "traced"])
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """Serve the wood with seven trees, the fourth of which was felled from the store."""
+    """Serve the wood with seven trees; the fourth was deleted from the store."""
     file: Path = tmp_path_factory.mktemp("wood") / "wood.db"
     address = DatabaseAddress.read(f"sqlite:///{file}", "wood")
     migrate(WantedTables(wood, address))
@@ -132,7 +132,7 @@ async def ids(served: Served, target: str) -> list[str]:
 
 
 async def test_a_list_shows_what_the_view_of_one_shows(served: Served) -> None:
-    """The same fields, those of another release included, in the order that was declared."""
+    """It shows the same fields, also those of another release, in the declared order."""
     assert await ids(served, "/trees") == ["t6", "t5", "t4", "t2", "t1", "t0"]
     assert await ids(served, "/trees/all") == ["t0", "t1", "t2", "t4", "t5", "t6"]
     _, _, page = await served.get("/trees?limit=1")
@@ -142,7 +142,7 @@ async def test_a_list_shows_what_the_view_of_one_shows(served: Served) -> None:
 
 
 async def test_filters_are_named_as_fields_are_on_the_wire(served: Served) -> None:
-    """And several of them must all hold."""
+    """If there are several, all must hold."""
     assert await ids(served, "/trees?owner=o1&state=old") == ["t1"]
     assert await ids(served, "/trees?ringCount=4") == ["t4"]
     assert await ids(served, "/trees?null=state&owner=o0&null=felled_at&size=small") == ["t6", "t4", "t2"]
@@ -150,7 +150,7 @@ async def test_filters_are_named_as_fields_are_on_the_wire(served: Served) -> No
 
 
 async def test_a_client_walks_by_the_header_or_by_the_cursor_alike(served: Served) -> None:
-    """Both keep the filters; the last page has neither."""
+    """Both keep the filters; the last page has neither of them."""
     for follows_header in (True, False):
         target, seen, pages = "/trees?owner=o0&limit=1", [], 0
         while target:
@@ -230,14 +230,14 @@ def cursor(text: str) -> str:
     ],
 )
 async def test_what_cannot_be_asked_is_refused_with_a_sentence(served: Served, query: str, words: str) -> None:
-    """To pass it over would show what was not asked for."""
+    """Ignoring it would show entities that were not asked for."""
     status, _, body = await served.get(f"/trees?{query}")
     assert (status, body["detail"].count(words)) == (422, 1), body
     assert len(body["detail"]) < 400
 
 
 async def test_a_cursor_is_only_for_the_question_that_it_came_from(served: Served) -> None:
-    """Another list, other filters; how many are asked for may change."""
+    """Another list or other filters are refused; the page size may change."""
     _, _, page = await served.get("/trees?owner=o0&limit=2")
     after = page["next"]
     assert await ids(served, f"/trees?owner=o0&limit=200&after={after}") == ["t2", "t0"]
@@ -247,7 +247,7 @@ async def test_a_cursor_is_only_for_the_question_that_it_came_from(served: Serve
 
 
 async def test_a_database_that_does_not_answer_is_no_empty_list(tmp_path: Path) -> None:
-    """503, and when to ask again."""
+    """The answer is 503, and says when to retry."""
     settings = Settings(sidecar="http://127.0.0.1:9", self_check=False, database=f"sqlite:///{tmp_path}/none.db")
     front = build_app(wood, settings, print)
     async with front.app.router.lifespan_context(front.app):
@@ -276,7 +276,7 @@ def document(served: Served) -> Any:
 
 
 async def test_the_document_says_what_may_be_asked(document: Any) -> None:
-    """Every parameter with the type of its field, and nothing of another."""
+    """It names every parameter with the type of its field, and no other."""
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     told = {one["name"]: one["schema"] for one in document["paths"]["/trees"]["get"]["parameters"]}
     assert told == {
@@ -294,7 +294,7 @@ async def test_the_document_says_what_may_be_asked(document: Any) -> None:
 
 
 async def test_the_document_says_what_is_answered(document: Any, served: Served) -> None:
-    """A page, and each refusal."""
+    """It describes a page, and each refusal."""
     answers = document["paths"]["/trees"]["get"]["responses"]
     assert answers.keys() == {"200", "422", "501", "503"}
     assert "Link" in answers["200"]["headers"]

@@ -1,4 +1,4 @@
-"""Whatever id is accepted can be asked for at the Location that the answer gave, by every usual client."""
+"""Every usual client can read an accepted id at the Location of the response."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_an_id_that_can_be_part_of_a_url_is_accepted(base: str, order_id: 
 
 @pytest.mark.parametrize("order_id", UNREACHABLE)
 async def test_an_id_that_cannot_be_reached_is_refused_at_the_door(order_id: str) -> None:
-    """With a sentence that says which ids can."""
+    """The message says which ids are allowed."""
     async with shop_app() as (app, sidecar):
         body = orjson.dumps({"order_id": order_id})
         answer = await send(app, "POST", "/orders", body, [("content-type", "application/json")])
@@ -108,7 +108,7 @@ async def test_an_id_that_cannot_be_reached_is_refused_at_the_door(order_id: str
 
 @pytest.mark.parametrize("path", ["/orders/%2e/again", "/orders/%2E%2E/again", "/orders/a%5Cb/again"])
 async def test_an_id_in_a_path_is_judged_as_one_in_a_body(path: str) -> None:
-    """A client that sends it as it is does not make it one that others could ask for."""
+    """Even a client that can send it raw may not create an id that others could not read."""
     async with shop_app() as (app, sidecar):
         assert (await send(app, "POST", path)).status == 422
         assert not sidecar.published
@@ -118,7 +118,7 @@ async def test_an_id_in_a_path_is_judged_as_one_in_a_body(path: str) -> None:
     ("method", "path"), [("POST", "/orders/a%2Fagain"), ("GET", "/orders%2Fa"), ("HEAD", "/orders%2fa")]
 )
 async def test_an_encoded_slash_leads_nowhere(method: str, path: str) -> None:
-    """Decoded it would part the path, and whoever guards the door may have seen another one."""
+    """Decoded, it would split the path, and a proxy in front may have checked another path."""
     async with shop_app() as (app, sidecar):
         assert (await send(app, method, path)).status == 404
         assert not sidecar.published
@@ -129,5 +129,5 @@ async def test_an_encoded_slash_leads_nowhere(method: str, path: str) -> None:
 @example(order_id="%2e%2e")
 @example(order_id="..;")
 async def test_whatever_is_accepted_is_reached(base: str, order_id: str) -> None:
-    """The text comes from a machine that looks for the one that is not."""
+    """Hypothesis looks for an accepted id that cannot be reached."""
     await _is_reached(base, order_id, CLIENTS)

@@ -1,4 +1,4 @@
-"""Accepted commands without an outcome: said again by whoever finds one, ever more rarely, and in hand of a drain."""
+"""Accepted commands without an outcome: published again, ever more rarely, and counted by a drain."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.mark.usefixtures("clock")
 async def test_a_reminder_says_a_lost_command_again_to_the_byte_and_comes_again() -> None:
-    """One that has an outcome is not said again; a reminder of settled commands ends."""
+    """A command with an outcome is not published again; a reminder of settled commands ends."""
     stage = Desk()
     lost, settled = stage.accept("k1"), stage.accept("k2")
     stage.settle(settled)
@@ -52,7 +52,7 @@ async def test_a_reminder_says_a_lost_command_again_to_the_byte_and_comes_again(
 
 
 async def test_a_consumer_that_is_far_behind_is_not_given_ever_more_to_do(clock: Clock) -> None:
-    """What it has yet to take is not lost: an hour behind, it gets seven copies and not a hundred and twenty."""
+    """A waiting event is not lost: a consumer an hour behind gets seven copies, not a hundred and twenty."""
     stage = Desk()
     late = stage.accept("k1")
     for number in range(1, 121):
@@ -62,7 +62,7 @@ async def test_a_consumer_that_is_far_behind_is_not_given_ever_more_to_do(clock:
 
 
 async def test_an_event_that_still_waits_behind_those_being_handled_is_not_published_again(clock: Clock) -> None:
-    """Commands came faster than their events are handled: a copy would only make the queue longer."""
+    """Commands came faster than their events are handled: a copy would only lengthen the queue."""
     stage = Desk()
     earlier, late = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=60))
     clock.at = NOON + timedelta(seconds=100)
@@ -73,7 +73,7 @@ async def test_an_event_that_still_waits_behind_those_being_handled_is_not_publi
 
 
 async def test_an_event_is_lost_once_younger_ones_are_handled(clock: Clock) -> None:
-    """Then it was not before the consumer, so it is published again at the next reminder."""
+    """Then it is not waiting any more, so it is published again at the next reminder."""
     stage = Desk()
     lost, younger = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=6))
     clock.at = NOON + timedelta(seconds=100)
@@ -83,7 +83,7 @@ async def test_an_event_is_lost_once_younger_ones_are_handled(clock: Clock) -> N
 
 
 async def test_an_event_is_lost_once_none_is_handled_any_more(clock: Clock) -> None:
-    """The queue is empty, or its consumer stands still; a repeat shows neither."""
+    """The queue is empty, or its consumer stands still; a repeat does not count as handling."""
     stage = Desk()
     earlier, lost = stage.accept("k1"), stage.accept("k2", NOON + timedelta(seconds=60))
     stage.handled(earlier, NOON + timedelta(seconds=70))
@@ -94,7 +94,7 @@ async def test_an_event_is_lost_once_none_is_handled_any_more(clock: Clock) -> N
 
 
 async def test_nobody_is_hurried(clock: Clock) -> None:
-    """What was accepted a moment ago is still on its way, but it is accepted."""
+    """A command that was accepted a moment ago is still on its way."""
     stage = Desk()
     box = stage.accept("k1").envelope.subject
     clock.at = NOON + timedelta(seconds=4)
@@ -103,7 +103,7 @@ async def test_nobody_is_hurried(clock: Clock) -> None:
 
 
 async def test_whoever_looks_for_what_a_lost_command_is_about_has_it_said_again(clock: Clock) -> None:
-    """At any replica; whoever asks all the time does not say it all the time."""
+    """This works at any replica; frequent questions do not publish it each time."""
     stage = Desk()
     lost = stage.accept("k1")
     clock.at = NOON + timedelta(seconds=6)
@@ -115,7 +115,7 @@ async def test_whoever_looks_for_what_a_lost_command_is_about_has_it_said_again(
 
 
 async def test_a_store_that_does_not_say_whether_one_was_accepted_is_not_taken_for_a_no() -> None:
-    """404 would be the end of an order that a customer holds a 202 for."""
+    """A 404 would deny an order for which a customer holds a 202."""
     stage = Desk()
     box = stage.accept("k1").envelope.subject
     stage.world.store.confirms.append(True)
@@ -124,7 +124,7 @@ async def test_a_store_that_does_not_say_whether_one_was_accepted_is_not_taken_f
 
 @pytest.mark.usefixtures("clock")
 async def test_what_the_broker_does_not_take_is_said_at_the_next_reminder() -> None:
-    """It was not said, so there is nothing to wait for."""
+    """It was not published, so there is nothing to wait for."""
     stage = Desk()
     lost = stage.accept("k1")
     stage.refuses = True
@@ -136,7 +136,7 @@ async def test_what_the_broker_does_not_take_is_said_at_the_next_reminder() -> N
 
 @pytest.mark.usefixtures("clock")
 async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
-    """It is asked for again, as nobody can tell whether its event was settled."""
+    """It is checked again, because it is unknown whether its event was settled."""
     stage = Desk()
     broken, lost = stage.accept("k1"), stage.accept("k2")
     stage.spoil(broken)
@@ -146,7 +146,7 @@ async def test_a_record_that_cannot_be_read_holds_up_no_other_command() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_a_record_that_stays_unreadable_is_set_aside_and_ends_the_reminder() -> None:
-    """Rule 29: the third time is enough. The letter holds the event, to be replayed once the record is mended."""
+    """Rule 29: the third failure quarantines; the letter holds the event, for a replay after the repair."""
     stage = Desk()
     broken = stage.accept("k1")
     stage.spoil(broken)
@@ -160,7 +160,7 @@ async def test_a_record_that_stays_unreadable_is_set_aside_and_ends_the_reminder
 
 @pytest.mark.parametrize("body", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
 async def test_a_reminder_that_cannot_be_read_is_set_aside(body: bytes) -> None:
-    """It would come again for ever. Whatever it holds is kept once, however often it comes."""
+    """Otherwise it would come for ever; its content is recorded once, however often it comes."""
     stage = Desk()
     for _ in range(2):
         assert await stage.remind(body=body) == 200
@@ -181,7 +181,7 @@ async def test_what_is_unreadable_in_a_reminder_holds_up_no_command_beside_it() 
 
 
 async def test_a_command_that_only_another_release_accepts_is_not_taken_as_done() -> None:
-    """404 would count as done; another release has written it, and may be back."""
+    """A 404 would count as done; another release wrote it, and may run again."""
     stage = Desk()
     event = Commanding(desk).accept(Renamed(box="a"), "e1", NOON, "").outgoing.encoded
     assert await stage.remind(body=orjson.dumps({"commands": [event]})) == 500
@@ -189,7 +189,7 @@ async def test_a_command_that_only_another_release_accepts_is_not_taken_as_done(
 
 
 async def test_only_the_own_sidecar_may_remind() -> None:
-    """Whoever else reaches the port may not make the service say anything."""
+    """Another client of the port must not make the service publish."""
     stage = Desk()
     assert await stage.remind(stage.accept("k1"), trusted=False) == 401
     assert stage.said == []
@@ -206,7 +206,7 @@ async def test_with_an_open_intake_nothing_is_in_hand_that_a_reminder_knows_of()
 
 @pytest.mark.usefixtures("clock")
 async def test_with_a_closed_intake_commands_without_an_outcome_are_in_hand_until_they_have_one() -> None:
-    """A drain that did not count them would exchange a broker from which they had yet to be saved."""
+    """Otherwise a drain could end before their lost events were published again."""
     stage = Desk(intake_open=False)
     first, second = stage.accept("k1"), stage.accept("k2")
     for _ in range(2):
@@ -232,7 +232,7 @@ async def test_with_a_closed_intake_the_reminders_to_come_are_in_hand() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_a_reminder_is_of_all_commands_of_its_slot_and_comes_until_each_has_an_outcome() -> None:
-    """Those its job holds and those in the rows of the store, which are deleted with the last of them."""
+    """It covers the commands in its job and in the store's rows; the rows go with the last of them."""
     stage = Desk(slot_lasts=timedelta(seconds=3))
     first, second, third = (stage.accept(key) for key in ("k1", "k2", "k3"))
     (slot,) = stage.world.scheduler.slots
@@ -249,7 +249,7 @@ async def test_a_reminder_is_of_all_commands_of_its_slot_and_comes_until_each_ha
 
 @pytest.mark.usefixtures("clock")
 async def test_a_slot_whose_end_the_store_does_not_tell_is_reminded_of_again() -> None:
-    """Rule 5: perhaps there are more commands in it."""
+    """Rule 5: the slot may hold more commands."""
     stage = Desk(slot_lasts=timedelta(seconds=3))
     first, second = stage.accept("k1"), stage.accept("k2")
     (slot,) = stage.world.scheduler.slots
@@ -263,7 +263,7 @@ async def test_a_slot_whose_end_the_store_does_not_tell_is_reminded_of_again() -
 
 @pytest.mark.usefixtures("clock")
 async def test_a_row_that_cannot_be_read_is_set_aside_and_ends_no_other_command_of_its_slot() -> None:
-    """Rule 29: somebody spoilt it; reading it again would fail the same way."""
+    """Rule 29: the row is corrupt; another read would fail the same way."""
     stage = Desk(slot_lasts=timedelta(seconds=3))
     first, _, third = (stage.accept(key) for key in ("k1", "k2", "k3"))
     (slot,) = stage.world.scheduler.slots

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service says what its commands take, whatever the classes of their bodies are called."""
+"""The OpenAPI document describes each command's body, whatever the names of the bodies' classes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ BODIES = (
 
 @pytest.fixture(scope="module")
 async def document() -> dict[str, Any]:
-    """The document, as it is served; asked for twice, as browsers do."""
+    """Return the document as it is served; it is requested twice, as browsers do."""
     front = build_app(orders, Settings(sidecar="http://127.0.0.1:9", self_check=False), print)
     async with front.app.router.lifespan_context(front.app):
         await asyncio.sleep(0)
@@ -133,13 +133,13 @@ async def document() -> dict[str, Any]:
 
 
 def test_the_document_fits_the_schema_of_its_format(document: dict[str, Any]) -> None:
-    """That of OpenAPI 3.1."""
+    """The schema is that of OpenAPI 3.1."""
     assert document["openapi"].startswith("3.1")
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
 def test_every_reference_resolves(document: dict[str, Any]) -> None:
-    """Those of discriminators as well."""
+    """This includes references of discriminators."""
     named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert named - document["components"]["schemas"].keys() == set()
     assert "#/$defs/" not in json.dumps(document)
@@ -149,7 +149,7 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
 def test_a_body_fits_what_the_document_says_of_its_route(
     document: dict[str, Any], path: str, method: str, body: Request
 ) -> None:
-    """And that of no other route."""
+    """It fits no other route's schema."""
     plain = json.loads(body.model_dump_json())
     for other_path, other_method, _ in BODIES:
         schema = document["paths"][other_path][other_method]["requestBody"]["content"]["application/json"]["schema"]
@@ -158,6 +158,6 @@ def test_a_body_fits_what_the_document_says_of_its_route(
 
 
 def test_what_a_view_shows_keeps_its_name(document: dict[str, Any]) -> None:
-    """A body of the same name takes another."""
+    """A body of the same name gets another name."""
     shown = document["paths"]["/orders/{order_id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert "colour" in document["components"]["schemas"][shown["$ref"].rpartition("/")[2]]["properties"]

@@ -1,4 +1,4 @@
-"""How a service's process is set up before it serves anybody."""
+"""The setup of a service's process before it serves requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from choreography.web.serving import allow_connections
 
 @pytest.mark.parametrize("soft", [256, 1024])
 def test_slow_clients_find_more_connections_than_a_shell_allows(soft: int) -> None:
-    """What nobody may have stays as it is."""
+    """A hard limit stays as it is."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
@@ -80,7 +80,7 @@ def with_hook(*, waits: bool) -> Service:
 def test_tables_of_a_services_own_need_a_database_that_is_spoken_to_directly(
     service: Service, database: str, words: str
 ) -> None:
-    """The sidecar's state store has no transaction for them; the sentence names the way out."""
+    """The sidecar's state store has no transaction for them; the message names the way out."""
     with pytest.raises(ChoreographyError, match=words):
         refuse_homeless_tables(service, Settings(database=database))
 
@@ -95,5 +95,5 @@ def test_tables_of_a_services_own_need_a_database_that_is_spoken_to_directly(
     ],
 )
 def test_a_service_whose_tables_have_a_database_is_served(service: Service, database: str) -> None:
-    """As one without any is, wherever its records are."""
+    """A service without own tables is served with every store."""
     refuse_homeless_tables(service, Settings(database=database))

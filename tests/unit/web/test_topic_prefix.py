@@ -1,4 +1,4 @@
-"""Where a service's topics get their prefix from."""
+"""The sources of the prefix of a service's topics."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_the_environment_may_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_prefix_that_cannot_be_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the sentence that says what may be."""
+    """The message says which prefixes are allowed."""
     monkeypatch.setenv("CHOREOGRAPHY_TOPIC_PREFIX", "check.out")
     with pytest.raises(ChoreographyError, match="Use at most 63 lower-case letters, digits and hyphens"):
         settings_for("apps.checkout.order")
 
 
 def test_only_the_flows_own_prefix_is_removed_from_what_the_broker_brings() -> None:
-    """A name of somebody else's stays as it is, and so is no topic of this flow."""
+    """A foreign name stays as it is, and so is no topic of this flow."""
     names = TopicNaming("checkout")
     assert names.of_flow(names.on_broker("order.created")) == "order.created"
     assert names.of_flow("staging.order.created") == "staging.order.created"

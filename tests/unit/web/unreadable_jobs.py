@@ -1,4 +1,4 @@
-"""Bodies of jobs that hold nothing a service could do, whatever the job is there for."""
+"""Bodies of jobs that a service cannot read, for every kind of job."""
 
 import gzip
 

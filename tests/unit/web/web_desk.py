@@ -71,7 +71,7 @@ class Desk:
         return [one.fate for one in Replica(self.world).settle(*deliveries)]
 
     async def publish(self, events: Sequence[Outgoing], trace: str = "") -> frozenset[int]:
-        """Note what is said."""
+        """Record the published events."""
         self.traces.add(trace)
         self.calls.append(len(events))
         await asyncio.sleep(0)
@@ -81,7 +81,7 @@ class Desk:
         return frozenset()
 
     def asked(self, key: str, trace: str = "", owner: str = "ann", at: datetime = NOON) -> Accepted:
-        """Return the event that a request with this key becomes."""
+        """Return the event of a request with this key."""
         event_id = self.commanding.event_id("caller", "POST /boxes", key)
         event = self.commanding.event(desk.commands[0], event_id, {"new": NewBox(owner=owner)})
         return self.commanding.accept(event, event_id, at, trace)
@@ -110,11 +110,11 @@ class Desk:
         return statuses[0]
 
     def spoil(self, accepted: Accepted) -> None:
-        """Leave something that is no record where the command's box is kept."""
+        """Replace the record of the command's box by garbage."""
         self.world.store.rows[str(Key("desk", "box", accepted.envelope.subject))] = Stored("not a record", "1")
 
     def mend(self, accepted: Accepted) -> None:
-        """Take it away again."""
+        """Remove the garbage again."""
         del self.world.store.rows[str(Key("desk", "box", accepted.envelope.subject))]
 
     def settle(self, accepted: Accepted) -> None:
@@ -122,12 +122,12 @@ class Desk:
         Replica(self.world).deliver(read_delivery(accepted.outgoing.encoded.encode()))
 
     def handled(self, accepted: Accepted, at: datetime) -> None:
-        """Let the event arrive at that moment, at the replica that is reminded of others."""
+        """Let the event arrive at that moment, at the replica that gets other commands' reminders."""
         delivery = read_delivery(accepted.outgoing.encoded.encode())
         self.backlog.ended([delivery], [one.fate for one in Replica(self.world).settle(delivery)], at)
 
     @property
     def in_hand(self) -> float:
-        """What the replica says it has in hand, as its metrics page tells it."""
+        """Return the work in hand that the replica's metrics page reports."""
         lines = generate_latest(self.metrics.registry).decode().splitlines()
         return float(next(line for line in lines if line.startswith("choreography_in_hand{")).rpartition(" ")[2])
