@@ -47,9 +47,9 @@ class Checkout:
         await self.cluster.helm(
             *["upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--wait", "--timeout", "8m"],
             *(word for file in values for word in ("--values", f"{CHART}/{file}")),
-            # No network enforces them here, yet they must be accepted, and fit the pods.
+            # No network enforces the policies here, yet they must be accepted, and fit the pods.
             *["--set", "networkPolicy.enabled=true"],
-            # The least that the chart admits, as a drain takes as long as a pod may take to end.
+            # This is the least that the chart admits, as a drain takes as long as a pod may take to end.
             *["--set", "defaults.shutdown.terminationSeconds=26"],
             *(word for setting in more for word in ("--set", setting)),
         )
@@ -62,7 +62,7 @@ class Checkout:
         return self._addresses[name]
 
     async def pods(self, service: str = "") -> list[dict[str, Any]]:
-        """The pods of one service, or all of the namespace; those that end already are left out."""
+        """The pods of one service, or all of the namespace, without those that are ending."""
         selector = ["--selector", f"app.kubernetes.io/name={service}"] if service else []
         told = await self.kubectl("get", "pods", *selector, "--output", "json")
         return [pod for pod in json.loads(told)["items"] if "deletionTimestamp" not in pod["metadata"]]
@@ -72,7 +72,7 @@ class Checkout:
         return await self.cluster.kubectl("--namespace", NAMESPACE, *words, given=given)
 
     async def get(self, service: str, path: str) -> tuple[int, Any]:
-        """Ask a service something. Not every refusal is JSON: Zipkin's, of a trace that has yet to come, is not."""
+        """Send a GET; not every refusal is JSON: Zipkin's answer about a missing trace is not."""
         async with self.session.get(self.address(service) + path) as answer:
             told = await answer.text()
             try:
@@ -81,7 +81,7 @@ class Checkout:
                 return answer.status, told
 
     async def order(self, **headers: str) -> str:
-        """Put something on the shelf, order it, and return the order's id."""
+        """Stock one article, order it, and return the order's id."""
         sku = f"sku-{uuid.uuid4().hex[:8]}"
         await self.command("inventory", "/stock", {"sku": sku, "quantity": 1})
         await until(lambda: self.get("inventory", f"/stock/{sku}"), lambda told: told[0] == 200)
@@ -94,7 +94,7 @@ class Checkout:
         return str((await self.command("order", "/orders", body, **headers))["order_id"])
 
     async def command(self, service: str, path: str, body: object, **headers: str) -> dict[str, Any]:
-        """Send a command, again with the same key while nobody can tell whether it was accepted."""
+        """Send a command, and repeat it with the same key while it is unknown whether it was accepted."""
         url, keyed = self.address(service) + path, {"Idempotency-Key": uuid.uuid4().hex} | headers
 
         async def sent() -> dict[str, Any] | None:
@@ -123,7 +123,7 @@ class Checkout:
 
 
 async def until(look: Callable[[], Awaitable[T]], enough: Callable[[T], object], within: float = PATIENCE) -> T:
-    """Look until it is enough, or fail with what was seen last."""
+    """Poll until a condition holds, or fail with the last result."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within
     while not enough(seen := await look()):

@@ -1,4 +1,4 @@
-"""One cluster for all of these tests, and what people want to see when one of them fails."""
+"""One cluster for all of these tests, and the information that people need when one of them fails."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _shown: list[Cluster] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker means."""
+    """Declare the marker of these tests."""
     config.addinivalue_line("markers", "e2e: starts a whole cluster; run with `make e2e`")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave them out of an ordinary run, and put them into their order."""
+    """Skip these tests in an ordinary run, and sort them."""
     ours = [item for item in items if HERE in item.path.parents]
     others = [item for item in items if item not in ours]
     if "e2e" not in str(config.getoption("markexpr")):
@@ -56,7 +56,7 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with what was shown, how often, and how long it took."""
+    """Print a table of the results and their durations."""
     shown: dict[str, list[pytest.TestReport]] = {}
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
@@ -73,7 +73,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncIterator[Cluster]:
-    """A cluster with Dapr and our image, gone when the tests are; and the chart, rendered."""
+    """A cluster with Dapr, our image and the rendered chart, removed after the tests."""
     await asyncio.to_thread(fill_chart, "apps.checkout", Path(CHART))
     async with running(FOLDER, Progress()) as one:
         _shown.append(one)

@@ -1,4 +1,4 @@
-"""A stream of orders while the cluster is disturbed, and the auditor who then reads every book."""
+"""A stream of orders while the cluster is disturbed, and the auditor who then reads all records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUIET = 240.0
 
 
 class Stream:
-    """Customers who order all the while."""
+    """Customers who order all the time."""
 
     def __init__(self, checkout: Checkout, broker: Broker, customers: Customers, delivered: dict[str, int]) -> None:
         self._checkout, self._broker, self._delivered = checkout, broker, delivered
@@ -40,7 +40,7 @@ class Stream:
         self.ordering = asyncio.create_task(customers.order(PER_SECOND, 0, 1_000_000, self.watch.ends))
 
     async def goes_on(self, orders: int = 25) -> None:
-        """Wait until so many more orders have ended: what was done to the flow has not stopped it."""
+        """Wait until so many more orders have ended, which shows that the flow still works."""
         wanted = len(self.watch.ends) + orders
 
         async def ended() -> int:
@@ -49,7 +49,7 @@ class Stream:
         await until(ended, lambda number: number >= wanted, within=180)
 
     async def audited(self) -> list[Finding]:
-        """Take no more orders, let the customers go home, wait until all is quiet, and judge every rule."""
+        """Stop the orders, wait until all is quiet, and check every rule."""
         await call_off(self.ordering)
         await self.customers.go_home()
 
@@ -105,12 +105,12 @@ def _holds(quantity: int) -> Callable[[tuple[int, Any]], bool]:
 
 
 async def _dsn(checkout: Checkout) -> str:
-    """The database as the Secret of its owner says it, but reached from here."""
+    """Return the owner's database URL from its Secret, with an address reachable from here."""
     secret = json.loads(await checkout.kubectl("get", "secret", "choreography-database-owner", "--output", "json"))
     url = base64.b64decode(secret["data"]["url"]).decode()
     return url.replace("@postgres:5432/", f"@{urlsplit(checkout.address('postgres')).netloc}/")
 
 
 def broken(findings: Iterable[Finding]) -> list[str]:
-    """The rules that somebody breaks, and a few of those who do."""
+    """Return the broken rules, each with a few of the findings."""
     return [f"{one.rule}: {len(one.offenders)}, such as {one.offenders[:4]}" for one in findings if one.offenders]

@@ -1,4 +1,4 @@
-"""Customers who order all the while, and the books that are read afterwards: each order has ended, and only once."""
+"""Customers who order all the time, and the final check that each order has ended exactly once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENDS = ("completed", "cancelled")
 
 
 class Shoppers:
-    """Those who order one thing from one shelf."""
+    """Customers who order one article from one shelf."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._checkout = checkout
@@ -86,7 +86,7 @@ class Shoppers:
 
 @asynccontextmanager
 async def shopping(checkout: Checkout) -> AsyncIterator[Shoppers]:
-    """Customers order all the while; one who is refused ends the test."""
+    """Let customers order all the time; a refused order fails the test."""
     shoppers = Shoppers(checkout)
     await shoppers.stock()
     async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""What can be said of the manifests before anything runs: the API server itself judges them."""
+"""The API server itself validates the manifests before anything runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EVERYTHING = [
     "defaults.autoscaling.mode=lag",
     "broker.eventbridge.image=eventbridge:1",
     "broker.natsPull.image=nats-pull:1",
-    # Of an account that the chart would make itself the API server does not know yet in a dry run.
+    # In a dry run the API server does not know a service account that the chart would make itself.
     "serviceAccount.name=default",
 ]
 
 
 @pytest.fixture(scope="module")
 async def dry(cluster: Cluster) -> Cluster:
-    """A namespace in which nothing is ever made, as restricted as the real one."""
+    """A namespace for dry runs only, as restricted as the real one."""
     labels = "{pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}"
     space = f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {DRY}, labels: {labels}}}}}"
     await cluster.kubectl("apply", "--filename", "-", given=space)
@@ -37,7 +37,7 @@ async def dry(cluster: Cluster) -> Cluster:
 
 
 async def judged(cluster: Cluster, manifests: str) -> str:
-    """Let the API server say what it would do with them; unknown fields are errors, and so is what it warns of."""
+    """Let the API server validate them; unknown fields and warnings are errors."""
     return await cluster.kubectl(
         *["apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--namespace", DRY],
         *["--filename", "-"],
@@ -78,17 +78,17 @@ async def manifests(dry: Cluster) -> Cluster:
 
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
 async def test_the_api_server_takes_the_flow_without_helm(manifests: Cluster, flow: Path) -> None:
-    """What `kubectl apply -k` would send."""
+    """It accepts the objects that `kubectl apply -k` would send."""
     said = await judged(manifests, await manifests.kubectl("kustomize", str(flow)))
     assert "deployment.apps/order created (server dry run)" in said
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=str)
 async def test_the_api_server_takes_every_overlay(manifests: Cluster, overlay: Path) -> None:
-    """Brokers, store and traces, with the secrets that are drawn on the spot."""
+    """They hold brokers, store and traces, with freshly generated secrets."""
     await manifests.do("k8s/secrets/make")
     together = await manifests.kubectl("kustomize", str(overlay))
-    # Its own namespace is not there yet, and a dry run does not make it.
+    # The overlay's own namespace does not exist yet, and a dry run does not make it.
     said = await judged(manifests, together.replace("namespace: checkout", f"namespace: {DRY}"))
     assert "statefulset.apps/postgres created (server dry run)" in said
 

@@ -1,4 +1,4 @@
-"""The flow as its chart installs it: what its pods may do, what they refuse, and that it does its work."""
+"""The flow as its chart installs it: what its pods may do, what they refuse, and that orders complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_every_pod_runs_where_pod_security_is_restricted(checkout: Checkou
 
 
 async def test_helms_own_test_sees_one_order_complete_and_one_compensated(checkout: Checkout) -> None:
-    """What somebody types after an installation."""
+    """A user runs this test after an installation."""
     said = await checkout.cluster.helm("test", RELEASE, "--namespace", NAMESPACE, "--timeout", "4m")
     assert re.search(r"Phase:\s+Succeeded", said)
 
@@ -56,7 +56,7 @@ async def test_one_order_is_one_trace_in_zipkin(checkout: Checkout) -> None:
 
 
 async def test_a_delivery_without_the_token_is_refused(checkout: Checkout) -> None:
-    """Whoever reaches the port of a pod is not its sidecar."""
+    """A client that reaches the port of a pod need not be its sidecar."""
     routes = yaml.safe_load(await checkout.kubectl("get", "subscriptions.dapr.io", "--output", "yaml"))["items"]
     path = routes[0]["spec"]["routes"]["default"]
     async with checkout.session.post(checkout.address("order") + path, json={"entries": []}) as answer:
@@ -65,7 +65,7 @@ async def test_a_delivery_without_the_token_is_refused(checkout: Checkout) -> No
 
 
 async def test_a_publish_without_the_token_is_refused_by_the_sidecar(checkout: Checkout) -> None:
-    """A process that got into a pod, but not at its secrets, can say nothing."""
+    """A process inside a pod that does not have its secrets cannot publish."""
     assert await published(checkout, "order", "checkout.order.created", token=False) == "401"
 
 
@@ -75,7 +75,7 @@ async def test_a_service_cannot_speak_in_the_name_of_another(checkout: Checkout)
 
 
 async def test_a_service_reads_its_own_tables_and_those_of_no_other(checkout: Checkout) -> None:
-    """With the login that its pod has, in the one database that all of them share."""
+    """It uses its pod's login, in the one database that all of them share."""
     assert await asked_of_database(checkout, "shipping", "table checkout_shipping.entity_records") == "answered"
     for other in set(SERVICES) - {"shipping"}:
         said = await asked_of_database(checkout, "shipping", f"table checkout_{other}.entity_records")
@@ -85,7 +85,7 @@ async def test_a_service_reads_its_own_tables_and_those_of_no_other(checkout: Ch
 
 
 async def test_a_sidecar_has_no_store_and_no_login_for_the_database(checkout: Checkout) -> None:
-    """Services speak to it themselves, so whoever breaks into a sidecar finds nothing of it."""
+    """Services connect to the database themselves, so an attacker in a sidecar finds no login."""
     components = json.loads(await checkout.kubectl("get", "components.dapr.io", "--output", "json"))["items"]
     assert not [one for one in components if one["spec"]["type"].startswith("state.")]
     (pod,) = await checkout.pods("order")
@@ -95,9 +95,9 @@ async def test_a_sidecar_has_no_store_and_no_login_for_the_database(checkout: Ch
 
 
 async def test_a_release_whose_migration_fails_replaces_no_pod(checkout: Checkout) -> None:
-    """The upgrade fails, its Job says why, and the release of before works on."""
+    """The upgrade fails, its Job says why, and the old release keeps working."""
     before = {pod["metadata"]["uid"] for service in SERVICES for pod in await checkout.pods(service)}
-    # Who may not make tables, as somebody does who names the wrong Secret.
+    # This login may not make tables, as when somebody names the wrong Secret.
     wrong = ["ownerSecretName=choreography-database", "ownerKey=shipping"]
     with pytest.raises(CommandError, match="checkout-migrate"):
         await checkout.install(
@@ -124,7 +124,7 @@ async def test_an_app_that_the_flow_does_not_know_has_no_broker(checkout: Checko
 
 
 async def test_every_pod_of_the_flow_is_held_by_a_policy_and_every_policy_holds_a_pod(checkout: Checkout) -> None:
-    """As objects: whether a network enforces them is the network's affair."""
+    """This compares objects; whether a network enforces them is the network's task."""
     policies = json.loads(await checkout.kubectl("get", "networkpolicies", "--output", "json"))["items"]
     selectors = {one["metadata"]["name"]: one["spec"]["podSelector"].get("matchLabels", {}) for one in policies}
     pods = [pod["metadata"]["labels"] for pod in await checkout.pods()]
@@ -136,7 +136,7 @@ async def test_every_pod_of_the_flow_is_held_by_a_policy_and_every_policy_holds_
 
 
 def selects(wanted: dict[str, str], labels: dict[str, str]) -> bool:
-    """Tell whether a selector means a pod."""
+    """Tell whether a selector matches a pod."""
     return wanted.items() <= labels.items()
 
 
@@ -146,7 +146,7 @@ async def published(checkout: Checkout, service: str, topic: str, *, token: bool
 
 
 async def asked_of_database(checkout: Checkout, service: str, statement: str) -> str:
-    """Ask the database as a process beside the service would; return how that ended."""
+    """Query the database as a process beside the service would; return the result."""
     return await checkout.python(
         service,
         f"""
@@ -164,7 +164,7 @@ except asyncpg.PostgresError as refused:
 
 
 def publishing(topic: str, *, token: bool) -> str:
-    """Code that says to the sidecar of its pod what nobody should, and prints what it is answered."""
+    """Return code that publishes a forbidden event through its pod's sidecar, and prints the answer."""
     return f"""
 import json, os, urllib.error, urllib.request
 headers = {{"content-type": "application/cloudevents+json"}}

@@ -1,4 +1,4 @@
-"""Orders come in all the while; the cluster is disturbed as clusters are, and then every book is read."""
+"""Orders come in all the time while the cluster is disturbed; then every record is audited."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOON_AFTER = 1.0
 
 @pytest.fixture(scope="module")
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    """What ends when the customers are told to go home."""
+    """The resources that are closed when the customers stop."""
     async with AsyncExitStack() as one:
         yield one
 
@@ -30,7 +30,7 @@ async def stream(checkout: Checkout, stack: AsyncExitStack) -> Stream:
 
 
 async def container_of(checkout: Checkout, app: str, container: str) -> dict[str, Any]:
-    """What the kubelet says of a container of an app's only pod."""
+    """Return the kubelet's status of a container of an app's only pod."""
     (pod,) = await checkout.pods(app)
     (found,) = [one for one in pod["status"]["containerStatuses"] if one["name"] == container]
     return dict(found)
@@ -52,7 +52,7 @@ async def scaled(checkout: Checkout, replicas: int) -> None:
 async def test_orders_end_while_every_service_is_scaled_from_one_to_three_and_back(
     checkout: Checkout, stream: Stream
 ) -> None:
-    """Pods that come take over work, and those that go leave theirs to others."""
+    """New pods take over work, and ending pods leave theirs to others."""
     await stream.goes_on()
     await scaled(checkout, 3)
     await stream.goes_on()
@@ -85,7 +85,7 @@ async def test_orders_end_after_pods_of_services_were_deleted_without_a_chance_t
 async def test_orders_end_after_the_broker_was_killed_and_after_its_pod_was_deleted(
     checkout: Checkout, stream: Stream
 ) -> None:
-    """A crash in its place, and then another pod on the same volume."""
+    """The broker crashes in its pod, and then moves to another pod on the same volume."""
     before = await container_of(checkout, "redis", "redis")
     await checkout.cluster.kill_container(before["containerID"])
 
@@ -95,7 +95,7 @@ async def test_orders_end_after_the_broker_was_killed_and_after_its_pod_was_dele
 
     await until(started_again, bool)
     await stream.goes_on()
-    # Not by force: then two servers could be on one volume for a while, and no store survives that.
+    # The deletion is not forced: otherwise two servers could share the volume, which no store survives.
     await checkout.kubectl("delete", "pod", "redis-0")
     await checkout.kubectl("rollout", "status", "statefulset/redis", "--timeout", "180s")
     await stream.goes_on()

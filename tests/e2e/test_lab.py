@@ -1,4 +1,4 @@
-"""The cluster of our own leaves nothing behind, however it ends, and changes nothing about the machine."""
+"""Our own cluster leaves nothing behind, however it ends, and changes nothing about the machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ asyncio.run(run())
 
 
 async def test_a_node_whose_owner_is_killed_ends_with_it_and_the_next_one_tidies_up(tmp_path: Path) -> None:
-    """The kernel ends its processes; what only files say is removed at the next start."""
+    """The kernel ends its processes; the next start removes its files."""
     owner = await asyncio.create_subprocess_exec(
         *[sys.executable, "-c", CODE, str(tmp_path)], stdout=asyncio.subprocess.PIPE
     )
@@ -65,7 +65,7 @@ async def test_a_node_whose_owner_is_killed_ends_with_it_and_the_next_one_tidies
 
 
 def kernel_settings() -> dict[str, str]:
-    """What a kubelet would change about the machine, and a router."""
+    """Return the kernel settings that a kubelet, or a router, would change."""
     return {name: setting(name).read_text() for name in (*TUNED, "net.ipv4.ip_forward")}
 
 
@@ -75,7 +75,7 @@ def kubelet_said(site: Site) -> str:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Every process that was told of a folder, but for the one that asks."""
+    """Return every process with this folder in its command line, without this one."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""What stays when the flow is uninstalled."""
+"""Uninstalling the flow leaves nothing in its namespace."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _OF_THE_CLUSTER = {"events", "events.events.k8s.io", "pods", "endpoints", "endpo
 
 
 async def test_an_uninstalled_flow_leaves_nothing_in_its_namespace(checkout: Checkout) -> None:
-    """Only what was there before is there afterwards: no secret, no job, no policy, no pod."""
+    """Only objects from before the installation remain: no secret, no job, no policy, no pod."""
     assert await left_by_the_flow(checkout), "the flow is installed, so there must be something to look for"
     await checkout.cluster.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "3m")
     await until(lambda: left_by_the_flow(checkout), lambda left: not left, within=60)
 
 
 async def left_by_the_flow(checkout: Checkout) -> list[str]:
-    """Everything in the namespace that neither was there before, nor belongs to the servers beside the flow."""
+    """Everything in the namespace that is new and does not belong to the servers beside the flow."""
     kinds = (await checkout.kubectl("api-resources", "--verbs=list", "--namespaced", "--output", "name")).split()
     found = await asyncio.gather(*(everything(checkout, kind) for kind in kinds if kind not in _OF_THE_CLUSTER))
     pods = [f"pods/{pod}" for pod in await everything_with(checkout, "pods", "app.kubernetes.io/part-of=checkout")]

@@ -24,7 +24,7 @@ async def upgraded(checkout: Checkout, *words: str) -> None:
 
 
 async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(checkout: Checkout) -> None:
-    """Closed, drained, moved, opened; then Redis is gone, and every order of before is as it was."""
+    """It is closed, drained, moved and opened; then Redis is gone, and every old order is unchanged."""
     await checkout.cluster.kubectl("apply", "--kustomize", "k8s/overlays/nats")
     await checkout.kubectl("rollout", "status", "statefulset/nats", "--timeout", "180s")
     orders = await asyncio.gather(*(checkout.order() for _ in range(UNDER_WAY)))
@@ -50,7 +50,7 @@ async def test_the_running_flow_moves_from_redis_to_nats_and_loses_nothing(check
 
 
 async def refusal(checkout: Checkout, body: object) -> str:
-    """Send an order under a new key; the key, once the closed intake has refused it."""
+    """Send orders under new keys until the closed intake refuses one; return its key."""
     key = uuid.uuid4().hex
     return key if await placed(checkout, body, key) == 503 else ""
 

@@ -1,4 +1,4 @@
-"""A release is rolled out while orders are under way, and taken back: in the order in which it should be, and not."""
+"""A release is rolled out while orders are under way, and rolled back, in the right order and the wrong one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def roll_out(checkout: Checkout, *services: str) -> None:
 
 
 async def take_back(checkout: Checkout, *services: str) -> None:
-    """Let services run the release of before, as somebody does who is in a hurry."""
+    """Let services run the old release again, as somebody in a hurry does."""
     for service in services:
         await checkout.kubectl("rollout", "undo", f"deployment/{service}")
     await rolled_out(checkout, services)
@@ -66,7 +66,7 @@ async def rolled_out(checkout: Checkout, services: tuple[str, ...]) -> None:
 
 @asynccontextmanager
 async def provider_away(checkout: Checkout) -> AsyncIterator[None]:
-    """Nobody can pay, so that orders stay open while a release is exchanged."""
+    """Take the provider down, so that orders stay open while a release is exchanged."""
     await _switch(checkout, down=True)
     yield
     await _switch(checkout, down=False)
@@ -113,9 +113,10 @@ async def letters(checkout: Checkout) -> AsyncIterator[Letters]:
 async def test_a_release_is_rolled_out_and_taken_back_in_both_orders_and_no_order_notices(
     checkout: Checkout, letters: Letters
 ) -> None:
-    """Rule 31: what hears the new version goes first; the other order costs time and loses nothing."""
+    """Rule 31: consumers of the new version go first; the other order takes longer and loses nothing."""
     async with shopping(checkout) as shoppers:
-        # Who says the second version goes first. Its renamed join fires with what the older release put into it.
+        # The publisher of the second version goes first. Its renamed join fires with slots that the older release
+        # filled.
         async with provider_away(checkout):
             await shoppers.go_on()
             await roll_out(checkout, SAYING, JOINING)
@@ -124,7 +125,7 @@ async def test_a_release_is_rolled_out_and_taken_back_in_both_orders_and_no_orde
         await shoppers.go_on()
         await shoppers.all_settled()
 
-        # Back, again in the wrong order. The older release is told by the newer one's deadline, and keeps its mark.
+        # Roll back, again in the wrong order. The older release gets the newer one's deadline, and keeps its mark.
         await take_back(checkout, HEARING)
         async with provider_away(checkout):
             overdue = [await shoppers.place() for _ in range(3)]
@@ -135,7 +136,7 @@ async def test_a_release_is_rolled_out_and_taken_back_in_both_orders_and_no_orde
                 assert (told["reason"], told["marks"]) == ("not completed in time", 1)
         await shoppers.all_settled()
 
-        # Who hears the second version is there already; and back again once what was said in it is settled.
+        # The consumer of the second version is deployed first; roll back once its events are settled.
         await roll_out(checkout, SAYING)
         await shoppers.go_on()
         await take_back(checkout, SAYING)

@@ -15,14 +15,14 @@ HERE = ("--profile", "dapr-installed,host-network")
 
 @pytest.fixture
 async def ran(cluster: Cluster) -> AsyncIterator[Cluster]:
-    """What Skaffold built and deployed, and deletes again."""
+    """Let Skaffold build and deploy, and delete everything at the end."""
     await cluster.skaffold("run", *HERE)
     yield cluster
     await cluster.skaffold("delete", *HERE)
 
 
 async def test_skaffold_builds_and_deploys_a_flow_that_works(ran: Cluster) -> None:
-    """Servers, image and chart; then the chart's own test sees two orders end."""
+    """Skaffold deploys servers, image and chart; then the chart's own test sees two orders end."""
     async with Checkout(ran) as checkout:
         images = {
             container["image"]

@@ -1,4 +1,4 @@
-"""What a person would look at first when something in a cluster does not come up."""
+"""The information that a person needs first when something in a cluster does not start."""
 
 from __future__ import annotations
 

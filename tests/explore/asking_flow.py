@@ -1,4 +1,4 @@
-"""Somebody asks in the same words again and again: so many times, or without end."""
+"""A customer repeats the same request, a limited number of times or without end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two guests and one bench: who comes while it is taken goes away, and who comes after somebody has left sits down."""
+"""Two guests and one bench: a guest sits down only if the bench is free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small flow with every sort of function, of which any one can be made to look at something besides its input."""
+"""A small flow with every sort of function; a test can make each one depend on more than its input."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def counting() -> Flaw:
 
 
 def remembering() -> Flaw:
-    """Return a flaw that says something else to whoever comes again."""
+    """Return a flaw that gives another result for a repeated input."""
     seen: list[str] = []
 
     def come(key: str) -> str:
@@ -197,7 +197,7 @@ def remembering() -> Flaw:
 
 
 def failing_now_and_then() -> Flaw:
-    """Return a flaw that fails each other time."""
+    """Return a flaw that fails every second time."""
     counted = itertools.count()
 
     def fail(_: str) -> str:

@@ -1,4 +1,4 @@
-"""Bookings that are placed and cancelled in any order: what properties may say of one, of another and of all."""
+"""Bookings that are placed and cancelled in any order, for properties about one, another and all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an exploration stops, it says so; what it did not see it does not judge; what it saw it judges whole."""
+"""An exploration reports where it stops, and judges only the states that it saw."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ never_cancelled = with_property(first_cancelled_where_only_the_last_is)
 
 
 def told(flow: str, folder: Path, **options: Any) -> tuple[int, str]:
-    """Return the exit code of the command and what it says."""
+    """Return the exit code and the output of the command."""
     console = Console(record=True, width=160, file=(folder / "told").open("w"))
     return explore(flow, into=folder, console=console, **options), console.export_text()
 
 
 @pytest.mark.parametrize("most", [2, 4, 6, 12])
 def test_a_flow_that_says_the_same_many_times_and_ends_is_seen_whole(most: int) -> None:
-    """What is said alike is counted, and its end is judged as an end."""
+    """Equal events are counted, and the end of the flow is judged as an end."""
     model = asking(most)
     result = search(model, model.scenario())
     assert result.complete
@@ -41,7 +41,7 @@ def test_a_flow_that_says_the_same_many_times_and_ends_is_seen_whole(most: int) 
 
 @pytest.mark.parametrize("flows", [1, 2])
 def test_what_is_cut_is_said_and_never_judged_as_an_end(flows: int) -> None:
-    """A flow that asks for ever has no end in which it would have to have given up."""
+    """A flow that asks for ever has no end, so no property about its end can fail."""
     model = asking_for_ever
     result = search(model, model.scenario(asks=flows), SearchBounds(states=5_000))
     assert not result.violations
@@ -60,7 +60,7 @@ def test_the_command_says_what_was_cut_and_shows_what_goes_round(tmp_path: Path)
 
 
 def test_random_runs_say_what_was_cut_as_well(tmp_path: Path) -> None:
-    """Exit code 3 again, and 0 where every run was walked to its end."""
+    """The exit code is 3 again, and 0 where every run reached its end."""
     code, said = told("tests.explore.test_bounds:asking_for_ever", tmp_path, runs=5, seed=1)
     assert code == 3
     assert "NOT EVERYTHING WAS SEEN" in said
@@ -80,7 +80,7 @@ def test_a_flaw_is_found_with_its_own_depth_and_not_with_less(*, reduce: bool) -
 
 
 def test_a_flow_is_seen_whole_with_as_many_states_as_it_has_and_not_with_fewer() -> None:
-    """A bound counts what is there, not one more."""
+    """A bound counts exactly the states that exist."""
     states = search(CHECKOUT, CHECKOUT.scenario()).tally.states
     whole = search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(states=states))
     assert whole.complete
@@ -90,7 +90,7 @@ def test_a_flow_is_seen_whole_with_as_many_states_as_it_has_and_not_with_fewer()
 
 
 def test_a_flow_is_seen_whole_with_the_length_of_its_longest_run_and_not_with_less() -> None:
-    """The same for steps."""
+    """The same holds for steps."""
     depth = search(CHECKOUT, CHECKOUT.scenario()).tally.depth
     assert search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(depth=depth)).complete
     assert not search(CHECKOUT, CHECKOUT.scenario(), SearchBounds(depth=depth - 1)).complete
@@ -104,7 +104,7 @@ def test_time_is_a_bound_also_within_one_depth() -> None:
 
 
 def test_what_is_never_reached_gets_its_sentence(tmp_path: Path) -> None:
-    """Once everything was seen; as long as it was not, nobody can tell."""
+    """It is reported only after a complete search, because otherwise it is unknown."""
     flow, settings = "tests.explore.test_bounds:never_cancelled", {"only_last": True}
     code, said = told(flow, tmp_path, settings=settings)
     assert code == 1
@@ -117,7 +117,7 @@ def test_what_is_never_reached_gets_its_sentence(tmp_path: Path) -> None:
 
 
 def test_several_properties_are_broken_in_one_run_of_the_command_each_with_its_test(tmp_path: Path) -> None:
-    """None overwrites another, and each carries the name of its flow."""
+    """No test overwrites another, and each carries the name of its flow."""
     flow = "tests.explore.twins.cancel_race:model"
     code, _ = told(flow, tmp_path, settings={"cancel": True})
     assert code == 1
@@ -127,7 +127,7 @@ def test_several_properties_are_broken_in_one_run_of_the_command_each_with_its_t
 
 
 def test_random_runs_find_several_broken_properties_as_well() -> None:
-    """Each once, with a run of its own."""
+    """Each is found once, with a run of its own."""
     model = forgetful_join.model
     walked = walk(model, model.scenario(), runs=300, seed=5)
     names = [one.found.property.name for one in walked.violations]

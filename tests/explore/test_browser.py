@@ -55,7 +55,7 @@ async def address() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Whoever asks for pages without a browser."""
+    """An HTTP client that requests pages without a browser."""
     async with aiohttp.ClientSession() as one:
         yield one
 
@@ -196,7 +196,7 @@ async def test_pages_work_without_a_script(address: str, session: aiohttp.Client
 async def test_an_address_that_means_nothing_is_refused_with_a_sentence(
     address: str, session: aiohttp.ClientSession, words: str, problem: str
 ) -> None:
-    """Whatever a hand-written address says, the answer is 400 and a sentence."""
+    """Every invalid address gets 400 and a message."""
     for page in ("", "onward", *(["search"] if words.startswith("scenario") else [])):
         async with session.get(f"{address}{page}?{words}") as answer:
             text = await answer.text()

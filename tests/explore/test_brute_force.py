@@ -18,7 +18,7 @@ def compared_until(verdicts: int, first: int) -> tuple[Counter[str], list[str]]:
     """Compare one drawn flow after the other, from one seed on."""
     told, wrong, seed = Counter[str](), list[str](), first
     while told["verdicts"] < verdicts:
-        # Flows with few worlds are drawn oftener, so which of the two is asked for follows from what has come.
+        # Flows with few worlds are drawn more often, so the choice between the two depends on earlier draws.
         kinds, differences = compared(seed, 2 if told["two flows"] < told["verdicts"] * 0.4 else 1)
         told += kinds
         wrong += differences
@@ -37,7 +37,7 @@ def checked(told: Counter[str], wrong: list[str]) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(2))
 def test_every_verdict_is_that_of_plain_enumeration(part: int) -> None:
-    """With flows exchanged and as themselves, with steps left out and without, and by a run as short."""
+    """This holds with each reduction on and off, and the run is equally short."""
     checked(*compared_until(VERDICTS // 2, 10_000 * part))
 
 
@@ -45,5 +45,5 @@ def test_every_verdict_is_that_of_plain_enumeration(part: int) -> None:
 @pytest.mark.timeout(36_000)
 @pytest.mark.parametrize("part", range(10))
 def test_a_hundred_thousand_verdicts_are_those_of_plain_enumeration(part: int) -> None:
-    """The same for long."""
+    """The same comparison, for long."""
     checked(*compared_until(10_000, 1_000_000 * (part + 1)))

@@ -1,4 +1,4 @@
-"""Checkout, seen whole: every order of arrival, every answer, every deadline, and nothing that must not be."""
+"""Checkout, explored completely: every order of arrival, every reply, every deadline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_one_order_ends_right_whatever_arrives_whenever(settings: dict[str, Any]
 
 
 def test_twenty_thousand_states_a_second_on_one_core() -> None:
-    """Fast enough that nobody asks for less: measured in time of the processor, on two orders."""
+    """The speed is measured in CPU time, on two orders."""
     result = search(CHECKOUT, CHECKOUT.scenario(orders=2), SearchBounds(states=100_000))
     assert result.found is None
     assert result.bounds
@@ -40,7 +40,7 @@ def test_twenty_thousand_states_a_second_on_one_core() -> None:
 
 
 def test_two_orders_and_cancellations_hold_on_two_thousand_random_runs() -> None:
-    """What is too much to see whole is walked through, from seeds that repeat."""
+    """A space that is too large is sampled by random runs, from seeds that repeat."""
     walked = walk(CHECKOUT, CHECKOUT.scenario(orders=2, cancel=True), runs=2000, seed=20260101)
     assert walked.found is None
     assert walked.tally.ends == 2000

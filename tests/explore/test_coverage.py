@@ -1,4 +1,4 @@
-"""What no run reached is said, and why: a flow may hold only because nothing happens in it."""
+"""The explorer reports what no run reached, and why: properties may hold only because nothing happens."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ PACK = (
 
 
 def test_joins_that_wait_for_each_other_are_exposed_although_a_deadline_saves_every_order() -> None:
-    """Every property holds, and the sentences say that nothing was ever packed."""
+    """Every property holds, and the report says that nothing was ever packed."""
     result = search(saved_by_a_deadline, saved_by_a_deadline.scenario())
     assert result.complete
     said = unreached(result.space)
@@ -122,14 +122,14 @@ def test_joins_that_wait_for_each_other_are_exposed_although_a_deadline_saves_ev
 
 
 def test_everything_that_a_sound_flow_declares_is_reached() -> None:
-    """With both scenarios of the shelf, checkout leaves nothing out but what only another scenario says."""
+    """With both scenarios of the shelf, every part of checkout that belongs to them is reached."""
     model = Model.of("apps.checkout")
     left = unreached(search(model, model.scenario(cancel=True, stock=0, restock=True)).space)
     assert not any("never ran" in one for one in left)
 
 
 def test_why_a_run_stopped_names_what_is_there_what_is_lacking_and_who_would_say_it() -> None:
-    """For the flow that is stuck, if there are several."""
+    """If there are several flows, it names the stuck one."""
     result = search(stuck, stuck.scenario())
     replay = replayed(result.space, steps_along(result.space, result.path, result.found))
     assert PACK in why_it_stopped(replay)
@@ -139,7 +139,7 @@ def test_why_a_run_stopped_names_what_is_there_what_is_lacking_and_who_would_say
 
 
 def test_the_command_says_both(tmp_path: Path) -> None:
-    """What was not reached, and why a run that breaks a property stopped."""
+    """It reports what was not reached, and why the run that breaks a property stopped."""
     console = Console(record=True, width=200, file=(tmp_path / "told").open("w"))
     assert explore("tests.explore.test_coverage:stuck", into=tmp_path, console=console) == 1
     said = console.export_text()

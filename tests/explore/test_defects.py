@@ -1,4 +1,4 @@
-"""Each way of leaving something out is broken on purpose, and the comparison with plain enumeration notices."""
+"""Each reduction is broken on purpose, and the comparison with plain enumeration notices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.explore.brute.defects import DEFECTS, Defect
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda one: one.name)
 def test_a_reduction_that_leaves_out_too_much_is_caught(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By another verdict, or by a run that cannot be taken again. Without the defect the flow is judged rightly."""
+    """It shows as a wrong verdict or as an impossible run; without the defect the verdict is right."""
     assert not _wrong(defect)
     defect.breaks(monkeypatch)
     try:

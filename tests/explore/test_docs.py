@@ -1,4 +1,4 @@
-"""What the page about exploring shows is what the explorer says."""
+"""The page about exploring shows the explorer's real output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOW = "tests.explore.twins.cancel_race:model"
 
 
 def test_the_picture_and_the_test_on_the_page_are_what_the_explorer_tells() -> None:
-    """Drawn again from the twin, to the character."""
+    """The test makes them again from the flawed copy and compares every character."""
     result = search(cancel_race.model, cancel_race.model.scenario(cancel=True))
     assert result.found is not None
     replay = replayed(result.space, steps_along(result.space, result.path))

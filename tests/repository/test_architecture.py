@@ -1,4 +1,4 @@
-"""The pages that say where to look are true: what they name exists, and the picture is what the imports give."""
+"""The pages that say where to look are true: the named files exist, and the picture matches the imports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def architecture() -> ModuleType:
 
 @pytest.mark.parametrize(("page", "name"), sorted(NAMED))
 def test_every_file_that_a_page_names_exists(page: str, name: str) -> None:
-    """Whoever looks there finds it."""
+    """A reader who looks there finds it."""
     assert (ROOT / name).exists(), f"{page} names {name}"
 
 
@@ -43,7 +43,7 @@ def test_the_picture_shows_what_the_imports_are(architecture: ModuleType) -> Non
 
 
 def test_an_arrow_that_a_longer_way_shows_is_left_out(architecture: ModuleType) -> None:
-    """And no other."""
+    """Every other arrow is shown."""
     graph = {"web": {"engine", "fields"}, "engine": {"fields"}, "fields": set()}
     assert architecture.reduced(graph) == {"web": {"engine"}, "engine": {"fields"}, "fields": set()}
 
@@ -55,7 +55,7 @@ def test_no_package_imports_one_that_imports_it(architecture: ModuleType) -> Non
 
 
 def test_every_page_and_every_decision_is_in_an_index() -> None:
-    """A page that nothing leads to is not read."""
+    """A page without a link to it is not read."""
     for folder in (ROOT / "docs", ROOT / "docs/decisions"):
         index = (folder / "README.md").read_text()
         pages = {page.name for page in folder.glob("*.md")} - {"README.md"}

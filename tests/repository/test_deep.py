@@ -1,4 +1,4 @@
-"""What takes too long for every change is recorded when it runs, and its age is told when it does not."""
+"""Long checks are recorded when they run, and otherwise the age of their last record is printed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def deep() -> ModuleType:
 
 
 def test_a_run_is_recorded_with_its_commit_its_date_and_how_it_ended(deep: ModuleType, tmp_path: Path) -> None:
-    """Also one that failed; and the records of other parts stay."""
+    """A failed run is recorded too, and the records of other parts stay."""
     records = tmp_path / "deep.json"
     assert deep.run("good", records, PARTS)
     assert not deep.run("bad", records, PARTS)
@@ -40,7 +40,7 @@ def test_a_run_is_recorded_with_its_commit_its_date_and_how_it_ended(deep: Modul
 
 
 def test_the_age_of_each_part_is_told(deep: ModuleType, tmp_path: Path) -> None:
-    """And that one was never run."""
+    """A part that was never run is reported as such."""
     records = tmp_path / "deep.json"
     deep.run("good", records, PARTS)
     deep.run("bad", records, PARTS)
@@ -51,7 +51,7 @@ def test_the_age_of_each_part_is_told(deep: ModuleType, tmp_path: Path) -> None:
 
 
 def test_every_part_is_a_verb_of_the_makefile(deep: ModuleType) -> None:
-    """Whoever reads a record can run the same by hand."""
+    """A reader of a record can run the same by hand."""
     makefile = (ROOT / "Makefile").read_text()
     for program, verb in deep.PARTS.values():
         assert program == "make"

@@ -1,4 +1,4 @@
-"""The glossary is true: each term has one meaning, is seen where it says, and the words it replaces are gone."""
+"""The glossary is true: each term has one meaning and exists where it says; replaced words are gone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MODULES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*
 
 
 def identifiers(tree: ast.AST) -> Iterator[str]:
-    """Yield every name that a module makes: of classes, functions, parameters, attributes and variables."""
+    """Yield every name that a module defines: of classes, functions, parameters, attributes and variables."""
     earlier = set(earlier_names(tree))
     for node in ast.walk(tree):
         match node:
@@ -63,7 +63,7 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
 
 
 def earlier_names(tree: ast.AST) -> Iterator[ast.expr]:
-    """Yield what only stands there so that an earlier name still works, and warns."""
+    """Yield definitions that only keep an earlier name working, with a warning."""
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=targets, value=ast.Call(func=ast.Name(id="EarlierName"))):
@@ -136,7 +136,7 @@ def test_replaced_words_are_gone_from_names_and_messages() -> None:
 
 
 def test_replaced_words_are_gone_from_headings() -> None:
-    """What a page is about is called by its term."""
+    """Headings use the terms of the glossary."""
     replaced = [word for term in TERMS for word in term.instead_of]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for heading in re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE):

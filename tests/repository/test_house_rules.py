@@ -1,4 +1,4 @@
-"""What keeps the house as small and as pure as it is: budgets, bans and frozen names, held by tests."""
+"""Tests enforce the rules of the house: budgets, bans and frozen names."""
 
 import ast
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ REACTIONS = {
 
 
 def imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Return every module that is imported, with the name taken from it."""
+    """Return every module that is imported, with the name taken from it, if any."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -98,7 +98,7 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.stem)
 def test_a_domain_file_imports_nothing_that_does_io(path: Path) -> None:
-    """No clock, random, network or environment: what a reaction decides follows from what it is shown."""
+    """No clock, random, network or environment: a reaction depends only on its arguments."""
     for module, name in imported(ast.parse(path.read_text())):
         allowed = module in ALLOWED or (module == "datetime" and name in FROM_DATETIME)
         assert allowed, f"{path.name} imports {name or 'all'} of {module}"
@@ -106,7 +106,7 @@ def test_a_domain_file_imports_nothing_that_does_io(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=lambda path: path.stem)
 def test_a_domain_file_calls_nothing_that_does_io(path: Path) -> None:
-    """What needs no import is banned by its name."""
+    """Functions that need no import are banned by name."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Name):
             assert node.id not in BANNED_CALLS, f"{path.name} uses {node.id}"
@@ -131,7 +131,7 @@ def test_a_module_of_the_library_is_short_and_says_what_it_is_for(path: Path) ->
 
 
 def test_the_public_names_are_these() -> None:
-    """A name more is a promise more, and a name less breaks one."""
+    """An added name is a new promise, and a removed name breaks one."""
     assert choreography.__all__ == PUBLIC
     assert all(hasattr(choreography, name) for name in PUBLIC)
 
@@ -145,7 +145,7 @@ def test_the_wire_types_of_checkout_are_frozen() -> None:
 
 
 def test_every_event_of_checkout_has_one_publisher() -> None:
-    """Nothing is declared that nobody may say."""
+    """Every declared event has a service that may publish it."""
     published = [event.wire_type for service in SERVICES for event in service.publishes]
     assert sorted(published) == sorted(WIRE_TYPES)
 
@@ -158,7 +158,7 @@ def test_the_effects_of_checkout_are_frozen() -> None:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 def test_the_names_that_ids_and_keys_derive_from_are_frozen(service: Service) -> None:
-    """Ids derive from the names of reactions and keys from kinds: renamed, a repeat would be taken for news."""
+    """Ids derive from reaction names and keys from kinds; after a renaming, repeats would count as new events."""
     reactions = {one.name for subject in service.subjects.values() for one in subject.reactions}
     assert sorted(reactions) == REACTIONS[service.name]
     assert sorted(entity.kind for entity in service.entities) == KINDS[service.name]

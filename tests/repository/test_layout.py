@@ -59,7 +59,7 @@ FOLDERS = sorted({path.parts[0] for path in tracked() if len(path.parts) > 1} - 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_says_what_belongs_there_and_what_does_not(package: str) -> None:
-    """The first line says what does, a paragraph `Not here:` says what does not and where that is instead."""
+    """The first line says what belongs there, a paragraph `Not here:` says what does not and where that is."""
     text = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
     assert_says_both(text.partition("\n")[0], text, package)
 
@@ -106,7 +106,7 @@ def test_a_test_stands_in_the_folder_of_what_it_tests(path: PurePosixPath) -> No
     "package", sorted({"/".join(Path(one).parts[: 2 if one.startswith("choreography/") else 1]) for one in PACKAGES})
 )
 def test_a_package_has_tests(package: str) -> None:
-    """Whoever changes it knows which to run."""
+    """Somebody who changes it knows which tests to run."""
     inner = package.removeprefix("choreography/")
     folders = [OWN_LEVEL.get(package, ""), *(f"{level}/{inner}" for level in LEVELS)]
     tests = [path for folder in folders if folder for path in (ROOT / "tests" / folder).rglob("test_*.py")]
@@ -116,7 +116,7 @@ def test_a_package_has_tests(package: str) -> None:
 
 
 def test_a_file_name_means_one_thing() -> None:
-    """A reader who searches for a file finds the one that was meant."""
+    """A reader who searches for a file name finds only one file."""
     stems = defaultdict(list)
     for path in tracked("choreography"):
         if path.suffix == ".py" and not path.stem.startswith("__"):
@@ -127,6 +127,6 @@ def test_a_file_name_means_one_thing() -> None:
 
 
 def test_no_package_holds_a_file_and_its_plural() -> None:
-    """Nobody can tell `command.py` from `commands.py`."""
+    """Readers confuse `command.py` with `commands.py`."""
     modules = {(path.parent, path.stem) for path in tracked(*PRODUCT) if path.suffix == ".py"}
     assert not [f"{folder}/{stem}" for folder, stem in modules if (folder, f"{stem}s") in modules]

@@ -1,4 +1,4 @@
-"""What the pages tell a person to type is there, and what is there is shown by `make help`."""
+"""Commands that pages tell a person to type exist, and `make help` shows every target."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_verb_that_a_page_names_is_in_the_makefile(page: Path) -> None:
-    """A newcomer types what stands there."""
+    """A newcomer types that verb."""
     named = re.findall(r"(?:^|`)make ((?:[a-z][a-z0-9-]*)?)", page.read_text(), re.MULTILINE)
     assert not {verb for verb in named if verb} - TARGETS
 
 
 def test_help_shows_every_verb_in_a_group() -> None:
-    """Whatever has no line there is a part of something that has."""
+    """A target without a line there is a part of one that has a line."""
     shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     verbs = set(re.findall(r"^  make ([a-z0-9-]+) ", shown, re.MULTILINE))
     parts = {target for target in TARGETS if target.startswith("deep-")} | {"help", "integration", "tools"}
@@ -43,7 +43,7 @@ def test_every_target_is_phony() -> None:
 
 @pytest.mark.parametrize("half", ["", "quick"])
 def test_the_parts_of_the_gate_are_verbs_or_files(half: str) -> None:
-    """What it runs can be run by hand."""
+    """Everything that the gate runs can be run by hand."""
     gate = (ROOT / ".ci/run").read_text()
     body = re.search(rf"^{half or 'everything'}\(\) \{{\n(.*?)^\}}", gate, re.MULTILINE | re.DOTALL)
     assert body
@@ -54,7 +54,7 @@ def test_the_parts_of_the_gate_are_verbs_or_files(half: str) -> None:
 
 
 def test_a_half_that_is_not_known_is_named_with_those_that_are() -> None:
-    """And nothing runs."""
+    """Nothing runs then."""
     done = subprocess.run([".ci/run", "quik"], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("quik is no half of the gate. Known are: ")
@@ -62,7 +62,7 @@ def test_a_half_that_is_not_known_is_named_with_those_that_are() -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_runs_the_gate_with_pinned_actions_and_few_permissions(workflow: Path) -> None:
-    """What holds is said once, in .ci/run."""
+    """The checks are listed once, in .ci/run."""
     told = yaml.safe_load(workflow.read_text())
     assert told["permissions"] == {}
     for job in told["jobs"].values():

@@ -1,4 +1,4 @@
-"""How the parts of the library stand together: nobody sets what another has, and no module needs itself."""
+"""The parts of the library: none sets another's attribute, and no module imports itself in a circle."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
 
 
 def _fields_of_records() -> set[str]:
-    """Return the fields of all records that are there to be filled: dataclasses that are not frozen."""
+    """Return the fields of all records meant to be filled: dataclasses that are not frozen."""
     return {
         field.target.id
         for _, tree in _trees()
@@ -78,7 +78,7 @@ def _is_own(target: ast.Attribute) -> bool:
 
 
 def setters(name: str, tree: ast.Module, filled: set[str]) -> list[str]:
-    """Return where a module sets an attribute of something else than itself and a record that is filled."""
+    """Return where a module sets an attribute of another object that is no such record."""
     return [
         f"{name}:{target.lineno}: {ast.unparse(target)}"
         for target in _assigned(tree)
@@ -90,19 +90,19 @@ def setters(name: str, tree: ast.Module, filled: set[str]) -> list[str]:
 
 
 def test_no_part_is_changed_from_outside_after_it_was_made() -> None:
-    """Each is given what it needs when it is made, so none is half there, and none knows another that knows it."""
+    """Each gets everything it needs when it is made, so none is incomplete, and no two know each other."""
     filled = _fields_of_records()
     assert [place for name, tree in _trees() for place in setters(name, tree, filled)] == []
 
 
 def test_a_setter_would_be_seen() -> None:
-    """As the driver once got its effects."""
+    """The driver once got its effects in this way."""
     driver = ast.parse("def made():\n    driver = Driver()\n    driver.carry_out, x = effects, 1\n    return driver\n")
     assert setters("web/app.py", driver, {"state"}) == ["web/app.py:3: driver.carry_out"]
 
 
 def test_no_part_gets_another_part_later_than_it_is_made() -> None:
-    """An attribute that is None until somebody makes what belongs there is a setter of one's own."""
+    """An attribute that is None until its part is made is a setter, too."""
     classes = (node for _, tree in _trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     ours = {node.name for node in classes if not node.name.startswith("_")}
     late = {
@@ -143,7 +143,7 @@ def _graph() -> dict[str, set[str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Return the groups of modules of which each needs, by others, itself."""
+    """Return the groups of modules in which each imports itself through the others."""
     left = {name: set(needs) for name, needs in graph.items()}
     while free := {name for name, needs in left.items() if not needs & left.keys()}:
         left = {name: needs for name, needs in left.items() if name not in free}
@@ -161,7 +161,7 @@ def test_no_module_needs_itself() -> None:
 
 
 def test_a_circle_would_be_seen() -> None:
-    """Of two, and of three with something before and behind them."""
+    """The examples are circles of two, and of three with modules before and behind them."""
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
     assert circles({"a": {"b"}, "b": set()}) == []
 

@@ -1,4 +1,4 @@
-"""What the README shows is what the code says, and what it says to type is there."""
+"""The README shows the code as it is, and every command and file that it names exists."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_quoted_block_stands_in_the_file_it_is_quoted_from() -> None:
 
 
 def test_every_make_target_and_file_the_readme_names_exists() -> None:
-    """A newcomer types what stands there."""
+    """A newcomer types that target."""
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

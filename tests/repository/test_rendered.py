@@ -1,4 +1,4 @@
-"""What is rendered is held without being kept, and a change of it can be read."""
+"""Rendered files are held by hashes without being committed, and a change of them can be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def script() -> ModuleType:
 
 
 def test_everything_that_is_rendered_is_as_it_is_held(script: ModuleType) -> None:
-    """On every broker and store; what the chart places is compared by `make check`, where there is Helm."""
+    """This covers every broker and store; `make check` compares the chart's objects, where there is Helm."""
     assert script.check(None) == 0
 
 
@@ -41,7 +41,7 @@ def test_there_is_an_example_of_every_kind(script: ModuleType) -> None:
 
 
 def test_a_text_that_differs_is_named_once_with_how(script: ModuleType) -> None:
-    """Also one that is new, and one that is gone."""
+    """New and removed texts are named as well."""
     hashes = {"a": script.hash_of("one"), "b": script.hash_of("two"), "gone": script.hash_of("")}
     said = script.differences({"a": "one", "b": "TWO", "new": ""}, hashes, {"a": "one"})
     assert said == {
@@ -69,7 +69,7 @@ def test_what_a_commit_rendered_is_rendered_again_or_said_to_be_missing(
 
 
 def test_rendered_lines_are_known_by_what_their_renderers_write(script: ModuleType, tmp_path: Path) -> None:
-    """Locks are counted apart, and what has no lines not at all."""
+    """Locks are counted separately, and binary files are not counted."""
     texts = {
         "apps/a/flow.yaml": "# Rendered by `choreography render a`; edit the declarations instead.\na: 1\n",
         "docs/PAGE.md": "<!-- Rendered by `choreography render a`; edit the declarations instead. -->\n",

@@ -1,4 +1,4 @@
-"""The explorer against plain enumeration: the same flow, the same properties, every way of leaving something out."""
+"""The explorer against plain enumeration: the same flow, the same properties, with every reduction."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def compared(
     faults: Faults = NO_FAULTS,
     largest: int = LARGEST,
 ) -> tuple[Counter[str], list[str]]:
-    """Return what kinds of verdicts were compared for one drawn flow, and in what the explorer was wrong."""
+    """Return the kinds of compared verdicts for one drawn flow, and the explorer's errors."""
     right = plainly(seed, flows, faults, largest)
     if right is None:
         return Counter(too_large=1), []
@@ -88,7 +88,7 @@ def compared(
 
 
 def wrong_about(model: Model, way: str) -> list[str]:
-    """Return in what the explorer is wrong about a flow that was written and not drawn."""
+    """Return the explorer's errors about a flow that was written and not drawn."""
     scenario = model.scenario()
     places = worlds(model, scenario, LARGEST)
     exchange, reduce = WAYS[way]

@@ -1,4 +1,4 @@
-"""Each way of leaving something out, broken on purpose: the comparison must notice."""
+"""Each reduction of the explorer, broken on purpose: the comparison must notice."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Mix:
 
 
 def drawn(seed: int, flows: int) -> tuple[Model, Scenario, Mix]:
-    """Return a flow of which so many are started, how it begins, and what it is made of."""
+    """Return a flow for this number of runs, its beginning, and its ingredients."""
     return _Drawing(random.Random(seed), flows).model()
 
 

@@ -81,7 +81,7 @@ def _after(place: Place) -> Iterator[Place]:
 
 def _labels(place: Place, item: Item) -> Iterator[str]:
     for label in place.replay.replies_to(item):
-        # Asked in vain once, it is not asked in vain again.
+        # After one call without a reply, an intent is not asked again without a reply.
         if not (item.style == "intent" and label.endswith(", lost") and _key_of(item) in place.lost):
             yield label
 
@@ -116,7 +116,7 @@ def _key(place: Place) -> Any:
 
 
 def _words(raw: str) -> tuple[str, str]:
-    """Return what a published event says, without what caused it."""
+    """Return the content of a published event, without its cause."""
     return raw.partition('"type":"')[2].partition('"')[0], raw.partition('"data":')[2]
 
 
@@ -130,7 +130,7 @@ def _kept(service: str, store: dict[Key, Stored]) -> Any:
 
 
 def _without_ids(data: Any) -> Any:
-    """Return a join's slots without the ids of events, in which two that say the same differ."""
+    """Return a join's slots without event ids, which differ between events of equal content."""
     if isinstance(data, dict):
         return {name: _without_ids(value) for name, value in sorted(data.items()) if name != "id"}
     return data

@@ -1,4 +1,4 @@
-"""Properties drawn from a seed: about each flow or all, also ones that look at another flow or at one by its id."""
+"""Properties drawn from a seed, about each flow, about all, about another flow, or about one by its id."""
 
 from __future__ import annotations
 
