@@ -1,8 +1,9 @@
 """A real Kubernetes with Dapr on one machine, for tests and for trying things out.
 
-Where docker and kind answer, kind makes it. Elsewhere it is made of Kubernetes' own programs, built from Go modules.
+If docker and kind are available, kind makes the cluster. Otherwise it consists of Kubernetes' own programs, built from
+Go modules.
 
-Not here: running a flow without Kubernetes (`choreography.up`), and what a user installs (`helm`, `k8s`).
+Not here: running a flow without Kubernetes (`choreography.up`), and the files that a user installs (`helm`, `k8s`).
 """
 
 from __future__ import annotations

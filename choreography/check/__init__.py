@@ -1,9 +1,10 @@
-"""Finds what is wrong between services before any of them runs: `choreography check FLOW`.
+"""Finds faults between services before any of them runs: `choreography check FLOW`.
 
-Each service may be right by itself and the flow wrong all the same: an event nobody hears, a wait that nothing ends, a
-contract that its consumer misreads. All of it follows from the declarations, and nothing is started to find it.
+Each service may be right by itself and the flow wrong all the same: an event that nobody consumes, a wait that nothing
+ends, a contract that its consumer misreads. All of these follow from the declarations, so no process is started to find
+them.
 
-Not here: how the facts are found (`choreography.analysis`), and what only the order of events shows
+Not here: how the facts are found (`choreography.analysis`), and faults that only an order of events shows
 (`choreography.explore`).
 """
 

@@ -1,7 +1,6 @@
-"""The conformance kit: what a broker or a store does, shown on the real one through a real sidecar.
+"""The conformance kit: shows the behaviour of a broker or a store on the real server, through a real sidecar.
 
 One suite for all of them, ours and yours: ``choreography conform path/to/component.yaml``.
 
-Not here: the settings that are put to the test (`components`), and rules about a flow's own files
-(`choreography.check`).
+Not here: the tested settings (`components`), and rules about a flow's own files (`choreography.check`).
 """

@@ -1,7 +1,7 @@
-"""The model checker: every order, every delay, every answer of the outside, on the reactions that production runs.
+"""The model checker: runs the production reactions through every order, every delay and every reply of the outside.
 
-A flow declares beside its services how it begins (``@scenario``), how the outside may answer (``@outside``) and what
-must be true (``@always``, ``@never``, ``@eventually``, ``@sometimes``).
+Beside its services, a flow declares how it begins (``@scenario``), how the outside may reply (``@outside``) and its
+properties (``@always``, ``@never``, ``@eventually``, ``@sometimes``).
 
 Not here: rules that need no run (`choreography.check`), and faults of real processes (`faults`).
 """

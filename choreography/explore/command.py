@@ -1,4 +1,4 @@
-"""`choreography explore`: explores a flow, shows what it sees, and leaves a test behind if something breaks."""
+"""`choreography explore`: explores a flow, shows the findings, and writes a test if a property is broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of a flow, as plain functions over its world: always, never, eventually, sometimes."""
+"""The properties of a flow, as plain functions over its world: always, never, eventually, sometimes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPOKEN = {
 
 
 class ExploreError(ChoreographyError):
-    """What is to be explored is not there, or contradicts itself."""
+    """The thing to explore does not exist, or contradicts itself."""
 
 
 @dataclass(frozen=True, slots=True)

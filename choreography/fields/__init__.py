@@ -1,8 +1,8 @@
-"""What a field of a contract may hold: only what is written and read back exactly, and cannot change meanwhile.
+"""The types that a field of a contract may have: values that are written and read back exactly, and cannot change.
 
-pydantic knows many types. Those that lose something on the wire, in the store or in a document are refused when the
-class is created, with what to write instead. Some of the others are made exact here: a moment must carry an offset, a
-decimal is text, an integer keeps within what every reader can hold, a dict is frozen.
+pydantic knows many types. Some lose information on the wire, in the store or in a document: these are refused when the
+class is created, and the error names the alternative. Others are made exact here: a moment must carry an offset, a
+decimal is text, an integer stays within the range of every reader, a dict is frozen.
 
 Not here: the classes that a user derives from (`choreography.contracts`), and compatibility of two contracts
 (`choreography.analysis`).

@@ -1,4 +1,4 @@
-"""`choreography new`: a small flow that is complete, to be changed into one's own.
+"""`choreography new`: writes a small but complete flow, as the start of your own.
 
 Not here: the reference flow (`apps.checkout`), and everything rendered for a flow (`choreography.render`).
 """

@@ -1,4 +1,4 @@
-"""What a broker needs before the first sidecar comes: topics with their partitions, streams, queues. Idempotent.
+"""Makes what a broker needs before the first sidecar starts: topics with partitions, streams, queues. Idempotent.
 
 Not here: starting a broker (`choreography.up.brokers`), and the settings of a sidecar's component (`components`).
 """

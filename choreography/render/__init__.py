@@ -1,7 +1,7 @@
-"""Renders what a flow needs outside of Python from its declarations; a fact has one home and is never typed twice.
+"""Renders from the declarations of a flow the files that it needs besides Python, so no fact is written twice.
 
-Not here: what the declarations mean (`choreography.analysis`), and the templates that place these facts in a cluster
-(`helm`).
+Not here: the meaning of the declarations (`choreography.analysis`), and the templates that place these facts in a
+cluster (`helm`).
 """
 
 from choreography.render.command import compare, fill_chart, render, render_into, write

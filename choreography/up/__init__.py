@@ -1,9 +1,10 @@
 """Runs a flow on this machine as plain processes: finds every program it needs, starts, watches and stops them.
 
-Only this package knows which programs a flow needs. It serves the command line and the integration tests
-alike, so what the tests exercise is what a reader of the README runs.
+Only this package knows which programs a flow needs. The command line and the integration tests both use it, so the
+tests run the same programs as a reader of the README.
 
-Not here: a Kubernetes cluster (`lab`), and hurting what runs (`faults`, which starts its flow with this package).
+Not here: a Kubernetes cluster (`lab`), and faults of running processes (`faults`, which starts its flow with this
+package).
 """
 
 from __future__ import annotations

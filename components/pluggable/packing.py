@@ -1,6 +1,6 @@
 """Packs several messages into one delivery on request: a sidecar takes one delivery of a topic at a time.
 
-A pack has the form in which a sidecar itself hands over batches, so whoever reads those can read a pack::
+A pack has the form in which a sidecar itself delivers batches, so a consumer of batches can read a pack::
 
     {"type": "com.dapr.event.sent.bulk", "entries": [{"entryId": "0", "event": "<base64>", "metadata": {...}}]}
 """

@@ -1,7 +1,7 @@
-"""The auditor: reads store, provider and broker behind everybody's back, and believes nothing that is not written down.
+"""The auditor: reads store, provider and broker directly, and believes only records.
 
-It shares no code with the engine. It knows the declarations of the services, since what they say is what must have
-happened, and the form in which outcomes are stored, since that is a promise to auditors.
+It shares no code with the engine. It knows the declarations of the services, because the declared reactions must have
+happened, and the stored form of outcomes, because this form is promised to auditors.
 
 Not here: causing faults (`faults`).
 """

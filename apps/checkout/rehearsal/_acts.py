@@ -116,7 +116,7 @@ class Acts:
         try:
             yield
         finally:
-            # Whatever ended the acts is worth more attention than switches of a provider that may be gone.
+            # The error that ended the acts matters more than the switches of a provider that may be gone.
             with suppress(RehearsalError, TimeoutError):
                 async with asyncio.timeout(SECONDS_TO_SWITCH_BACK):
                     await self._shop.switch(earlier)
@@ -153,7 +153,7 @@ class Acts:
             seen.other_ids.add(_order_id(await self._shop.place(planned)))
         self._open[planned.key] = seen
         if planned.kind == "withdrawn by the customer":
-            # An order may be too far or not far enough to be cancelled; either way it has to end.
+            # The order may be too young or too old for a cancellation; in either case it must end.
             await self._shop.cancel(seen.order_id, planned.key)
 
     async def _follow(self, bar: TaskID) -> None:
@@ -177,7 +177,7 @@ class Acts:
         if answer.status == 200:
             seen.status = answer.body["status"]
             seen.ended_at = now if seen.ended else None
-        # A tenth of its age is precise enough, and spares the service.
+        # Waiting a tenth of its age is precise enough, and saves requests.
         seen.look_again_at = now + max(0.02, (now - seen.sent_at) / 10)
 
     async def _watch_hot_stock(self) -> None:
@@ -207,7 +207,7 @@ class Acts:
             broken = [finding for finding in audit(evidence) if finding.settles and not finding.holds]
             offenders = {name for finding in broken for name in finding.offenders}
             self._bars.update(bar, completed=len(accepted) - sum(seen.name in offenders for seen in accepted))
-            # Sums that moved while the orders were read prove nothing yet, in either direction.
+            # Sums that changed while the orders were read prove nothing yet, in either direction.
             if first == after and (not broken or loop.time() > until):
                 self._bars.update(bar, note="")
                 return evidence
@@ -222,7 +222,7 @@ class Acts:
         seen.charges, seen.refunds = await self._shop.ledger_of(str(seen.order_id))
         answer = await self._shop.order(str(seen.order_id))
         if answer.status == 200:
-            # An order may hear of its end before its beginning, so what it cost may only be known by now.
+            # The end of an order may be delivered before its beginning, so its price may be known only by now.
             seen.status_later = answer.body["status"]
             seen.reason = answer.body.get("reason")
             seen.total = answer.body.get("total")

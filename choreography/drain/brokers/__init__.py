@@ -1,4 +1,4 @@
-"""How each broker tells what it still has for every subscriber.
+"""Asks each broker for the remaining messages of every subscriber.
 
 Not here: starting a broker (`choreography.up.brokers`), and creating its topics (`choreography.provision`).
 """

@@ -21,7 +21,7 @@ def settles(_: Where) -> float:
 
 
 async def look(layout: BrokerLayout, where: Where) -> Sight:
-    """Ask for the ends of all partitions, and what the groups have committed."""
+    """Ask for the ends of all partitions, and for the committed offsets of the groups."""
     admin = AIOKafkaAdminClient(bootstrap_servers=where.address, client_id="choreography-drain")
     # Without a group id the client joins no group, so it takes no partition away from any consumer.
     consumer = AIOKafkaConsumer(bootstrap_servers=where.address, enable_auto_commit=False)

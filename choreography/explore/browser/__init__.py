@@ -1,4 +1,4 @@
-"""The explorer in a browser: step through a flow by hand, look at every service, open what a search found.
+"""The explorer in a browser: step through a flow by hand, inspect every service, open the findings of a search.
 
 Not here: finding or judging runs (`choreography.explore`), and the HTTP of services (`choreography.web`).
 """

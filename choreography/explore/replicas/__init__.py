@@ -1,4 +1,4 @@
-"""The engine itself under exploration: replicas of one service that die, are answered late, wrongly or not at all.
+"""Explores the engine itself: replicas of one service that crash, and whose operations fail, get late or no responses.
 
 Not here: the steps of a whole flow (`choreography.explore`), and the engine that is explored (`choreography.engine`).
 """

@@ -1,10 +1,10 @@
-"""A user of the broker for each service: what it may do there, rendered from the declarations. No password is rendered.
+"""A user of the broker for each service, with permissions from the declarations. No password is rendered.
 
 Sidecars enforce scopes. A client with the password of a broker bypasses the sidecars, so the broker enforces the same
 permissions.
 
-Not here: creating these users: on this machine `choreography.up.access` does, in a cluster `helm` hands over the
-rendered files.
+Not here: the creation of these users: on this machine `choreography.up.access` creates them, in a cluster `helm` passes
+the rendered files on.
 """
 
 from __future__ import annotations

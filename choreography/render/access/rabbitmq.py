@@ -1,4 +1,4 @@
-"""RabbitMQ: a user for each service, with patterns for what it may declare, write to and read from."""
+"""RabbitMQ: a user for each service, with patterns for the names that it may declare, write to and read from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The brokers a flow can be started on: where each comes from, how it is started safely, what its sidecars are told.
+"""The brokers that a flow can be started on: their programs, their safe start, and the variables for sidecars.
 
 Not here: creating topics (`choreography.provision`), and the settings of their components (`components`).
 """
