@@ -1,4 +1,4 @@
-"""The engine under everything that its promise allows: whatever dies or goes unanswered, each effect happens once."""
+"""The engine under all faults that its promise allows: each effect happens once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def coins(one: Situation, key: str = "a") -> int:
 
 
 def published_is_recorded(one: Situation) -> bool:
-    """Nothing was published but what an outcome holds."""
+    """Only events that an outcome holds were published."""
     recorded = {event.encoded for outcome in one.outcomes for event in outcome.events}
     return all(event.encoded in recorded for event in one.published)
 
@@ -38,7 +38,7 @@ def one_id_says_one_thing(one: Situation) -> bool:
 
 
 def called_is_recorded(one: Situation) -> bool:
-    """The outside was asked for nothing but what an outcome holds, once for each key."""
+    """The outside was called only for intents that an outcome holds, once for each key."""
     recorded = {(committed.key, committed.body) for outcome in one.outcomes for committed in outcome.intents}
     return set(one.called) <= recorded and len({key for key, _ in one.called}) == len(one.called)
 
@@ -50,7 +50,7 @@ def one_outcome_each(one: Situation) -> bool:
 
 
 def recorded_is_published(one: Situation) -> bool:
-    """Everything that was recorded is let out."""
+    """Everything that was recorded is published, scheduled and called."""
     outcomes = one.outcomes
     return (
         {event.encoded for outcome in outcomes for event in outcome.events}
@@ -69,7 +69,7 @@ ALWAYS = {
 
 
 def scope(deliveries: Sequence[Delivery], total: int, program: Program = as_shipped, **more: Any) -> EngineScope:
-    """Return a scope in which so many coins must be there in the end."""
+    """Return a scope in which so many coins must be in the tills at the end."""
     eventually = {
         "what is recorded is published": recorded_is_published,
         "every coin is counted once": lambda one: coins(one) + coins(one, "b") == total,
@@ -110,7 +110,7 @@ SCOPES |= {f"{name}, on a store of snapshots": on_snapshots(one) for name, one i
 
 @pytest.mark.parametrize("name", SCOPES)
 def test_the_engine_keeps_its_promise_whatever_goes_wrong(name: str) -> None:
-    """Every state that these faults can lead to is seen, thousands of them, and all is as it should be."""
+    """The search sees every state that these faults can reach, thousands of them, and all are right."""
     result = SCOPES[name].explore()
     assert result.found is None, result.found
     assert result.ends
@@ -118,7 +118,7 @@ def test_the_engine_keeps_its_promise_whatever_goes_wrong(name: str) -> None:
 
 
 def test_an_engine_that_publishes_before_it_commits_is_found() -> None:
-    """With nothing but a crash, what it said is already more than what is recorded."""
+    """One crash is enough: it published more than is recorded."""
     found = scope([FIRST], 1, program=publishes_first, budget=Budget(crashes=1)).explore().found
     assert found is not None
     assert found.name == "what is published is recorded"
@@ -126,7 +126,7 @@ def test_an_engine_that_publishes_before_it_commits_is_found() -> None:
 
 
 def test_publishing_before_the_commit_makes_one_id_say_two_things() -> None:
-    """And two replicas are enough for others to be told what never was: the same id with two contents."""
+    """With two replicas, others get an event that was never committed: the same id with two contents."""
     flawed = scope([FIRST, SECOND], 11, program=publishes_first, replicas=2)
     flawed.always = {"one id says one thing": one_id_says_one_thing}
     found = flawed.explore().found

@@ -1,4 +1,4 @@
-"""The explorer itself: what it says, where it stops, and that what it finds can be gone through again."""
+"""The explorer itself: its report, its bounds, and runs that can be repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def ended(name: str) -> str:
-    """Return what pytest says of one file, from the root of the repository."""
+    """Return pytest's result for one file, run from the root of the repository."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name],
         cwd=ROOT,
@@ -53,7 +53,7 @@ def ended_thrice(world: World, order_id: str, times: int) -> bool:
 
 
 def test_what_can_never_happen_is_said() -> None:
-    """A property that must be possible and is not fails, so that nothing holds only because nothing happens."""
+    """A property that must be possible and is not fails, so a flow in which nothing happens does not pass."""
     model = replace(CHECKOUT, properties=(*CHECKOUT.properties, pigs_fly))
     result = search(model, model.scenario())
     assert result.found is not None
@@ -65,14 +65,14 @@ def test_what_can_never_happen_is_said() -> None:
     [(SearchBounds(states=100), "states were seen"), (SearchBounds(depth=5), "runs of 5 steps were followed")],
 )
 def test_a_bound_that_is_reached_is_said(limits: SearchBounds, said: str) -> None:
-    """What was not seen is not called seen."""
+    """States that were not seen are not reported as seen."""
     result = search(CHECKOUT, CHECKOUT.scenario(), limits)
     assert not result.complete
     assert any(said in bound for bound in result.bounds)
 
 
 def test_the_command_leaves_a_test_that_fails_for_the_flaw_and_passes_without_it(tmp_path: Path) -> None:
-    """The generated file is ready to be committed: pytest runs it, and it is about the flow and nothing else."""
+    """The generated file can be committed: pytest runs it, and it contains only the flow's run."""
     flow, console = "tests.explore.twins.cancel_race:model", Console(quiet=True)
     assert explore(flow, settings={"cancel": True}, into=tmp_path, console=console) == 1
     [test] = tmp_path.glob("test_*_dispatched_and_cancelled.py")
@@ -82,7 +82,7 @@ def test_the_command_leaves_a_test_that_fails_for_the_flaw_and_passes_without_it
 
 
 def test_the_command_says_how_a_sound_flow_was_seen(tmp_path: Path) -> None:
-    """States, speed, depth, and a table of properties; exit code 0 and no file."""
+    """It prints states, speed, depth, and a table of properties; exit code 0 and no file."""
     console = Console(record=True, width=160, quiet=False, file=(tmp_path / "told").open("w"))
     assert explore("apps.checkout", settings={"orders": 1}, into=tmp_path, console=console) == 0
     told = console.export_text()
@@ -99,7 +99,7 @@ def test_the_command_answers_three_where_it_could_not_see_everything(tmp_path: P
 
 
 def test_a_counterexample_is_told_as_a_list_and_as_a_picture() -> None:
-    """Numbered steps, who hears what from whom, and what it changed."""
+    """They show numbered steps, publisher, consumer and event, and the changes."""
     result = search(forgetful_join.model, forgetful_join.model.scenario())
     replay = replayed(result.space, steps_along(result.space, result.path))
     told = as_list(replay)
@@ -116,7 +116,7 @@ def test_a_counterexample_is_told_as_a_list_and_as_a_picture() -> None:
 
 
 def test_random_runs_find_what_is_seldom_and_their_seed_finds_it_again() -> None:
-    """A failing run is shortened, and its seed alone repeats it."""
+    """A failing run is shortened, and its seed is enough to repeat it."""
     model = cancel_race.model
     walked = walk(model, model.scenario(orders=2, cancel=True), runs=200, seed=7)
     assert walked.found is not None
@@ -127,13 +127,13 @@ def test_random_runs_find_what_is_seldom_and_their_seed_finds_it_again() -> None
 
 
 def test_a_reduced_search_of_two_orders_still_tells_a_shortest_run() -> None:
-    """Steps of the other order that the reduction put first are not part of the story."""
+    """The report leaves out steps of the other order that the reduction put first."""
     model = forgetful_join.model
     assert len(search(model, model.scenario(orders=2)).path) == len(search(model, model.scenario()).path)
 
 
 def test_flows_that_see_each_other_are_not_exchanged() -> None:
-    """A queue that remembers who came first is explored with every order as itself."""
+    """A queue that remembers the first order is explored with every order as itself."""
     result = search(queue_flow.model, queue_flow.model.scenario())
     assert result.complete
     assert result.space.flows == ()
@@ -141,7 +141,7 @@ def test_flows_that_see_each_other_are_not_exchanged() -> None:
 
 
 def test_a_run_that_is_not_possible_any_more_proves_nothing() -> None:
-    """Steps that a mended flow does not go through are left out."""
+    """Steps that a mended flow no longer takes are skipped."""
     run = Replay("apps.checkout")
     run.hears("shipping", "PaymentCharged")
     assert run.left_out == ["shipping PaymentCharged"]

@@ -1,4 +1,4 @@
-"""The explorer's states are the services' own: what it believes after a run is what they keep, say and ask for."""
+"""The explorer's states match the services': after a run both have the same entities, events and calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKOUT = Model.of("apps.checkout")
 def test_a_random_run_leaves_the_same_world_in_the_explorer_and_in_the_services(
     seed: int, *, interchangeable: bool
 ) -> None:
-    """Every entity, every event said and every call, for flows as themselves and as interchangeable ones."""
+    """All entities, events and calls agree, for flows as themselves and as interchangeable ones."""
     space = Space(CHECKOUT, CHECKOUT.scenario(orders=2, cancel=True), interchangeable=interchangeable)
     begun = space.begin()
     steps, found = one_run(space, Judge(space), seed)
@@ -44,7 +44,7 @@ def test_a_random_run_leaves_the_same_world_in_the_explorer_and_in_the_services(
 
 
 def test_a_queue_is_the_same_queue_for_both() -> None:
-    """Also where flows see each other."""
+    """This holds also where flows see each other."""
     space = Space(queue_flow.model, queue_flow.model.scenario(), interchangeable=False)
     steps, found = one_run(space, Judge(space), 1)
     assert found is None

@@ -1,4 +1,4 @@
-"""What a flow does when deliveries are lost or a service is away, and how a run says so."""
+"""A flow with lost deliveries or an absent service, and the report of such a run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def explored(**settings: Any) -> SearchResult:
     ids=["lose 1", "lose 2", "lose 1 of two flows", "one service away", "lose 1 and one service away"],
 )
 def test_every_verdict_with_faults_is_that_of_plain_enumeration(faults: Faults, flows: int) -> None:
-    """With flows exchanged and as themselves, with steps left out and without, and by a run as short."""
+    """This holds with each reduction on and off, and the run is equally short."""
     seen, wrong, seed = 0, list[str](), 500
     while seen < FEW:
         kinds, differences = compared(seed, flows, faults=faults)
@@ -56,7 +56,7 @@ def test_every_verdict_with_faults_is_that_of_plain_enumeration(faults: Faults, 
 
 
 def test_a_lost_delivery_keeps_an_order_from_its_end() -> None:
-    """By a shortest run, which the services themselves go through."""
+    """A shortest run shows it, and the services themselves repeat it."""
     result = explored(lose=1)
     broken = {one.found.property.name: one for one in result.violations}
     assert "every_order_ends" in broken
@@ -72,12 +72,12 @@ def test_a_lost_delivery_keeps_an_order_from_its_end() -> None:
 
 
 def test_nothing_but_the_end_of_an_order_depends_on_one_delivery() -> None:
-    """What must never be is not, whichever one delivery is lost."""
+    """No `@never` property breaks, whichever one delivery is lost."""
     assert {one.found.property.mode for one in explored(lose=1).violations} == {"eventually"}
 
 
 def test_an_order_needs_nobody_who_only_listens() -> None:
-    """Without notification no customer is told; nothing else is missing when nothing else can happen."""
+    """Without notification no customer gets a message; everything else ends as usual."""
     result = explored(away="notification")
     assert not result.bounds
     assert result.tally.ends
@@ -87,7 +87,7 @@ def test_an_order_needs_nobody_who_only_listens() -> None:
 
 
 def test_a_service_that_is_away_and_missed_is_named() -> None:
-    """Without shipping no order ends, and the reason says who is away and what waits for it."""
+    """Without shipping no order ends, and the reason names the absent service and the waiting join."""
     result = explored(away="shipping")
     found = next(one for one in result.violations if one.found.property.name == "every_order_ends")
     replay = replayed(result.space, steps_along(result.space, found.path, found.found))
@@ -105,7 +105,7 @@ def test_the_generated_test_of_a_loss_has_the_loss() -> None:
 
 
 def test_no_more_is_lost_than_the_scenario_says() -> None:
-    """What would be lost beyond that is still on its way."""
+    """Further deliveries stay on their way."""
     replay = Replay(CHECKOUT, lose=1)
     replay.loses("billing", "OrderCreated")
     replay.loses("inventory", "OrderCreated")
@@ -115,13 +115,13 @@ def test_no_more_is_lost_than_the_scenario_says() -> None:
 
 @pytest.mark.parametrize("settings", [{"lose": 21}, {"lose": -1}, {"lose": "some"}, {"away": "shiping"}])
 def test_faults_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
-    """With what can be."""
+    """The message lists the valid ones."""
     with pytest.raises(ExploreError, match=r"from 0 to 20|Did you mean shipping|integer"):
         Model.of(CHECKOUT).scenario(**settings)
 
 
 def test_the_command_takes_faults_as_options(tmp_path: Path) -> None:
-    """They are said in the first line, and in the command that is shown to do the same again."""
+    """They appear in the first line, and in the command that repeats the run."""
     console = Console(record=True, width=200)
     code = explore(CHECKOUT, words=["--away", "shipping"], into=tmp_path, console=console)
     assert code == 1
@@ -132,7 +132,7 @@ def test_the_command_takes_faults_as_options(tmp_path: Path) -> None:
 
 
 def test_a_step_that_changes_nothing_says_so() -> None:
-    """In the list, and in the diagram; one that fills a place of a join is none."""
+    """The list and the diagram say so; a step that fills a slot of a join does change something."""
     replay = Replay(CHECKOUT)
     replay.to_the_end()
     idle = [one for one in replay.happened if one.idle]
@@ -143,7 +143,7 @@ def test_a_step_that_changes_nothing_says_so() -> None:
 
 
 def test_a_generated_test_runs_by_pytest_without_pythonpath(tmp_path: Path) -> None:
-    """Only from the folder of the flow, as a project without any settings has it."""
+    """It runs from the folder of the flow, in a project without any settings."""
     (tmp_path / "flow_of_mine").mkdir()
     (tmp_path / "flow_of_mine" / "__init__.py").write_text("")
     for name in ("service", "properties"):
@@ -163,7 +163,7 @@ def test_a_generated_test_runs_by_pytest_without_pythonpath(tmp_path: Path) -> N
 
 
 def test_a_generated_test_runs_in_an_empty_folder_with_an_installed_package(tmp_path: Path) -> None:
-    """It fails for the one reason that it was written for, and passes once the flow is mended."""
+    """It fails only because of the found flaw, and passes once the flow is mended."""
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     (installed / "flow_of_mine").mkdir(parents=True)
     empty.mkdir()
@@ -197,7 +197,7 @@ def test_generated_tests_never_overwrite_one_another(tmp_path: Path) -> None:
 
 
 def test_a_property_that_is_gone_is_an_error_and_no_failure() -> None:
-    """The test says nothing any more, and which properties there are."""
+    """The error says that the test has become useless, and lists the existing properties."""
     with pytest.raises(ExploreError, match=r"no property 'gone'.* nothing_is_quarantined"):
         Replay(CHECKOUT).check("gone")
 

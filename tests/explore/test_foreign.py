@@ -35,7 +35,7 @@ def explored(**settings: Any) -> SearchResult:
 
 
 def texts(**settings: Any) -> list[dict[str, Any]]:
-    """Return what a foreign publisher may say."""
+    """Return the events that a foreign publisher may publish."""
     model = Model.of(APPROVAL)
     return [json.loads(text) for one in foreign_events(model, model.scenario(**settings)) for text in one.examples]
 
@@ -54,7 +54,7 @@ def texts(**settings: Any) -> list[dict[str, Any]]:
     ids=["one", "another", "the same twice", "two flows", "two others", "with a loss", "with a service away"],
 )
 def test_every_verdict_with_foreign_events_is_that_of_plain_enumeration(faults: Faults, flows: int, seed: int) -> None:
-    """With flows exchanged and as themselves, with steps left out and without, and by a run as short."""
+    """This holds with each reduction on and off, and the run is equally short."""
     kinds, wrong = compared(seed, flows, faults=faults, largest=400)
     assert kinds["worlds"] > 1
     assert kinds["broken"]
@@ -63,7 +63,7 @@ def test_every_verdict_with_foreign_events_is_that_of_plain_enumeration(faults: 
 
 @pytest.mark.parametrize("claims", [1, 2])
 def test_a_foreign_event_breaks_a_flow_that_is_right_without(claims: int) -> None:
-    """By a shortest run, which the services themselves go through."""
+    """A shortest run shows it, and the services themselves repeat it."""
     assert explored(claims=claims).complete
     result = explored(claims=claims, foreign="Ruled")
     assert [one.found.property.name for one in result.violations] == ["paid_once"]
@@ -78,7 +78,7 @@ def test_a_foreign_event_breaks_a_flow_that_is_right_without(claims: int) -> Non
 
 
 def test_chance_finds_what_a_foreign_event_breaks() -> None:
-    """Random runs have it as well."""
+    """Random runs include foreign events as well."""
     model = Model.of(APPROVAL)
     walked = walk(model, model.scenario(foreign="Ruled"), runs=100, seed=1)
     assert walked.found is not None
@@ -94,12 +94,12 @@ def test_examples_are_about_the_flows_of_the_scenario_and_take_every_case() -> N
 
 
 def test_examples_name_what_the_scenario_keeps_as_well() -> None:
-    """The desk that is there, and not a desk that was made up."""
+    """They name the existing desk and not an invented one."""
     assert {one["desk"] for one in texts(foreign="Asked")} == {"front"}
 
 
 def test_an_event_comes_as_often_as_it_is_named() -> None:
-    """And then no more."""
+    """It does not come more often."""
     replay = Replay(APPROVAL, foreign="Ruled, Ruled")
     for _ in range(3):
         replay.comes("Ruled", verdict="granted")
@@ -118,7 +118,7 @@ def test_a_run_ends_only_when_the_foreign_event_has_come() -> None:
 
 
 def test_the_generated_test_lets_the_foreign_event_come() -> None:
-    """It makes the same scenario, and names what tells the example from the others."""
+    """It makes the same scenario, and names the fields that identify the example."""
     replay = Replay(APPROVAL, foreign="Ruled")
     replay.comes("Ruled", verdict="refused")
     replay.hears("clerk", "Ruled")
@@ -142,13 +142,13 @@ def test_the_page_offers_what_a_foreign_publisher_may_say() -> None:
 
 
 def test_an_event_that_nobody_hears_is_refused_with_those_that_are_heard() -> None:
-    """Nothing would come of it."""
+    """Such an event would have no effect."""
     with pytest.raises(ExploreError, match=r"Ruld cannot come.* Did you mean Ruled\? Events are Asked, Ruled"):
         Model.of(APPROVAL).scenario(foreign="Ruld")
 
 
 def test_the_command_takes_the_option_more_than_once(tmp_path: Path) -> None:
-    """It says as which examples they come, and the generated test makes the scenario again."""
+    """The output lists the examples, and the generated test makes the scenario again."""
     console = Console(record=True, width=400)
     words = ["--foreign", "Ruled", "--foreign=Asked"]
     assert explore(APPROVAL, words=words, into=tmp_path, console=console) == 1
@@ -159,7 +159,7 @@ def test_the_command_takes_the_option_more_than_once(tmp_path: Path) -> None:
 
 
 def test_a_scenario_may_begin_with_an_event_of_a_foreign_publisher() -> None:
-    """Under the name of its owner."""
+    """It comes under the name of its owner."""
     model = Model.of(APPROVAL)
     result = search(model, model.scenario("nothing_asked"))
     assert [one.found.property.name for one in result.violations] == ["paid_once"]
@@ -168,7 +168,7 @@ def test_a_scenario_may_begin_with_an_event_of_a_foreign_publisher() -> None:
 
 
 def test_whoever_waits_for_a_foreign_event_is_told_how_to_let_it_come() -> None:
-    """In the sentence that says why nothing happens any more."""
+    """The reason why nothing happens any more names the option."""
     replay = Replay("tests.explore.twins.approval:waiting")
     replay.to_the_end()
     (why,) = why_it_stopped(replay)
@@ -177,7 +177,7 @@ def test_whoever_waits_for_a_foreign_event_is_told_how_to_let_it_come() -> None:
 
 
 def test_a_generated_test_takes_the_scenario_in_which_it_was_found(tmp_path: Path) -> None:
-    """Also if that is not the first of its flow."""
+    """This holds also for a scenario that is not the first of its flow."""
     console = Console(record=True, width=400)
     assert (
         explore(APPROVAL, scenario="nothing_asked", words=["--first", "claim-7"], into=tmp_path, console=console) == 1

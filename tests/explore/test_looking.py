@@ -1,4 +1,4 @@
-"""A property may look at any flow, by whatever way: what the explorer says is what the services do."""
+"""A property may look at any flow in any way: the explorer and the services give the same verdict."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ SOUND: list[tuple[Property, dict[str, Any]]] = [
 def test_what_is_broken_across_flows_is_found_by_a_shortest_run_that_the_services_go_through(
     prop: Property, settings: dict[str, Any], length: int
 ) -> None:
-    """In the flow that it is about, whichever of the flows that begin alike the explorer followed."""
+    """The run names the right flow, whichever of the equal flows the explorer followed."""
     model = with_property(prop)
     result = search(model, model.scenario(**settings))
     assert [one.found.property for one in result.violations] == [prop]
@@ -118,7 +118,7 @@ def test_what_is_broken_across_flows_is_found_by_a_shortest_run_that_the_service
 
 @pytest.mark.parametrize(("prop", "settings"), SOUND, ids=[one[0].name for one in SOUND])
 def test_what_holds_across_flows_is_said_to_hold(prop: Property, settings: dict[str, Any]) -> None:
-    """Also of one flow by its id, where the flows do not begin alike."""
+    """This includes one flow by its id, where the flows do not begin alike."""
     model = with_property(prop)
     assert search(model, model.scenario(**settings)).complete
 
@@ -132,7 +132,7 @@ def test_what_only_another_flow_reaches_is_not_reached() -> None:
 
 @pytest.mark.parametrize("prop", [one_ahead_of_the_other, ahead_of_another, ahead_of_some, the_last_is_cancelled_each])
 def test_random_runs_look_at_all_flows_as_well(prop: Property) -> None:
-    """What they break, the services break."""
+    """The services break the same property on the same run."""
     model = with_property(prop)
     walked = walk(model, model.scenario(), runs=50, seed=1)
     assert walked.found is not None

@@ -1,4 +1,4 @@
-"""A function that is not pure is an error with its name, whatever it takes from outside its input."""
+"""An impure function is an error with its name, whatever it depends on besides its input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.explore.unordered_flow import FLAWS
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("flaw", AT_ONCE)
 def test_what_is_taken_from_outside_the_input_is_an_error_with_the_name(flaw: str, place: str) -> None:
-    """In every sort of function: with what came of it the one time and the other."""
+    """The error shows both results, for every sort of function."""
     model = flawed(place, AT_ONCE[flaw]())
     with pytest.raises(ImpureError, match=rf"^{re.escape(PLACES[place])} is not pure: given "):
         search(model, model.scenario())
@@ -44,14 +44,14 @@ def test_what_is_taken_from_outside_the_input_is_an_error_with_the_name(flaw: st
 
 @pytest.mark.parametrize("place", ["a reaction", "a join", "a deadline", "an answer", "a command"])
 def test_a_function_that_fails_now_and_then_is_not_pure(place: str) -> None:
-    """A failure is what came of it."""
+    """A failure counts as a result."""
     model = flawed(place, failing_now_and_then())
     with pytest.raises(ImpureError, match=rf"^{PLACES[place]} is not pure"):
         search(model, model.scenario())
 
 
 def test_two_flows_make_no_difference() -> None:
-    """Nor does it matter that the explorer would exchange them."""
+    """It also does not matter that the explorer would exchange them."""
     model = flawed("a reaction", AT_ONCE["random"]())
     with pytest.raises(ImpureError, match=r"(?s)^lottery\.draw is not pure: given lot.ordered.v1 .*first: .*seed: "):
         search(model, model.scenario(orders=2))
@@ -59,14 +59,14 @@ def test_two_flows_make_no_difference() -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_random_runs_notice_it_as_well(place: str) -> None:
-    """It is the same question, asked wherever something is called."""
+    """The check is the same for every call."""
     model = flawed(place, counting())
     with pytest.raises(ImpureError, match=rf"^{re.escape(PLACES[place])} is not pure"):
         walk(model, model.scenario(), runs=2, seed=1)
 
 
 def test_a_property_that_changes_its_mind_is_named() -> None:
-    """Otherwise the explorer would be blamed for what it reports."""
+    """Otherwise the explorer would seem to report a false run."""
     flips = counting()
 
     @always
@@ -82,7 +82,7 @@ def test_a_property_that_changes_its_mind_is_named() -> None:
 
 @pytest.mark.parametrize("place", ["a reaction", "a command", "a property"])
 def test_a_file_is_outside_the_input_though_it_stays_the_same(place: str, tmp_path: Path) -> None:
-    """Nothing says that another replica finds the same there."""
+    """Another replica may find another content there."""
     prices = tmp_path / "prices"
     prices.write_text("5")
     model = flawed(place, lambda _: prices.read_text())
@@ -98,7 +98,7 @@ def explored(flow: str, runs: int | None = None) -> int:
 
 @pytest.mark.parametrize("runs", [None, 2], ids=["everything", "at random"])
 def test_what_shows_in_another_process_only_is_an_error(runs: int | None) -> None:
-    """A process that imports the flow anew is asked the same."""
+    """A process that imports the flow anew repeats the calls."""
     with pytest.raises(ImpureError, match=r"(?s)^shop\.place is not pure: given .+ in a fresh process, with another "):
         explored("tests.explore.impure_flow:flawed_in_command", runs)
 
@@ -109,7 +109,7 @@ def named(errors: Iterable[ImpureError]) -> set[str]:
 
 
 def test_every_sort_of_function_is_called_in_another_process() -> None:
-    """Each with what it was given when it was explored. Of several that run together, the first to differ is named."""
+    """Each gets the input it had when explored; of several together, the first to differ is named."""
     model = Model.of("tests.explore.impure_flow:flawed_everywhere")
     result = search(model, model.scenario())
     later = {PLACES["an outside"], PLACES["a projection"]}
@@ -117,13 +117,13 @@ def test_every_sort_of_function_is_called_in_another_process() -> None:
 
 
 def test_rows_that_are_others_in_another_process_are_an_error() -> None:
-    """What a projection makes of an entity is compared as what a reaction decides."""
+    """The rows of a projection are compared like the decisions of a reaction."""
     with pytest.raises(ImpureError, match=rf"^{PLACES['a projection']} is not pure"):
         explored("tests.explore.impure_flow:flawed_in_projection", None)
 
 
 def test_whatever_differs_between_processes_is_found() -> None:
-    """The order of sets and hashes, addresses, what was drawn at import, the zone of time, who came first."""
+    """Sets, hashes, addresses, values drawn at import, the time zone, and memories of earlier calls."""
     model = Model.of("tests.explore.unordered_flow:model")
     result = search(model, model.scenario())
     found = named(Purity(result.space, result.judge).in_fresh_processes())
@@ -131,12 +131,12 @@ def test_whatever_differs_between_processes_is_found() -> None:
 
 
 def test_a_pure_flow_is_the_same_everywhere() -> None:
-    """Nothing is said of it."""
+    """The report has no finding about it."""
     assert explored("tests.explore.impure_flow:pure") == 0
 
 
 def lot(order_id: str) -> str:
-    """Handle a time that is given, in a zone that Python reads from a file, and chance that begins at what is given."""
+    """Compute with a given time, in a zone from a file, and with random numbers from a given seed."""
     when = moment(2026, 1, 2, tzinfo=UTC)
     assert isinstance(when, moment)
     ZoneInfo.clear_cache()
@@ -146,13 +146,13 @@ def lot(order_id: str) -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_pure_function_may_handle_times_and_seeded_chance(place: str) -> None:
-    """A time that is given is no clock, and chance that begins at what is given is none."""
+    """A given time is no clock, and random numbers from a given seed are repeatable."""
     model = flawed(place, lot)
     assert search(model, model.scenario()).complete
 
 
 def test_the_clock_and_the_chance_of_whoever_explores_are_left_as_they_were() -> None:
-    """Looking elsewhere changes nothing here."""
+    """The checks in other processes do not change this one."""
     model = flawed("nowhere", str)
     random.seed(5)
     expected = random.random()

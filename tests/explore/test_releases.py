@@ -1,4 +1,4 @@
-"""An old release of a flow beside the new one: each delivery may be handled by either, on the same state."""
+"""An old release of a flow beside the new one: either may handle each delivery, on the same state."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def explored(**settings: object) -> SearchResult:
 
 @pytest.mark.parametrize("claims", [1, 2])
 def test_two_releases_that_are_right_alone_break_a_flow_together(here: Path, claims: int) -> None:
-    """The new one looks only at what it writes itself, so it pays again what the old one paid."""
+    """The new one looks only at its own fields, so it pays again what the old one paid."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     written(here / "old" / "claims", STATUS, BY_STATUS)
     assert explored(claims=claims).complete
@@ -151,7 +151,7 @@ def test_a_release_that_writes_what_both_read_is_right_beside_the_old_one(here: 
 
 
 def test_every_verdict_with_an_old_release_is_that_of_plain_enumeration(here: Path) -> None:
-    """By a run as short, with steps left out and without."""
+    """The run is equally short, with and without the reduction of steps."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     written(here / "old" / "claims", STATUS, BY_STATUS)
     model = Model.of("claims")
@@ -168,7 +168,7 @@ def test_every_verdict_with_an_old_release_is_that_of_plain_enumeration(here: Pa
 
 
 def test_a_state_that_the_new_release_cannot_read_is_broken(here: Path) -> None:
-    """The field was renamed, so what the old one left would begin anew."""
+    """The field was renamed, so an entity of the old release would begin anew."""
     written(here / "claims", "count: int = 0", BY_COUNT)
     written(here / "old" / "claims", STATUS, BY_STATUS)
     result = explored(old="old/claims")
@@ -181,7 +181,7 @@ def test_a_state_that_the_new_release_cannot_read_is_broken(here: Path) -> None:
 
 
 def test_what_the_old_release_does_not_know_waits_for_the_new_one(here: Path) -> None:
-    """A status that it cannot read is quarantined as not yet, and comes home by itself: the flow ends."""
+    """An unreadable status is quarantined as *not yet* and replayed by the new release: the flow ends."""
     written(
         here / "claims",
         'status: Literal["new", "paid", "settled"] = "new"',
@@ -213,7 +213,7 @@ class Desk(Entity, key="claim"):
 
 
 def test_releases_that_name_other_entities_for_one_event_are_broken(here: Path) -> None:
-    """A repeat that reaches the other release would run once more, as its outcome stands in another record."""
+    """A repeat that reaches the other release would run again, as its outcome stands in another record."""
     written(here / "claims", STATUS, BY_STATUS)
     written(here / "old" / "claims", STATUS, BY_STATUS)
     old = here / "old" / "claims" / "clerk.py"
@@ -256,7 +256,7 @@ def test_a_deadline_that_only_the_old_release_knows_is_broken(here: Path) -> Non
 
 
 def test_the_old_release_is_found_by_its_folder_and_by_its_package(here: Path) -> None:
-    """Also where its package has another name than the flow of today."""
+    """This holds also where its package has another name than today's flow."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     written(here / "releases" / "one", STATUS, BY_STATUS)
     (here / "releases" / "__init__.py").write_text("")
@@ -265,7 +265,7 @@ def test_the_old_release_is_found_by_its_folder_and_by_its_package(here: Path) -
 
 
 def test_a_release_with_imports_of_its_own_name_is_run_under_it(here: Path) -> None:
-    """Nothing in it speaks of the flow of today."""
+    """Its modules do not import today's flow."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     written(here / "releases" / "two", STATUS, BY_STATUS)
     (here / "releases" / "__init__.py").write_text("")
@@ -290,7 +290,7 @@ def test_a_generated_test_has_the_old_release(here: Path) -> None:
 
 
 def test_the_page_offers_both_releases(here: Path) -> None:
-    """Each delivery is there twice, and the run says which release heard it."""
+    """Each delivery is offered twice, and the run says which release handled it."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     written(here / "old" / "claims", STATUS, BY_STATUS)
     model = Model.of("claims")
@@ -321,7 +321,7 @@ async def answer(app: FastAPI, query: str) -> tuple[int, str]:
 
 
 async def test_the_browser_imports_no_release_that_an_address_names(here: Path) -> None:
-    """Only the one that the explorer was started with: any page elsewhere may lead to an address."""
+    """Only the release named at the start is imported, since any web page may link to an address."""
     written(here / "claims", f"{STATUS}\n    paid: bool = False", BY_FLAG)
     for name in ("old", "evil"):
         written(here / name / "claims", STATUS, BY_STATUS, IMPORTED if name == "evil" else "")
@@ -339,7 +339,7 @@ async def test_the_browser_imports_no_release_that_an_address_names(here: Path) 
     ("old", "says"), [("nowhere", "no folder 'nowhere'"), ("empty", "exposes a Service"), ("other", "run in both")]
 )
 def test_what_is_no_old_release_of_the_flow_is_refused(here: Path, old: str, says: str) -> None:
-    """With what is wrong."""
+    """The message says what is wrong."""
     written(here / "claims", STATUS, BY_STATUS)
     (here / "empty").mkdir()
     (here / "other").mkdir()

@@ -1,4 +1,4 @@
-"""How a run is told: in its list, its diagram, its picture in the browser, and in its generated test."""
+"""The report of a run: its list, its diagram, its picture in the browser, and its generated test."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ APART = [
 
 
 def told_apart(lines: list[str]) -> None:
-    """Check that no two steps read the same, and that no field is told in which they agree."""
+    """Check that no two steps read the same, and that no shared field is shown."""
     assert len(set(lines)) == len(lines) == 3
     assert "parcel='left'" in lines[0]
     assert "weight=5" in lines[0]
@@ -86,7 +86,7 @@ def told_apart(lines: list[str]) -> None:
 
 
 def test_events_alike_are_told_apart_by_the_fields_that_differ_in_the_list() -> None:
-    """And by no others."""
+    """No other fields are shown."""
     lines = [line for line in as_list(run()) if "hears Packed" in line]
     told_apart([line.partition(". ")[2] for line in lines])
 
@@ -98,7 +98,7 @@ def test_events_alike_are_told_apart_in_the_diagram() -> None:
 
 
 def test_events_alike_are_told_apart_in_the_browser() -> None:
-    """In the run so far, in the picture, and in what is read to whoever does not see it."""
+    """They differ in the run so far, in the picture, and in the text for screen readers."""
     shown = page()
     told_apart([step.text for step in shown.steps])
     told_apart([arrow.text for arrow in shown.picture.arrows])
@@ -106,21 +106,21 @@ def test_events_alike_are_told_apart_in_the_browser() -> None:
 
 
 def test_steps_that_may_be_taken_are_told_apart_in_the_browser() -> None:
-    """By all that they say."""
+    """All their fields are shown."""
     beginning = Beginning("two_parcels", MODEL.scenario())
     steps = [one for panel in page_of(MODEL, beginning, Course()).services for one in panel.next]
     assert len({one.details for one in steps}) == 3
 
 
 def test_the_flow_is_named_where_there_are_several() -> None:
-    """Only others of the same flow are told apart by more."""
+    """Only steps of the same flow need more fields."""
     lines = [line.partition(". ")[2] for line in as_list(run(2)) if "hears Packed" in line]
     assert len(set(lines)) == 5
     assert all(" of order-1" in line or " of order-2" in line for line in lines)
 
 
 def test_the_generated_test_tells_events_alike_apart() -> None:
-    """It goes through the same run again."""
+    """It repeats the same run."""
     replay = run()
     text = as_test(replay, loaded, "choreography explore")
     calls = [line.strip() for line in text.splitlines() if "run.hears" in line]

@@ -1,4 +1,4 @@
-"""Why somebody did not speak is true: lost, away, quarantined, still on its way, or decided otherwise."""
+"""The reason for a missing event is true: lost, away, quarantined, on its way, or decided otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def began(**settings: object) -> Replay:
 
 
 def test_a_service_that_is_away_is_named_where_the_reason_leads_to_it() -> None:
-    """It did not hear anything, so it did not decline to speak."""
+    """It got no delivery, so it did not decide against the event."""
     run = began(away="billing")
     run.hears("order", "OrderSubmitted")
     run.to_the_end()

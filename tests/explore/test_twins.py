@@ -1,4 +1,4 @@
-"""Flawed twins of checkout: the explorer finds each flaw, and tells the shortest run to it."""
+"""Flawed copies of checkout: the explorer finds each flaw, and shows the shortest run to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def explored(twin: str, settings: dict[str, Any]) -> SearchResult:
 def test_the_flaw_of_a_twin_is_found_by_the_shortest_run(
     twin: str, settings: dict[str, Any], broken: str, length: int
 ) -> None:
-    """What the explorer says breaks is broken by the services themselves, in so many steps and no fewer."""
+    """The services themselves break the same property, in exactly so many steps."""
     result = explored(twin, settings)
     assert result.found is not None
     assert result.found.property.name == broken

@@ -1,4 +1,4 @@
-"""A service small enough to see everything that its engine can go through: a till that counts coins."""
+"""A service so small that every state of its engine can be explored: a till that counts coins."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def fetch(wish: Fetch, bank: Outside) -> Fetched:
 
 
 def bank(wish: CommittedIntent) -> Answer:
-    """Answer as the bank does."""
+    """Reply as the bank does."""
     return Fetched(till=Fetch.model_validate_json(wish.body).till)
 
 

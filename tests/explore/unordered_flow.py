@@ -1,4 +1,4 @@
-"""A service with a command for each thing that lasts as long as a process and differs in the next."""
+"""A service with a command for each value that is constant in one process and differs in the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checkout flow as customers and operators reach it: over HTTP, and over the broker for what goes wrong there."""
+"""The checkout flow as customers and operators reach it: over HTTP, and over the broker for faults."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Event:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What it says, envelope and all."""
+        """The attributes of the event, its envelope included."""
         parsed: dict[str, Any] = orjson.loads(self.raw)
         return parsed
 
@@ -109,7 +109,7 @@ class Checkout:
         return order
 
     async def ledger(self, order_id: str) -> dict[str, Any]:
-        """Return what the payment provider holds of an order: sums of its charges and refunds, and how many charges."""
+        """Return the provider's totals for an order: the sums of charges and refunds, and the number of charges."""
         _, entries = await self.get("payment-provider", f"/ledger/{order_id}")
         return {
             "charged": sum(one["amount"] for one in entries["charges"]),
@@ -143,7 +143,7 @@ class Checkout:
         await self.broker.xdel(ON_BROKER(event.topic), event.entry)
 
     async def dead_letters(self, service: str) -> list[dict[str, Any]]:
-        """Return what a service has quarantined."""
+        """Return the dead letters of a service."""
         return [event.attributes["data"] for event in await self.entries(f"{service}-dead-letters")]
 
     async def nudge(self, nudge: str, events: list[Event]) -> None:
@@ -167,7 +167,7 @@ class Checkout:
             assert response.status == 204, await response.text()
 
     async def until(self, ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool], patience: float = PATIENCE) -> T:
-        """Ask again and again until it holds."""
+        """Repeat a check until it holds."""
         deadline = time.monotonic() + patience
         while True:
             answer = await ask()

@@ -1,4 +1,4 @@
-"""Accepted means accepted: the broker loses the events of orders before anybody has heard them, on real sidecars."""
+"""Accepted means accepted: the broker loses events of orders before delivery, on real sidecars."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @asynccontextmanager
 async def losing(broker: Any) -> AsyncIterator[list[str]]:
-    """Let no subscriber hear what is published meanwhile, and delete it. The list then names what was deleted."""
+    """Keep published events from subscribers and delete them; the list then names the deleted ones."""
     places: dict[tuple[str, str], str] = {}
     newest: dict[str, str] = {}
     async for key in broker.scan_iter(_type="stream"):
@@ -75,7 +75,7 @@ def body(sku: str = "sku") -> dict[str, Any]:
 
 
 async def accepted_and_lost(shop: Checkout, *keys: str) -> list[str]:
-    """Have orders accepted whose events nobody ever hears."""
+    """Place orders that are accepted and whose events are then lost."""
     async with losing(shop.broker) as lost:
         answers = await asyncio.gather(*(shop.post("order", "/orders", body(), key) for key in keys))
         await asyncio.sleep(0.3)
@@ -86,7 +86,7 @@ async def accepted_and_lost(shop: Checkout, *keys: str) -> list[str]:
 
 
 async def told(shop: Checkout, order_id: str) -> int:
-    """Ask whether the customer was told how the order ended: a question that the service of the order never hears."""
+    """Ask notification whether the customer got a message; the order service is not asked."""
     return (await shop.get("notification", f"/notices/{order_id}"))[0]
 
 
@@ -98,7 +98,7 @@ async def completed(shop: Checkout, order_id: str, within: float) -> None:
 
 
 async def test_a_retry_with_the_same_key_heals_a_lost_order(shop: Checkout) -> None:
-    """At once, and it is the same order."""
+    """The retry works at once, and it is the same order."""
     key = uuid.uuid4().hex
     (order_id,) = await accepted_and_lost(shop, key)
     status, answer = await shop.post("order", "/orders", body(), key)
@@ -109,7 +109,7 @@ async def test_a_retry_with_the_same_key_heals_a_lost_order(shop: Checkout) -> N
 
 
 async def test_another_body_under_the_key_of_a_lost_order_is_refused_everywhere(shop: Checkout) -> None:
-    """Its outcome is not there yet, but its record is."""
+    """It has no outcome yet, but a record."""
     key = uuid.uuid4().hex
     (order_id,) = await accepted_and_lost(shop, key)
     for name in shop.flow._programs.addresses:
@@ -120,7 +120,7 @@ async def test_another_body_under_the_key_of_a_lost_order_is_refused_everywhere(
 
 
 async def test_whoever_asks_for_a_lost_order_is_never_told_that_it_never_was(shop: Checkout) -> None:
-    """After a restart of every replica, at each of them; and asking heals it."""
+    """This holds after a restart, at each replica; and the GET publishes the event again."""
     order_ids = await accepted_and_lost(shop, *(uuid.uuid4().hex for _ in range(20)))
     replicas = [name for name in shop.flow._programs.addresses if name.startswith("order")]
     for name in replicas:
@@ -135,7 +135,7 @@ async def test_whoever_asks_for_a_lost_order_is_never_told_that_it_never_was(sho
 
 
 async def test_lost_orders_that_nobody_asks_for_end_within_a_reminder(shop: Checkout) -> None:
-    """Many in one group, and in several."""
+    """Many orders are lost, in one group and in several."""
     order_ids = await accepted_and_lost(shop, *(uuid.uuid4().hex for _ in range(20)))
     await asyncio.sleep(1)
     assert {await told(shop, one) for one in order_ids} == {404}
@@ -144,7 +144,7 @@ async def test_lost_orders_that_nobody_asks_for_end_within_a_reminder(shop: Chec
 
 
 async def test_a_kill_between_commit_and_publish_loses_no_order(shop: Checkout) -> None:
-    """The broker stands still, and service and sidecar die meanwhile: nobody holds a 202, but it is recorded."""
+    """The broker is frozen, and service and sidecar die: no client has a 202, but the command is recorded."""
     key = uuid.uuid4().hex
     shop.flow.pause("redis")
     asking = asyncio.create_task(shop.post("order", "/orders", body(), key))
@@ -157,7 +157,7 @@ async def test_a_kill_between_commit_and_publish_loses_no_order(shop: Checkout) 
         await asking
     await shop.flow.start_sidecar("order", wait=False)
     await shop.flow.start("order")
-    # A retry says which order it is; one that was not recorded would be made by it only now.
+    # A retry shows the order's id; an unrecorded order would be made only by the retry.
     before = time.time()
     status, answer = await shop.post("order", "/orders", body(), key)
     assert status == 202
@@ -170,7 +170,7 @@ async def test_a_kill_between_commit_and_publish_loses_no_order(shop: Checkout) 
 
 
 async def test_what_is_kept_of_accepted_orders_goes_with_their_outcomes(shop: Checkout) -> None:
-    """Nothing grows with the number of orders but their records."""
+    """Only the orders' own records grow in number."""
     order_ids = [await shop.place("sku") for _ in range(5)]
     for one in order_ids:
         await shop.ended(one, "completed")
@@ -178,7 +178,7 @@ async def test_what_is_kept_of_accepted_orders_goes_with_their_outcomes(shop: Ch
 
 
 async def kept(shop: Checkout) -> int:
-    """Count what the store of order keeps of accepted commands, behind its back."""
+    """Count the records of accepted commands in the store of order, read directly."""
     if shop.flow.store == "postgres":
         keys = list((await postgres_rows(shop.flow.postgres_dsn, ["order"]))["order"])
     else:

@@ -53,7 +53,7 @@ async def test_orders_of_a_customer_are_listed_by_what_they_have_come_to(checkou
 
 
 async def test_an_order_without_stock_is_cancelled_and_costs_nothing(checkout: Checkout, sku: str) -> None:
-    """Nothing is taken from any shelf, and what was charged is given back."""
+    """Nothing is taken from any shelf, and the charge is refunded."""
     await checkout.stock(sku, 1)
     order_id = await checkout.place(sku, quantity=2)
     order = await checkout.ended(order_id, "cancelled")
@@ -63,7 +63,7 @@ async def test_an_order_without_stock_is_cancelled_and_costs_nothing(checkout: C
 
 
 async def test_a_declined_order_is_cancelled_and_its_stock_released(checkout: Checkout, sku: str) -> None:
-    """What had been quarantined is back on its shelf."""
+    """The reserved stock is back on its shelf."""
     await checkout.stock(sku, 5)
     await checkout.faults(decline_above=10_000)
     order_id = await checkout.place(sku, quantity=2, price=9_000)
@@ -100,7 +100,7 @@ async def test_a_customer_who_asks_too_late_is_refused(checkout: Checkout, sku: 
 
 
 async def test_a_provider_that_was_down_charges_once_it_is_up(checkout: Checkout, sku: str) -> None:
-    """A provider that is down is no answer: the intent waits, with its key."""
+    """A provider that is down sends no reply: the intent waits, with its key."""
     await checkout.stock(sku, 5)
     await checkout.faults(down=True)
     order_id = await checkout.place(sku)
@@ -136,7 +136,7 @@ async def test_a_time_out_after_charging_charges_once(checkout: Checkout, sku: s
 
 
 async def test_the_same_request_with_the_same_key_is_the_same_order(checkout: Checkout, sku: str) -> None:
-    """A client that never saw its answer may ask again."""
+    """A client that got no response may send the request again."""
     await checkout.stock(sku, 5)
     key = uuid.uuid4().hex
     first = await checkout.place(sku, key=key)
@@ -173,7 +173,7 @@ async def test_every_event_published_twice_changes_nothing(checkout: Checkout, s
 
 
 async def test_events_in_reverse_lead_to_the_same_end(checkout: Checkout, sku: str) -> None:
-    """The events of a completed order, told of another order and from the end to the beginning."""
+    """The events of a completed order, rewritten for another order, come in reverse order."""
     await checkout.stock(sku, 5)
     told = await checkout.place(sku)
     await checkout.ended(told, "completed")
@@ -190,7 +190,7 @@ async def test_events_in_reverse_lead_to_the_same_end(checkout: Checkout, sku: s
 
 
 async def test_a_nudge_brings_back_a_flow_that_lost_an_event(checkout: Checkout, sku: str) -> None:
-    """The broker lost what inventory and billing said; each publishes it again, what an answer led to included."""
+    """The broker lost the events of inventory and billing; each publishes them again, also after answers."""
     await checkout.stock(sku, 5)
     await checkout.flow.stop("shipping")
     await checkout.flow.stop("shipping-sidecar")

@@ -1,4 +1,4 @@
-"""Bad input at every endpoint and hostile events on every topic: a clear answer or quarantine, and nobody else hurt."""
+"""Bad input at every endpoint and hostile events on every topic end in a clear response or in quarantine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ HOSTILE: dict[str, bytes] = hostile() | {
 
 
 async def test_bad_bodies_get_a_clear_422(checkout: Checkout) -> None:
-    """Every refusal says where and what."""
+    """Every refusal names the place and the mistake."""
     for service, path, body in BAD_BODIES:
         status, answer, headers = await checkout.post_with_headers(service, path, body)
         assert headers["Idempotency-Key"]
@@ -66,7 +66,7 @@ async def test_bad_bodies_get_a_clear_422(checkout: Checkout) -> None:
 
 
 async def test_bytes_that_are_no_json_get_a_clear_422(checkout: Checkout) -> None:
-    """Neither the parser nor the service falls over them."""
+    """Neither the parser nor the service fails."""
     for raw in BAD_BYTES:
         status, answer = await checkout.post("order", "/orders", None, raw=raw)
         assert status == 422, (raw[:20], status, answer)
@@ -99,7 +99,7 @@ async def test_a_bad_idempotency_key_is_refused(checkout: Checkout, key: str) ->
 
 
 async def test_a_key_is_made_for_a_client_without_one(checkout: Checkout) -> None:
-    """And returned, so that the client can retry with it."""
+    """The key is returned, so that the client can retry with it."""
     _, answer, headers = await checkout.post_with_headers("order", "/orders", ORDER)
     assert headers["Location"] == f"/orders/{answer['order_id']}"
     _, again = await checkout.post("order", "/orders", ORDER, headers["Idempotency-Key"])
@@ -107,7 +107,7 @@ async def test_a_key_is_made_for_a_client_without_one(checkout: Checkout) -> Non
 
 
 async def test_what_is_no_command_is_answered_as_the_framework_does(checkout: Checkout) -> None:
-    """Commands are served past it, and nothing else is; its pages still show them."""
+    """Only commands bypass it; its pages still show them."""
     assert (await checkout.put("order", "/orders", ORDER))[0] == 405
     assert (await checkout.post("order", "/nothing-here", ORDER))[0] == 404
     assert (await checkout.post("order", "/orders/one/cancel/now", ORDER))[0] == 404
@@ -117,7 +117,7 @@ async def test_what_is_no_command_is_answered_as_the_framework_does(checkout: Ch
 
 @pytest.mark.parametrize("path", ["/events", "/undelivered", "/job/anything"])
 async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> None:
-    """Whoever reaches the port without the token is nobody."""
+    """A client that reaches the port without the token is refused."""
     for headers in ({}, {"dapr-api-token": "guessed"}):
         async with (
             aiohttp.ClientSession() as session,
@@ -128,7 +128,7 @@ async def test_only_the_sidecar_may_deliver(checkout: Checkout, path: str) -> No
 
 @pytest.mark.parametrize("name", ["unheard-of", "accepted-unheard-of"])
 async def test_a_job_that_says_nothing_is_quarantined(checkout: Checkout, name: str) -> None:
-    """It would be fired again for ever; 404 would count as done, and nobody would hear of it."""
+    """Otherwise it would be fired for ever, or 404 would count as done and leave no trace."""
     headers = {"dapr-api-token": checkout.flow.app_token("order")}
     before = len(await checkout.dead_letters("order"))
     job = {"x": uuid.uuid4().hex}
@@ -160,7 +160,7 @@ async def test_hostile_events_end_in_quarantine_and_hurt_nobody(checkout: Checko
 
 
 async def test_a_hostile_trace_does_not_end_the_sidecar(checkout: Checkout) -> None:
-    """The event is good, only its trace is not: it runs, without a trace."""
+    """The event is valid, only its trace is not: it runs without a trace."""
     pid = checkout.flow.pid("order-sidecar")
     order_id = uuid.uuid4().hex
     data = {"order_id": order_id} | ORDER | {"total": 100}

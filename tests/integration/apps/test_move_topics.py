@@ -1,4 +1,4 @@
-"""A running system moves to the topics of families: what was recorded under old names is published under new ones."""
+"""A running system moves to the topics of families: events recorded for old topics go to new ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def checkout(folder: Path, topic_prefix: str = "") -> AsyncIterator[Checko
 
 
 def name_old_topics(state: Path) -> int:
-    """Let every record of a service name the topics of before, and return how many did not."""
+    """Let every record of a service name old topics, and return the number of those that did not."""
     changed = 0
     with sqlite3.connect(state) as store:
         for kind, ident, record in store.execute("select kind, id, record from outcome_records").fetchall():
@@ -47,7 +47,7 @@ def name_old_topics(state: Path) -> int:
 
 
 async def test_an_order_that_old_topics_hold_completes_on_the_topics_of_families(tmp_path: Path) -> None:
-    """Nothing of it is on the new topics until it is nudged, and nothing of it is done twice."""
+    """None of its events is on the new topics before a nudge, and nothing happens twice."""
     sku = f"sku-{uuid.uuid4().hex[:12]}"
     async with checkout(tmp_path, "before") as shop:
         await shop.stock(sku, 5)

@@ -112,7 +112,7 @@ def provider(_shared: Provider) -> Provider:
 
 
 def test_a_charge_is_answered_with_its_id_and_stands_in_the_ledger(provider: Provider) -> None:
-    """The plain case."""
+    """This is the ordinary case."""
     status, body = provider.charge("plain", order="o-plain", amount=2_500)
     assert status == 201
     assert body == {
@@ -163,7 +163,7 @@ def test_the_same_key_with_another_body_is_refused_and_changes_nothing(provider:
 
 
 def test_a_charge_above_the_limit_is_declined_for_ever(provider: Provider) -> None:
-    """A decline is an answer, so it stays when the limit is lifted."""
+    """A decline is a definite reply, so it stays when the limit is lifted."""
     provider.switch(decline_above=1_000)
     assert provider.charge("at-limit", order="o-limit", amount=1_000).status == 201
     declined = provider.charge("over-limit", order="o-limit", amount=1_001)
@@ -200,7 +200,7 @@ def test_an_attempt_that_fails_changes_nothing_and_a_retry_succeeds(provider: Pr
 
 
 def test_a_caller_that_timed_out_was_charged_and_learns_it_by_asking_again(provider: Provider) -> None:
-    """The hardest case of all: the money is gone and no answer came."""
+    """This is the hardest case: the money is charged and no reply came."""
     provider.switch(hang_after_charge_rate=1, hang_ms=1_500)
     with pytest.raises(TimeoutError):
         provider.charge("hanging", order="o-hanging", patience=0.4)
@@ -226,7 +226,7 @@ def test_delays_and_an_outage_can_be_switched_on_and_off(provider: Provider) -> 
 
 
 def test_refunds_never_exceed_the_charge(provider: Provider) -> None:
-    """Parts may go back, together no more than was taken, and a refused refund stays refused."""
+    """Partial refunds add up to at most the charge, and a refused refund stays refused."""
     charge_id = provider.charge("to-refund", order="o-refund", amount=1_000).body["charge_id"]
     first = provider.refund("part-1", charge_id, 600, order="o-refund")
     assert first.status == 201
@@ -268,7 +268,7 @@ def test_a_refund_of_an_unknown_charge_or_of_another_order_is_not_found(provider
     ids=str,
 )
 def test_bad_input_is_refused_with_a_sentence(provider: Provider, change: dict[str, object]) -> None:
-    """Nothing doubtful reaches the ledger, and the caller hears which field is wrong."""
+    """Nothing doubtful reaches the ledger, and the caller learns which field is wrong."""
     before = provider.ledger()
     asked = {"order_id": "o-bad", "customer_id": "c-1", "amount": 1, "currency": "EUR"} | change
     status, body = provider.ask("POST", "/charges", asked, key="bad")
@@ -280,7 +280,7 @@ def test_bad_input_is_refused_with_a_sentence(provider: Provider, change: dict[s
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"amount": NaN}', '"\\ud800"'])
 def test_a_body_that_is_no_request_is_refused(provider: Provider, body: str) -> None:
-    """Neither broken JSON nor numbers JSON does not have bring the provider down."""
+    """Neither broken JSON nor numbers that JSON does not have crash the provider."""
     assert provider.ask("POST", "/charges", body, key="no-request").status == 422
 
 
@@ -293,7 +293,7 @@ def test_a_missing_or_unusable_key_is_refused(provider: Provider, key: str | Non
 
 
 def test_a_body_beyond_all_need_is_refused(provider: Provider) -> None:
-    """Memory is not the caller's to fill."""
+    """A caller must not fill the memory."""
     status, body = provider.ask("POST", "/charges", " " * 20_000, key="huge")
     assert status == 413
     assert "16384 bytes" in body["detail"]
@@ -358,7 +358,7 @@ def test_answered_charges_and_the_switches_survive_a_kill(tmp_path: Path) -> Non
     try:
         assert len(answered) > 50
         totals = provider.ledger()
-        # One charge per caller may have been committed without its answer getting out.
+        # One charge per caller may be committed although its reply was lost.
         assert len(answered) <= totals["charges"] <= len(answered) + 20
         for key, answer in answered.items():
             assert provider.charge(key, order=key, amount=1 + int(key.split("-")[1])) == answer
@@ -369,7 +369,7 @@ def test_answered_charges_and_the_switches_survive_a_kill(tmp_path: Path) -> Non
 
 
 def test_the_switches_that_it_is_deployed_with_replace_those_that_were_kept(tmp_path: Path) -> None:
-    """A chart that says which faults are on must not be overruled by what somebody switched before."""
+    """Faults that the chart sets must win over those that somebody switched earlier."""
     provider = Provider(tmp_path, PROVIDER_FAULTS='{"decline_above": 5}')
     try:
         assert provider.ask("GET", "/faults").body["decline_above"] == 5
@@ -384,7 +384,7 @@ def test_the_switches_that_it_is_deployed_with_replace_those_that_were_kept(tmp_
 
 
 def test_switches_that_cannot_be_understood_end_it_with_a_sentence(tmp_path: Path) -> None:
-    """It would otherwise misbehave in another way than was asked."""
+    """Otherwise it would misbehave in another way than was asked."""
     environment = {**os.environ, "PROVIDER_DATABASE": str(tmp_path / "p.sqlite"), "PYTHONPATH": str(ROOT)}
     told = subprocess.run(
         [sys.executable, "-m", "apps.payment_provider"],

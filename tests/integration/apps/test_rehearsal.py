@@ -53,7 +53,7 @@ class Shop:
         return app
 
     async def close(self) -> None:
-        """End what still runs."""
+        """End the tasks that still run."""
         for task in self._running:
             task.cancel()
         await self._session.close()
@@ -112,7 +112,7 @@ class Shop:
         reason = order.get("wanted_out") or declined or (f"not enough {short[0]}" if short else "")
         order |= {"status": "cancelled" if reason else "completed", "reason": reason}
         if reason:
-            # Compensation comes after the end, which is what the rehearsal has to wait for.
+            # Compensation comes after the end of an order, and the rehearsal has to wait for it.
             await asyncio.sleep(0.3)
             if not short and self._flaw != "keeps the stock":
                 for line in lines:
@@ -236,7 +236,7 @@ async def test_the_switches_of_the_provider_are_put_back(tmp_path: Path) -> None
 async def test_a_flow_that_does_not_answer_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody should have to read a stack trace to learn that a service is not there."""
+    """A user should not need a stack trace to learn that a service is down."""
     monkeypatch.setattr("apps.checkout.rehearsal._shop.PATIENCE", 0.5)
     async with running("none", tmp_path) as flow:
         dead = Flow({**flow._addresses, "inventory": "http://127.0.0.1:9"})

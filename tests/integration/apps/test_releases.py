@@ -20,7 +20,7 @@ OLD = "apps.checkout"
 
 @pytest.fixture(params=[("sqlite", 1), ("postgres", 2)], ids=["exchanged", "side by side"])
 async def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Checkout]:
-    """The flow with one or two replicas of what is exchanged, and the next release where they can import it."""
+    """The flow with one or two replicas of the exchanged services, and the next release, importable."""
     store, replicas = request.param
     write_next_release(tmp_path)
     flow = RunningFlow(
@@ -39,7 +39,7 @@ async def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 async def exchange(flow: RunningFlow, package: str, *replicas: str) -> None:
-    """Let one replica after the other end tidily and start as another release; their sidecars go on."""
+    """Let one replica after the other shut down and start as another release; their sidecars go on."""
     for name in replicas:
         process = flow._processes.find(name)
         module = f"{package}.{name.partition('-')[0]}"
@@ -73,17 +73,17 @@ async def all_told(checkout: Checkout, orders: Iterable[str]) -> None:
 
 
 async def letters(checkout: Checkout) -> list[str]:
-    """Return why notification has quarantined something."""
+    """Return the reasons for which notification has quarantined events."""
     return [str(letter["reason"]) for letter in await checkout.dead_letters("notification")]
 
 
 async def test_two_releases_side_by_side_lose_nothing_in_either_order(checkout: Checkout) -> None:
-    """Rule 31: fields survive, versions that a replica does not know come home, and every order ends."""
+    """Rule 31: fields survive, unknown versions are replayed by the release that knows them, every order ends."""
     flow = checkout.flow
     saying, hearing = (replicas_of(flow, service) for service in ("order", "notification"))
     await checkout.stock("cup", 1000)
 
-    # Forward, with orders that stay open; then back, and the older release ends what the newer one began.
+    # Roll out with open orders; then roll back, and the older release ends the newer one's orders.
     await flow.stop("billing")
     orders = await placed(checkout, 3)
     await exchange(flow, PACKAGE, *saying[:1])
@@ -96,7 +96,7 @@ async def test_two_releases_side_by_side_lose_nothing_in_either_order(checkout: 
     await all_told(checkout, [*orders, *marked])
     assert [(await checkout.order(order)).get("marks") for order in marked] == [1] * 4
 
-    # Forward again, in the wrong order: what says the second version goes before what hears it.
+    # Roll out again, in the wrong order: the publisher of the second version goes before its consumer.
     await exchange(flow, PACKAGE, *saying)
     orders = [await checkout.place("cup") for _ in range(6)]
     for order in orders:
@@ -107,6 +107,6 @@ async def test_two_releases_side_by_side_lose_nothing_in_either_order(checkout: 
     orders += [await checkout.place("cup") for _ in range(6)]
     await all_told(checkout, orders)
 
-    # And back once more.
+    # Roll back once more.
     await exchange(flow, OLD, *hearing[-1:], *saying)
     await all_told(checkout, [await checkout.place("cup") for _ in range(4)])

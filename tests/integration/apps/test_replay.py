@@ -1,4 +1,4 @@
-"""Each service's store equals a pure replay of its events, after everything the other tests did to it."""
+"""Each service's store equals a pure replay of its events, after all the other tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.checkout_client import Checkout
 
 @pytest.mark.timeout(600)
 async def test_every_store_equals_a_pure_replay_of_its_events(checkout: Checkout) -> None:
-    """Three hundred orders with faults on, on top of whatever came before; no gap, no fork, no difference."""
+    """Three hundred orders run with faults, on top of earlier tests; no gap, no fork, no difference."""
     console = Console(record=True, width=110)
     assert await rehearse(checkout.flow, 300, console), console.export_text()
     messages = by_identity(
@@ -31,7 +31,7 @@ async def test_every_store_equals_a_pure_replay_of_its_events(checkout: Checkout
 
 
 async def _rows(checkout: Checkout, service: str) -> dict[str, str]:
-    """Read a store behind the service's back."""
+    """Read a store directly, without its service."""
     if checkout.flow.store == "postgres":
         return (await postgres_rows(checkout.flow.postgres_dsn, [service]))[service]
     with sqlite3.connect(checkout.flow.state_file(service)) as file:
