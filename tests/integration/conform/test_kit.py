@@ -1,4 +1,4 @@
-"""The kit itself: what is safe passes, and what loses messages does not."""
+"""The kit itself: safe components pass, and components that lose messages fail."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ COMPONENTS = Path(__file__).parents[3] / "components"
 async def found(
     tmp_path: Path, component: Path, start: str, *only: str, resiliency: Path | None = None
 ) -> ConformReport:
-    """Put a component to the test, with little patience."""
-    # Servers are asked that are known to lose messages, too: the kit must find it.
+    """Test a component, with short time limits."""
+    # The test includes servers that are known to lose messages: the kit must find it.
     subject = ComponentUnderTest(component, start, resiliency=resiliency, only=only, patience=15, judged=False)
     return await conform(subject, tmp_path / "run", Progress.silent())
 
@@ -40,7 +40,7 @@ def changed(tmp_path: Path, file: Path, pattern: str, by: str) -> Path:
 
 
 async def test_a_safe_broker_passes(tmp_path: Path) -> None:
-    """Redis with our settings gives again what was refused."""
+    """Redis with our settings redelivers a refused message."""
     report = await found(tmp_path, COMPONENTS / "brokers" / "redis.yaml", "redis", "was refused", "poison")
     assert [one.outcome for one in report.results] == [PASSED, PASSED]
     assert report.server.startswith("Redis ")
@@ -55,7 +55,7 @@ async def test_a_broker_without_retries_fails(tmp_path: Path) -> None:
 
 
 async def test_a_broker_that_acknowledges_before_it_is_handled_fails(tmp_path: Path) -> None:
-    """JetStream in parallel counts a message as done once its goroutine has begun; whoever dies over it loses it."""
+    """JetStream in parallel counts a message as done once its goroutine has begun; a crash then loses it."""
     parallel = changed(tmp_path, COMPONENTS / "brokers" / "nats.yaml", '"single"', '"parallel"')
     policies = COMPONENTS / "resiliency.yaml"
     report = await found(tmp_path, parallel, "nats", "sidecar is killed", resiliency=policies)
@@ -94,7 +94,7 @@ async def redis_at(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_what_is_no_component_is_refused(tmp_path: Path) -> None:
-    """In a sentence that says what would be one."""
+    """The message says what a component is."""
     with pytest.raises(ConformError, match="holds no component; exactly one broker"):
         await found(tmp_path, COMPONENTS / "resiliency.yaml", "redis")
     with pytest.raises(ConformError, match=r"Nobody here can start 'pigeon'\. Known are: redis"):

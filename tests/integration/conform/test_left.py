@@ -1,4 +1,4 @@
-"""What is left on a broker, as the broker itself tells it, beside what real sidecars were given."""
+"""Events left on a broker, as the broker counts them, compared with the events of real sidecars."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MANY = 7
 
 @dataclass
 class Looking:
-    """A broker, sidecars on it, and how to ask it what is left."""
+    """A broker, sidecars on it, and a client that counts the events left."""
 
     rig: Rig
     looker: BrokerLooker
@@ -40,13 +40,13 @@ class Looking:
         return await self.looker.look(self.layout, self.where)
 
     async def until(self, holds: Callable[[Sight], bool]) -> Sight:
-        """Look until it holds: some brokers count every few seconds only."""
+        """Look until it holds: some brokers update their counts only every few seconds."""
         began = time.monotonic()
         while True:
             try:
                 sight = await self.sight()
             except DrainError:
-                # A queue of RabbitMQ says nothing before it has counted for the first time.
+                # A queue of RabbitMQ has no figures before its first count.
                 if time.monotonic() - began > PATIENCE:
                     raise
             else:
@@ -101,7 +101,7 @@ def _left(sight: Sight) -> int:
 async def test_a_broker_tells_what_nobody_took_what_is_in_hand_and_that_nothing_is_left(
     tmp_path: Path, broker: str
 ) -> None:
-    """Published with nobody reading, all of it waits; held by a sidecar, all of it is still there; handled, none."""
+    """Without a reader all events wait; while a sidecar holds them all are left; once handled, none is."""
     async with looking(tmp_path, broker) as one:
         says = await one.rig.replica("says", hears=False)
         texts = [f'{{"id":"{number}"}}' for number in range(MANY)]

@@ -1,4 +1,4 @@
-"""A running system moves to another broker: closed, drained, moved and opened again, with nothing lost on the way."""
+"""A running system moves to another broker (closed, drained, moved, opened) and loses nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def checkout_on(broker: str, folder: Path, store: str, **replicas: int) ->
 
 
 def replicas_of(flow: RunningFlow) -> list[str]:
-    """Every app of the flow, the second of a service too."""
+    """Return every app of the flow, second replicas included."""
     return list(flow._programs.addresses)
 
 
@@ -63,7 +63,7 @@ async def close_intake(flow: RunningFlow) -> None:
 
 
 async def drained(flow: RunningFlow, within: float) -> tuple[int, str]:
-    """Run the command, as somebody would beside the flow. Return its exit code and what it said."""
+    """Run the command beside the flow; return its exit code and output."""
     console = Console(file=io.StringIO(), width=400)
     resources, places = flow._programs.resources, [flow.address(name) for name in replicas_of(flow)]
     spans = {"within": timedelta(seconds=within), "grace": timedelta(0)}
@@ -73,7 +73,7 @@ async def drained(flow: RunningFlow, within: float) -> tuple[int, str]:
 
 
 async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_path: Path) -> None:
-    """Every accepted order ends once, also the one whose deadline comes while the intake is closed."""
+    """Every accepted order ends once, also the order whose deadline is due while the intake is closed."""
     sku = f"sku-{uuid.uuid4().hex[:12]}"
     stuck = uuid.uuid4().hex
     async with checkout_on("redis", tmp_path, "postgres", order=2) as shop:
@@ -84,7 +84,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
 
         await shop.faults(delay_ms=800)
         orders = await asyncio.gather(*(shop.place(sku) for _ in range(UNDER_WAY)))
-        # Nobody can charge nothing, so billing quarantines it, and this order waits for its deadline only.
+        # Billing cannot charge zero, so it quarantines the event, and this order waits only for its deadline.
         data = {"order_id": stuck} | ORDER | {"total": 0}
         data["lines"] = [{"sku": sku, "quantity": 1, "unit_price": 1}]
         await shop.inject("order.created", order_event(data=data, subject=stuck))
@@ -103,7 +103,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
         assert [(await shop.order(one))["status"] for one in orders] == ["completed"] * UNDER_WAY
         assert (await shop.order(stuck))["status"] == "placed"
 
-        # The deadline fires while the intake is closed, and nothing of it may get onto this broker.
+        # The deadline fires while the intake is closed, and none of its events may reach this broker.
         before = [len(await shop.entries(topic)) for topic in shop.topics]
         await asyncio.sleep(max(0.0, due - time.monotonic()) + 2)
         assert [len(await shop.entries(topic)) for topic in shop.topics] == before
@@ -127,7 +127,7 @@ async def test_a_running_system_moves_from_redis_to_nats_and_loses_nothing(tmp_p
 async def test_orders_under_way_when_the_intake_closes_end_before_the_flow_counts_as_drained(
     tmp_path: Path, broker: str
 ) -> None:
-    """On each broker by what it says itself."""
+    """Each broker's own counts show it."""
     sku = f"sku-{uuid.uuid4().hex[:12]}"
     async with checkout_on(broker, tmp_path, "sqlite") as shop:
         await shop.stock(sku, 100)

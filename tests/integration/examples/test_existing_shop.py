@@ -104,7 +104,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
 
 
 async def test_what_the_application_commits_is_published_and_comes_back_into_its_table(shop: Shop) -> None:
-    """Its order is placed, payments takes the money, and the hook writes that into the application's own row."""
+    """The order is placed, payments takes the money, and the hook updates the application's own row."""
     status, order_id = await shop.place(500, uuid.uuid4().hex)
     assert status == 201
     await until(lambda: shop.paid(order_id), 500)
@@ -123,7 +123,7 @@ async def test_what_the_application_rolls_back_is_never_published(shop: Shop) ->
 
 
 async def test_what_was_committed_before_a_crash_is_published_once(shop: Shop) -> None:
-    """The service dies before it has seen it, and again while it passes many on; nothing is lost, nothing doubled."""
+    """The service dies before it reads the notes, and again while it publishes many; none is lost or doubled."""
     await shop.flow.kill("shop")
     placed = [await shop.place(100 + number, uuid.uuid4().hex) for number in range(5)]
     assert [status for status, _ in placed] == [201] * 5
@@ -141,7 +141,7 @@ async def test_what_was_committed_before_a_crash_is_published_once(shop: Shop) -
 
 
 async def test_a_retry_publishes_nothing_more_and_another_event_under_its_key_is_refused(shop: Shop) -> None:
-    """Whether the first was published yet or not."""
+    """This holds whether the first was published yet or not."""
     key = uuid.uuid4().hex
     _, order_id = await shop.place(700, key)
     assert await shop.place(700, key) == (201, order_id)

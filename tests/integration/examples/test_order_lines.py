@@ -106,7 +106,7 @@ async def settle(store: Store, *deliveries: Delivery) -> Sequence[Settled]:
 
 
 async def test_rows_and_sums_follow_from_events_once(opened: tuple[Store, Look]) -> None:
-    """However often and in whatever batches they are delivered; a bad one takes nothing of its neighbours along."""
+    """They count once, in all batches and repeats; a bad event does not affect its neighbours."""
     store, look = opened
     await store.check()
     good = [placed(f"e{number}", f"order-{number}", cup=2, pot=1) for number in range(4)]
@@ -131,7 +131,7 @@ async def every(store: Store, events: Sequence[Delivery], step: int) -> None:
 
 
 async def test_two_replicas_that_settle_the_same_events_count_each_once(tmp_path: Path) -> None:
-    """Their batches overlap, so one wins each time, and what the other wrote into tables of its own is undone."""
+    """Their batches overlap, so one wins each time, and the other's writes into own tables are undone."""
     async for first, look in on_postgres(tmp_path):
         assert isinstance(first, PostgresStore)
         second = PostgresStore(first._address, "orders", orders)

@@ -1,4 +1,4 @@
-"""The rendered files in a real sidecar, with a real Redis and SQLite, and an app that only remembers what it got."""
+"""The rendered files in a real sidecar, with real Redis and SQLite, and an app that records deliveries."""
 
 import asyncio
 import base64
@@ -53,7 +53,7 @@ def tools() -> Tools:
 
 
 class App:
-    """Remembers what its sidecar delivers, and answers RETRY to what a test names."""
+    """Records the deliveries of its sidecar, and answers RETRY to those that a test names."""
 
     def __init__(self) -> None:
         self.events: list[Entry] = []
@@ -61,7 +61,7 @@ class App:
         self.refuse_once: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """The two routes the subscriptions name."""
+        """The two routes of the subscriptions."""
         return [web.post("/events", self._events), web.post("/undelivered", self._undelivered)]
 
     def ids(self) -> list[str]:
@@ -69,7 +69,7 @@ class App:
         return [identity for entry in self.events if (identity := _id_of(entry))]
 
     def texts(self) -> list[bytes]:
-        """What was delivered so far, to the byte."""
+        """The deliveries so far, to the byte."""
         return [_bytes_of(entry) for entry in self.events]
 
     async def _events(self, request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ class App:
 
 
 def _bytes_of(entry: Entry) -> bytes:
-    """Raw payloads travel in base64, whatever they are."""
+    """Return the bytes of a raw payload, which travels in base64."""
     return base64.b64decode(entry["event"] or "")
 
 
@@ -124,7 +124,7 @@ class Stage:
             return answer.status
 
     async def add(self, topic: str, data: bytes) -> None:
-        """Put bytes into a stream behind the sidecar's back, as a foreign program may."""
+        """Put bytes into a stream without the sidecar, as a foreign program may."""
         reader, writer = await asyncio.open_connection(LOOPBACK, self._redis)
         words = [b"XADD", f"checkout.{topic}".encode(), b"*", b"data", data]
         writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
@@ -178,7 +178,7 @@ async def stage(tools: Tools, tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def rendered() -> Path:
-    """The folder of the checkout flow on Redis; those of the stores are beside it."""
+    """The folder of the checkout flow on Redis; the folders of the stores are beside it."""
     return rendered_flow() / "dapr" / "redis"
 
 
@@ -251,7 +251,7 @@ async def test_an_event_answered_with_retry_comes_back_alone(stage: Stage) -> No
 
 
 async def test_the_canary_comes_back_too(stage: Stage) -> None:
-    """It takes the same way as events, else it would prove nothing."""
+    """It takes the same way as events; otherwise it would prove nothing."""
     stage.app.refuse_once.add("canary")
     assert await stage.publish("order-canary", "canary") == 204
     await until(lambda: stage.app.ids() == ["canary", "canary"])
@@ -259,7 +259,7 @@ async def test_the_canary_comes_back_too(stage: Stage) -> None:
 
 @pytest.mark.parametrize("data", [b"this is not JSON", b"[1, 2]", b"\xff\xfe\x00", b""])
 async def test_what_is_no_event_arrives_as_it_was_beside_its_neighbours(stage: Stage, data: bytes) -> None:
-    """The sidecar parses nothing, so it hands over every byte, and the service can quarantine it with its reason."""
+    """The sidecar parses nothing, so it delivers every byte, and the service can quarantine the event."""
     around = [json.dumps({"id": "before"}).encode(), json.dumps({"id": "after"}).encode()]
     for text in (around[0], data, around[1]):
         await stage.add("order.created", text)
@@ -283,7 +283,7 @@ async def test_a_topic_outside_the_scope_is_refused(stage: Stage, topic: str) ->
 
 
 async def test_whether_a_topic_may_be_published_to_is_asked_without_publishing(stage: Stage) -> None:
-    """An empty batch is refused as a full one would be, and reaches nobody: how the self-check asks."""
+    """An empty batch is refused like a full one, and reaches no consumer: the self-check asks in this way."""
     assert await stage.publish("order.created") == 204
     assert await stage.publish("stock.reserved") == 403
     assert await stage.post("/v1.0/publish/bulk/nobodys/checkout.order.created", []) == 404
@@ -314,7 +314,7 @@ async def postgres(folder: Path) -> AsyncIterator[str]:
 
 
 async def test_sqlite_refuses_a_key_that_was_taken_meanwhile(stage: Stage) -> None:
-    """And the whole transaction with it, so that state and outcome are never apart."""
+    """The whole transaction is refused with it, so that state and outcome always agree."""
     await refuses_a_taken_key(stage)
 
 
@@ -338,13 +338,13 @@ async def refuses_a_taken_key(stage: Stage) -> None:
 
 
 async def test_a_second_resiliency_for_the_broker_would_lose_the_event(tools: Tools, tmp_path: Path) -> None:
-    """Why the lint refuses it: of two resources the later one replaces both directions of the other."""
+    """This is why the lint refuses it: the later of two resources replaces both policies of the other."""
     resources = tmp_path / "resources"
     shutil.copytree(rendered(), resources)
     (resources / "somebody.yaml").write_text(SOMEBODY)
     async with staged(tools, resources, tmp_path) as stage:
         stage.app.refuse_once.add("again")
         assert await stage.publish("order.created", "again") == 204
-        # The dead letter topic catches it at its first failure; without one it would be gone.
+        # The dead letter topic catches it at its first failure; without such a topic it would be lost.
         await until(lambda: len(stage.app.undelivered) == 1)
         assert stage.app.ids() == ["again"]

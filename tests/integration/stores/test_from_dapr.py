@@ -1,4 +1,4 @@
-"""State that a sidecar kept is moved into the services' own tables: every id, every outcome, and nothing twice."""
+"""State in a sidecar's store moves into the services' own tables: every id, every outcome, nothing twice."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Kept:
 
 
 def settled(service: Service) -> InMemory:
-    """Return a service that has heard what concerns it: an intent, a join that waits, an entity that is not there."""
+    """Return a service that has settled its events: with an intent, a waiting join and a missing entity."""
     memory = InMemory(service)
     memory.hear(memory.delivery(RESERVED if service is shipping else CREATED))
     return memory
@@ -68,7 +68,7 @@ def settled(service: Service) -> InMemory:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def kept(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path) -> Kept:
-    """Write through real sidecars, which have ended then."""
+    """Write records through real sidecars, which have ended by then."""
     async with through_sidecars(request.param, server, tmp_path) as found:
         if request.param == "postgres":
             with pytest.raises(MoveError, match="sessions with the same role"):
@@ -138,7 +138,7 @@ def rows_of(address: DatabaseAddress) -> dict[Key, Stored]:
 
 
 async def test_what_was_moved_is_known_again_and_nothing_is_run_twice(kept: Kept, tmp_path: Path) -> None:
-    """Ids come back from behind their hashes, and an outcome that stood in an entity has a row of its own."""
+    """Ids are found for their hashes, and an outcome inside an entity gets a row of its own."""
     for service in SERVICES:
         before = kept.services[service.name]
         result = await moved(kept, service, tmp_path)
@@ -177,7 +177,7 @@ async def test_a_move_may_be_repeated_until_the_service_has_worked_on(kept: Kept
 
 
 async def test_it_moves_into_a_schema_as_well(kept: Kept, server: Postgres) -> None:
-    """With one statement for each five hundred rows, and times as they were."""
+    """It writes five hundred rows with each statement, and keeps their times."""
     address = DatabaseAddress.read(server.url_of("checkout"), "checkout_billing")
     result = await move(source_at(kept.url, "", "billing"), "billing", address)
     owner = await asyncpg.connect(server.url_of("checkout"))
@@ -213,7 +213,7 @@ async def test_rows_of_any_other_database_come_from_a_file(tmp_path: Path) -> No
 
 
 async def test_an_id_that_no_record_says_is_named_and_commands_under_way_are_waited_for(tmp_path: Path) -> None:
-    """A record that was left behind in silence would be an entity that begins anew."""
+    """If a record were silently left behind, its entity would begin anew."""
     address = await asyncio.to_thread(own, billing, tmp_path)
     lost = {"key": "app||billing.payment." + "a" * 64, "value": json.dumps('{"v":1,"s":{"order_id":"x"}}')}
     with pytest.raises(MoveError, match=r"1 records of billing hold an id.*billing\.payment\.aaaa"):
@@ -228,7 +228,7 @@ async def test_an_id_that_no_record_says_is_named_and_commands_under_way_are_wai
 
 @pytest.mark.parametrize("text", ["{", '{"key": "x"}', "[]", '"x"'])
 async def test_a_line_that_is_no_row_is_named(tmp_path: Path, text: str) -> None:
-    """With its number."""
+    """The message gives the number of the line."""
     file = tmp_path / "state.jsonl"
     file.write_text(f"\n{text}\n")
     address = await asyncio.to_thread(own, billing, tmp_path)

@@ -13,7 +13,7 @@ _CANNOT_MOUNT = 77
 
 
 async def test_a_full_disk_undoes_a_transaction_whole_and_ends_with_the_disk_having_room(tmp_path: Path) -> None:
-    """The result is that nobody knows, so the delivery is retried; what was committed before stays readable."""
+    """The result is unknown, so the event is redelivered; earlier commits stay readable."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.integration.stores.full_disk", str(tmp_path / "disk")),
         stdout=asyncio.subprocess.PIPE,

@@ -95,7 +95,7 @@ PLAIN: Final = released()
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    """Run PostgreSQL with an owner and the role of a service."""
+    """Run PostgreSQL with an owner and a service's role."""
     async with postgres_server(tmp_path_factory.mktemp("postgres"), SCHEMA, owner="house") as database:
         yield database
 
@@ -174,7 +174,7 @@ async def found(store: Opened, query: str, view: Any = LIST) -> list[str]:
 
 
 async def test_every_type_of_field_is_asked_for_by_what_its_values_are(house: House) -> None:
-    """Equal values are found however they were written, null is asked for by name, and nothing else is found."""
+    """Equal values are found however they were written, null has its own parameter, and nothing else matches."""
     await house.migrate(DESK)
     store = house.open(DESK)
     await store.check()
@@ -223,7 +223,7 @@ decimals = st.decimals(allow_nan=False, allow_infinity=False)
 def test_databases_and_requests_agree_on_the_text_of_a_value(
     agreeing: tuple[House, asyncio.AbstractEventLoop], states: list[tuple[Any, ...]]
 ) -> None:
-    """Else an entity would be in an index where nobody looks for it."""
+    """Otherwise a request would look for an entity at another place of the index."""
     house, loop = agreeing
     parcels = []
     for number, (owner, moment, price, weight) in enumerate(states):
@@ -231,7 +231,7 @@ def test_databases_and_requests_agree_on_the_text_of_a_value(
             fields = {"owner": owner, "sent_at": moment, "price": price, "weight": weight}
             parcels.append(Parcel(parcel_id=f"p{number}", **fields))
         except ValueError:
-            # Outside the years that UTC has.
+            # This is outside the years of UTC.
             continue
 
     async def agree() -> None:
@@ -276,7 +276,7 @@ def test_pages_show_nothing_twice_and_leave_nothing_out_while_others_write(
     newest_first: bool,
     steps: list[tuple[str, int]],
 ) -> None:
-    """Between two pages anything may come, change or go; what was there before and does not change is shown once."""
+    """Anything may change between two pages; an entity that exists and does not change is shown once."""
     house, loop = agreeing
     walked = released({"by": ("owner",), "newest_first": newest_first})
     migrate(WantedTables(walked, house.address(), SCHEMA))
@@ -312,7 +312,7 @@ def test_pages_show_nothing_twice_and_leave_nothing_out_while_others_write(
 
 
 async def test_what_was_there_before_the_list_is_in_it_in_the_order_of_its_first_write(house: House) -> None:
-    """Also what the running old release writes while the list is made, and after."""
+    """This includes writes of the old release while the list is made, and after."""
     await house.migrate(PLAIN)
     old = house.open(PLAIN)
     for number in range(1200 if house.server else 30):
@@ -355,7 +355,7 @@ async def test_what_was_there_before_the_list_is_in_it_in_the_order_of_its_first
 
 
 async def test_what_is_deleted_or_only_holds_a_place_is_in_no_list(house: House) -> None:
-    """And comes back if it is there again."""
+    """It appears again once it exists again."""
     await house.migrate(DESK)
     store = house.open(DESK)
     vacant = Write(Key("desk", "parcel", "vacant"), EntityRecord(1, None).encode(), ANY_ETAG)
@@ -367,7 +367,7 @@ async def test_what_is_deleted_or_only_holds_a_place_is_in_no_list(house: House)
 
 
 async def test_a_state_from_before_a_field_has_its_default_and_a_renamed_field_its_value(house: House) -> None:
-    """As a reaction would see it."""
+    """A list shows the state as a reaction would see it."""
     await house.migrate(DESK)
     store = house.open(DESK)
     state = {"parcel_id": "old", "named": "by its own name"}
@@ -377,7 +377,7 @@ async def test_a_state_from_before_a_field_has_its_default_and_a_renamed_field_i
 
 
 async def test_texts_that_no_index_takes_are_written_and_found(house: House) -> None:
-    """Long ones, and a NUL, which is written as it is and cannot be asked for."""
+    """Such texts are long, or have a NUL, which is stored but cannot be asked for."""
     await house.migrate(DESK)
     store = house.open(DESK)
     long = "ü" * 20_000
@@ -391,14 +391,14 @@ async def test_texts_that_no_index_takes_are_written_and_found(house: House) -> 
 
 
 async def test_a_service_without_the_index_of_a_list_refuses_to_start(house: House) -> None:
-    """It would look through everything for each page."""
+    """Otherwise it would scan the whole table for each page."""
     await house.migrate(PLAIN)
     with pytest.raises(SelfCheckError, match=r"lists at /parcels, /pairs need the index .* Run `choreography migrate`"):
         await house.open(DESK).check()
 
 
 async def test_indexes_of_an_old_release_stay_until_the_contract(house: House) -> None:
-    """Else the old release, which runs until the new one is there, would look through everything."""
+    """Otherwise the old release, which still runs, would scan the whole table."""
     old = released({"by": ("owner", "weight")})
     await house.migrate(old)
     await house.migrate(PLAIN)
@@ -430,7 +430,7 @@ async def test_indexes_of_an_old_release_stay_until_the_contract(house: House) -
 
 
 async def test_an_index_that_was_given_up_half_way_is_made_anew(server: Postgres, tmp_path: Path) -> None:
-    """PostgreSQL leaves one that is written to and never read."""
+    """PostgreSQL leaves such an index, writes to it and never reads it."""
     house = House(server, tmp_path)
     try:
         await house.migrate(DESK)
@@ -454,7 +454,7 @@ async def test_an_index_that_was_given_up_half_way_is_made_anew(server: Postgres
 
 
 async def test_an_administrator_can_do_all_of_it_by_hand(server: Postgres, tmp_path: Path) -> None:
-    """Statement by statement, over tables that have entities already."""
+    """It works statement by statement, on tables with entities."""
     house = House(server, tmp_path)
     try:
         await house.migrate(PLAIN)
@@ -471,7 +471,7 @@ async def test_an_administrator_can_do_all_of_it_by_hand(server: Postgres, tmp_p
 
 
 async def test_a_page_is_read_from_an_index_among_a_hundred_thousand(house: House) -> None:
-    """With no filter, one, or all of those that are declared together; forwards and backwards."""
+    """This holds with no filter, one, or all declared together, forwards and backwards."""
     few = released({"by": ("owner",)}, {"path": "/pairs", "by": ("owner", ("state", "paid")), "newest_first": True})
     await house.migrate(few)
     single, pairs = few.lists

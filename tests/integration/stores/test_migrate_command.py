@@ -1,4 +1,4 @@
-"""`choreography migrate` as a job of a cluster runs it: files instead of words, and a server that may come later."""
+"""`choreography migrate` as a cluster's job runs it: URLs from files, and a server that may start later."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
 
 
 def _encrypt(data: Path) -> None:
-    """Let a server encrypt, with a certificate for localhost that only this test trusts."""
+    """Let a server use TLS, with a certificate for localhost that only this test trusts."""
     words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     files = ["-keyout", str(data / "server.key"), "-out", str(data / "server.crt")]
     subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
@@ -56,7 +56,7 @@ async def process(database: Postgres) -> AsyncIterator[Process]:
 
 
 def asked(database: Postgres, logins: Path, patience: float = 0.0) -> MigrateRequest:
-    """What the job of a cluster asks for."""
+    """The arguments of a cluster's job."""
     return MigrateRequest(
         "apps.checkout",
         database=database.url_of("checkout"),
@@ -75,7 +75,7 @@ def url_of(database: Postgres, role: str, password: str) -> str:
 async def test_it_waits_for_a_server_that_starts_and_makes_a_role_that_can_work(
     database: Postgres, process: Process, tmp_path: Path
 ) -> None:
-    """Servers and flow are installed at the same time; whoever asked for no patience is told at once."""
+    """Servers and flow are installed together; without `--within` a missing server is an error at once."""
     out = io.StringIO()
     url = url_of(database, "team_order", "first")
     (tmp_path / "order").write_text(url)
@@ -96,7 +96,7 @@ async def test_it_waits_for_a_server_that_starts_and_makes_a_role_that_can_work(
 async def test_a_password_that_was_changed_in_the_secret_is_that_of_the_role(
     database: Postgres, process: Process, tmp_path: Path
 ) -> None:
-    """It is exchanged by the next release, and the one of before lets nobody in any more."""
+    """The next release sets the new password, and the old password stops working."""
     await process.start()
     await process.until_ready()
     for password in ("first", "second"):
@@ -129,7 +129,7 @@ async def test_a_role_that_may_not_is_told_at_once_however_patient_the_job_is(
 async def test_a_database_is_believed_by_its_certificate_and_by_the_name_in_it(
     database: Postgres, process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the chart asks for it, by libpq's variables; waiting for another certificate is in vain."""
+    """The chart sets libpq's variables for it; waiting for another certificate would be in vain."""
     await process.start()
     await process.until_ready()
     (tmp_path / "order").write_text(url_of(database, "team_order", "first"))

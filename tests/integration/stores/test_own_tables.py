@@ -115,7 +115,7 @@ class Note(Base):
 
 @dataclass
 class Desk:
-    """One store and a way to look into its tables that is not its own."""
+    """One store, and a connection of its own for looking into its tables."""
 
     store: PostgresStore | SqliteStore
     look: Callable[[str], Awaitable[list[tuple[Any, ...]]]]
@@ -123,7 +123,7 @@ class Desk:
     number: int = field(default=0)
 
     async def commit(self, *calls: HookCall, rows: Sequence[Rows] = (), key: str = "") -> CommitResult:
-        """Commit one record, with this beside it."""
+        """Commit one record together with these own-table writes."""
         self.number += 1
         write = Write(Key("shop", "outcome", key or f"event-{self.number}"), "[]", None)
         return await self.store.commit([write], "", Beside(tuple(rows), calls))
@@ -189,7 +189,7 @@ async def desk(request: pytest.FixtureRequest, postgres: Desk, tmp_path: Path) -
 
 
 def rows_of(projection: Projection, *orders: Order, gone: Sequence[str] = ()) -> list[Rows]:
-    """Return the rows of some orders, and that others have none."""
+    """Return the rows of some orders, after checking that other orders have none."""
     some = [(one.key, projection.rows(one)) for one in orders]
     return [
         Rows(projection, key, tuple(row.model_dump(mode="json") for row in rows))
@@ -205,7 +205,7 @@ def called(function: Callable[..., Any], event_id: str = "e1") -> HookCall:
 
 
 async def test_rows_replace_those_that_an_entity_had(desk: Desk) -> None:
-    """What is not there any more is deleted, what is new is written, what is as before is left alone."""
+    """Rows that are gone are deleted, new ones written, and unchanged ones left alone."""
     await desk.store.check()
     first = [Order(order_id="a", skus=("cup", "pot", "jug")), Order(order_id="b", skus=("cup",))]
     assert await desk.commit(rows=rows_of(LINES, *first)) == Committed()
@@ -229,7 +229,7 @@ async def test_each_type_of_field_is_written_exactly(desk: Desk) -> None:
 
 
 async def test_a_row_that_the_table_refuses_fails_and_leaves_nothing(desk: Desk) -> None:
-    """Neither the record is there nor another row of the same statement; the sentence names the projection."""
+    """Neither the record nor another row of the statement is written; the error names the projection."""
     good = rows_of(LINES, Order(order_id="a", skus=("cup",)))
     bad = Rows(LINES, "b", ({**good[0].rows[0], "order_id": "b", "sku": None},))
     answer = await desk.commit(rows=[*good, bad])
@@ -240,7 +240,7 @@ async def test_a_row_that_the_table_refuses_fails_and_leaves_nothing(desk: Desk)
 
 
 async def test_a_conflict_calls_no_hook_and_writes_no_row(desk: Desk) -> None:
-    """Whoever was first has done it all."""
+    """The first replica has done all of it."""
     calls: list[str] = []
 
     def note(connection: Connection, committing: Committing) -> None:
@@ -261,7 +261,7 @@ def saving(connection: Connection, committing: Committing) -> None:
 
 
 def undoing(connection: Connection, committing: Committing) -> None:
-    """Save a model, and think better of it."""
+    """Save a model, and roll it back."""
     with Session(bind=connection) as session:
         session.add(Note(event_id=committing.event_id, said="undone"))
         session.flush()
@@ -296,7 +296,7 @@ async def in_path(desk: Desk, server: Postgres) -> AsyncIterator[Desk]:
 
 
 async def test_a_session_bound_to_the_connection_takes_part_in_the_transaction(in_path: Desk) -> None:
-    """What it commits is committed with the event, and what it rolls back is only what it did itself."""
+    """Its commits take effect with the event, and its rollbacks undo only its own statements."""
     assert await in_path.commit(called(saving, "e1"), called(undoing, "e2"), called(saving, "e3")) == Committed()
     assert await in_path.look("select event_id from notes order by 1") == [("e1",), ("e3",)]
     assert await in_path.committed() == 1
@@ -304,7 +304,7 @@ async def test_a_session_bound_to_the_connection_takes_part_in_the_transaction(i
 
 @pytest.mark.parametrize("function", [failing, repeating, ending])
 async def test_a_hook_that_fails_leaves_nothing_of_the_transaction(in_path: Desk, function: Callable[..., Any]) -> None:
-    """The record, the rows and what other hooks wrote are undone; the next transaction finds all well."""
+    """The record, the rows and other hooks' writes are undone; the next transaction works."""
     rows = rows_of(LINES, Order(order_id="a", skus=("cup",)))
     answer = await in_path.commit(called(saving, "e0"), called(function), rows=rows)
     assert isinstance(answer, Failed)
@@ -335,7 +335,7 @@ async def with_async_session(connection: AsyncConnection, committing: Committing
 
 
 async def test_hooks_of_all_kinds_share_one_transaction_on_postgres(postgres: Desk) -> None:
-    """Each sees what the ones before it wrote."""
+    """Each sees the writes of the hooks before it."""
     assert await postgres.commit(called(with_asyncpg), called(with_async_session)) == Committed()
     seen = await postgres.look("select event_id, said from notes order by 1")
     assert seen == [("e1", "by e1"), ("e1-too", "by SQLAlchemy")]
@@ -363,7 +363,7 @@ def statement(query: str) -> Callable[..., Any]:
     ],
 )
 async def test_a_statement_that_would_outlast_the_event_is_refused(postgres: Desk, query: str) -> None:
-    """Before it is sent, so that the neighbours of the event are not committed without their hooks."""
+    """It is refused before it is sent, so that neighbours are not committed without their hooks."""
     answer = await postgres.commit(called(statement(query)))
     assert isinstance(answer, Failed)
     assert "must not run" in answer.detail
@@ -380,12 +380,12 @@ async def test_a_statement_that_would_outlast_the_event_is_refused(postgres: Des
     ],
 )
 async def test_a_statement_that_stays_in_its_transaction_is_run(postgres: Desk, query: str) -> None:
-    """Nothing is refused because of a word in it."""
+    """No statement is refused because of a word inside it."""
     assert await postgres.commit(called(statement(query))) == Committed()
 
 
 async def keeping_an_error_to_itself(connection: asyncpg.Connection, committing: Committing) -> None:
-    """Go on as if nothing had happened."""
+    """Catch an error and go on."""
     with suppress(asyncpg.PostgresError):
         await connection.execute("select 1 / 0")
 
@@ -404,7 +404,7 @@ async def sleeping(connection: AsyncConnection, committing: Committing) -> None:
 
 
 async def blocking(connection: asyncpg.Connection, committing: Committing) -> None:
-    """Let nobody else in this process do anything meanwhile."""
+    """Block the event loop of this process."""
     time.sleep(0.5)  # noqa: ASYNC251 - it is the mistake
     await connection.execute("select 1")
 
@@ -413,7 +413,7 @@ async def blocking(connection: asyncpg.Connection, committing: Committing) -> No
 async def test_hooks_are_bounded_by_time(
     postgres: Desk, monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any]
 ) -> None:
-    """Rows are locked meanwhile. The server is well, so it is the hook that failed."""
+    """Rows are locked meanwhile; the server works, so the timeout counts as a failure of the hook."""
     monkeypatch.setattr("choreography.stores.postgres_tables._SECONDS", 0.2)
     answer = await postgres.commit(called(function))
     assert isinstance(answer, Failed)
@@ -452,7 +452,7 @@ async def losing(connection: asyncpg.Connection, committing: Committing) -> None
 async def test_a_lost_server_and_a_lock_of_somebody_else_are_no_failure_of_a_hook(
     postgres: Desk, server: Postgres
 ) -> None:
-    """The event is tried again, and nobody counts it against the hook."""
+    """The event is tried again, without an attempt of the hook being counted."""
     assert isinstance(await postgres.commit(called(losing)), Unknown)
     owner = await asyncpg.connect(server.url_of("checkout"))
     async with owner.transaction():
@@ -492,7 +492,7 @@ async def test_a_deferred_constraint_of_the_users_fails_its_event(postgres: Desk
     ],
 )
 async def test_a_table_that_does_not_fit_is_refused_at_the_start(server: Postgres, change: str, words: str) -> None:
-    """The sentence names the column, the index or the right; nothing is changed for the user."""
+    """The message names the column, the index or the right; the library changes nothing."""
     owner = await asyncpg.connect(server.url_of("checkout"))
     store = PostgresStore(DatabaseAddress.read(server.url_of("shop"), "shop"), "shop", own())
     await owner.execute("begin")
@@ -518,7 +518,7 @@ async def test_a_table_that_does_not_fit_is_refused_at_the_start(server: Postgre
 
 
 async def test_a_file_without_the_table_is_refused_at_the_start(tmp_path: Path) -> None:
-    """As on PostgreSQL."""
+    """A file is checked as PostgreSQL is."""
     address = DatabaseAddress.read(f"sqlite:///{tmp_path}/shop.db", "shop")
     migrate(WantedTables(shop, address))
     store = SqliteStore(address, "shop", own())
@@ -530,7 +530,7 @@ async def test_a_file_without_the_table_is_refused_at_the_start(tmp_path: Path) 
 async def test_behind_a_pooler_without_prepared_statements_it_works(
     server: Postgres, postgres: Desk, tmp_path: Path
 ) -> None:
-    """Each transaction may be with another server, which knows nothing of the one before."""
+    """Each transaction may use another server connection, without earlier prepared statements."""
     async with pooler(server, "shop", tmp_path) as port:
         store = PostgresStore(DatabaseAddress.read(server.url_of("shop", port), "shop"), "shop", own())
         behind = Desk(store, postgres.look, sqlite=False)

@@ -1,4 +1,4 @@
-"""The stores that services speak to themselves, on real servers: all or nothing, snapshots, views, roles, refusals."""
+"""The stores that services connect to directly, on real servers: transactions, snapshots, views, roles."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def etag(store: Store, key: Key) -> str:
 
 
 async def test_a_transaction_is_written_whole_or_not_at_all(store: Store) -> None:
-    """A stale version and a key that is taken undo everything else, and the answer names them."""
+    """A stale version or an existing key undoes everything else, and the error names the keys."""
     assert await store.commit([Write(ONE, PLACED, None), Write(TWO, PLACED, None)]) == Committed()
     stale = await etag(store, TWO)
     assert await store.commit([Write(TWO, "{}", stale)]) == Committed()
@@ -81,7 +81,7 @@ async def test_a_transaction_is_written_whole_or_not_at_all(store: Store) -> Non
 
 
 async def test_a_row_that_was_deleted_and_written_again_has_another_version(store: Store) -> None:
-    """Else whoever read the first would write over the second."""
+    """Otherwise a writer that read the first row would overwrite the second."""
     await store.commit([Write(ONE, PLACED, None)])
     first = await etag(store, ONE)
     await store.commit([Write.deletion(ONE)])
@@ -90,7 +90,7 @@ async def test_a_row_that_was_deleted_and_written_again_has_another_version(stor
 
 
 async def test_a_batch_reads_the_rows_that_it_names_and_no_others(server: Postgres) -> None:
-    """Also if its statements were planned while the tables were empty, and never again since."""
+    """This holds also if its statements were planned once, while the tables were empty."""
     store, few, many = of_order(server), Write(ONE, PLACED, None), 2000
     try:
         for _ in range(8):
@@ -115,7 +115,7 @@ async def test_a_batch_reads_the_rows_that_it_names_and_no_others(server: Postgr
 async def _rows_read(server: Postgres, store: PostgresStore) -> int:
     """Return how many rows the connections of a service have read in the indexes of its tables so far."""
     await asyncio.sleep(1.1)
-    # A connection says what it has counted with the first statement a second later.
+    # A connection reports its counts with its first statement a second later.
     await store.read((NEW,))
     await asyncio.sleep(0.1)
     connection = await asyncpg.connect(server.url_of("checkout"))
@@ -129,7 +129,7 @@ async def _rows_read(server: Postgres, store: PostgresStore) -> int:
 
 
 async def test_a_row_that_changes_while_it_is_deleted_undoes_the_whole_transaction(server: Postgres) -> None:
-    """It is there still, so saying that it is gone, and doing the rest, would be wrong. The next attempt deletes it."""
+    """The row still exists, so the rest must not be committed; the next attempt deletes it."""
     store = of_order(server)
     other = await asyncpg.connect(server.url_of("checkout_order"))
     try:
@@ -151,7 +151,7 @@ async def test_a_row_that_changes_while_it_is_deleted_undoes_the_whole_transacti
 
 
 async def test_of_many_that_write_one_version_one_wins(store: Store) -> None:
-    """Whoever is later is told so, and nobody waits for long."""
+    """Each later writer gets a conflict, and none waits for long."""
     await store.commit([Write(ONE, PLACED, None)])
     version = await etag(store, ONE)
     race = [store.commit([Write(ONE, f'{{"v":{number}}}', version)]) for number in range(12)]
@@ -160,7 +160,7 @@ async def test_of_many_that_write_one_version_one_wins(store: Store) -> None:
 
 
 async def test_texts_come_back_to_the_letter_and_impossible_ids_are_not_there(store: Store) -> None:
-    """Numbers, order of keys and NULs in JSON stay; no database holds half a character."""
+    """Numbers, order of keys and NULs in JSON stay; no database holds a lone surrogate."""
     text = '{"v":1,"s":{"b":1.10,"a":-0.0,"n":"\\u0000","long":12345678901234567890}}'
     await store.commit([Write(ONE, text, None)])
     found = await store.confirm(ONE)
@@ -171,7 +171,7 @@ async def test_texts_come_back_to_the_letter_and_impossible_ids_are_not_there(st
 
 
 async def test_people_read_entities_and_outcomes_in_views(store: Store, tmp_path: Path) -> None:
-    """One column per field, so that anybody who knows SQL can ask."""
+    """There is one column per field, so that anybody who knows SQL can query."""
     await store.commit([Write(ONE, PLACED, None), Write(DONE, OUTCOME, None, 100)])
     asked = "select status, total from {}orders where order_id = 'one'"
     told = "select type, flow_id, quarantined from {}outcomes where event_id = 'event-1'"
@@ -187,7 +187,7 @@ async def test_people_read_entities_and_outcomes_in_views(store: Store, tmp_path
 
 
 async def test_what_is_past_its_time_is_cleaned_in_batches(store: Store) -> None:
-    """And nothing else is."""
+    """Nothing else is deleted."""
     keys = [Key("order", "outcome", f"old-{number}") for number in range(5)]
     await store.commit([*(Write(key, OUTCOME, ANY_ETAG, 0) for key in keys), Write(DONE, OUTCOME, ANY_ETAG, 100)])
     await asyncio.sleep(0.05)
@@ -231,7 +231,7 @@ async def test_a_migration_is_run_twice_without_harm_and_shown_as_statements(ser
 
 
 async def test_tables_that_are_missing_or_of_another_release_are_refused(server: Postgres) -> None:
-    """Nothing is guessed: the sentence says what to run."""
+    """The service guesses nothing: the message says what to run."""
     nowhere = PostgresStore(DatabaseAddress.read(server.url_of("checkout_order"), "checkout_shop"), "order")
     with pytest.raises(SelfCheckError, match="Run `choreography migrate`"):
         await nowhere.check()
@@ -266,7 +266,7 @@ async def test_a_server_that_would_lose_commits_is_refused(server: Postgres) -> 
 
 
 async def test_a_wrong_password_is_said_and_a_wrong_address_is_refused(server: Postgres) -> None:
-    """Nobody waits for a server that answers no."""
+    """The service does not wait for a server that refuses."""
     wrong = PostgresStore(
         DatabaseAddress.read(replace(server, password="x").url_of("checkout_order"), "checkout_order"), "order"
     )
@@ -279,7 +279,7 @@ async def test_a_wrong_password_is_said_and_a_wrong_address_is_refused(server: P
 
 
 async def test_a_server_without_tls_is_refused_where_sslmode_asks_for_it(server: Postgres) -> None:
-    """By the service and by whoever makes its tables; waiting would not mend it."""
+    """The service and `choreography migrate` refuse it; waiting would not mend it."""
     address = DatabaseAddress.read(server.url_of("checkout_order") + "?sslmode=require", "checkout_order")
     store = PostgresStore(address, "order")
     with pytest.raises(SelfCheckError, match="does not encrypt"):
@@ -290,7 +290,7 @@ async def test_a_server_without_tls_is_refused_where_sslmode_asks_for_it(server:
 
 
 async def test_two_runs_that_migrate_one_file_take_turns(tmp_path: Path) -> None:
-    """And one that fails half-way leaves nothing behind."""
+    """A run that fails half-way leaves nothing behind."""
     wanted = WantedTables(ORDER, DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order"))
     await asyncio.gather(*(asyncio.to_thread(migrate, wanted) for _ in range(3)))
     store = SqliteStore(wanted.address, "order")
@@ -299,14 +299,14 @@ async def test_two_runs_that_migrate_one_file_take_turns(tmp_path: Path) -> None
 
 
 def test_a_url_that_is_none_is_refused_without_its_password() -> None:
-    """A slash in a password ends the host; what comes after it is nobody's business."""
+    """A slash in a password ends the host; the message does not show what follows it."""
     with pytest.raises(ChoreographyError, match="percent-encoded") as refused:
         DatabaseAddress.read("postgresql://order:se/cret@host:5432/checkout", "checkout_order")
     assert "cret" not in str(refused.value)
 
 
 async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
-    """SQLite serves one replica; the sentence names the way out."""
+    """SQLite serves one replica; the message names the way out."""
     address = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order")
     migrate(WantedTables(ORDER, address))
     first, second = SqliteStore(address, "order"), SqliteStore(address, "order")
@@ -333,7 +333,7 @@ async def test_a_pooler_that_loses_prepared_statements_is_noticed_and_worked_wit
     await store.check()
     keys = [Key("order", "order", f"pooled-{number}") for number in range(40)]
     noticed = await asyncio.gather(*(store.commit([Write(key, PLACED, ANY_ETAG)]) for key in keys))
-    # Each waited for a connection and was asked twice at most: none of them ran into its time limit.
+    # Each waited for a connection and ran its statement twice at most: none reached its time limit.
     assert noticed == [Committed()] * len(keys)
     answers = await asyncio.gather(*(store.commit([Write(key, PLACED, ANY_ETAG)]) for key in keys))
     for _ in range(3):

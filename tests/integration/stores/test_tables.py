@@ -1,4 +1,4 @@
-"""The tables of services as people see and keep them: views that show every row, migrations, files that do not open."""
+"""The tables of services for people: views that show every row, migrations, files that do not open."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def of_order(server: Postgres) -> PostgresStore:
 async def opened(
     request: pytest.FixtureRequest, server: Postgres, tmp_path: Path
 ) -> AsyncIterator[tuple[Store, Callable[[str], Awaitable[list[Any]]]]]:
-    """Open a store, and a way to ask a question of its views."""
+    """Open a store, and a function that queries its views."""
     if request.param == "sqlite":
         address = DatabaseAddress.read(f"sqlite:///{tmp_path}/order.db", "order")
         migrate(WantedTables(ORDER, address))
@@ -74,7 +74,7 @@ async def opened(
 async def test_one_row_in_another_form_hides_no_other(
     opened: tuple[Store, Callable[[str], Awaitable[list[Any]]]],
 ) -> None:
-    """A view that failed on one row would show nothing: what a column cannot show is null there."""
+    """One bad row must not make a view fail: a value that a column cannot show is null there."""
     store, ask = opened
     kinds = ("order", "outcome", "intent", "accepted")
     writes = [
@@ -83,7 +83,7 @@ async def test_one_row_in_another_form_hides_no_other(
         for number, text in enumerate((*FOREIGN, '["e","d",5,"no list",[7],[[1]],{"a":1},null,"",["reason","x"],1,2]'))
     ]
     if isinstance(store, SqliteStore):
-        # An index of a list reads each entity, and so SQLite takes none that is no JSON.
+        # An index of a list reads each entity, so SQLite accepts no entity that is not JSON.
         writes = [write for write in writes if (write.key.kind, write.value) != ("order", "no JSON")]
     assert await store.commit(writes) == Committed()
     for view in ("orders", "entities", "outcomes", "quarantine", "intents", "joins", "accepted_commands"):
@@ -98,7 +98,7 @@ async def test_one_row_in_another_form_hides_no_other(
 async def test_a_service_cleans_and_counts_only_what_is_its_own(
     opened: tuple[Store, Callable[[str], Awaitable[list[Any]]]],
 ) -> None:
-    """Several services may have their records in one schema: what another has not cleaned is not this one's delay."""
+    """Several services may share a schema: expired records of another are not this one's delay."""
     store, ask = opened
     theirs = Key("somebody-else", "outcome", "old")
     assert isinstance(store, (SqliteStore, PostgresStore))
@@ -159,7 +159,7 @@ def parcels(server: Postgres, entity: type[Entity]) -> WantedTables:
 
 
 async def test_a_view_of_somebody_stands_on_ours_and_a_new_field_does_not_hurt_it(server: Postgres) -> None:
-    """Where it must be made anew, the sentence names whose view is in the way, and nothing was changed."""
+    """If our view must be replaced, the message names the user's view, and nothing was changed."""
     await asyncio.to_thread(migrate, parcels(server, Parcel))
     owner = await asyncpg.connect(server.url_of("checkout"))
     await owner.execute("create view heavy as select parcel_id from checkout_parcels.parcels where weight > 10")
@@ -174,7 +174,7 @@ async def test_a_view_of_somebody_stands_on_ours_and_a_new_field_does_not_hurt_i
 
 
 async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_is_made_again(server: Postgres) -> None:
-    """What was begun and died is there and useless, until somebody drops it."""
+    """An interrupted index stays, useless, until somebody drops it."""
     owner, wanted = (
         await asyncpg.connect(server.url_of("checkout")),
         WantedTables(ORDER, _owned(server), "checkout_order"),
@@ -182,7 +182,7 @@ async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_i
     valid = "select indisvalid from pg_index where indexrelid = 'checkout_order.outcomes_by_time'::regclass"
     assert await owner.fetchval(valid)
     await owner.execute("drop index checkout_order.outcomes_by_time")
-    # Not as the service, whose transactions the server ends when they are idle.
+    # This login is not the service's, whose idle transactions the server ends.
     writer = await asyncpg.connect(server.url_of("checkout"))
     transaction = writer.transaction()
     await transaction.start()
@@ -204,7 +204,7 @@ async def test_an_index_is_made_without_stopping_anybody_and_an_unfinished_one_i
 
 
 def test_statements_are_printed_from_the_migration_that_is_there(server: Postgres) -> None:
-    """Whoever runs them by hand needs those that are new; an unknown migration is named with those that are known."""
+    """An administrator needs only the new ones; an unknown migration is named with the known ones."""
     wanted = [WantedTables(ORDER, _owned(server), "checkout_order")]
     text = as_text(wanted, since="0001")
     assert "create table checkout_order.entity_records" not in text
@@ -215,7 +215,7 @@ def test_statements_are_printed_from_the_migration_that_is_there(server: Postgre
 
 
 async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty that wait one after another would each add their time limit to that of those before."""
+    """If thirty waited one after another, their time limits would add up."""
     monkeypatch.setattr(connections, "SECONDS", 2.0)
     held = []
 
@@ -238,7 +238,7 @@ async def test_a_server_that_is_frozen_makes_all_wait_at_the_same_time(monkeypat
 
 
 async def test_the_server_compiles_nothing_for_a_service(server: Postgres) -> None:
-    """The question of asyncpg about types was compiled for seven seconds behind a pooler."""
+    """Behind a pooler the server compiled asyncpg's query about types for seven seconds."""
     service = await asyncpg.connect(server.url_of("checkout_order"))
     assert await service.fetchval("show jit") == "off"
     await service.close()
@@ -254,14 +254,14 @@ def _folder(file: Path) -> None:
 
 
 async def test_a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_done(server: Postgres) -> None:
-    """Whether it was is read back; a yes or a no would be a guess."""
+    """The result is read back; a yes or a no would be a guess."""
     async with Proxy(lambda: server.port, random.Random(1)) as proxy:
         store = PostgresStore(
             DatabaseAddress.read(server.url_of("checkout_order", proxy.port), "checkout_order"), "order"
         )
         key = Key("order", "order", "lost-answer")
         assert await store.confirm(key) is None
-        # The statement is prepared by then, so that it is the commit whose answer is lost.
+        # The statement is prepared by then, so the lost reply is that of the commit.
         for _ in range(2):
             assert await store.commit([Write(key, "{}", None)]) == Committed()
             await store.commit([Write.deletion(key)])
@@ -311,7 +311,7 @@ async def test_records_of_two_services_in_one_schema_stay_apart(server: Postgres
 
 
 def test_no_two_processes_name_their_statements_alike() -> None:
-    """A pooler may hand one connection of the server to both, and one would run the statement of the other."""
+    """A pooler may give one server connection to both, and one would run the other's statement."""
     names = {OwnConnection._get_unique_id(None, "stmt") for _ in range(2)}  # type: ignore[arg-type]
     assert len(names) == 2
     assert all(len(name) > 32 for name in names)
@@ -329,7 +329,7 @@ def test_no_two_processes_name_their_statements_alike() -> None:
 async def test_a_file_that_cannot_be_used_is_refused_with_the_true_reason(
     tmp_path: Path, hurt: Callable[[Path], object], words: str
 ) -> None:
-    """Only tables that are not there are a matter of migrating."""
+    """Only for missing tables does the message name `migrate`."""
     store = _file(tmp_path)
     for name in ("order.db-wal", "order.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
@@ -340,7 +340,7 @@ async def test_a_file_that_cannot_be_used_is_refused_with_the_true_reason(
 
 
 async def test_a_file_that_somebody_has_locked_is_said_to_be(tmp_path: Path) -> None:
-    """It was said to have no tables."""
+    """The message used to say that it has no tables."""
     store = _file(tmp_path)
     other = sqlite3.connect(tmp_path / "order.db", isolation_level=None)
     other.execute("pragma locking_mode = exclusive")
@@ -355,7 +355,7 @@ async def test_a_file_that_somebody_has_locked_is_said_to_be(tmp_path: Path) -> 
 
 
 def test_a_service_without_a_flow_has_a_schema_that_postgres_can_have() -> None:
-    """Its own name may be a word of SQL."""
+    """Its name may be an SQL keyword."""
     assert [schema_of("", name) for name in ("order", "3d-print", "billing")] == [
         "service_order",
         "service_3d_print",

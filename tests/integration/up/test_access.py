@@ -1,4 +1,4 @@
-"""A user of the broker for each service: the flow works as before, and a stolen login can say what its service may."""
+"""A user of the broker for each service: the flow works, and a stolen login can publish only its service's events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         access=True,
     )
     flow.prepare()
-    # Nothing here looks into the broker by Redis' protocol, whichever it is.
+    # No test here reads the broker by Redis' protocol, whichever broker it is.
     async with flow, aiohttp.ClientSession() as session:
         yield Checkout(flow, session, redis.asyncio.Redis())
 
@@ -43,7 +43,7 @@ async def thief(guarded: Checkout) -> AsyncIterator[Thief]:
 
 
 async def test_an_order_completes_where_each_service_has_its_own_user(guarded: Checkout) -> None:
-    """The permissions hold nobody up: events are published, delivered, acknowledged, and a charge is refunded."""
+    """The permissions block no service: events are published, delivered, acknowledged; a charge is refunded."""
     sku = f"sku-{uuid.uuid4().hex[:12]}"
     await guarded.stock(sku, 1)
     first = await guarded.place(sku)
@@ -54,7 +54,7 @@ async def test_an_order_completes_where_each_service_has_its_own_user(guarded: C
 
 
 async def test_a_stolen_login_publishes_what_its_service_may(thief: Thief) -> None:
-    """It is a login, not a dummy: what inventory publishes, whoever stole its password can publish."""
+    """The login is real: a thief of inventory's password can publish inventory's events."""
     await thief.publish(ON_BROKER("stock.added"), b"{}")
 
 
@@ -62,13 +62,13 @@ async def test_a_stolen_login_publishes_what_its_service_may(thief: Thief) -> No
     "topic", ["payment.charged", "order.created", "nudges", "billing-intents", "order-undelivered"]
 )
 async def test_a_stolen_login_publishes_nothing_else(thief: Thief, topic: str) -> None:
-    """No fact of another service, no request to repeat, no call to the outside."""
+    """It publishes no event of another service, no nudge, and no intent."""
     with pytest.raises(Refused):
         await thief.publish(ON_BROKER(topic), b"{}")
 
 
 @pytest.mark.parametrize("topic", ["payment.charged", "billing-intents"])
 async def test_a_stolen_login_reads_only_what_its_service_hears(thief: Thief, topic: str) -> None:
-    """Payments are none of inventory's business."""
+    """Inventory does not consume payments."""
     with pytest.raises(Refused):
         await thief.read(ON_BROKER(topic))

@@ -24,7 +24,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def toy(run_folder: Path, **more: object) -> RunningFlow:
-    """The toy flow keeps its state by its sidecars; nothing is gained by letting them drain."""
+    """The toy flow keeps its state through its sidecars; letting them drain would gain nothing."""
     return RunningFlow(TOY, run_folder, **{"drain": False, "store": "sqlite-by-dapr", **more})  # type: ignore[arg-type]
 
 
@@ -76,7 +76,7 @@ async def test_what_is_killed_comes_back_on_its_old_port(tmp_path: Path, http: a
 async def test_a_guest_may_publish_what_the_flow_does_not_expect_of_it(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """Hostile events come from an app id that has no app, with the topics it was granted and no others."""
+    """Tests send hostile events under an app id without an app, with exactly its granted topics."""
     async with toy(tmp_path / "run") as flow:
         url, token = await flow.also_sidecar("stranger", "greetings")
         statuses = [
@@ -100,7 +100,7 @@ async def test_a_sidecar_answers_nobody_without_its_token(tmp_path: Path, http: 
 async def test_a_service_is_told_its_environment_and_where_the_outside_is(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """What the caller says wins over the run file, and addresses are those of this run."""
+    """The caller's values win over the run file, and addresses are those of this run."""
     async with toy(tmp_path / "run", environment={"EXTRA": "yes"}) as flow:
         told = await (await http.get(f"{flow.address('greeter')}/count")).json()
         assert (told["GREETING"], told["EXTRA"]) == ("hello", "yes")
@@ -145,7 +145,7 @@ async def test_two_runs_may_not_share_a_run_folder(tmp_path: Path) -> None:
 
 
 def test_a_flow_without_components_for_a_broker_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    """The sentence names what there is."""
+    """The message names the existing brokers."""
     assert read_flow(TOY).name == "toy"
     with pytest.raises(FlowFileError, match="choose one that is there: redis"):
         toy(tmp_path / "run", broker="kafka")

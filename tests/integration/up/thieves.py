@@ -1,4 +1,4 @@
-"""Whoever stole the login of a service, and speaks to the broker without its sidecar."""
+"""A thief with the login of a service, who connects to the broker without its sidecar."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Thief(Protocol):
         """Put a message on a topic, or raise Refused."""
 
     async def read(self, topic: str) -> None:
-        """Take from a topic what nobody has read, or raise Refused."""
+        """Take unread events from a topic, or raise Refused."""
 
     async def __aenter__(self) -> Self:
         """Log in."""

@@ -1,4 +1,4 @@
-"""A service small enough to test the machinery around it: it counts the greetings it hears, in its store."""
+"""A small service for testing the machinery around it: it counts greetings in its store."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def greet(request: Request) -> Response:
 
 @app.get("/count")
 async def show() -> dict[str, int | str]:
-    """Tell what was counted, and what this process was told by its environment."""
+    """Return the count, and the environment of this process."""
     return {"count": await count(), **{name: os.environ.get(name, "") for name in ("GREETING", "EXTRA")}}
 
 
