@@ -26,14 +26,14 @@ IMAGE_nats-pull ?= nats-pull-component:0.1.0
 BASE ?=
 HELM ?= $(or $(shell command -v helm),$(lastword $(sort $(wildcard $(HOME)/.cache/choreography/helm-*/helm))))
 NEEDS_HELM = test -n "$(HELM)" || { echo "helm is not here, so nothing can place what is rendered. Install Helm 3, or name it: make HELM=/path/to/helm ..." >&2; exit 1; }
-# Of the cluster it renders for; without one Helm would take its own.
+# The version of the cluster for which it renders; without it Helm would take its own.
 RENDER := --kube-version 1.30.0
-# Brokers that k8s/ can run in the cluster.
+# The brokers that k8s/ can run in the cluster.
 IN_CLUSTER := redis kafka rabbitmq nats
 
 BROKERS := redis kafka rabbitmq nats nats-pull aws eventbridge
 STORES := sqlite postgres mysql
-# Those that services speak to themselves; the kit makes both.
+# The databases that services connect to themselves; the kit makes both.
 DATABASES := sqlite: postgresql:
 
 .PHONY: help
@@ -46,7 +46,7 @@ help:
 run: $(READY) ## start the checkout flow on this machine and rehearse it     ORDERS=200 EXIT= BROKER=redis STORE=sqlite
 	@$(BIN)/choreography up apps/checkout --orders $(ORDERS) --broker $(BROKER) --store $(STORE) $(if $(EXIT),--exit)
 
-# On both cores; the others share the processes that they start.
+# Unit tests run on both cores; the others share the processes that they start.
 unit: $(READY) ## what needs no sidecar: unit tests, and what holds of the repository     UNIT="tests/unit/web ..."
 	@$(BIN)/pytest --quiet -n 2 $(UNIT)
 
@@ -78,8 +78,8 @@ explore: $(READY) ## the model checker: every order of every event, exhaustively
 faults: tools ## kill, cut, freeze and flood real processes, then audit every order     SHORT=
 	@$(BIN)/python -m faults $(if $(SHORT),--short)
 
-# All of them are asked, also when one fails: whoever mends one wants to know about the others. 3 says that a case cannot be
-# shown there, such as a restart of an emulator that keeps nothing: docs/conformance.md says which.
+# All of them are tested, also when one fails: a person who mends one wants to know about the others. 3 means that a
+# case cannot be shown there, such as a restart of an emulator that keeps nothing: docs/conformance.md says which.
 conformance: $(READY) ## ask every broker and store, on real servers, what the guarantee rests on     DOCS=
 	@failed=; for broker in $(BROKERS); do \
 		$(BIN)/choreography conform components/brokers/$$broker.yaml --start $$broker $(if $(DOCS),--docs docs) || test $$? = 3 || failed="$$failed $$broker"; \
@@ -95,8 +95,8 @@ brokers: $(READY) ## the rehearsal on every broker and every store
 	done; $(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --store mysql || failed="$$failed mysql"; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-# What has to be built is built first, as no test may take that long.
-# Nothing is captured, because whoever waits for minutes wants to see for what.
+# Everything that has to be built is built first, as no test may take that long. Nothing is captured, because whoever
+# waits for minutes wants to see for what.
 e2e: $(READY) ## the chart, the overlays and Skaffold on a cluster, disturbed     E2E=tests/e2e/test_chart.py
 	@$(BIN)/python -m lab --obtain
 	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
@@ -104,8 +104,8 @@ e2e: $(READY) ## the chart, the overlays and Skaffold on a cluster, disturbed   
 deep: $(READY) ## what takes hours; docs/deep.json keeps when it last passed     PARTS="explore dapr-suite defects hurt ..."
 	@$(BIN)/python .ci/deep.py $(PARTS)
 
-# In an environment of its own: what it compares with is no dependency of the project.
-# OF=brokers is on request; last run by hand on 2026-11-24 (see docs/conformance.md).
+# It runs in an environment of its own, because the systems it compares with are no dependencies of the project.
+# OF=brokers runs only on request; it last ran by hand on 2026-11-24 (see docs/conformance.md).
 bench: .venv-bench/.ready tools ## this project beside others, in turns     QUICK= OF=brokers for this one on each broker, DOCS=
 	@.venv-bench/bin/python -m $(if $(OF),bench.on_$(OF) $(if $(DOCS),--out docs),bench $(if $(QUICK),--quick,--out docs))
 
@@ -156,7 +156,7 @@ lock: $(READY) ## pin every dependency anew
 	$(COMPILE) --output-file locks/requirements-eventbridge.txt locks/requirements-eventbridge.in
 	$(COMPILE) --output-file locks/requirements-nats-pull.txt locks/requirements-nats-pull.in
 
-# Parts of the verbs above; nobody has to type them.
+# These are parts of the verbs above; there is no need to type them.
 .PHONY: integration tools deep-explore deep-dapr-suite deep-defects deep-hurt deep-access deep-bench
 
 # Both stores, because the tests run on both. Preparing first keeps a build of minutes out of a test's time limit.
@@ -164,7 +164,7 @@ tools: $(READY)
 	@$(BIN)/choreography tools --broker $(BROKER) --store postgres
 	@$(BIN)/python -m tests.components.dapr_suite.suite
 
-# Two orders whole, many random runs (see docs/explore.md).
+# It explores two orders completely, and many random runs (see docs/explore.md).
 deep-explore: $(READY)
 	@$(BIN)/pytest -m deep tests/explore
 
@@ -173,7 +173,7 @@ deep-dapr-suite: $(READY)
 	@$(BIN)/python -m tests.components.dapr_suite.suite
 	@$(BIN)/pytest -m deep tests/components/test_dapr_suite.py
 
-# One seeded defect per rule of the guarantee, and what catches it.
+# It seeds one defect per rule of the guarantee, and shows which test catches it.
 deep-defects: $(READY)
 	@$(BIN)/python -m faults.defects
 
@@ -181,15 +181,15 @@ deep-defects: $(READY)
 deep-hurt: $(READY)
 	@$(BIN)/python -m faults.on_brokers
 
-# A user for each service on the brokers that take minutes to start; `make test` has the others.
+# It tests a user for each service on the brokers that take minutes to start; `make test` covers the others.
 deep-access: tools
 	@$(BIN)/pytest -m deep tests/integration/up/test_access.py
 
-# Nobody else asks whether the systems compared still run and end every order as they have to.
+# No other test checks that the compared systems still run and end every order as they must.
 deep-bench:
 	@$(MAKE) bench QUICK=1
 
-# The stamp is written last: an installation that was interrupted is done again.
+# The stamp is written last, so an interrupted installation is repeated.
 $(READY): locks/requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is missing or older than 3.11, so nothing here can run. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments, so dependencies have no place. Install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
