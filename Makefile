@@ -95,8 +95,8 @@ brokers: $(READY) ## the rehearsal on every broker and every store
 	done; $(BIN)/choreography up apps/checkout --orders 100 --exit --no-zipkin --store mysql || failed="$$failed mysql"; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-# Everything that has to be built is built first, as no test may take that long. Nothing is captured, because whoever
-# waits for minutes wants to see for what.
+# Everything that has to be built is built first, as no test may take that long. Nothing is captured, because a person
+# who waits for minutes wants to see the progress.
 e2e: $(READY) ## the chart, the overlays and Skaffold on a cluster, disturbed     E2E=tests/e2e/test_chart.py
 	@$(BIN)/python -m lab --obtain
 	@$(BIN)/pytest -m e2e --maxfail 3 --no-header --capture no --verbose $(E2E)
