@@ -33,7 +33,7 @@ class Record:
         sha256: the hash of its files.
         reason: the reason of the change.
         before: orders a second and microseconds of CPU for an order before the change; empty for the first record.
-        after: the same after it.
+        after: the same figures after the change.
     """
 
     date: str

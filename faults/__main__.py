@@ -1,6 +1,6 @@
-"""``python -m faults``: hurt the checkout flow in every way there is, and let an auditor read the books.
+"""``python -m faults``: cause every known fault in the checkout flow, and let an auditor read all records.
 
-python -m faults            every fault, at least 20,000 orders, twenty minutes or so
+python -m faults            every fault, at least 20,000 orders, about twenty minutes
 python -m faults --short    one fault of each kind in four minutes, for a build
 """
 

@@ -56,7 +56,7 @@ def _mount(folder: Path, flags: int, size: str) -> None:
 
 
 def fill(folder: Path) -> None:
-    """A server can write nothing more for a while; it may wait, fail or die."""
+    """Lower the limit of a small disk to little more than its current content."""
     room = os.statvfs(folder)
     used = (room.f_blocks - room.f_bfree) * room.f_frsize
     _mount(folder, _MS_REMOUNT, f"{(used + _ALMOST_NOTHING) // 1024}k")
@@ -68,7 +68,7 @@ def make_room(folder: Path) -> None:
 
 
 def full(server: str) -> Harm:
-    """A server can write nothing more for a while; whether it waits, fails or dies is its own affair."""
+    """A server can write nothing more for a while; it may wait, fail or die."""
 
     async def harm(stage: Stage) -> None:
         folder = stage.flow.run_folder / server

@@ -223,7 +223,7 @@ def _outcome(trial: _Trial, heard: Inputs, states: Sequence[Any], size: int, her
             one.parameter: trial.made(one, heard, state, size) for one, state in zip(trial.others, states, strict=True)
         }
         return probe(reaction, heard, entities | {named.parameter: mine}, trial.allowed(heard))
-    except Exception:  # noqa: BLE001 - whether a reaction is total is another question
+    except Exception:  # noqa: BLE001 - another rule checks whether a reaction is total
         return None
 
 

@@ -55,7 +55,7 @@ def _passed_on(flow: CheckedFlow, decider: Service, undoing: type[Event], actor:
 
 
 def _knows(flow: CheckedFlow, service: Service, undoing: type[Event]) -> bool:
-    """Tell whether a service consumes an undoing, or publishes or consumes another event that this one follows from."""
+    """Tell whether a service consumes an undoing event, or publishes or consumes a cause of it."""
     causes = {
         event.wire_type
         for _, event in flow.wiring.published

@@ -100,7 +100,7 @@ class CheckedFlow:
         lock: the committed promises, or None if there are none.
         folder: the folder of the flow's package, or None for services that exist only in memory.
         root: the folder that the flow is imported from.
-        at_work: receives the name of each thing when its check begins.
+        at_work: receives the name of each checked thing when its check begins.
     """
 
     wiring: Wiring

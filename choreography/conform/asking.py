@@ -63,7 +63,7 @@ def cases_named(known: Sequence[Case], only: Sequence[str]) -> list[Case]:
     """Return the cases whose names contain one of these words; all cases if there are no words.
 
     Raises:
-        ConformError: a word is in no name.
+        ConformError: a word matches no name.
     """
     for word in only:
         if not any(word in one.name for one in known):

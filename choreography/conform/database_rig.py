@@ -43,7 +43,7 @@ class DatabaseRig(StoreRig):
         """The URL of the database, if it is on a server.
 
         Raises:
-            NotShownError: it is a file.
+            NotShownError: the database is a file.
         """
         if self.address.is_file:
             raise NotShownError("a file has no settings that somebody else could change, and no server")

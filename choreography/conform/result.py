@@ -75,7 +75,7 @@ class ConformReport:
         type: the component's type.
         server: the server and its version, if it reports one.
         dapr: the sidecar's version.
-        results: by the name of the case.
+        results: the results by the name of the case.
     """
 
     kind: str

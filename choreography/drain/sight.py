@@ -59,7 +59,7 @@ class Sight:
     """One inspection of a broker.
 
     Attributes:
-        standings: one for every subscriber of every topic.
+        standings: the remaining messages of every subscriber of every topic.
         kept: the messages on dead-letter topics. No consumer takes them away, so the drain does not wait for them.
         marks: the end of each topic. Equal marks mean that nothing was published in between. Empty if a broker does not
             report it.

@@ -66,7 +66,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """An event of a foreign publisher that may come. This fact stays: only the count of those that came limits it."""
+    """An event of a foreign publisher that may come. The fact stays true; the number that came sets the limit."""
 
     type: str
 

@@ -123,7 +123,7 @@ class Replay:
         """Check that a property holds in every state of this run, or only at its end if that is its mode.
 
         Raises:
-            AssertionError: it does not.
+            AssertionError: the property does not hold.
         """
         prop = next((one for one in self.model.properties if one.name == name), None)
         if prop is None:

@@ -14,7 +14,7 @@ _REFUSED: Final = (
 
 
 class FrozenDict(dict[str, Kept]):
-    """A dict for reading. It equals every dict with the same items, and has a hash as long as its values have one."""
+    """A read-only dict. It equals every dict with the same items, and has a hash as long as its values have one."""
 
     __slots__ = ()
 

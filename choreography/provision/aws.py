@@ -40,7 +40,7 @@ async def provision(layout: BrokerLayout, address: str, *, partitions: int, copi
 
 
 def client_of(name: str, account: Account) -> Any:
-    """Return a client of one service of AWS, to be entered."""
+    """Return a client for one service of AWS, as an asynchronous context manager."""
     return get_session().create_client(
         name,
         region_name=account.region,

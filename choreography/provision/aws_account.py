@@ -15,7 +15,7 @@ class Account:
     Attributes:
         region: such as ``eu-west-1``.
         endpoint: the URL of an emulator; None is AWS.
-        access_key, secret_key: None asks the default chain of AWS.
+        access_key, secret_key: None: the default chain of AWS provides them.
     """
 
     region: str

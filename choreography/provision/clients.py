@@ -12,7 +12,7 @@ def speaker(module: str, kind: str, what: str, error: type[ChoreographyError]) -
     """Return the module for a type of broker.
 
     Raises:
-        ChoreographyError: as `error`, if the client of the broker is not installed.
+        ChoreographyError: of the class `error`, if the client of the broker is not installed.
     """
     try:
         return importlib.import_module(module)

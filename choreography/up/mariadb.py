@@ -37,7 +37,7 @@ class MariaDB:
     def dsn(self) -> str:
         """The connection string of the flow's store; the component puts the database's name behind the slash.
 
-        Lock and idle limits bound how long a frozen replica can hold up the others.
+        Lock and idle limits bound how long a frozen replica can block the others.
         """
         return (
             f"{_USER}:{self.password}@tcp(127.0.0.1:{self.port})/"

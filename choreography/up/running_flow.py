@@ -33,7 +33,7 @@ class RunningFlow:
 
     Replicas are called `order`, `order-2`, `order-3`; the sidecar of `order` is the process `order-sidecar`;
     servers are called `redis`, `postgres`, `scheduler` and `zipkin`. State stays in the run folder and is
-    found again by the next run. A process that dies unasked is an error at the latest when the block ends.
+    found again by the next run. A process that dies unexpectedly is an error, at the latest when the block ends.
     """
 
     _programs: Programs

@@ -54,7 +54,7 @@ async def ensure_subscription(aws: Aws, settings: Settings, topic: str, pattern:
 
     Args:
         aws: the connection.
-        settings: of the component.
+        settings: the settings of the component.
         topic: the topic to consume.
         pattern: an event pattern to consume instead of the topic.
 

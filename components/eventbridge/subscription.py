@@ -34,11 +34,11 @@ class Subscription:
     def __init__(
         self, aws: Aws, settings: Settings, topic: str, pattern: str, *, running: asyncio.Event, line: Line
     ) -> None:
-        """Describe it; nothing is read before `deliveries` is.
+        """Describe the subscription; nothing is read before `deliveries` runs.
 
         Args:
             aws: the connection.
-            settings: of the component.
+            settings: the settings of the component.
             topic: the topic to consume.
             pattern: an event pattern to consume instead of the topic; "" for the topic.
             running: not set while the sidecar wants no new messages.

@@ -32,7 +32,7 @@ class Pull:
     """Requests messages from a consumer, and hands over each that arrives."""
 
     def __init__(self, nats: Nats, subject: str, in_hand: InHand, running: asyncio.Event) -> None:
-        """Describe it; nothing is asked before it is run.
+        """Describe the pull; nothing is requested before `run`.
 
         Args:
             nats: the connection.

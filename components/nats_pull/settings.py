@@ -38,11 +38,11 @@ class Settings:
         consumer: the name of the consumer; the sidecar gives its app id if the file has none.
         servers: the addresses of NATS.
         name: the name of connections on the server's monitoring page; empty means the consumer.
-        username, password: a login; a URL may hold it just as well.
+        username, password: a login; a URL may contain it instead.
         token: another kind of login.
-        jwt, seed: another: a user's JWT and the seed that signs for it, or the seed of an nkey alone.
+        jwt, seed: another login: a user's JWT and the seed that signs for it, or only the seed of an nkey.
         ca_certificate, certificate, key: PEM texts for TLS.
-        domain: of JetStream; empty means that of the server.
+        domain: the JetStream domain; empty means the server's domain.
         ack_wait: seconds after which a message counts as abandoned by a component that died.
         max_in_flight: the most unacknowledged messages of one subscription.
         max_deliver: the number of deliveries after which a failing message goes to the dead letter topic; 0 is never.

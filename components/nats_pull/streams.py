@@ -50,7 +50,7 @@ class Ensured:
     Attributes:
         is_new: it was made just now.
         differs: its harmless differences from the file, a sentence each.
-        ack_wait: of a consumer.
+        ack_wait: the AckWait of a consumer.
     """
 
     is_new: bool

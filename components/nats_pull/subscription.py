@@ -40,11 +40,11 @@ class Subscription:
     """
 
     def __init__(self, nats: Nats, settings: Settings, topic: str, pack: int, running: asyncio.Event) -> None:
-        """Describe it; nothing is pulled before `deliveries` is.
+        """Describe the subscription; nothing is pulled before `deliveries` runs.
 
         Args:
             nats: the connection.
-            settings: of the component.
+            settings: the settings of the component.
             topic: the topic to consume.
             pack: the most messages in one delivery.
             running: not set while the sidecar wants no new messages.

@@ -19,7 +19,7 @@ class Asked:
     """The input of a command: ``{"settings": {...}, "subscriptions": [["app", "topic"], ...]}``.
 
     Attributes:
-        settings: of the component file.
+        settings: the settings of the component file.
         subscriptions: pairs of app and topic.
         more: all other keys.
     """

@@ -1,4 +1,4 @@
-"""Explores the engine itself: replicas of one service that crash, and whose operations fail, get late or no responses.
+"""Explores the engine itself: replicas of one service that crash, and operations with late, wrong or no responses.
 
 Not here: the steps of a whole flow (`choreography.explore`), and the engine that is explored (`choreography.engine`).
 """

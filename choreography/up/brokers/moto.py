@@ -27,7 +27,7 @@ def require_moto(progress: Progress) -> None:
     """Check that moto is installed, with its server.
 
     Raises:
-        MissingToolError: it is not.
+        MissingToolError: it is not installed.
     """
     if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "aiobotocore")):
         raise MissingToolError(
