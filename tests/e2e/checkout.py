@@ -102,7 +102,7 @@ class Checkout:
                 async with self.session.post(url, json=body, headers=keyed, timeout=ONE_ATTEMPT) as answer:
                     told = await answer.json(content_type=None)
             except (aiohttp.ClientError, TimeoutError, ValueError):
-                return None  # the pod that was asked has ended meanwhile
+                return None  # the pod that got the request has ended meanwhile
             assert answer.status in (202, 503), told
             return dict(told) if answer.status == 202 else None
 

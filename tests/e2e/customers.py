@@ -59,7 +59,7 @@ class Stream:
             return [*behind, *(one for one in ordered if one not in self.watch.ends)]
 
         await until(left, lambda some: not some, within=QUIET)
-        await asyncio.sleep(5)  # what was answered late may still be published again
+        await asyncio.sleep(5)  # an event that was answered late may still be published again
         now = (datetime.now(UTC) - timedelta(seconds=10)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         seen = Seen(self.customers.orders, self.watch.ends, {}, self._delivered, now)
         books = Books(

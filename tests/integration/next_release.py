@@ -1,7 +1,7 @@
 """The next release of checkout, made by editing its files as a developer would.
 
-An order keeps a mark from its beginning, and its completion is said by a second version, which notification hears
-beside the first. The functions of shipping's join and of the order's deadline have other names, and keep the declared
+An order keeps a mark from its beginning, and a second version announces its completion, which notification consumes
+beside the first. The functions of shipping's join and of the order's deadline have other names, but keep the declared
 ones.
 """
 

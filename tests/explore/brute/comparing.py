@@ -47,7 +47,7 @@ class Right:
 def plainly(seed: int, flows: int, faults: Faults = NO_FAULTS, largest: int = LARGEST) -> Right | None:
     """Return what plain enumeration says of one drawn flow; None if it is too large for that.
 
-    It is remembered, because a flow that shows a defect is searched without and with it.
+    The result is cached, because a flow that shows a defect is searched without and with the defect.
     """
     model, scenario, mix = drawn(seed, flows)
     scenario = replace(scenario, faults=faults)

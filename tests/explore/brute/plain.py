@@ -1,6 +1,6 @@
-"""Every world that a flow can come into, found by taking every step from every one of them on the services themselves.
+"""Finds every world that a flow can reach, by taking every step from every world on the services themselves.
 
-Nothing is left out, nothing is exchanged and nothing is remembered: it is slow, and there is little to get wrong.
+It leaves out no step, exchanges no flows and caches nothing: it is slow, but so simple that few mistakes are possible.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rehearsal must believe a shop that keeps the rules and catch one that breaks them.
 
-The payment provider is the real one. The shop is small and keeps its books in memory, so that each rule can
-be broken on purpose.
+The payment provider is the real one. The shop is small and keeps its records in memory, so that each rule can be broken
+on purpose.
 """
 
 import asyncio

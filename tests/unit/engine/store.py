@@ -49,13 +49,13 @@ class Store:
     """Rows under ETags that never repeat, and faults that are taken one by one.
 
     Attributes:
-        commits: what happens to the next commits; none of it once it is empty.
+        commits: what happens to the next commits; nothing special once it is empty.
         reads: what happens to the next bulk gets.
         confirms: whether the next single gets fail.
         refuses: which transactions are answered with 4xx.
         breaks: which transactions are answered with 500.
-        beside: what was to go into each transaction besides records.
-        answers_beside: what comes of that, if it is no yes.
+        beside: the writes of each transaction besides records.
+        answers_beside: the result of those writes, if it is not a success.
     """
 
     rows: dict[str, Stored] = field(default_factory=dict)

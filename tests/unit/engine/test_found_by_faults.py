@@ -11,10 +11,10 @@ from tests.unit.engine.toy import Box, Put, desk
 
 @pytest.mark.parametrize("kills_at", range(4))
 def test_an_innocent_event_that_came_twice_in_a_batch_is_not_set_aside_after_one_death(kills_at: int) -> None:
-    """Its replica was killed twice within minutes, for reasons of its own.
+    """Its replica was killed twice within minutes, for other reasons.
 
-    Named twice by the mark of the second life, the event counted as having killed two processes, the second of them
-    alone; it was quarantined unrun, and an order was completed that nobody had placed.
+    The mark of the second process named the event twice, so it counted as having killed two processes, the second one
+    alone. It was quarantined without running, and an order was completed that was never placed.
     """
     world = World(desk)
     put = came(Put(box="a", amount=1), "put")

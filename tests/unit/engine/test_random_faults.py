@@ -121,7 +121,7 @@ def test_each_event_takes_effect_once_whatever_fails(
 ) -> None:
     """Store, broker, provider and process fail as they like; then everything is redelivered until it is done.
 
-    Some replicas expect records to begin, which is wrong more often than not; expecting it always is the worst.
+    Some replicas assume that records begin, which is usually wrong; always assuming it is the worst case.
     """
     world = World(desk, the_bank, store=Watched())
     trouble.befall(world)

@@ -24,9 +24,9 @@ NOW = datetime.now(UTC).isoformat()
 
 
 async def test_a_service_starts_although_what_waited_for_it_takes_every_worker_of_its_sidecar() -> None:
-    """All topics share the sidecar's workers, so a canary comes only after deliveries before it are answered.
+    """All topics share the sidecar's workers, so a canary comes only after earlier deliveries are answered.
 
-    A service that holds them until the canary is back waits for itself, gives up, and meets the same again.
+    A service that holds them until the canary is back waits for itself, gives up, and waits again after its restart.
     """
     sidecar = FakeSidecar()
     refused: list[str] = []

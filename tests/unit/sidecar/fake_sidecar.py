@@ -40,7 +40,7 @@ class FakeSidecar:
 
     Attributes:
         faults: what happens to the next calls of a kind (read, confirm, commit, publish, schedule); nothing once empty.
-        on_publish: told of every event that is taken, by topic.
+        on_publish: called for every accepted event, by topic.
         slow: seconds by which the answers to a kind of call come late.
         calls: how many events each call to publish carried, by topic.
         broker: the type of its pub/sub component.

@@ -1,7 +1,7 @@
-"""All five services together: whatever arrives whenever, every order ends, and ends right.
+"""All five services together: every order ends correctly, in every order of arrival.
 
-Hypothesis chooses, step by step, what happens next: which of the things in flight arrive, alone or as one batch, in
-which order and how often, what the provider says, when somebody asks to cancel, and whether the deadline comes.
+Hypothesis chooses each next step: which events in flight arrive, alone or as one batch, in which order and how often,
+how the provider replies, when a customer asks to cancel, and whether the deadline comes.
 """
 
 from collections import Counter
