@@ -1,4 +1,4 @@
-"""What holds for all tests of components."""
+"""Settings for all tests of components."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def suite() -> Path:
 
 
 async def test_the_plainest_component_passes(suite: Path) -> None:
-    """Order and bulks included: what fails elsewhere is not the suite's fault, nor the adapter's."""
+    """It passes, order and bulks included, so a failure elsewhere is not due to the suite or the adapter."""
     async with plain.served(plain.Plain()) as socket:
         verdict = await run_suite(suite, Asked(socket, in_order=True))
     assert not verdict.failed, verdict.output
@@ -52,7 +52,7 @@ async def test_the_plainest_component_passes(suite: Path) -> None:
     ],
 )
 async def test_a_component_that_is_broken_fails(suite: Path, broken: type[plain.Plain], test: str) -> None:
-    """In the test that is about it."""
+    """The suite's test about that defect fails."""
     async with plain.served(broken()) as socket:
         verdict = await run_suite(suite, Asked(socket, in_order=True, seconds=6))
     assert test in verdict.failed, verdict.output

@@ -1,4 +1,4 @@
-"""What is made in AWS beforehand, on an emulator that speaks real HTTP."""
+"""Provisioning of AWS, on an emulator that speaks real HTTP."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def _bodies(sqs: Any, queue: str) -> list[Any]:
 
 
 async def test_sns_keeps_what_is_published_before_anybody_subscribes(port: int) -> None:
-    """Made twice, it is made once, and every topic is let into its queue."""
+    """A second run makes nothing more, and every topic may send to its queue."""
     layout = BrokerLayout("pubsub.aws.snssqs", "pubsub", TOPICS, HEARERS)
     told = await provision(layout, moto.address(port))
     assert told == [
@@ -113,14 +113,14 @@ async def test_eventbridge_keeps_what_is_published_before_anybody_subscribes(por
 
 
 async def test_a_setting_that_the_component_does_not_know_is_told(port: int) -> None:
-    """In its own words."""
+    """The message is the component's own."""
     layout = BrokerLayout("pubsub.aws.eventbridge", "pubsub", TOPICS, HEARERS, {"bus": "flow"})
     with pytest.raises(ProvisionError, match="'bus' is no setting of this component"):
         await provision(layout, moto.address(port))
 
 
 def test_an_address_is_a_region_or_an_emulator() -> None:
-    """In AWS nothing but the region is to be told, as credentials come from where AWS's own tools take them."""
+    """For AWS only the region is needed, as credentials come from the sources of AWS's own tools."""
     assert account_at("eu-west-1") == Account("eu-west-1")
     assert account_at("http://key:s%2Fecret@localhost:5000/eu-west-1") == Account(
         "eu-west-1", "http://localhost:5000", "key", "s/ecret"
@@ -129,6 +129,6 @@ def test_an_address_is_a_region_or_an_emulator() -> None:
 
 @pytest.mark.parametrize("address", ["", "localhost:5000", "http://localhost:5000", "ftp://localhost/eu-west-1"])
 def test_an_address_that_is_neither_is_refused(address: str) -> None:
-    """With an example of both."""
+    """The message shows an example of both."""
     with pytest.raises(ProvisionError, match="eu-west-1"):
         account_at(address)

@@ -1,4 +1,4 @@
-"""Waits for what will be true soon."""
+"""Waits for conditions that become true soon."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def eventually(is_so: Callable[[], bool], within: float = 60.0) -> None:
 
 
 async def eventually_told(ask: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
-    """Wait until somebody who is asked says that something is so."""
+    """Wait until an asynchronous check succeeds."""
     async with asyncio.timeout(within):
         while not await ask():  # noqa: ASYNC110 - it can only be asked
             await asyncio.sleep(0.1)

@@ -22,17 +22,17 @@ from components.pluggable.proto import common_pb2, pubsub_pb2, pubsub_pb2_grpc
 
 
 class Plain(pubsub_pb2_grpc.PubSubServicer):
-    """Delivers what was published to whoever subscribed, one after another, until it is acknowledged."""
+    """Delivers published events to each subscriber, one after another, until they are acknowledged."""
 
     def __init__(self) -> None:
         self._queues: dict[str, list[asyncio.Queue[bytes]]] = defaultdict(list)
 
     async def Init(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - named by the proto
-        """Take any settings."""
+        """Accept any settings."""
         return pubsub_pb2.PubSubInitResponse()
 
     async def Features(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Say that bulks may come."""
+        """Declare support for bulks."""
         return common_pb2.FeaturesResponse(features=["BULK_PUBSUB"])
 
     async def Ping(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
@@ -95,14 +95,14 @@ class LosingOfBulks(Plain):
 
 
 class Changing(Plain):
-    """Changes what it delivers."""
+    """Changes the events that it delivers."""
 
     def _kept(self, events: Sequence[bytes]) -> Sequence[bytes]:
         return [event.replace(b"1", b"2") for event in events]
 
 
 class Repeating(Plain):
-    """Delivers what was acknowledged a second time."""
+    """Delivers acknowledged events a second time."""
 
     def _kept(self, events: Sequence[bytes]) -> Sequence[bytes]:
         return [event for event in events for _ in range(2)]

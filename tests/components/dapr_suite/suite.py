@@ -42,7 +42,7 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """As the program reads it. It publishes at once, and waits for no subscription to settle."""
+        """Return the file that the program reads; it publishes at once, and waits for no subscription to settle."""
         config: dict[str, Any] = {
             "checkInOrderProcessing": self.in_order,
             "waitDurationToPublish": "0s",
@@ -67,7 +67,7 @@ class Verdict:
 
 
 def obtain_suite(progress: Progress) -> Path:
-    """Return the program, after building it if it is not there as its sources are now."""
+    """Return the program, and build it first if its sources have changed."""
     sources = b"".join((_FOLDER / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
     project = GoProject(
         name="dapr-suite",

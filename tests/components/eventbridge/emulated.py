@@ -1,4 +1,4 @@
-"""An AWS that is emulated by a process, and the component served from this one, so that its haste can be set."""
+"""An emulated AWS in a process, and the component in this process, so that its pauses can be set."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def served() -> AsyncIterator[Any]:
 
 
 class File:
-    """One component file of one sidecar: what it publishes, and what it hears."""
+    """One component file of one sidecar, with the events that it publishes and consumes."""
 
     def __init__(self, component: Any, pod: Pod, name: str, **settings: str) -> None:
         self.pod = pod
@@ -68,7 +68,7 @@ class File:
         await self._component.Init(pubsub_pb2.PubSubInitRequest(metadata=metadata), metadata=self._called)
 
     async def subscribe(self, topic: str, pattern: str = "") -> None:
-        """Open a stream, and return as soon as it was asked for, as a sidecar does."""
+        """Open a stream, and return as soon as it was requested, as a sidecar does."""
         told = {"eventPattern": pattern} if pattern else {}
         stream = self._component.PullMessages(metadata=self._called)
         await stream.write(pubsub_pb2.PullMessagesRequest(topic=pubsub_pb2.Topic(name=topic, metadata=told)))
@@ -90,7 +90,7 @@ class File:
         await asyncio.gather(*self._listening)
 
     async def close(self) -> None:
-        """Hear nothing more."""
+        """End all subscriptions."""
         for task in self._listening:
             task.cancel()
         await asyncio.gather(*self._listening, return_exceptions=True)

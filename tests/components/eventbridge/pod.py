@@ -1,4 +1,4 @@
-"""An AWS that is emulated, a component, a sidecar and an app, as real processes: what a pod would hold."""
+"""An emulated AWS, a component, a sidecar and an app, as real processes: the contents of a pod."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ ACCOUNT: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", 
 
 
 def queue_of(topic: str, consumer: str = "listener") -> str:
-    """What the rule and the queue of a consumer are called."""
+    """Return the name of a consumer's rule and queue."""
     return subscription_name(Settings(consumer=consumer, region=REGION, bus=BUS), topic)
 
 
 @dataclass
 class App:
-    """An app that remembers what its sidecar hands over."""
+    """An app that records its sidecar's deliveries."""
 
     failures: dict[bytes, int] = field(default_factory=dict)
     delays: dict[bytes, float] = field(default_factory=dict)
     heard: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
 
     def data(self, topic: str) -> list[bytes]:
-        """What was heard and accepted from a topic."""
+        """Return the accepted events of a topic."""
         return [data for heard, data, _ in self.heard if heard == topic]
 
     async def events(self, request: web.Request) -> web.Response:
-        """Answer a bulk delivery; what is named in `failures` fails that many times."""
+        """Answer a bulk delivery; entries named in `failures` fail that many times."""
         batch = await request.json()
         statuses = []
         for entry in batch["entries"]:
@@ -192,7 +192,7 @@ class Pod:
             return answer.status, await answer.text()
 
     async def subscribed(self, topics: Sequence[str], within: float = 40.0) -> None:
-        """Wait until every topic has a rule that sends to a queue; what is published earlier finds none."""
+        """Wait until every topic has a rule that sends to a queue; earlier events match no rule."""
         async with self.client("events") as events, asyncio.timeout(within):
             for topic in topics:
                 while not await _sends(events, queue_of(topic)):  # noqa: ASYNC110 - AWS can only be asked
@@ -200,7 +200,7 @@ class Pod:
 
     @asynccontextmanager
     async def client(self, name: str, accessKey: str = "test", secretKey: str = "test") -> AsyncIterator[Any]:  # noqa: N803
-        """Look at AWS without the component, with the credentials that a component file would name."""
+        """A client of AWS without the component, with the credentials of a component file."""
         async with get_session().create_client(
             name,
             region_name=REGION,

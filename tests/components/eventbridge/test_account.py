@@ -1,4 +1,4 @@
-"""What is wrong with region, credentials or endpoint is said when the sidecar starts, in a sentence of ours."""
+"""Errors of region, credentials or endpoint are reported when the sidecar starts, in a clear message."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ROLE = "arn:aws:iam::123456789012:role/events"
 @pytest.fixture(scope="module")
 async def pod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pod]:
     """An emulator that checks who calls, as AWS does."""
-    # The first calls are free, so that somebody can be made whom it knows.
+    # The first calls need no credentials, so that a user can be created.
     async with emulated_aws(tmp_path_factory.mktemp("aws"), INITIAL_NO_AUTH_ACTION_COUNT="4") as pod:
         yield pod
 
 
 @pytest.fixture(scope="module")
 async def user(pod: Pod) -> dict[str, str]:
-    """Credentials of somebody who may do everything."""
+    """Credentials of a user who may do everything."""
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
     async with pod.client("iam") as iam:
@@ -50,7 +50,7 @@ async def component(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
 
 @pytest.fixture
 def known(component: Any, pod: Pod, user: dict[str, str]) -> File:
-    """A component file with which nothing is wrong."""
+    """A component file without errors."""
     return File(component, pod, "pubsub", busName="known", **user)
 
 
@@ -81,7 +81,7 @@ async def test_credentials_that_aws_knows_are_taken(known: File, pod: Pod, user:
 async def test_what_aws_would_refuse_every_time_is_refused_at_the_start(
     known: File, settings: dict[str, str], code: grpc.StatusCode, sentence: str
 ) -> None:
-    """A sidecar prints it, and its supervisor shows that."""
+    """The sidecar prints the message, and its supervisor shows it."""
     known.settings |= settings
     with pytest.raises(grpc.aio.AioRpcError, match=sentence) as failure:
         await known.init()
@@ -91,7 +91,7 @@ async def test_what_aws_would_refuse_every_time_is_refused_at_the_start(
 async def test_a_region_that_nobody_knows_and_where_nothing_answers_is_refused(
     known: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that AWS opened after this component was made answers."""
+    """A region that AWS opened later than this component was made is accepted, because it answers."""
     known.settings |= {"region": "eu-west-99", "endpoint": ""}
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where AWS would be
     with pytest.raises(grpc.aio.AioRpcError, match=r"'eu-west-99'.*Correct the region") as failure:
@@ -102,7 +102,7 @@ async def test_a_region_that_nobody_knows_and_where_nothing_answers_is_refused(
 
 
 async def test_a_role_is_assumed(known: File) -> None:
-    """With the credentials of the file. This role may do nothing, and the answer names it."""
+    """It uses the file's credentials; this role may do nothing, and the answer names it."""
     known.settings |= {"assumeRoleArn": _ROLE, "assumeRoleSessionName": "order"}
     await known.init()
     with pytest.raises(grpc.aio.AioRpcError) as failure:

@@ -31,7 +31,7 @@ SETTINGS = Settings(consumer="order", region="eu-west-1")
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["", "application/json"]))
 def test_bytes_arrive_as_they_were_published(data: bytes, content_type: str) -> None:
-    """Also when EventBridge parses the event and writes it anew."""
+    """This holds also when EventBridge parses the event and writes it anew."""
     body = json.dumps({"id": "1", "detail": json.loads(wrap(data, content_type))})
     received = unwrap(body)
     assert received.data == data
@@ -47,7 +47,7 @@ def test_what_a_queue_would_refuse_is_coded(data: bytes) -> None:
 
 @pytest.mark.parametrize("body", ["", "no JSON", "[]", '{"detail": 1}', '{"detail": {"daprBase64": "!"}}'])
 def test_what_is_not_wrapped_is_handed_over_whole(body: str) -> None:
-    """Another publisher's event is the business of the app."""
+    """The app itself must judge another publisher's event."""
     assert unwrap(body).data == body.encode()
 
 
@@ -76,7 +76,7 @@ def test_a_name_is_readable_and_one_that_aws_takes(consumer: str, topic: str) ->
     ],
 )
 def test_no_two_subscriptions_share_a_queue(one: tuple[str, ...], other: tuple[str, ...]) -> None:
-    """Each would take what the other is to hear, and the policy would let in the rule of the last one only."""
+    """Otherwise each would take the other's events, and the policy would admit only the last one's rule."""
     assert _name(*one) != _name(*other)
 
 
@@ -113,7 +113,7 @@ def test_every_setting_is_described_in_the_form_of_daprs_own_components() -> Non
 
 
 def test_a_policy_keeps_whom_others_let_in() -> None:
-    """Whoever made the queue may have a reason; our own statement is there once."""
+    """Existing statements may have a reason; our own statement is added once."""
     theirs = {"Sid": "Audit", "Effect": "Allow", "Principal": "*", "Action": "sqs:GetQueueUrl", "Resource": "q"}
     policy = merged(json.dumps({"Version": "2012-10-17", "Statement": theirs}), "q", "rule/a")
     again = json.loads(merged(policy, "q", "rule/b"))
@@ -122,7 +122,7 @@ def test_a_policy_keeps_whom_others_let_in() -> None:
 
 
 def test_settings_have_defaults_and_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty value, as of a variable that is not set, is none."""
+    """An empty value, such as that of an unset variable, counts as missing."""
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     told = {"consumerID": "order", "BUSNAME": "mine", "endpoint": "", "allowedTopics": "a,b"}
     settings = read_settings(told)
@@ -153,7 +153,7 @@ def test_settings_have_defaults_and_any_case(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_setting_that_cannot_be_meant_is_refused(
     told: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a sentence that says what to write."""
+    """The message says what to write."""
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     with pytest.raises(SettingsError, match=sentence):
@@ -161,7 +161,7 @@ def test_a_setting_that_cannot_be_meant_is_refused(
 
 
 class _Events:
-    """EventBridge, answering what a test wants: an error code for each event, or an exception for the call."""
+    """EventBridge with the answers of a test: an error code for each event, or an exception for the call."""
 
     def __init__(self, *answers: list[str] | Exception) -> None:
         self.answers, self.calls = list(answers), list[list[str]]()
@@ -198,7 +198,7 @@ def _events(*topics: str) -> list[Outgoing]:
 
 @pytest.mark.usefixtures("impatient")
 async def test_only_what_was_throttled_is_put_again() -> None:
-    """What AWS took is not published twice for the sake of its neighbours."""
+    """Events that AWS accepted are not published twice for the sake of their neighbours."""
     aws = _Events(["", "ThrottlingException", "", "InternalFailure"])
     assert await _publisher(aws).publish(_events("a", "b", "c", "d")) == {}
     assert aws.calls == [["a", "b", "c", "d"], ["b", "d"]]
@@ -206,7 +206,7 @@ async def test_only_what_was_throttled_is_put_again() -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_what_aws_refuses_for_good_is_told_and_not_tried_again() -> None:
-    """Beside what succeeded."""
+    """The error is reported beside the successes."""
     aws = _Events(["", "MalformedDetail"])
     failures = await _publisher(aws).publish(_events("a", "b"))
     assert [(place, failure.lasting) for place, failure in failures.items()] == [(1, True)]
@@ -216,7 +216,7 @@ async def test_what_aws_refuses_for_good_is_told_and_not_tried_again() -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_an_aws_that_stays_away_is_told_after_some_attempts() -> None:
-    """The sidecar, or the app, decides how long to go on."""
+    """The sidecar, or the app, decides how long to retry."""
     aws = _Events(*[EndpointConnectionError(endpoint_url="http://aws")] * 99)
     failures = await _publisher(aws).publish(_events("a"))
     assert not failures[0].lasting
@@ -225,7 +225,7 @@ async def test_an_aws_that_stays_away_is_told_after_some_attempts() -> None:
 
 
 async def test_calls_are_cut_by_number_and_by_bytes() -> None:
-    """Ten events, and 256 KB."""
+    """The limits are ten events and 256 KB."""
     aws = _Events()
     assert await _publisher(aws).publish(_events(*"abcdefghijkl")) == {}
     assert [len(call) for call in aws.calls] == [10, 2]
@@ -236,7 +236,7 @@ async def test_calls_are_cut_by_number_and_by_bytes() -> None:
 
 
 async def test_an_event_that_is_too_large_is_refused_before_it_is_sent() -> None:
-    """And its neighbours are published."""
+    """Its neighbours are published."""
     aws = _Events()
     failures = await _publisher(aws).publish([Outgoing("small", b"x"), Outgoing("large", b"x" * MOST_BYTES)])
     assert list(failures) == [1]
@@ -245,7 +245,7 @@ async def test_an_event_that_is_too_large_is_refused_before_it_is_sent() -> None
 
 
 async def test_calls_run_side_by_side() -> None:
-    """But not more than eight."""
+    """At most eight run at once."""
     at_once, most = 0, 0
 
     class Slow(_Events):

@@ -1,4 +1,4 @@
-"""What is published reaches whoever subscribed, whether or not bus, rule and queue were there before."""
+"""Published events reach every subscriber, whether or not bus, rule and queue existed before."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def file(component: Any, pod: Pod) -> AsyncIterator[Callable[..., File]]:
 
 
 async def test_nothing_is_lost_on_a_fresh_bus_that_is_published_after_subscribing(file: Callable[..., File]) -> None:
-    """A sidecar says that it has subscribed as soon as it asked for it."""
+    """A sidecar counts as subscribed as soon as it has requested a subscription."""
     order = file("pubsub", busName="fresh")
     await order.init()
     await order.subscribe("orders")
@@ -63,7 +63,7 @@ async def test_nothing_is_lost_on_a_fresh_bus_that_is_published_after_subscribin
 
 
 async def test_a_publish_that_overtakes_the_subscription_before_it_is_heard(file: Callable[..., File]) -> None:
-    """Calls of one connection may be handled in another order than they were begun in; nothing is heard twice."""
+    """Calls of one connection may be handled out of order; no event is delivered twice."""
     order = file("pubsub", busName="overtaken")
     await order.init()
     await order.publish("orders", b"overtakes")
@@ -93,7 +93,7 @@ async def test_two_files_on_two_buses_hear_each_their_own(file: Callable[..., Fi
 
 
 async def test_two_files_that_would_change_the_rule_of_each_other_are_told(file: Callable[..., File]) -> None:
-    """They differ in nothing but the pattern, so they would share a queue. An equal pattern is a replica's."""
+    """They differ only in the pattern, so they would share a queue; an equal pattern is a replica's."""
     one, other = file("one", busName="shared"), file("other", busName="shared")
     await one.init()
     await other.init()
@@ -106,7 +106,7 @@ async def test_two_files_that_would_change_the_rule_of_each_other_are_told(file:
 
 
 async def test_a_publisher_makes_the_rules_of_whoever_may_hear_its_topics(file: Callable[..., File], pod: Pod) -> None:
-    """Where its file says so, an app that starts later has missed nothing."""
+    """If its file says so, an app that starts later misses nothing."""
     scopes = {"provisionSubscribers": "true", "subscriptionScopes": "billing=orders,other; shipping=orders"}
     order = file("pubsub", busName="scoped", **scopes)
     await order.init()
@@ -130,7 +130,7 @@ async def _delete_bus(pod: Pod, bus: str) -> None:
 
 
 async def test_a_bus_that_was_deleted_is_made_again_with_all_that_was_on_it(file: Callable[..., File]) -> None:
-    """By whoever publishes next, which loses nothing: neither an app's own subscription nor that of others."""
+    """The next publisher makes it again, and no subscription loses an event, its own or another's."""
     order = file("pubsub", busName="deleted")
     await order.init()
     await order.subscribe("orders")
@@ -143,7 +143,7 @@ async def test_a_bus_that_was_deleted_is_made_again_with_all_that_was_on_it(file
 
 
 async def test_a_publisher_that_never_subscribes_makes_a_deleted_bus_again(file: Callable[..., File], pod: Pod) -> None:
-    """And the rules of those who may hear it."""
+    """It also makes the rules of the allowed consumers."""
     scopes = {"provisionSubscribers": "true", "subscriptionScopes": "billing=orders"}
     order = file("pubsub", busName="forgotten", **scopes)
     await order.init()
@@ -156,7 +156,7 @@ async def test_a_publisher_that_never_subscribes_makes_a_deleted_bus_again(file:
 
 
 async def test_a_bus_that_may_not_be_made_is_told_in_a_sentence(file: Callable[..., File], pod: Pod) -> None:
-    """When the sidecar starts; and when it was deleted later, by the publish that would be lost."""
+    """The message comes when the sidecar starts, or, after a later deletion, with the publish that would be lost."""
     order = file("pubsub", busName="absent", provision="false")
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await order.init()
@@ -175,7 +175,7 @@ async def test_a_bus_that_may_not_be_made_is_told_in_a_sentence(file: Callable[.
 async def test_a_rule_that_was_deleted_is_made_again(
     file: Callable[..., File], pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A queue says nothing when it is filled no more, so somebody has to look."""
+    """A queue does not show that its rule is gone, so the component must check."""
     monkeypatch.setattr(subscription, "_LOOKS_EVERY", 0.2)
     order = file("pubsub", busName="unruled")
     await order.init()
@@ -197,7 +197,7 @@ async def test_a_rule_that_was_deleted_is_made_again(
 async def test_what_an_app_would_miss_itself_is_not_published(
     file: Callable[..., File], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own subscription cannot be made: the publish fails with the reason, and other topics are published."""
+    """If its own subscription cannot be made, the publish fails with the reason; other topics work."""
     monkeypatch.setattr(routes, "_MADE_WITHIN", 5)
     order = file("pubsub", busName="refused")
     await order.init()
@@ -211,7 +211,7 @@ async def test_what_an_app_would_miss_itself_is_not_published(
 
 
 async def test_what_an_earlier_version_left_in_its_queue_is_heard(file: Callable[..., File], pod: Pod) -> None:
-    """Its queue had another name. It is filled no more, so nothing comes twice."""
+    """Its queue had another name and gets no new events, so no event comes twice."""
     order = file("pubsub", busName="moved")
     name = former_name("order", "payments")
     async with pod.client("events") as events, pod.client("sqs") as sqs:

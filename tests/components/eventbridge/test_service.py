@@ -100,7 +100,7 @@ async def test_it_starts_without_aws_and_tells_when_it_cannot_publish(sidecar: A
     [({"buss": "x"}, "'buss' is no setting"), ({"maxInFlight": "many"}, "whole number from 1 to 1000")],
 )
 async def test_a_file_that_cannot_be_meant_is_refused(sidecar: Any, more: dict[str, str], sentence: str) -> None:
-    """At the start, where somebody looks."""
+    """It is refused at the start, when a person looks."""
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await _init(sidecar, **more)
     assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -108,7 +108,7 @@ async def test_a_file_that_cannot_be_meant_is_refused(sidecar: Any, more: dict[s
 
 
 async def test_two_sidecars_cannot_share_a_process(sidecar: Any) -> None:
-    """Their calls look the same, and one would read the queues of the other."""
+    """Their calls look alike, and one would read the queues of the other."""
     await _init(sidecar)
     await _init(sidecar, visibilityTimeout="60")
     with pytest.raises(grpc.aio.AioRpcError) as failure:
@@ -126,7 +126,7 @@ async def test_a_sidecar_that_was_there_before_is_told_to_restart(sidecar: Any) 
 
 
 async def test_a_second_process_does_not_take_the_socket_of_the_first(component: tuple[Process, Path]) -> None:
-    """But the socket of one that died is in nobody's way."""
+    """The socket of a dead process is replaced."""
     process, folder = component
     async with Processes() as processes:
         [second] = processes.wave([_program(folder)])
@@ -142,7 +142,7 @@ async def test_a_second_process_does_not_take_the_socket_of_the_first(component:
 
 
 async def test_it_ends_when_it_is_asked_to_and_leaves_no_socket(component: tuple[Process, Path]) -> None:
-    """Also with a stream open to an AWS that is away."""
+    """This holds also with a stream open while AWS is down."""
     process, folder = component
     async with grpc.aio.insecure_channel(f"unix:{folder / 'aws.eventbridge.sock'}") as channel:
         sidecar = pubsub_pb2_grpc.PubSubStub(channel)  # type: ignore[no-untyped-call] # generated

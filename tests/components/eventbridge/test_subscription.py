@@ -1,4 +1,4 @@
-"""What a subscription does with a queue, seen from the queue."""
+"""The actions of a subscription on its queue, seen from the queue."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def running() -> asyncio.Event:
 
 
 async def test_what_was_not_acknowledged_is_given_back_when_the_stream_ends(running: asyncio.Event) -> None:
-    """At once, so that another replica need not wait until it counts as abandoned; and what was, is deleted."""
+    """Unacknowledged messages return at once, for other replicas; acknowledged ones are deleted."""
     aws = Aws()
     subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:
@@ -83,7 +83,7 @@ async def test_what_was_not_acknowledged_is_given_back_when_the_stream_ends(runn
 
 
 async def test_what_failed_comes_again_later_each_time(running: asyncio.Event) -> None:
-    """A handler that always fails must not keep everybody busy."""
+    """A handler that always fails must not cause constant work."""
     aws = Aws()
     subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:
@@ -95,7 +95,7 @@ async def test_what_failed_comes_again_later_each_time(running: asyncio.Event) -
 
 
 async def test_nothing_new_is_delivered_while_the_sidecar_pauses(running: asyncio.Event) -> None:
-    """It takes answers meanwhile."""
+    """It still takes answers."""
     aws = Aws()
     subscription = _subscription(aws, running)
     async with aclosing(subscription.deliveries()) as deliveries:

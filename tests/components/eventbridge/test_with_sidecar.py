@@ -26,7 +26,7 @@ async def pod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pod]:
 
 
 async def test_a_bulk_publish_arrives_whole(pod: Pod) -> None:
-    """Also when it needs several calls of AWS."""
+    """This holds also when it needs several calls of AWS."""
     events = [json.dumps({"number": number, "price": 1.0}) for number in range(25)]
     status, text = await pod.publish_bulk("orders", events)
     assert status == 204, text
@@ -39,13 +39,13 @@ async def test_a_bulk_publish_arrives_whole(pod: Pod) -> None:
     [b"\x00\xff\xfe not text", '{"a": 1.0,  "b":"\u00fc\u2028"}'.encode(), b"[9007199254740993]", b"x" * 250_000],
 )
 async def test_bytes_arrive_as_they_were_published(pod: Pod, data: bytes) -> None:
-    """Whatever they are: blanks, large numbers, and what is no text at all."""
+    """This includes blanks, large numbers, and bytes that are not text."""
     await pod.publish("bytes", data)
     await eventually(lambda: data in pod.app.data("bytes"))
 
 
 async def test_what_an_app_could_not_handle_is_delivered_again(pod: Pod) -> None:
-    """After a while that grows, and only the message that failed."""
+    """Only the failed message comes again, after growing pauses."""
     pod.app.failures[b"fails once"] = 1
     await pod.publish("failing", b"fails once")
     await pod.publish("failing", b"fails never")
@@ -55,7 +55,7 @@ async def test_what_an_app_could_not_handle_is_delivered_again(pod: Pod) -> None
 
 
 async def test_a_message_stays_with_whoever_works_on_it(pod: Pod) -> None:
-    """For longer than the time after which it would count as abandoned, and so do those that wait behind it."""
+    """It stays beyond the time-out for abandoned messages, and so do those waiting behind it."""
     pod.app.delays[b"slow"] = 8
     for data in (b"slow", b"waits"):
         await pod.publish("slow", data)
@@ -65,7 +65,7 @@ async def test_a_message_stays_with_whoever_works_on_it(pod: Pod) -> None:
 
 
 async def test_what_no_app_can_handle_ends_in_the_dead_letter_queue(pod: Pod) -> None:
-    """It is kept there, and it is the whole event."""
+    """The queue keeps the whole event."""
     pod.app.failures[b"poison"] = 1000
     await pod.publish("poison", b"poison")
     async with pod.client("sqs") as sqs:
@@ -89,7 +89,7 @@ async def test_an_event_of_another_publisher_is_heard_by_its_pattern(pod: Pod) -
 
 
 async def test_an_event_that_is_too_large_is_refused_in_a_sentence(pod: Pod) -> None:
-    """One of a bulk makes the sidecar report all of them, as it would report none otherwise."""
+    """One such event in a bulk makes the sidecar report all, as otherwise it would report none."""
     status, text = await pod.post("publish/pubsub/orders?metadata.rawPayload=true", b"x" * 300_000, "text/plain")
     assert status == 500
     assert "Put what is large elsewhere" in text
@@ -111,7 +111,7 @@ async def test_a_frozen_aws_is_outlived(pod: Pod) -> None:
 
 
 async def test_what_is_published_before_the_first_subscription_is_not_lost(pod: Pod) -> None:
-    """Once queue and rule were made beforehand."""
+    """Queue and rule must be made beforehand."""
     asked = {"settings": pod.settings(), "subscriptions": [["later", "early"]]}
     provision = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "components.eventbridge", "provision"],

@@ -25,7 +25,7 @@ from components.pluggable.service import PubSubService
 
 
 class Server:
-    """The server, and how to look at it without the component."""
+    """The server, and a client that inspects it without the component."""
 
     def __init__(self, folder: Path, process: Process, port: int) -> None:
         self.folder, self.process, self.url = folder, process, f"nats://127.0.0.1:{port}"
@@ -109,7 +109,7 @@ class File:
 
     @property
     def data(self) -> list[bytes]:
-        """The bytes of what came."""
+        """Return the bytes of the delivered messages."""
         return [message.data for message in self.heard]
 
     async def init(self) -> None:
@@ -144,7 +144,7 @@ class File:
         await asyncio.gather(*self._listening)
 
     async def close(self) -> None:
-        """Hear nothing more."""
+        """End all subscriptions."""
         for task in self._listening:
             task.cancel()
         await asyncio.gather(*self._listening, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How the component logs in, and what is said when it may not."""
+"""The component's logins, and the messages about refused ones."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ async def component() -> AsyncIterator[Any]:
 
 
 def test_a_seed_has_the_public_key_that_the_documents_of_nats_show() -> None:
-    """And signs so that this key can tell."""
+    """It signs so that this key can verify it."""
     assert public_key(SEED) == PUBLIC
     read_seed(SEED).public_key().verify(base64.b64decode(signed(SEED, "nonce")), b"nonce")
 
 
 @pytest.mark.parametrize("text", ["", "SUA", "not base32!", PUBLIC, SEED[:-1] + "A", SEED.lower()])
 def test_what_is_no_seed_is_refused(text: str) -> None:
-    """With its checksum wrong it would be a key that no server knows."""
+    """A seed with a wrong checksum would be a key that no server knows."""
     with pytest.raises(SeedError):
         read_seed(text)
 
@@ -57,7 +57,7 @@ def test_what_is_no_seed_is_refused(text: str) -> None:
 async def test_a_login_is_used_and_a_wrong_one_is_refused_at_the_start(
     tmp_path: Path, component: Any, users: str, right: dict[str, str], wrong: dict[str, str]
 ) -> None:
-    """Where somebody looks: every call would fail."""
+    """It is refused when a person looks, because every call would fail."""
     async with nats_server(tmp_path, f"authorization {{ users = [ {users} ] }}") as server:
         file = File(component, server, **right)
         await file.init()
@@ -73,7 +73,7 @@ async def test_a_login_is_used_and_a_wrong_one_is_refused_at_the_start(
 
 
 async def test_a_token_is_used(tmp_path: Path, component: Any) -> None:
-    """One for all, where a server knows no users."""
+    """One token serves all clients, where a server knows no users."""
     async with nats_server(tmp_path, 'authorization { token: "s3cret" }') as server:
         file = File(component, server, token="s3cret")
         await file.init()
@@ -127,7 +127,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_tls_trusts_the_authority_that_the_file_names_and_no_other(tmp_path: Path, component: Any) -> None:
-    """And shows a certificate where the server asks for one."""
+    """It also shows a certificate where the server asks for one."""
     certificate, key = _certificate(tmp_path)
     tls = f'tls {{ cert_file: "{certificate}", key_file: "{key}", ca_file: "{certificate}", verify: true }}'
     async with nats_server(tmp_path, tls) as server:
@@ -182,7 +182,7 @@ runpy.run_module("components.nats_pull", run_name="__main__")
 
 
 async def _command(name: str, asked: str) -> list[str]:
-    """Run it with what the image of the services has, where `choreography provision` runs: less than a component."""
+    """Run it with the packages in the services' image, where `choreography provision` runs."""
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-c", _WITHOUT, name],
         cwd=Path(__file__).parents[3],

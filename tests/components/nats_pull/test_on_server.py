@@ -40,7 +40,7 @@ async def _left(server: Server, topic: str, app: str = "order") -> tuple[int, in
 
 
 async def test_what_was_published_before_the_first_subscription_is_heard(server: Server, component: Any) -> None:
-    """And is acknowledged, so that nothing is left."""
+    """It is acknowledged, so nothing is left."""
     file = File(component, server)
     await file.init()
     await file.publish("early.one", *numbered(30))
@@ -58,7 +58,7 @@ async def _is(server: Server, topic: str, left: tuple[int, int]) -> bool:
 async def test_a_subscription_that_asks_for_packs_gets_many_messages_in_one_delivery(
     server: Server, component: Any
 ) -> None:
-    """In the form in which a sidecar hands over batches, with the bytes as they were published."""
+    """A pack has the form of a sidecar's batch, with the bytes as they were published."""
     file = File(component, server)
     await file.init()
     events = [*numbered(40), b"\xff\x00 no text", b"[1, 2"]
@@ -84,7 +84,7 @@ def _size(delivery: Any) -> int:
 
 
 async def test_a_pack_waits_for_the_answer_to_the_one_before_it(server: Server, component: Any) -> None:
-    """Meanwhile it fills, so that the next is as large as it may be."""
+    """Meanwhile messages gather, so that the next pack is as large as possible."""
     file = File(component, server)
     await file.init()
     file.gate.clear()
@@ -155,7 +155,7 @@ async def test_what_was_not_acknowledged_is_given_back_when_the_stream_ends(serv
 
 
 async def test_no_more_is_held_than_the_file_says(server: Server, component: Any) -> None:
-    """The rest stays for other replicas."""
+    """The others stay for other replicas."""
     file = File(component, server, maxInFlight="8")
     await file.init()
     await file.publish("bounded", *numbered(30))
@@ -187,7 +187,7 @@ async def test_two_replicas_share_what_waits(server: Server, component: Any) -> 
 
 
 async def test_nothing_new_is_delivered_while_the_sidecar_pauses(server: Server, component: Any) -> None:
-    """Which it does before it ends."""
+    """A sidecar pauses before it ends."""
     file = File(component, server)
     await file.init()
     await file.subscribe("paused")
@@ -203,7 +203,7 @@ async def test_nothing_new_is_delivered_while_the_sidecar_pauses(server: Server,
 
 
 async def test_a_server_that_dies_loses_neither_what_was_taken_nor_what_waits(tmp_path: Path, component: Any) -> None:
-    """What was in hand comes again or is acknowledged once the server is back; streams to the sidecar stay open."""
+    """Messages in hand come again, or are acknowledged, once the server is back; streams stay open."""
     async with nats_server(tmp_path) as server:
         file = File(component, server)
         await file.init()
@@ -232,7 +232,7 @@ async def test_a_server_that_dies_loses_neither_what_was_taken_nor_what_waits(tm
 
 
 async def test_a_consumer_that_was_deleted_is_made_again(server: Server, component: Any) -> None:
-    """And hears from the beginning rather than nothing: services know what they have handled."""
+    """It starts from the beginning and misses nothing: services recognise repeats."""
     file = File(component, server)
     await file.init()
     await file.subscribe("deleted")
@@ -248,7 +248,7 @@ async def test_a_consumer_that_was_deleted_is_made_again(server: Server, compone
 async def test_the_same_bytes_are_stored_once_and_other_bytes_of_the_same_id_are_not_dropped(
     server: Server, component: Any
 ) -> None:
-    """A repeat of an event says the same; what has its id and says something else must be seen."""
+    """A repeat has the same bytes; an event with its id and other content must be delivered."""
     file = File(component, server)
     await file.init()
     event, other = b'{"specversion":"1.0","id":"1","data":1}', b'{"specversion":"1.0","id":"1","data":2}'
@@ -262,7 +262,7 @@ async def test_the_same_bytes_are_stored_once_and_other_bytes_of_the_same_id_are
 
 
 async def test_what_fails_too_often_is_kept_in_the_dead_letter_topic(server: Server, component: Any) -> None:
-    """With what is needed to find out why, and it is delivered no more."""
+    """It is kept with the reason, and is not delivered any more."""
     file = File(component, server, maxDeliver="2", deadLetterTopic="dead.letters")
     await file.init()
     file.refuses[b"poison"] = 1000
@@ -285,7 +285,7 @@ async def test_what_fails_too_often_is_kept_in_the_dead_letter_topic(server: Ser
 
 
 async def test_what_a_sidecar_could_not_take_is_not_sent_to_it(tmp_path: Path, component: Any) -> None:
-    """It would hear nothing more. What is beside it arrives, and whoever publishes so much is told."""
+    """Otherwise the sidecar would stop; its neighbours arrive, and the publisher of the large one gets an error."""
     async with nats_server(tmp_path, "max_payload: 8388608") as server:
         file = File(component, server)
         await file.init()
@@ -328,7 +328,7 @@ async def test_a_bulk_that_fails_in_part_fails_as_a_whole_and_names_what_failed(
 async def test_nothing_is_published_to_a_stream_that_would_lose_it(
     server: Server, component: Any, config: StreamConfig, sentence: str
 ) -> None:
-    """Somebody made it before, and is told what to change."""
+    """The stream existed before; the message says what to change."""
     topic = "unfit." + "".join(letter for letter in sentence if letter.isalnum())
     async with server.streams() as streams:
         await streams.add_stream(config.evolve(name=stream_name(topic), subjects=[topic]))
@@ -361,7 +361,7 @@ async def test_a_consumer_that_gives_messages_up_is_not_pulled_from_until_it_is_
 
 
 async def test_what_the_component_of_dapr_has_acknowledged_is_not_heard_again(server: Server, component: Any) -> None:
-    """So a running flow moves from one component to the other by its file alone."""
+    """So a running flow changes its component by its file alone."""
     async with server.streams() as streams:
         await streams.add_stream(StreamConfig(name="moved", subjects=["moved"]))
         for number in range(3):
@@ -378,7 +378,7 @@ async def test_what_the_component_of_dapr_has_acknowledged_is_not_heard_again(se
 
 
 async def test_without_provision_what_is_missing_is_named(server: Server, component: Any) -> None:
-    """Whoever makes streams elsewhere wants to know which one was forgotten."""
+    """An operator who makes streams by other means wants to know which one is missing."""
     file = File(component, server, provision="false")
     await file.init()
     with pytest.raises(grpc.aio.AioRpcError) as failure:

@@ -51,7 +51,7 @@ SETTINGS = read_settings({"natsURL": "nats://127.0.0.1:4222", "consumerID": "ord
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_a_sentence(properties: dict[str, str], sentence: str) -> None:
-    """At the start, where somebody looks."""
+    """It is refused at the start, when a person looks."""
     with pytest.raises(SettingsError) as refusal:
         read_settings({"natsURL": "nats://127.0.0.1:4222", "consumerID": "order", **properties})
     assert sentence in str(refusal.value)
@@ -65,7 +65,7 @@ def test_settings_are_named_as_those_of_daprs_component_whatever_their_case() ->
 
 
 def test_a_password_in_an_address_is_told_to_nobody() -> None:
-    """Sentences end in logs."""
+    """Messages end in logs."""
     settings = read_settings({"natsURL": "nats://order:secret@host:4222", "consumerID": "order"})
     assert "secret" not in settings.place
 
@@ -90,7 +90,7 @@ def test_every_setting_is_described_in_the_form_of_daprs_own_components() -> Non
 
 
 def test_what_the_component_makes_is_what_it_asks_for() -> None:
-    """Nothing is to be said of it at the next start."""
+    """The next start has nothing to report about it."""
     stream, consumer = wanted_stream(SETTINGS, "orders"), wanted_consumer(SETTINGS, "orders")
     assert list(judge_stream(stream, stream)) == []
     assert list(judge_consumer(consumer, consumer)) == []
@@ -178,7 +178,7 @@ def test_a_subject_with_wildcards_stands_for_others(filter_: str, subject: str, 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=20))
 def test_a_pack_holds_the_bytes_that_were_put_into_it(messages: list[bytes]) -> None:
-    """A service reads it by the entries that a sidecar's batches have."""
+    """A service reads it like the entries of a sidecar's batch."""
     whole = packed("7", [Delivery(str(place), one, metadata={"n": "1"}) for place, one in enumerate(messages)])
     entry = {"entryId": "x", "event": base64.b64encode(whole.data).decode(), "contentType": whole.content_type}
     entries = batches.entries_of(entry)
@@ -187,7 +187,7 @@ def test_a_pack_holds_the_bytes_that_were_put_into_it(messages: list[bytes]) -> 
 
 
 def test_the_library_and_the_components_agree_on_what_a_pack_is() -> None:
-    """And the largest is one that a service reads."""
+    """The largest pack is one that a service reads."""
     assert batches.PACKED == PACKED
     messages = [Delivery(str(place), b"x" * (MOST_BYTES // 100), metadata={"a": "b" * 60}) for place in range(100)]
     assert len(packed("1", messages).data) < LARGEST_READ
@@ -195,13 +195,13 @@ def test_the_library_and_the_components_agree_on_what_a_pack_is() -> None:
 
 @pytest.mark.parametrize("said", ["0", "1001", "many", "-1"])
 def test_a_size_of_packs_that_cannot_be_meant_is_refused(said: str) -> None:
-    """Where the subscription is opened."""
+    """It is refused where the subscription is opened."""
     with pytest.raises(SettingsError, match="a whole number from 1 to 1000"):
         pack_size({"packMessages": said, "rawPayload": "true"})
 
 
 def test_a_pack_is_in_the_form_of_a_batch_of_dapr() -> None:
-    """Whoever reads those finds nothing new in it."""
+    """A reader of those batches can read it unchanged."""
     whole = json.loads(packed("1", [Delivery("2", b"x", "text/plain")]).data)
     assert whole["type"] == "com.dapr.event.sent.bulk"
     assert whole["entries"] == [{"entryId": "0", "event": "eA==", "contentType": "text/plain", "metadata": {}}]
