@@ -25,7 +25,7 @@ __all__ = ["Cluster", "CommandError", "obtain", "running"]
 
 
 def obtain(progress: Progress) -> None:
-    """Find or build all programs of a cluster: a quarter of an hour, once, before a test waits for it."""
+    """Find or build all programs of a cluster. The first time takes a quarter of an hour, so do it before the tests."""
     if not kind.answers():
         tools.prepare(progress)
 

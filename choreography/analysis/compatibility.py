@@ -32,7 +32,7 @@ class _Comparison:
         self._under_way: set[tuple[str, str]] = set()
 
     def compare(self, promised: Schema, needed: Schema, where: str) -> Iterator[str]:
-        """Yield each need that is not met, at one place and below it."""
+        """Yield each need that the publisher does not meet, at one place of the schema and below it."""
         pair = (str(promised.get("$ref", "")), str(needed.get("$ref", "")))
         if all(pair) and pair in self._under_way:
             # A recursive value: it is being compared already.

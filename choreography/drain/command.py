@@ -18,7 +18,7 @@ from choreography.provision import layout_of
 def run(
     resources: Path, where: Where, replicas: Sequence[str], *, within: timedelta, grace: timedelta, console: Console
 ) -> int:
-    """Watch a flow until it is drained, print the rest, and return the exit code."""
+    """Watch a flow until it is drained, print what is still under way, and return the exit code."""
     layout = layout_of(resources)
     with Teller(console) as teller:
         watching = drain(layout, where, replicas=replicas, within=within, grace=grace, told=teller.show)

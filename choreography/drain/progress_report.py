@@ -38,7 +38,7 @@ class Teller:
             self._live.stop()
 
     def show(self, one: Round) -> None:
-        """Show the rest that the drain waits for."""
+        """Show the messages and replicas that the drain still waits for."""
         if self._live:
             self._live.update(picture(one, time.monotonic() - self._began))
             return
@@ -54,7 +54,7 @@ class Teller:
 
 
 def picture(one: Round, seconds: float) -> Group:
-    """Return the rest, topic by topic and service by service, with the other obstacles below it."""
+    """Return the remaining messages, topic by topic and service by service, with the other obstacles below."""
     table = Table("topic", "service", title=f"draining for {seconds:.0f} s", title_justify="left")
     table.add_column("waiting", justify="right")
     table.add_column("in hand", justify="right")

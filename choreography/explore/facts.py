@@ -66,7 +66,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """An event of a foreign publisher that may come. The fact stays true; the number that came sets the limit."""
+    """An event of a foreign publisher that may come. The fact stays true: its limit is the number that came."""
 
     type: str
 

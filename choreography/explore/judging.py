@@ -103,7 +103,7 @@ class Judge:
         return found
 
     def never_reached(self) -> list[FoundState]:
-        """Return the properties that should be possible and were not reached."""
+        """Return the `sometimes` properties that no state has reached."""
         hoped = [one for one in self._space.model.properties if one.mode == "sometimes"]
         return [FoundState(one, (), SHARED) for one in hoped if one.name not in self.reached]
 

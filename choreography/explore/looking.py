@@ -243,7 +243,7 @@ class Verdicts:
             verdicts.add(holds)
             if any(look.at >= 0 for look, _ in other.looks) or [look.part for look, _ in other.looks] != parts:
                 self.named = self.changed = True
-        # One arrangement that breaks it is enough, and so is one that reaches it.
+        # For never and sometimes, one arrangement in which it holds decides; for the others, one in which it does not.
         return any(verdicts) if self.property.mode in ("never", "sometimes") else all(verdicts)
 
     def _remember(self, looker: StateLooker, verdict: bool) -> None:

@@ -2,7 +2,7 @@
 
 EventBridge discards an event that no rule matches, and a sidecar reports that it has subscribed before this process
 knows the topic. So a publish waits for the subscriptions of the same app that are being made. A publish may even
-overtake the subscription that the sidecar began before it. So events of the last moment are put again for a new rule
+overtake the subscription that the sidecar began before it. So events of the last moment are put again, for the new rule
 only.
 """
 

@@ -92,7 +92,7 @@ class Instance(ABC):
 
     @property
     def is_over(self) -> bool:
-        """Whether its sidecar has subscribed before and has no stream any more."""
+        """Whether its sidecar has subscribed before and has closed all streams."""
         return self._had_streams and not self._streams
 
     async def close(self) -> None:
