@@ -70,7 +70,7 @@ async def test_a_publish_without_the_token_is_refused_by_the_sidecar(checkout: C
 
 
 async def test_a_service_cannot_speak_in_the_name_of_another(checkout: Checkout) -> None:
-    """With the token, on a topic that is not its own."""
+    """It has the token, but the topic is not its own."""
     assert await published(checkout, "shipping", "checkout.order.created", token=True) == "403"
 
 

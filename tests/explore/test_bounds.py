@@ -50,7 +50,7 @@ def test_what_is_cut_is_said_and_never_judged_as_an_end(flows: int) -> None:
 
 
 def test_the_command_says_what_was_cut_and_shows_what_goes_round(tmp_path: Path) -> None:
-    """With exit code 3 and no generated test, as nothing is known to be broken."""
+    """The exit code is 3 and no test is generated, as nothing is known to be broken."""
     code, said = told("tests.explore.test_bounds:asking_for_ever", tmp_path)
     assert code == 3
     assert "NOT EVERYTHING WAS SEEN: ask.made.v1 was published 20 times alike" in said

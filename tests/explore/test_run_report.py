@@ -92,7 +92,7 @@ def test_events_alike_are_told_apart_by_the_fields_that_differ_in_the_list() -> 
 
 
 def test_events_alike_are_told_apart_in_the_diagram() -> None:
-    """By the same fields as in the list."""
+    """The diagram shows the same fields as the list."""
     lines = [line for line in as_diagram(run(), "").splitlines() if "Packed" in line]
     told_apart([line.partition(". ")[2] for line in lines])
 

@@ -62,7 +62,7 @@ async def channel(component: tuple[Process, Path]) -> AsyncIterator[Any]:
 
 @pytest.fixture
 def sidecar(channel: Any) -> Any:
-    """What a sidecar calls."""
+    """Return the stub that a sidecar calls."""
     return pubsub_pb2_grpc.PubSubStub(channel)  # type: ignore[no-untyped-call] # generated
 
 

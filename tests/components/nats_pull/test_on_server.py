@@ -125,7 +125,7 @@ async def test_what_failed_comes_again_later_and_what_is_beside_it_does_not(serv
 
 
 async def test_a_message_stays_with_whoever_works_on_it(server: Server, component: Any) -> None:
-    """For longer than the time after which it would count as abandoned, and so do those that wait behind it."""
+    """It stays beyond the time-out for abandoned messages, and so do those waiting behind it."""
     file = File(component, server)
     await file.init()
     file.gate.clear()

@@ -119,7 +119,7 @@ STREAM = StreamConfig(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_stream_that_is_there_is_judged(config: StreamConfig, sentence: str, loses: bool) -> None:
-    """What would lose messages is refused, what is only different is told."""
+    """A setting that would lose messages is refused; another difference is only reported."""
     [finding] = judge_stream(config, wanted_stream(SETTINGS, "orders"))
     assert sentence in finding.sentence
     assert finding.loses is loses
@@ -152,7 +152,7 @@ CONSUMER = ConsumerConfig(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_consumer_that_is_there_is_judged(changes: dict[str, Any], sentence: str, loses: bool) -> None:
-    """What would lose messages is refused, what is only different is told."""
+    """A setting that would lose messages is refused; another difference is only reported."""
     [finding] = judge_consumer(CONSUMER.evolve(**changes), wanted_consumer(SETTINGS, "orders"))
     assert sentence in finding.sentence
     assert finding.loses is loses
@@ -172,7 +172,7 @@ def test_a_consumer_that_is_there_is_judged(changes: dict[str, Any], sentence: s
     ],
 )
 def test_a_subject_with_wildcards_stands_for_others(filter_: str, subject: str, does: bool) -> None:
-    """As NATS reads them."""
+    """The component reads wildcards as NATS does."""
     assert covers(filter_, subject) is does
 
 

@@ -38,7 +38,7 @@ async def test_an_order_in_stock_and_paid_is_completed(checkout: Checkout, sku: 
 
 
 async def test_orders_of_a_customer_are_listed_by_what_they_have_come_to(checkout: Checkout, sku: str) -> None:
-    """As their views show them, the newest first, page by page."""
+    """The list shows them as their views do, the newest first, page by page."""
     await checkout.stock(sku, 2)
     orders = [await checkout.place(sku) for _ in range(2)]
     shown = [await checkout.ended(order_id, "completed") for order_id in orders]

@@ -74,7 +74,7 @@ async def test_bytes_that_are_no_json_get_a_clear_422(checkout: Checkout) -> Non
 
 
 async def test_a_body_that_is_too_large_is_refused(checkout: Checkout) -> None:
-    """Before it is read, if its length says so."""
+    """It is refused before it is read, if its length is given."""
     status, answer = await checkout.post("order", "/orders", None, raw=b'"' + b"x" * 1_000_000 + b'"')
     assert status == 413
     assert "bytes" in answer["detail"]
@@ -84,7 +84,7 @@ async def test_a_body_that_is_too_large_is_refused(checkout: Checkout) -> None:
     "order_id", ["nobody", "a%7C%7Cb", "%00", "%ef%bf%bd", "x" * 250, "..%2f..", "'; drop table state"]
 )
 async def test_an_order_nobody_placed_is_not_found(checkout: Checkout, order_id: str) -> None:
-    """Whatever its id looks like, for showing and for cancelling."""
+    """This holds for every form of id, for showing and for cancelling."""
     assert (await checkout.get("order", f"/orders/{order_id}"))[0] in (404, 422)
     status, _ = await checkout.post("order", f"/orders/{order_id}/cancel", {"reason": "x"})
     assert status in (404, 422)

@@ -23,7 +23,7 @@ ONCE = {"order": "orders", "stock": "stock", "payment": "payments", "shipment": 
 
 @asynccontextmanager
 async def checkout(folder: Path, topic_prefix: str = "") -> AsyncIterator[Checkout]:
-    """Run the flow; state and broker are those of the last time. Another prefix stands for topics nobody hears now."""
+    """Run the flow on the state and broker of the last run; a foreign prefix stands for unused topics."""
     environment = {"CHOREOGRAPHY_TOPIC_PREFIX": topic_prefix} if topic_prefix else {}
     flow = RunningFlow(FLOW, folder, environment=environment, drain=False)
     await asyncio.to_thread(flow.prepare)

@@ -156,7 +156,7 @@ async def house(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path
 
 
 def parcel(parcel_id: str, **fields: Any) -> Write:
-    """Return the write of a parcel, over whatever is there."""
+    """Return an unguarded write of a parcel."""
     state = Parcel(parcel_id=parcel_id, **fields).model_dump(mode="json")
     return Write(Key("desk", "parcel", parcel_id), EntityRecord(1, state).encode(), ANY_ETAG)
 

@@ -1,4 +1,4 @@
-"""Two commits are held against each other, and only what is more than chance counts."""
+"""Two commits are compared, and only differences beyond chance count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.tree import checked_out, extracted
 
 
 def bursts(*cpu: float, provider: float = 100) -> list[Burst]:
-    """Return bursts that used so many microseconds for an order beside the provider."""
+    """Return bursts with these microseconds per order besides the provider's."""
     return [Burst(10, 1, {"services": round(10 * one), "provider": round(10 * provider)}, 0.5) for one in cpu]
 
 
@@ -26,7 +26,7 @@ def row(rows: Sequence[Row], figure: str) -> Row:
 
 
 def test_the_cpu_of_an_order_is_given_by_process_and_in_units_of_the_provider() -> None:
-    """On a machine that is half as fast for one of the two everything costs twice as much, the provider as well."""
+    """On a machine at half speed everything costs twice as much, the provider too."""
     rows = of_bursts(bursts(*[300] * 6), bursts(*[600] * 6, provider=200))
     services = row(rows, "CPU µs per order at once, services")
     assert (services.plain.before, services.plain.after, services.plain.ratio) == (300, 600, 2)
@@ -36,14 +36,14 @@ def test_the_cpu_of_an_order_is_given_by_process_and_in_units_of_the_provider() 
 
 
 def test_the_table_shows_what_differs() -> None:
-    """In bold, with the interval in which the true ratio lies."""
+    """Differences are bold, with the interval that holds the true ratio."""
     told = table(of_bursts(bursts(*[100] * 6), bursts(*[150] * 6)), "v1")
     assert "| CPU µs per order at once, services | 100 | 150 | **1.500** (1.50-1.50) | **1.500** (1.50-1.50) |" in told
     assert "| orders/s at once | 10 | 10 | 1.000 (1.00-1.00) |  |" in told
 
 
 def test_a_rate_that_a_tree_did_not_keep_up_with_is_said() -> None:
-    """Its figures are those of a queue."""
+    """Its figures would be those of a queue."""
     kept, not_kept = (Steady(100, 10, (5.0,), {"provider": 1}, kept_up=kept) for kept in (True, False))
     assert behind([kept, not_kept]) == "In 1 of 2 turns at 100/s orders came faster than they ended.\n"
     assert behind([kept, kept]) == ""
@@ -57,14 +57,14 @@ def test_the_latency_at_a_rate_is_compared() -> None:
 
 @pytest.mark.parametrize("wrong", ["NAME", "=1", ""])
 def test_a_setting_is_a_name_and_a_value(wrong: str) -> None:
-    """Anything else is refused with a sentence."""
+    """Anything else is refused with a message."""
     assert setting("GATHER=a=b") == ("GATHER", "a=b")
     with pytest.raises(argparse.ArgumentTypeError, match="NAME=VALUE"):
         setting(wrong)
 
 
 def test_a_commit_is_run_from_files_of_its_own(tmp_path: Path) -> None:
-    """The tree that is held against it is not touched; a name that git does not know ends it with a sentence."""
+    """The compared tree is not touched; a name that git does not know ends the run with a message."""
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, check=False)
     if head.returncode:
         pytest.skip("this is no checkout of a repository")
@@ -75,7 +75,7 @@ def test_a_commit_is_run_from_files_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_commit_that_is_measured_is_named() -> None:
-    """Figures without it say nothing of any code."""
+    """Figures without a commit say nothing about any code."""
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, check=False)
     if head.returncode:
         assert checked_out() == ""

@@ -1,4 +1,4 @@
-"""When nothing is under way, asked of a real Redis: a clock that stops too early measures lost work."""
+"""A real Redis shows when nothing is under way: a clock that stops too early would miss work."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ async def redis(tmp_path: Path) -> AsyncIterator[Any]:
 
 
 def port_of(redis: Any) -> int:
-    """Return where it listens."""
+    """Return the port on which it listens."""
     return int(redis.connection_pool.connection_kwargs["port"])
 
 
 async def say(redis: Any) -> None:
-    """Publish an event that is dispatched."""
+    """Publish an event for dispatched orders."""
     await redis.xadd("orders", {"data": '{"type":"order.created.v1","order_id":"o1"}'})
 
 
@@ -60,7 +60,7 @@ async def handle(redis: Any) -> None:
 
 
 async def test_what_was_not_read_or_not_acknowledged_is_under_way(redis: Any) -> None:
-    """Reading alone is not enough."""
+    """An event that was only read is still under way."""
     broker = Broker(port_of(redis))
     assert await broker.quiet()
     await say(redis)
@@ -73,7 +73,7 @@ async def test_what_was_not_read_or_not_acknowledged_is_under_way(redis: Any) ->
 
 
 async def test_what_stands_in_an_outbox_is_under_way(redis: Any) -> None:
-    """No stream knows of it yet."""
+    """The event is not in a stream yet."""
     answers = iter([False, True])
 
     async def empty() -> bool:
@@ -86,7 +86,7 @@ async def test_what_stands_in_an_outbox_is_under_way(redis: Any) -> None:
 
 
 async def test_what_left_an_outbox_while_it_was_looked_at_is_under_way(redis: Any) -> None:
-    """The streams were quiet before, the outbox is empty now, and the event is in neither look."""
+    """The streams were quiet before, the outbox is empty now, and neither look sees the event."""
 
     async def relayed_just_now() -> bool:
         await say(redis)
@@ -105,7 +105,7 @@ async def test_what_left_an_outbox_while_it_was_looked_at_is_under_way(redis: An
 
 
 async def test_events_of_before_are_left_out(redis: Any) -> None:
-    """A turn asks for its own arrivals, not for those of all turns before it."""
+    """A turn counts its own arrivals, not those of earlier turns."""
     broker = Broker(port_of(redis))
     await say(redis)
     assert set(await broker.arrivals("order.created.v1")) == {"o1"}

@@ -37,7 +37,7 @@ async def server(*parts: bytes, pause: float = 0.0) -> AsyncIterator[tuple[str, 
 
 
 async def test_an_answer_in_one_piece() -> None:
-    """The common case."""
+    """This is the common case."""
     async with server(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok") as (address, asked):
         client = Client(address)
         answer = await client.ask("POST", "/orders", b"{}", "key-1")
@@ -57,7 +57,7 @@ async def test_an_answer_in_pieces() -> None:
 
 
 async def test_a_connection_is_used_again() -> None:
-    """A connection for every order would measure the kernel."""
+    """A new connection for every order would measure the kernel."""
     async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") as (address, asked):
         client = Client(address)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""The floor says what the real services say, so that it is a floor of the same flow."""
+"""The floor publishes the same events as the real services, so that it is a floor of the same flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEARS = {
 
 
 def dance(fate: Fate) -> list[str]:
-    """Let one order of this fate run to its end, and return everything that was said."""
+    """Let one order of this fate run to its end, and return all published events."""
     chosen = next(one for one in orders(0, 100) if one.fate == fate)
     waiting = [("orders", "order.created.v1", created("o1", orjson.loads(chosen.body)))]
     said: list[str] = []
@@ -42,12 +42,12 @@ def dance(fate: Fate) -> list[str]:
     ],
 )
 def test_an_order_leads_to_the_events_of_the_checkout(fate: Fate, said: str) -> None:
-    """The same number of events, of the same types, whatever becomes of the order."""
+    """It leads to as many events, of the same types, for every end of the order."""
     assert sorted(dance(fate)) == sorted(f"{one}.v1" for one in said.split())
 
 
 def test_the_fate_is_read_from_the_order() -> None:
-    """Nobody else knows it, as the floor looks nothing up."""
+    """Only the order knows its fate, as the floor reads no state."""
     assert [created("o", orjson.loads(order(number).body))["fate"] for number in range(100)] == [
         order(number).fate for number in range(100)
     ]

@@ -13,7 +13,7 @@ from tests.rendered_flow import rendered_flow
 
 
 def resources(flow: Path) -> list[dict[str, Any]]:
-    """Read what a flow's sidecars are given."""
+    """Read the resources of a flow's sidecars."""
     folders = (flow / "dapr" / "redis", flow / "dapr" / "stores" / "postgres")
     files = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
     return [one for path in files for one in yaml.safe_load_all(path.read_text())]
@@ -27,7 +27,7 @@ def settings(flow: Path, kind: str) -> dict[str, Any]:
 
 
 def test_the_floor_has_our_broker_and_our_subscriptions(tmp_path: Path) -> None:
-    """To the letter, and no store."""
+    """The files are the same to the letter, and it has no store."""
     flow = write_floor(tmp_path)
     assert [app.name for app in read_flow(flow).services] == list(SERVICES)
     assert settings(flow, "pubsub.") == settings(rendered_flow(), "pubsub.")
@@ -47,7 +47,7 @@ def test_the_quickstart_has_our_store_and_subscribes_itself(tmp_path: Path) -> N
 
 
 def test_faststream_has_the_provider_and_no_sidecar(tmp_path: Path) -> None:
-    """It speaks to Redis itself."""
+    """It connects to Redis itself."""
     flow = read_flow(write_without_sidecars(tmp_path))
     assert not flow.services
     assert [app.name for app in flow.outside] == ["payment-provider"]

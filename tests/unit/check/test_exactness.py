@@ -109,7 +109,7 @@ def test_a_contract_whose_validators_come_to_rest_is_not_told() -> None:
     ],
 )
 def test_an_event_that_a_validator_refuses_is_quarantined_by_itself(data: dict[str, int], reason: str) -> None:
-    """Whatever the validator raises; the event beside it is settled."""
+    """This holds for every exception of the validator; the event beside it is settled."""
     memory = InMemory(said(Sold))
     good = memory.delivery(Sold(meadow="m1"))
     values: dict[str, Any] = {"meadow": "m1", "sheep": 1, "lambs": 0, **data}

@@ -135,7 +135,7 @@ def test_an_event_that_nobody_hears_is_found() -> None:
 
 
 def test_an_event_that_is_marked_final_may_go_unheard() -> None:
-    """SeatFreed is an end, and says so."""
+    """SeatFreed is an end, and is declared as one."""
     assert not [finding for finding in found("CHO101", [trips(), seats()]) if "freed" in finding.about]
 
 
@@ -219,7 +219,7 @@ def test_a_consumer_that_expects_an_event_from_another_service_is_found() -> Non
 
 
 def test_whoever_acts_must_hear_that_it_is_undone() -> None:
-    """A seat that nobody frees stays held for ever."""
+    """A seat that is never freed stays held for ever."""
     (finding,) = (one for one in found("CHO201", [trips(), seats(listens=False), beds(), journeys()]) if one)
     assert finding.about == "seats:trip.given-up.v1"
     assert "seats never takes back what it did" in finding.what

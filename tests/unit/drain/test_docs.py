@@ -55,7 +55,7 @@ def test_the_commands_on_the_page_are_commands() -> None:
 
 
 def test_the_page_says_after_how_long_an_upgrade_gives_up_and_what_a_pod_may_take() -> None:
-    """As the chart's values say it."""
+    """The page gives the values of the chart."""
     values = yaml.safe_load((ROOT / "helm/choreography/values.yaml").read_text())
     assert values["drain"]["withinSeconds"] == 600
     assert "Fails after ten minutes (drain.withinSeconds)" in PAGE

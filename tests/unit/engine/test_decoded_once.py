@@ -22,9 +22,9 @@ from tests.unit.engine.replica import NOON, Replica, World
 decoded: Counter[str] = Counter()
 """How often a contract has validated its first field, by the name of the contract."""
 failures: list[Exception] = []
-"""What the reaction raises next."""
+"""The exceptions that the reaction raises next."""
 seen: list[tuple[str, str]] = []
-"""What each reaction was shown before it did what it must not do."""
+"""The event that each reaction got before it changed its copy, which is forbidden."""
 
 
 class StreetEvent(Event, subject="thing"):

@@ -60,7 +60,7 @@ def test_no_answer_is_answered_retry() -> None:
 
 
 def test_a_repeat_recalls_the_answer_and_asks_nobody() -> None:
-    """Rule 18: the redelivered event finds its intent, and the intent its answer; what that led to goes out again."""
+    """Rule 18: the redelivered event finds its intent and its answer, whose events are published again."""
     world = World(desk, bank)
     for _ in range(2):
         assert Replica(world).deliver(came(ASKED, "e1")) == [True]

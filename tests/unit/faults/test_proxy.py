@@ -88,7 +88,7 @@ async def test_what_is_late_arrives_in_order_also_when_the_delay_ends() -> None:
 
 
 async def test_silence_holds_everything_and_loses_nothing() -> None:
-    """As TCP does when a cable is pulled and plugged in again."""
+    """TCP does the same when a cable is pulled and plugged in again."""
     async with wired() as (echo, proxy):
         reader, writer = await _connect(proxy)
         proxy.behave("silent")

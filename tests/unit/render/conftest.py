@@ -1,4 +1,4 @@
-"""What tests of rendered documents share."""
+"""Fixtures that tests of rendered documents share."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ COMPONENTS = Path(command.__file__).parents[2] / "components"
 SERVICES = services_of("apps.checkout")
 FILES = sorted(file for folder in ("", "brokers", "stores") for file in (COMPONENTS / folder).glob("*.yaml"))
 STATED = ("apiVersion:", "kind:", "metadata:", "name:", "spec:", "type:", "version: v1")
-"""What names a resource rather than setting anything."""
+"""The keys that name a resource and set nothing."""
 
 
 def shown(file: Path) -> str:

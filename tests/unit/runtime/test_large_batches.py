@@ -109,7 +109,7 @@ async def batch_of(parts: Iterator[bytes], before: bytes, behind: bytes) -> Asyn
 
 
 AROUND = (b'{"entries":[', b'],"id":"1","metadata":{},"pubsubname":"pubsub","topic":"%s"}' % Put.topic.encode())
-"""What the sidecar writes around the entries: its members are sorted, so nobody knows the topic before the end."""
+"""The sidecar's text around the entries: its members are sorted, so the topic is known only at the end."""
 
 
 @pytest.mark.parametrize("make", [large, small])

@@ -101,7 +101,7 @@ class Flow:
     def _fly(self, encoded: str) -> None:
         told = orjson.loads(encoded)
         if (told["id"], told["type"]) in self.said:
-            # Sent again by a repeat: one more duplicate, which the run makes of its own accord.
+            # A repeat published it again: one more duplicate, which the run makes by itself anyway.
             return
         self.said.add((told["id"], told["type"]))
         for name, memory in self.services.items():
@@ -154,7 +154,7 @@ def run(flow: Flow, data: st.DataObject, requests: list[CancellationRequested], 
 
 
 def check_order(flow: Flow, placed: OrderCreated) -> str:
-    """Check that one order has ended right, and return how."""
+    """Check that one order has ended correctly, and return its end."""
     order_id = placed.order_id
     states = {service: memory.entities for service, memory in flow.services.items()}
     ended, payment = states["order"]["order", order_id], states["billing"]["payment", order_id]
@@ -214,7 +214,7 @@ def test_every_order_ends_and_ends_right(
     asked: set[str],
     deadline: bool,
 ) -> None:
-    """Completed, paid and dispatched, or cancelled with everything given back; and nothing in between."""
+    """It is completed, paid and dispatched, or cancelled with everything undone; nothing in between."""
     flow = Flow(Provider(declines=declines))
     for sku, quantity in stock.items():
         flow.publish(StockAdded(sku=sku, quantity=quantity))
