@@ -110,7 +110,7 @@ def write_configuration(source: Path | None, target: Path, zipkin: str | None) -
 
 
 def write_guest_resources(source: Path, target: Path, app_id: str, topics: Sequence[str]) -> Path:
-    """Give an app id outside the flow the broker, but neither the store nor the subscriptions."""
+    """Write the resources for an app id outside the flow: the broker, without the store and the subscriptions."""
     target.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.glob("*.y*ml")):
         documents = [
