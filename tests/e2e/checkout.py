@@ -29,7 +29,8 @@ class Checkout:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        # A connection that is kept may lead to a pod that has been scaled away.
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
         self.broker = "redis"
         self.before: set[str] = set()
         """Every object that was in the namespace before the flow."""
