@@ -640,7 +640,7 @@ def ask_with_a_new_id(committed: Wish, plot: NewId) -> Planted:
     [
         (ask_for_undeclared, "POST /trees", ("says Felled", "publishes=[Felled")),
         (ask_for_anything, "POST /trees", ("exactly one kind of event", "-> OrderCreated")),
-        (ask_twice, "POST /trees", ("two bodies, 'wish' and 'other'", "a request has one")),
+        (ask_twice, "POST /trees", ("two bodies, 'committed' and 'other'", "a request has one")),
         (ask_beside_the_path, "POST /trees", ("'plot'", "not in its path '/trees'", "stands in the path")),
         (ask, "POST /trees/{tree}", ("{tree}", "no parameter takes", "Add the parameter tree: Id")),
         (ask, "GET /trees", ("'GET /trees'", "Write a method and a path")),

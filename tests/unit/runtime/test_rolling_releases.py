@@ -67,6 +67,20 @@ async def until_nothing_is_quarantined(sidecar: FakeSidecar) -> None:
     await until(home, 60.0)
 
 
+def published(sidecar: FakeSidecar, wire_type: str) -> list[dict[str, Any]]:
+    """Return the events of one type that were published."""
+    return [event for _, event in sidecar.published if event["type"] == wire_type]
+
+
+async def until_published(sidecar: FakeSidecar, wire_type: str) -> None:
+    """Wait until the commit that ended the quarantine is published as well."""
+
+    async def out() -> bool:
+        return bool(published(sidecar, wire_type))
+
+    await until(out, 60.0)
+
+
 def state(sidecar: FakeSidecar, kind: str, logical_id: str) -> dict[str, Any]:
     """Return the state of an entity."""
     record = sidecar.store.entities()[str(Key("desk", kind, logical_id))]
@@ -115,8 +129,9 @@ async def test_a_join_that_two_releases_call_otherwise_is_completed_by_the_one_t
         async with running(release(join=second), sidecar) as other:
             await deliver(other, right)
             await until_nothing_is_quarantined(sidecar)
+            await until_published(sidecar, "shoes.walked.v1")
     assert state(sidecar, Shoes.kind, "a")["walked"] is True
-    assert len([event for _, event in sidecar.published if event["type"] == "shoes.walked.v1"]) == 1
+    assert len(published(sidecar, "shoes.walked.v1")) == 1
 
 
 async def test_a_deadline_that_fires_at_another_release_comes_home(sidecar: FakeSidecar) -> None:
@@ -130,7 +145,7 @@ async def test_a_deadline_that_fires_at_another_release_comes_home(sidecar: Fake
     assert "no deadline of that name; it has ring_the_bell" in quarantine(sidecar)[0]
     async with running(release(), sidecar):
         await until_nothing_is_quarantined(sidecar)
-    assert [event for _, event in sidecar.published if event["type"] == "box.reminded.v1"]
+        await until_published(sidecar, "box.reminded.v1")
 
 
 async def test_an_intent_that_another_release_cannot_carry_out_is_carried_out_once(sidecar: FakeSidecar) -> None:
