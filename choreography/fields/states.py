@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
+from choreography.fields.plain import plain_types
+
 
 class StatePart(NamedTuple):
     """One field of the states that a tagged union holds.
@@ -38,11 +40,8 @@ def alternatives(annotation: Any) -> tuple[type[BaseModel], ...]:
 
     ``None`` may be among the alternatives of the annotation and is left out of the result.
     """
-    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
-        unwrapped = _unwrapped(annotation)
-        return () if unwrapped is annotation else alternatives(unwrapped)
-    parts = [_unwrapped(part) for part in typing.get_args(annotation) if part is not types.NoneType]
-    models = tuple(part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+    parts = [part for part in plain_types(annotation) if part is not types.NoneType]
+    models = tuple(part for part in parts if issubclass(part, BaseModel))
     return models if len(models) == len(parts) > 1 and _tag(models) else ()
 
 
@@ -83,15 +82,6 @@ def _parts(models: tuple[type[BaseModel], ...]) -> list[tuple[str, Any]]:
         for name, info in model.model_fields.items():
             held.setdefault(name, []).append(info.annotation)
     return [(name, functools.reduce(operator.or_, annotations)) for name, annotations in held.items()]
-
-
-def _unwrapped(annotation: Any) -> Any:
-    """Return the type behind an alias or an ``Annotated``."""
-    if hasattr(annotation, "__value__"):
-        return _unwrapped(annotation.__value__)
-    if typing.get_origin(annotation) is typing.Annotated:
-        return _unwrapped(typing.get_args(annotation)[0])
-    return annotation
 
 
 @lru_cache(maxsize=1_024)
