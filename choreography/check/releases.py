@@ -93,7 +93,7 @@ def _perhaps(flow: CheckedFlow, place: PromisePlace, old: Promise) -> str:
 
 
 def _alike(old: Promise, new: Promise) -> bool:
-    """Tell whether one of the two could be the other, renamed."""
+    """Tell whether both promises are the same but for their name, so that a rename would explain the difference."""
     return all(old[key] == new[key] for key in ("entity", "awaits", "after", "key", "event") if key in old)
 
 

@@ -113,7 +113,7 @@ class Judge:
         return [sample for verdict in self._verdicts for sample in verdict.samples.values()]
 
     def looks_at(self, sorts: Iterable[tuple[str, ...]]) -> bool:
-        """Tell whether a property that reads more than one flow can see these facts."""
+        """Tell whether these facts are visible to a property that reads several flows."""
         return not self._looked_at.isdisjoint(sorts)
 
     def begin(self, *, reducing: bool) -> None:

@@ -101,7 +101,7 @@ def new_takes(model: Model, item: Item) -> bool:
 
 
 def old_takes(model: Model, memory: InMemory, item: Item) -> bool:
-    """Tell whether the old release runs an item, and does not leave it to this one."""
+    """Tell whether the old release runs an item; an item that it does not run stays for this release."""
     if not (hears(model.old, item.service, item.type) and isinstance(item.thing, Delivery)):
         return False
     return not old_of(model, memory.copied()).hear(item.thing).waits
@@ -158,7 +158,7 @@ def unknown(service: Service, wire_type: str, *, inside: bool) -> str:
 
 
 def _can_read(effect: Effect, body: str) -> bool:
-    """Tell whether a release can read an intent of the other one."""
+    """Tell whether a release can read an intent that the other release wrote."""
     try:
         effect.intent.model_validate_json(body)
     except ValidationError:
